@@ -1,0 +1,62 @@
+# One command per intent; `.ci/run` calls the same ones.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+ARGS ?=
+PYTHON ?= python3
+UV := .uv/bin/uv
+SYNCED := .venv/.synced
+
+.PHONY: help run test journeys check format bench bench-governing clean
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(SYNCED) ## Start troth; options go in ARGS="--port 18443 --data DIR"
+	@exec .venv/bin/troth serve $(ARGS)
+
+test: $(SYNCED) ## Run every test, the browser's included (installs Chromium when absent)
+	@.ci/chromium
+	@.venv/bin/pytest -n 2 --dist loadgroup $(ARGS)
+
+journeys: $(SYNCED) ## Run only the browser journeys
+	@.ci/chromium
+	@.venv/bin/pytest tests/journeys $(ARGS)
+
+check: $(SYNCED) ## Read the code: format, lint, types, rooms, migrations, our own lints
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@.venv/bin/squawk --config .squawk.toml $$(find src -path '*/migrations/*.sql' | sort)
+	@.venv/bin/pytest -q tests/architecture
+
+format: $(SYNCED) ## Put the code into its canonical form
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+bench: bench-governing ## Measure everything that has a benchmark
+
+bench-governing: $(SYNCED) ## Measure what governing costs, as ratios
+	@.venv/bin/python -m benchmarks.governing $(ARGS)
+
+clean: ## Remove what was built (the data folder stays)
+	@rm -rf .uv .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(UV):
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "troth: there is no \`$(PYTHON)\` here; install Python (Debian: apt-get install python3 python3-venv)." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "troth: \`$(PYTHON)\` cannot make virtual environments; install its venv package (Debian: apt-get install python3-venv)." >&2; exit 1; }
+	@echo "troth: fetching uv into .uv"
+	@$(PYTHON) -m venv .uv
+	@.uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.11,<0.14'
+
+$(SYNCED): uv.lock pyproject.toml .python-version | $(UV)
+	@$(UV) python find --quiet --no-project 3.13 >/dev/null 2>&1 || $(UV) python install 3.13 || { \
+	  echo "troth: there is no Python 3.13 that uv can find or fetch; install it (Debian 13: apt-get install python3.13) and try again." >&2; exit 1; }
+	@$(UV) sync --frozen --quiet || { \
+	  echo "troth: the packages of uv.lock could not be fetched; uv says why above." >&2; exit 1; }
+	@touch $(SYNCED)

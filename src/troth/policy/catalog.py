@@ -1,0 +1,107 @@
+"""What the governed tables are: columns with their categories, and what the built-in roles may do with them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from troth.policy.meaning import Occasion, Precision
+
+
+class Rows(StrEnum):
+    """Which rows of a governed table a built-in role's privilege reaches."""
+
+    ALL = "all"  # machine roles that act before there is a viewer
+    OWN = "own"  # the viewer's, proven by the request token
+    COLLECTED = "collected"  # inserts that the policy's collections cover
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: of a category (perhaps at a precision), or with the reason why it is not personal."""
+
+    name: str
+    category: str | None = None
+    precision: Precision = Precision.AS_IS
+    reason: str | None = None
+    generated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What one built-in role may do with a table: privilege -> columns (empty tuple: the whole table)."""
+
+    role: str
+    rows: Rows
+    privileges: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of schema `troth`. Stamped tables carry `subject`, `at`, `ended_at`, `uses` and are what purposes read.
+
+    `sealed` tables belong to a built-in role and are never read by a purpose, whatever the policy says.
+    `bound` tables hold rows of subjects, so that row security is forced on them.
+    """
+
+    name: str
+    room: str
+    columns: tuple[Column, ...]
+    accesses: tuple[Access, ...] = ()
+    key: tuple[str, ...] = ()
+    stamped: bool = False
+    bound: bool = False
+    partitioned: bool = False
+    erased: bool = False
+    occasions: tuple[Occasion, ...] = ()
+
+    def column(self, name: str) -> Column:
+        """Return the named column. Raises KeyError when there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    @property
+    def sealed(self) -> bool:
+        """Whether purposes are kept out altogether."""
+        return not self.stamped
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of schema `troth`: its argument types, the NOLOGIN twin that owns it, who may execute it."""
+
+    name: str
+    arguments: str
+    owner: str
+    executors: tuple[str, ...]
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All tables and functions of the house."""
+
+    tables: tuple[Table, ...]
+    functions: tuple[Function, ...] = ()
+
+    def __iter__(self) -> Iterator[Table]:
+        """Yield each table."""
+        return iter(self.tables)
+
+    def table(self, name: str) -> Table:
+        """Return the named table. Raises KeyError when there is none."""
+        for table in self.tables:
+            if table.name == name:
+                return table
+        raise KeyError(name)
+
+    @property
+    def stamped(self) -> tuple[Table, ...]:
+        """The tables whose rows say what they may be used for."""
+        return tuple(table for table in self.tables if table.stamped)
+
+    @property
+    def categories(self) -> frozenset[str]:
+        """Every category that some column holds."""
+        return frozenset(c.category for table in self.tables for c in table.columns if c.category)
