@@ -121,12 +121,7 @@ def data_folder() -> Path:
 def current() -> Place:
     """Return the place of this process: what the keeper wrote, or where an embedded server would be."""
     data = data_folder()
-    return read(data) if (data / "place.json").exists() else embedded(data)
-
-
-def embedded(data: Path) -> Place:
-    """Return the place of an embedded server whose socket's path is short enough for its clients."""
-    return Place(data=data, host=str(data / "socket"))
+    return read(data) if (data / "place.json").exists() else Place(data=data, host=str(data / "socket"))
 
 
 @cache
@@ -150,6 +145,10 @@ def prepare(data: Path) -> None:
     """Make the data folder and what is ours inside it. Raises FolderRefusal when it cannot be written."""
     try:
         data.mkdir(parents=True, exist_ok=True)
+        if not (data / "lock").exists() and any(data.iterdir()):
+            sentence = f"the folder `{data}` holds something else than a troth"
+            raise FolderRefusal(sentence, advice="name an empty or a new folder with --data")
+        (data / "lock").touch()
         # Passing through is harmless, and the socket inside must be reachable; nothing here can be listed.
         data.chmod(0o711)
         for name in FOLDERS:
