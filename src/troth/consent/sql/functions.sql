@@ -1,0 +1,151 @@
+-- name: in_units
+-- The bits of the live units that a subject is in: what agreements, consents, objections and the account's end fold into.
+CREATE OR REPLACE FUNCTION troth.in_units(whose uuid) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT coalesce(bit_or(1::bigint << unit.bit), 0)
+    FROM troth.unit AS unit
+    LEFT JOIN LATERAL (
+        SELECT choice.kind, choice.version FROM troth.choice AS choice
+        WHERE choice.subject = whose AND choice.purpose = unit.purpose
+        ORDER BY choice.at DESC, choice.choice DESC LIMIT 1
+    ) AS last ON true
+    WHERE unit.retired_at IS NULL
+      AND CASE
+          WHEN whose = '00000000-0000-0000-0000-000000000000' THEN unit.visits
+          WHEN NOT EXISTS (
+              SELECT 1 FROM troth.agreement AS agreement
+              WHERE agreement.subject = whose AND agreement.version >= unit.since_version
+          ) THEN false
+          WHEN unit.basis = 'agreement' THEN true
+          WHEN unit.basis = 'legitimate interest' THEN last.kind IS DISTINCT FROM 'objection'
+          ELSE coalesce(last.kind = 'consent' AND last.version >= unit.since_version, false)
+              AND NOT EXISTS (SELECT 1 FROM troth.subject AS s WHERE s.subject = whose AND s.ended_at IS NOT NULL)
+      END
+$$;
+
+-- name: fold
+-- Bring a subject's stamps and `permitted` in line. The rows are restamped before the bucket is taken, so that
+-- it is held only for the flip and the stragglers; folds of one subject queue at its row of `permitted`.
+CREATE OR REPLACE FUNCTION troth.fold(whose uuid) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE wanted bigint;
+BEGIN
+    INSERT INTO troth.permitted (subject, uses) VALUES (whose, 0) ON CONFLICT DO NOTHING;
+    PERFORM 1 FROM troth.permitted WHERE subject = whose FOR UPDATE;
+    wanted := troth.in_units(whose);
+    PERFORM troth.restamp(whose, wanted);
+    PERFORM pg_advisory_xact_lock(7276, uuid_hash(whose) & 1023);
+    UPDATE troth.permitted SET uses = wanted WHERE subject = whose;
+    PERFORM troth.restamp(whose, wanted);
+    RETURN wanted;
+END
+$$;
+
+-- name: claim
+-- Take a new person's bucket before any row of theirs, since an insert's shared lock cannot be raised safely later.
+CREATE OR REPLACE FUNCTION troth.claim(whose uuid) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
+    SELECT pg_advisory_xact_lock(7276, uuid_hash(whose) & 1023)
+$$;
+
+-- name: standing
+-- Whether a subject has agreed to what is needed now, what their rows may be used for, the version they agreed to (or 0).
+CREATE OR REPLACE FUNCTION troth.standing(whose uuid, OUT agreed boolean, OUT uses bigint, OUT version integer)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT coalesce(max(a.version), 0) >= (SELECT coalesce(max(p.version), 1) FROM troth.policy_version AS p WHERE p.floor),
+           coalesce((SELECT p.uses FROM troth.permitted AS p WHERE p.subject = whose), 0),
+           coalesce(max(a.version), 0)
+    FROM troth.agreement AS a WHERE a.subject = whose AND a.ended_at IS NULL
+$$;
+
+-- name: standing_of
+-- The same for the holder of a viewer's token: no row when the token is unknown or has ended.
+CREATE OR REPLACE FUNCTION troth.standing_of(token text)
+RETURNS TABLE (subject uuid, agreed boolean, uses bigint, version integer)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT held.subject, standing.agreed, standing.uses, standing.version
+    FROM troth.request_token AS held CROSS JOIN LATERAL troth.standing(held.subject) AS standing
+    WHERE held.hash = sha256(convert_to(token, 'UTF8')) AND held.expires_at > statement_timestamp()
+$$;
+
+-- name: agree
+-- Bind a subject to the newest policy version. Raises TR002 when version or digests are not the newest's.
+CREATE OR REPLACE FUNCTION troth.agree(
+    whose uuid, to_version integer, to_policy text, to_terms text, through text, words text, spoken text
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    PERFORM 1 FROM troth.policy_version AS newest
+    WHERE newest.version = to_version AND newest.digest = to_policy AND newest.terms_digest = to_terms
+      AND newest.version = (SELECT max(version) FROM troth.policy_version);
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'version % is not the policy in force', to_version USING ERRCODE = 'TR002';
+    END IF;
+    INSERT INTO troth.permitted (subject, uses) VALUES (whose, 0) ON CONFLICT DO NOTHING;
+    PERFORM 1 FROM troth.permitted WHERE subject = whose FOR UPDATE;
+    INSERT INTO troth.agreement (subject, version, policy_digest, terms_digest, how, wording, language)
+    VALUES (whose, to_version, to_policy, to_terms, through, words, spoken);
+    PERFORM troth.fold(whose);
+    UPDATE troth.request_token SET version = to_version WHERE subject = whose;
+    PERFORM troth.record('agreed', whose, whose, jsonb_build_object('version', to_version, 'policy', to_policy, 'terms', to_terms));
+END
+$$;
+
+-- name: choose
+-- The viewer consents, withdraws, objects or lifts an objection; it bites at the next statement of every role.
+-- Raises TR003 without a viewer, TR004 for an unknown purpose, TR005 when the purpose's basis knows no such choice.
+CREATE OR REPLACE FUNCTION troth.choose(about text, what text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE whose uuid := troth.viewer();
+DECLARE footing text;
+BEGIN
+    IF whose IS NULL THEN
+        RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
+    END IF;
+    SELECT basis INTO footing FROM troth.unit WHERE purpose = about AND retired_at IS NULL;
+    IF footing IS NULL THEN
+        RAISE EXCEPTION 'no such purpose' USING ERRCODE = 'TR004';
+    END IF;
+    IF (footing, what) NOT IN (('consent', 'consent'), ('consent', 'withdrawal'),
+        ('legitimate interest', 'objection'), ('legitimate interest', 'permission'))
+    THEN
+        RAISE EXCEPTION 'the basis of this purpose knows no such choice' USING ERRCODE = 'TR005';
+    END IF;
+    PERFORM 1 FROM troth.permitted WHERE subject = whose FOR UPDATE;
+    INSERT INTO troth.choice (subject, purpose, kind, version)
+    SELECT whose, about, what, max(version) FROM troth.policy_version;
+    PERFORM troth.fold(whose);
+    PERFORM troth.record(what, whose, whose, jsonb_build_object('purpose', about));
+END
+$$;
+
+-- name: end_subject
+-- End an account: what no purpose keeps goes now, what one keeps is marked with its end, and `sweep` takes it later.
+CREATE OR REPLACE FUNCTION troth.end_subject(whose uuid, why text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    PERFORM 1 FROM troth.permitted WHERE subject = whose FOR UPDATE;
+    UPDATE troth.subject SET ended_at = statement_timestamp() WHERE subject = whose AND ended_at IS NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no such open account' USING ERRCODE = 'TR006';
+    END IF;
+    PERFORM troth.end_rows(whose);
+    DELETE FROM troth.request_token WHERE subject = whose;
+    DELETE FROM troth.notice WHERE subject = whose;
+    PERFORM troth.fold(whose);
+    PERFORM troth.record('account-closed', whose, whose, jsonb_build_object('reason', why));
+END
+$$;
+
+-- name: forget_unagreed
+-- Remove, entirely, somebody who never agreed. Raises TR007 when they have.
+CREATE OR REPLACE FUNCTION troth.forget_unagreed(whose uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM troth.agreement WHERE subject = whose) THEN
+        RAISE EXCEPTION 'there is an agreement: close the account instead' USING ERRCODE = 'TR007';
+    END IF;
+    PERFORM troth.remove_subject(whose);
+    PERFORM troth.record('declined', NULL, NULL, '{}');
+END
+$$;

@@ -1,0 +1,36 @@
+-- name: viewer
+-- The subject whose token this transaction carries, or null: no token, an ended one, or one from before the agreement now needed.
+CREATE OR REPLACE FUNCTION troth.viewer() RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT token.subject FROM troth.request_token AS token
+    WHERE token.hash = sha256(convert_to(current_setting('troth.token', true), 'UTF8'))
+      AND token.expires_at > statement_timestamp()
+      AND token.version >= (SELECT coalesce(max(version), 0) FROM troth.policy_version WHERE floor)
+$$;
+
+-- name: open_token
+-- Remember the digest of a viewer's token. Raises TR001 when the subject has agreed to nothing.
+CREATE OR REPLACE FUNCTION troth.open_token(whose uuid, digest bytea, until timestamptz) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE agreed integer;
+BEGIN
+    SELECT max(version) INTO agreed FROM troth.agreement WHERE subject = whose AND ended_at IS NULL;
+    IF agreed IS NULL THEN
+        RAISE EXCEPTION 'there is no agreement yet' USING ERRCODE = 'TR001';
+    END IF;
+    DELETE FROM troth.request_token WHERE subject = whose AND expires_at <= statement_timestamp();
+    INSERT INTO troth.request_token (hash, subject, expires_at, version) VALUES (digest, whose, until, agreed);
+END
+$$;
+
+-- name: close_token
+CREATE OR REPLACE FUNCTION troth.close_token(digest bytea) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
+    DELETE FROM troth.request_token WHERE hash = digest
+$$;
+
+-- name: close_tokens
+CREATE OR REPLACE FUNCTION troth.close_tokens(whose uuid) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
+    DELETE FROM troth.request_token WHERE subject = whose
+$$;
