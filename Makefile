@@ -52,7 +52,7 @@ $(UV):
 	  echo "troth: \`$(PYTHON)\` cannot make virtual environments; install its venv package (Debian: apt-get install python3-venv)." >&2; exit 1; }
 	@echo "troth: fetching uv into .uv"
 	@$(PYTHON) -m venv .uv
-	@.uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.11,<0.14'
+	@.uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
 
 $(SYNCED): uv.lock pyproject.toml .python-version | $(UV)
 	@$(UV) python find --quiet --no-project 3.13 >/dev/null 2>&1 || $(UV) python install 3.13 || { \
