@@ -37,10 +37,11 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of schema `troth`. Stamped tables carry `subject`, `at`, `ended_at`, `uses` and are what purposes read.
+    """A table of schema `troth`.
 
-    `sealed` tables belong to a built-in role and are never read by a purpose, whatever the policy says.
-    `bound` tables hold rows of subjects, so that row security is forced on them.
+    `stamped` tables carry `subject`, `at`, `ended_at` and `uses`; only they can be read by purposes. `bound` tables hold
+    rows of subjects, so that row security is forced on them. `inserter` names the built-in role that alone inserts,
+    where its functions stamp the rows themselves; elsewhere a statement trigger does.
     """
 
     name: str
@@ -51,7 +52,7 @@ class Table:
     stamped: bool = False
     bound: bool = False
     partitioned: bool = False
-    erased: bool = False
+    inserter: str | None = None
     occasions: tuple[Occasion, ...] = ()
 
     def column(self, name: str) -> Column:
@@ -61,10 +62,12 @@ class Table:
                 return column
         raise KeyError(name)
 
-    @property
-    def sealed(self) -> bool:
-        """Whether purposes are kept out altogether."""
-        return not self.stamped
+    def held(self, category: str, precision: Precision) -> Column | None:
+        """Return the column that holds a category at a precision, if there is one."""
+        for column in self.columns:
+            if column.category == category and column.precision is precision:
+                return column
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,256 @@
+"""Bring the database to what a policy says: the difference between plan and catalog, carried out in one short switch."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from hashlib import sha256
+from typing import Any
+
+from psycopg import Connection, errors
+
+from troth.database import place
+from troth.database.catalog import load as load_catalog
+from troth.database.errors import DatabaseRefusal
+from troth.database.observe import is_superuser, marked_objects, observe
+from troth.database.statements import load
+from troth.policy import parse
+from troth.policy.catalog import Catalog
+from troth.policy.facts import Difference, Fact, Kind, difference
+from troth.policy.meaning import Policy
+from troth.policy.plan import Plan, plan, widened
+from troth.policy.sql import LOGINS, TWINS, Target, desired, lock, partition, password, security
+from troth.policy.unmake import mark
+
+#: How long the switch waits for a lock before it lets readers pass and tries again.
+LOCK_TIMEOUT = "50ms"
+TRIES = 200
+#: After so many tries, purposes' sessions that have held a lock for over a second are ended.
+PATIENCE = 20
+#: The fingerprint of these is kept in a comment.
+MARKED = {Kind.FUNCTION, Kind.TRIGGER, Kind.RULE, Kind.VIEW}
+
+
+class ApplyRefusal(DatabaseRefusal):
+    """A policy that cannot be applied over the one in force, or a database that does not follow."""
+
+    code = "policy-apply"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A policy version as it was applied."""
+
+    version: int
+    name: str
+    digest: str
+    terms_digest: str
+    source: str
+    terms: str
+    effective_on: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What applying did: the version, whether it is new, the facts changed, the seconds its locks were held, its tries."""
+
+    version: int
+    fresh: bool
+    changed: int
+    widened: tuple[str, ...]
+    held: float
+    tries: int
+
+
+def newest(connection: Connection[Any]) -> Version | None:
+    """Return the version in force, if any."""
+    row = connection.execute(_sql("newest_version")).fetchone()
+    return Version(*row) if row else None
+
+
+def apply(connection: Connection[Any], source: str, terms: str, *, name: str = "policy") -> Outcome:
+    """Apply a policy's source over the database that the owner's autocommitting connection reaches.
+
+    The same version again repairs drift. Raises PolicyErrors for a bad source, PlanError for one the tables cannot
+    hold to, ApplyRefusal for an older version or a changed text under an old number.
+    """
+    policy = parse.read(source, name)
+    new = plan(policy, load_catalog())
+    before = newest(connection)
+    digest = sha256(terms.encode()).hexdigest()
+    fresh = _is_fresh(before, policy, digest)
+    opened = frozenset(u.purpose for u in new.units)
+    if before is not None:
+        opened = widened(plan(parse.read(before.source, "the policy in force"), load_catalog()), new)
+    for tries in range(1, TRIES + 1):
+        try:
+            return _switch(connection, policy, source, terms, new, fresh=fresh, opened=opened, tries=tries)
+        except (errors.LockNotAvailable, errors.DeadlockDetected):
+            if tries >= PATIENCE:
+                _end_blocking_readers(connection)
+            time.sleep(min(0.02 * tries, 0.25))
+    raise ApplyRefusal("the tables stayed locked", advice="end long transactions (see pg_stat_activity) and apply again")
+
+
+def _is_fresh(before: Version | None, policy: Policy, terms_digest: str) -> bool:
+    if before is None:
+        return True
+    if policy.version < before.version:
+        sentence = f"version {policy.version} is older than version {before.version}, which is in force"
+        raise ApplyRefusal(sentence, advice="give the policy a higher version number")
+    if policy.version == before.version and (policy.digest, terms_digest) != (before.digest, before.terms_digest):
+        sentence = f"version {policy.version} is in force with another text"
+        raise ApplyRefusal(sentence, advice="a changed policy or changed terms need a higher version number")
+    return policy.version > before.version
+
+
+def _switch(  # noqa: PLR0913 - the one place where all of it meets
+    connection: Connection[Any],
+    policy: Policy,
+    source: str,
+    terms: str,
+    new: Plan,
+    *,
+    fresh: bool,
+    opened: frozenset[str],
+    tries: int,
+) -> Outcome:
+    catalog = load_catalog()
+    with connection.transaction():
+        connection.execute(_sql("lock_appliers"))
+        connection.execute("SET LOCAL check_function_bodies = off")
+        if fresh:
+            _add_version(connection, policy, source, terms, floor=bool(opened))
+        _open_editions(connection, new, opened if fresh else frozenset())
+        target = target_of(connection)
+        change = difference(desired(new, catalog, target), observe(connection, catalog))
+        started = _lock(connection, change)
+        _carry_out(connection, change)
+        _set_passwords(connection, target, new)
+        connection.execute(_sql("set_nobody"))
+        _verify(connection, new, catalog, target)
+    held = time.monotonic() - started
+    return Outcome(policy.version, fresh, len(change.missing) + len(change.surplus), tuple(sorted(opened)), held, tries)
+
+
+def _add_version(connection: Connection[Any], policy: Policy, source: str, terms: str, *, floor: bool) -> None:
+    told = {
+        "version": policy.version,
+        "name": policy.name,
+        "digest": policy.digest,
+        "terms_digest": sha256(terms.encode()).hexdigest(),
+        "source": source,
+        "terms": terms,
+        "effective_on": policy.effective,
+        "floor": floor,
+    }
+    connection.execute(_sql("add_version"), told)
+
+
+def _open_editions(connection: Connection[Any], new: Plan, opened: frozenset[str]) -> None:
+    live = {purpose for purpose, _, _ in connection.execute(_sql("live_units"))}
+    wanted = {unit.purpose: unit for unit in new.units}
+    for purpose in live & (opened | (live - set(wanted))):
+        connection.execute(_sql("retire_unit"), {"purpose": purpose})
+    for unit in new.units:
+        told = {"purpose": unit.purpose, "basis": unit.basis, "version": new.version, "visits": unit.visits}
+        if unit.purpose in live - opened:
+            connection.execute(_sql("keep_unit"), told)
+        else:
+            _open(connection, told)
+
+
+def _open(connection: Connection[Any], told: dict[str, Any]) -> None:
+    row = connection.execute(_sql("retired_unswept"), told).fetchone()
+    if row and row[0] > 1:
+        sentence = f"two earlier editions of `{told['purpose']}` still stand in rows"
+        raise ApplyRefusal(sentence, advice="let `troth.sweep()` finish (the keeper runs it every minute) and apply again")
+    try:
+        connection.execute(_sql("open_unit"), told)
+    except errors.NotNullViolation:
+        raise ApplyRefusal("all 63 bits are taken", advice="let the sweep free retired ones and apply again") from None
+
+
+def target_of(connection: Connection[Any]) -> Target:
+    """Return where the plan goes: the connected database with its bits and analysts."""
+    bits = {purpose: bit for purpose, _, bit in connection.execute(_sql("live_units"))}
+    analysts = dict(connection.execute(_sql("analysts")).fetchall())
+    return Target(connection.info.dbname, bits, analysts, superuser=is_superuser(connection))
+
+
+def _lock(connection: Connection[Any], change: Difference) -> float:
+    """Lock everything that will change, all views before all tables, each sorted: two switches cannot deadlock."""
+    started = time.monotonic()
+    connection.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,))
+    existing = {f.name for f in change.surplus if f.kind is Kind.VIEW}
+    for name in change.locked:
+        if name.startswith("troth.") or name in existing:
+            connection.execute(lock(name).encode())
+    return started
+
+
+def _carry_out(connection: Connection[Any], change: Difference) -> None:
+    remade = {(f.kind, f.name) for f in change.missing if f.remake}
+    standing = {(f.kind, f.name) for f in change.surplus}
+    for fact in change.surplus:
+        if fact.unmake and (fact.kind, fact.name) not in remade:
+            connection.execute(fact.unmake.encode())
+    for fact in change.missing:
+        statement = fact.remake if (fact.kind, fact.name) in standing and fact.remake else fact.make
+        connection.execute(statement.encode())
+    made = {(f.kind, f.name): f.value.split()[-1] for f in change.missing if f.kind in MARKED}
+    for marked in marked_objects(connection) if made else ():
+        fingerprint = made.get((marked.fact.kind, marked.fact.name))
+        if fingerprint:
+            connection.execute(mark(marked.thing, fingerprint, marked.digest).encode())
+
+
+def _set_passwords(connection: Connection[Any], target: Target, new: Plan) -> None:
+    secrets = place.secrets_of(place.current())
+    for part in (*LOGINS, *(unit.purpose for unit in new.units)):
+        role = target.role(part)
+        connection.execute(password(role, secrets.verifier(role)).encode())
+
+
+def _verify(connection: Connection[Any], new: Plan, catalog: Catalog, target: Target) -> None:
+    left = difference(desired(new, catalog, target), observe(connection, catalog))
+    if left:
+        raise ApplyRefusal(
+            f"the database does not follow: {_listed(left)}",
+            advice="remove what no room declares (see `troth policy drift`), then apply again",
+        )
+
+
+def _listed(left: Difference) -> str:
+    lines: Iterable[Fact] = (*left.missing, *left.surplus)
+    return "; ".join(str(fact) for fact in list(lines)[:5])
+
+
+def _end_blocking_readers(connection: Connection[Any]) -> None:
+    machine = [place.current().role(part) for part in (*LOGINS, *TWINS)]
+    relations = [f"troth.{table.name}" for table in load_catalog() if table.bound]
+    connection.execute(_sql("end_blocking_readers"), {"machine": machine, "relations": relations})
+
+
+def make_partitions(connection: Connection[Any], parent: str, first: date, months: int) -> list[str]:
+    """Create the monthly partitions of a table, from `first`'s month on, that are not there; return their names.
+
+    Each is governed from its first moment.
+    """
+    there = {name for (name,) in connection.execute(_sql("partitions"), {"parent": f"troth.{parent}"})}
+    made = []
+    start = first.replace(day=1)
+    for _ in range(months):
+        end = (start + timedelta(days=32)).replace(day=1)
+        name = f"{parent}_{start:%Y_%m}"
+        if name not in there:
+            with connection.transaction():
+                connection.execute(partition(parent, name, start.isoformat(), end.isoformat()).encode())
+                connection.execute(security(name).make.encode())
+            made.append(name)
+        start = end
+    return made
+
+
+def _sql(name: str) -> bytes:
+    return load("troth.database.sql")[name].encode()

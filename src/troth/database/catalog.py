@@ -1,0 +1,72 @@
+"""Load what every room declares of its tables and functions (`governed.toml`, `sql/functions.sql`)."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from troth.database.statements import load as statements
+from troth.policy.catalog import Access, Catalog, Column, Function, Rows, Table
+from troth.policy.meaning import Occasion, Precision
+
+ROOMS = ("database", "ledger", "notices", "people", "consent", "intake")
+#: What every stamped table carries beside what it declares.
+STAMPED = ("subject", "ended_at", "uses")
+
+
+@cache
+def load() -> Catalog:
+    """Return the catalog of the whole house."""
+    tables: list[Table] = []
+    functions: list[Function] = []
+    for room in ROOMS:
+        text = resources.files(f"troth.{room}").joinpath("governed.toml").read_text(encoding="utf-8")
+        declared = tomllib.loads(text)
+        tables += [_table(room, name, table) for name, table in declared.get("tables", {}).items()]
+        functions += _functions(room, declared.get("functions", {}))
+    return Catalog(tuple(tables), tuple(functions))
+
+
+def _table(room: str, name: str, told: Mapping[str, Any]) -> Table:
+    stamped = told.get("stamped", False)
+    structure = [Column(c, reason="structure of a stamped row") for c in STAMPED] if stamped else []
+    return Table(
+        name=name,
+        room=room,
+        columns=(*structure, *_columns(told["columns"])),
+        accesses=tuple(_access(role, access) for role, access in told.get("roles", {}).items()),
+        key=tuple(told.get("key", ())),
+        stamped=stamped,
+        bound=stamped or told.get("bound", False),
+        partitioned=told.get("partitioned", False),
+        inserter=told.get("inserter"),
+        occasions=tuple(Occasion(o) for o in told.get("occasions", ())),
+    )
+
+
+def _columns(told: Mapping[str, Any]) -> Iterator[Column]:
+    if "names" in told:
+        yield from (Column(name, reason=told["not_personal"]) for name in told["names"])
+        return
+    for name, column in told.items():
+        yield Column(
+            name,
+            category=column.get("category"),
+            precision=Precision(column.get("precision", Precision.AS_IS)),
+            reason=column.get("not_personal") or column.get("structure"),
+            generated=column.get("generated", False),
+        )
+
+
+def _access(role: str, told: Mapping[str, Any]) -> Access:
+    privileges = tuple((verb, tuple(columns)) for verb, columns in told.items() if verb != "rows")
+    return Access(role, Rows(told.get("rows", "all")), privileges)
+
+
+def _functions(room: str, told: Mapping[str, Any]) -> Iterator[Function]:
+    bodies = statements(f"troth.{room}.sql") if told else {}
+    for name, function in told.items():
+        yield Function(
+            name, function["arguments"], function["owner"], tuple(function["executors"]), bodies[name].rstrip().rstrip(";")
+        )

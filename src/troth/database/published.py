@@ -1,0 +1,80 @@
+"""The policy in force as every room reads it: meaning, plan and texts, read anew when the version changes."""
+
+import time
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import sha256
+from threading import Lock
+
+from troth.database import connect
+from troth.database.apply import Version, newest
+from troth.database.catalog import load as load_catalog
+from troth.database.errors import DatabaseRefusal
+from troth.policy import parse
+from troth.policy.meaning import Policy
+from troth.policy.plan import Plan, plan
+
+#: Seconds for which a process may show the version before; the database itself switches at once.
+FRESH = 1.0
+
+
+class NothingPublished(DatabaseRefusal):
+    """No policy was ever applied to this database."""
+
+    code = "nothing-published"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The version in force: its meaning, its plan, its source, the terms and their digests (SHA-256, hex)."""
+
+    version: int
+    policy: Policy
+    plan: Plan
+    source: str
+    digest: str
+    terms: str
+    terms_digest: str
+
+
+@dataclass(slots=True)
+class _Memory:
+    held: Published | None = None
+    until: float = 0.0
+    lock: Lock = field(default_factory=Lock)
+
+
+_memory = _Memory()
+
+
+def current(role: str = "door") -> Published:
+    """Return the version in force, at most a second old. Raises NothingPublished before the first one."""
+    with _memory.lock:
+        if _memory.held is None or time.monotonic() >= _memory.until:
+            with connect.acting(role) as connection:
+                version = newest(connection)
+            if version is None:
+                raise NothingPublished("no policy is in force", advice="start `troth serve`, which applies one")
+            _memory.held, _memory.until = understood(version), time.monotonic() + FRESH
+        return _memory.held
+
+
+def forget() -> None:
+    """Read anew at the next call, as after another database took the place of this one."""
+    with _memory.lock:
+        _memory.held = None
+
+
+@cache
+def understood(version: Version) -> Published:
+    """Read and plan a version as it was applied."""
+    policy = parse.read(version.source, version.name)
+    return Published(
+        version=version.version,
+        policy=policy,
+        plan=plan(policy, load_catalog()),
+        source=version.source,
+        digest=version.digest,
+        terms=version.terms,
+        terms_digest=sha256(version.terms.encode()).hexdigest(),
+    )

@@ -1,0 +1,56 @@
+-- name: newest_version
+SELECT version, name, digest, terms_digest, source, terms, effective_on FROM troth.policy_version ORDER BY version DESC LIMIT 1
+
+-- name: add_version
+INSERT INTO troth.policy_version (version, name, digest, terms_digest, source, terms, effective_on, floor)
+VALUES (%(version)s, %(name)s, %(digest)s, %(terms_digest)s, %(source)s, %(terms)s, %(effective_on)s, %(floor)s)
+
+-- name: live_units
+SELECT purpose, edition, bit FROM troth.unit WHERE retired_at IS NULL
+
+-- name: retire_unit
+UPDATE troth.unit SET retired_at = statement_timestamp() WHERE purpose = %(purpose)s AND retired_at IS NULL
+
+-- name: keep_unit
+UPDATE troth.unit SET visits = %(visits)s WHERE purpose = %(purpose)s AND retired_at IS NULL AND visits <> %(visits)s
+
+-- name: open_unit
+-- The lowest bit that no unit holds; a retired unit holds its bit until a sweep has proved it absent.
+INSERT INTO troth.unit (purpose, edition, bit, basis, since_version, visits)
+SELECT %(purpose)s, 1 + coalesce((SELECT max(edition) FROM troth.unit WHERE purpose = %(purpose)s), 0),
+       (SELECT min(free) FROM generate_series(0, 62) AS free
+        WHERE NOT EXISTS (SELECT 1 FROM troth.unit WHERE bit = free AND swept_at IS NULL)),
+       %(basis)s, %(version)s, %(visits)s
+
+-- name: retired_unswept
+SELECT count(*) FROM troth.unit WHERE retired_at IS NOT NULL AND swept_at IS NULL AND purpose = %(purpose)s
+
+-- name: analysts
+SELECT name, purpose FROM troth.analyst ORDER BY name
+
+-- name: lock_appliers
+SELECT pg_advisory_xact_lock(7275)
+
+-- name: set_nobody
+-- Visits of before keep their stamps; new ones get these. The bucket keeps inserts under way out of the flip.
+WITH locked AS MATERIALIZED (
+    SELECT pg_advisory_xact_lock(7276, uuid_hash('00000000-0000-0000-0000-000000000000') & 1023)
+)
+UPDATE troth.permitted AS p SET uses = wanted.uses
+FROM (SELECT coalesce(bit_or(1::bigint << bit), 0) AS uses FROM troth.unit WHERE retired_at IS NULL AND visits) AS wanted, locked
+WHERE p.subject = '00000000-0000-0000-0000-000000000000' AND p.uses <> wanted.uses
+
+-- name: end_blocking_readers
+-- Purposes' sessions that hold what the switch needs, in transactions older than a second.
+SELECT a.usename, pg_terminate_backend(a.pid)
+FROM pg_stat_activity AS a
+WHERE a.datname = current_database() AND starts_with(a.usename, current_database() || '_')
+  AND a.usename <> ALL(%(machine)s) AND a.xact_start < clock_timestamp() - interval '1 second'
+  AND EXISTS (SELECT 1 FROM pg_locks AS l WHERE l.pid = a.pid AND l.granted AND l.relation = ANY(%(relations)s::regclass[]::oid[]))
+
+-- name: partitions
+SELECT c.relname FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+WHERE i.inhparent = %(parent)s::regclass
+
+-- name: misstamped
+SELECT table_name, rows FROM troth.misstamped() WHERE rows > 0

@@ -1,0 +1,317 @@
+"""From a policy's meaning and the catalog of tables to what the database must be: readings, row rules, retention, intake."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from troth.policy.catalog import Catalog, Column, Table
+from troth.policy.meaning import (
+    Basis,
+    Collection,
+    Occasion,
+    Policy,
+    Precision,
+    Purpose,
+    Use,
+    Verb,
+    Window,
+    WindowKind,
+)
+
+
+class PlanError(ValueError):
+    """The policy says something that these tables cannot hold to; `code`, `clause` and the sentence say what."""
+
+    def __init__(self, code: str, clause: str, sentence: str) -> None:
+        super().__init__(f"{code} ({clause}): {sentence}")
+        self.code, self.clause, self.sentence = code, clause, sentence
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Atom:
+    """One thing a purpose may do: use a category, collected on an occasion, at a precision, for a window."""
+
+    category: str
+    occasion: Occasion
+    precision: Precision
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a person can be in or out of. `visits`: whether it also uses what visitors leave."""
+
+    purpose: str
+    basis: Basis
+    atoms: frozenset[Atom]
+
+    @property
+    def visits(self) -> bool:
+        """Whether rows of nobody (visitors) are in this unit."""
+        return any(atom.occasion is Occasion.VISIT for atom in self.atoms)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Reading:
+    """A column that a purpose may read, and the clause that says so."""
+
+    purpose: str
+    table: str
+    column: str
+    clause: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Withheld:
+    """A column that a purpose may not read, why, and the clause that comes nearest."""
+
+    purpose: str
+    table: str
+    column: str
+    category: str
+    reason: str
+    clause: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Rows:
+    """Which rows of a table a purpose may read: those stamped for it, within the window."""
+
+    purpose: str
+    table: str
+    window: Window
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Own:
+    """What a viewer may do with a column of their own rows: `select` or `update`."""
+
+    table: str
+    column: str
+    privilege: str
+    clause: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Collected:
+    """A column that is stored on an occasion, at the finest precision that some use needs."""
+
+    occasion: Occasion
+    table: str
+    column: str
+    precision: Precision
+    clause: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Retention:
+    """How long rows of a table stay: the longest of `days` since the row and `after_end` days since the account's end.
+
+    None means that no use has a window of that kind; `consented`: some use lasts while its person consents.
+    """
+
+    table: str
+    days: int | None
+    after_end: int | None
+    consented: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a policy version compiles to, before it becomes SQL."""
+
+    policy: str
+    version: int
+    digest: str
+    units: tuple[Unit, ...]
+    readings: tuple[Reading, ...]
+    withheld: tuple[Withheld, ...]
+    rows: tuple[Rows, ...]
+    own: tuple[Own, ...]
+    collected: tuple[Collected, ...]
+    retention: tuple[Retention, ...]
+
+    def kept_on(self, occasion: Occasion, table: str) -> dict[str, Precision]:
+        """Return column -> precision of what is stored in a table on an occasion; empty when nothing is."""
+        return {c.column: c.precision for c in self.collected if (c.occasion, c.table) == (occasion, table)}
+
+    def longest(self, table: str) -> Retention:
+        """Return the retention of a table. Raises KeyError when nothing is collected into it."""
+        for retention in self.retention:
+            if retention.table == table:
+                return retention
+        raise KeyError(table)
+
+
+def plan(policy: Policy, catalog: Catalog) -> Plan:
+    """Compile. Raises PlanError when the tables cannot do what the policy says."""
+    known = catalog.categories
+    for category in policy.categories:
+        if category.name not in known and _collected(policy, category.name):
+            raise PlanError("P-T01", category.clause.name, f"no table holds `{category.name}`; collect only what a table holds")
+    return Plan(
+        policy=policy.name,
+        version=policy.version,
+        digest=policy.digest,
+        units=tuple(_unit(policy, catalog, purpose) for purpose in policy.purposes),
+        readings=tuple(sorted(_readings(policy, catalog))),
+        withheld=tuple(sorted(_withheld(policy, catalog))),
+        rows=tuple(sorted(_rows(policy, catalog))),
+        own=tuple(sorted(set(_own(policy, catalog)))),
+        collected=tuple(sorted(_stored(policy, catalog))),
+        retention=tuple(sorted(_retention(policy, catalog))),
+    )
+
+
+def widened(old: Plan, new: Plan) -> frozenset[str]:
+    """Name the purposes that may do more than before, or that are new: nobody is in them until they agree again."""
+    before = {unit.purpose: unit for unit in old.units}
+    return frozenset(
+        unit.purpose
+        for unit in new.units
+        if unit.purpose not in before
+        or before[unit.purpose].basis is not unit.basis
+        or any(not _covered(atom, before[unit.purpose].atoms) for atom in unit.atoms)
+    )
+
+
+def _covered(atom: Atom, allowed: Iterable[Atom]) -> bool:
+    return any(
+        other.category == atom.category
+        and other.occasion is atom.occasion
+        and other.precision in (atom.precision, Precision.AS_IS)
+        and _no_longer(atom.window, other.window)
+        for other in allowed
+    )
+
+
+def _no_longer(window: Window, other: Window) -> bool:
+    if window.kind is other.kind:
+        return window.days <= other.days
+    return window.kind is WindowKind.CONSENTED and other.kind is WindowKind.ACCOUNT
+
+
+def _collected(policy: Policy, category: str) -> bool:
+    return any(category in collection.categories for collection in policy.collections)
+
+
+def _at(table: Table, category: str, precision: Precision) -> Precision:
+    """Return the precision at which a use knows a category: coarser only where the table can coarsen it."""
+    return precision if table.held(category, precision) else Precision.AS_IS
+
+
+def _holders(catalog: Catalog, collection: Collection) -> Iterator[tuple[Table, str]]:
+    """Yield each stamped table and category that a collection fills."""
+    for table in catalog.stamped:
+        if collection.occasion in table.occasions:
+            held = {column.category for column in table.columns}
+            yield from ((table, category) for category in collection.categories if category in held)
+
+
+def _uses(policy: Policy, catalog: Catalog, purpose: str | None = None) -> Iterator[tuple[Table, str, Collection, Use]]:
+    for collection in policy.collections:
+        for (table, category), use in product(_holders(catalog, collection), collection.uses):
+            if purpose in (None, use.purpose):
+                yield table, category, collection, use
+
+
+def _unit(policy: Policy, catalog: Catalog, purpose: Purpose) -> Unit:
+    atoms = {
+        Atom(category, collection.occasion, _at(table, category, use.precision), use.window)
+        for table, category, collection, use in _uses(policy, catalog, purpose.name)
+    }
+    return Unit(purpose.name, purpose.basis, frozenset(atoms))
+
+
+def _visible(column: Column, precision: Precision) -> bool:
+    return precision is Precision.AS_IS or column.precision is precision
+
+
+def _readings(policy: Policy, catalog: Catalog) -> Iterator[Reading]:
+    found: dict[tuple[str, str, str], str] = {}
+    for table, category, collection, use in _uses(policy, catalog):
+        found.setdefault((use.purpose, table.name, "subject"), collection.clause.name)
+        for column in table.columns:
+            if column.category == category and _visible(column, _at(table, category, use.precision)):
+                found.setdefault((use.purpose, table.name, column.name), collection.clause.name)
+    for (purpose, name, column_name), clause in found.items():
+        yield Reading(purpose, name, column_name, clause)
+
+
+def _withheld(policy: Policy, catalog: Catalog) -> Iterator[Withheld]:
+    granted = {(r.purpose, r.table, r.column): r.clause for r in _readings(policy, catalog)}
+    for purpose, table in product(policy.purposes, catalog):
+        for column in table.columns:
+            if column.category and (purpose.name, table.name, column.name) not in granted:
+                clause, reason = _why_withheld(purpose, table, column, granted)
+                yield Withheld(purpose.name, table.name, column.name, column.category, reason, clause)
+
+
+def _why_withheld(
+    purpose: Purpose, table: Table, column: Column, granted: dict[tuple[str, str, str], str]
+) -> tuple[str, str]:
+    if not table.stamped:
+        return purpose.clause.name, "held by the sign-in service alone; no purpose reads it"
+    for other in table.columns:
+        clause = granted.get((purpose.name, table.name, other.name))
+        if other.category == column.category and clause:
+            return clause, f"only as {other.precision}: read `{other.name}`"
+    return purpose.clause.name, f"no clause lets `{purpose.name}` use `{column.category}`"
+
+
+def _rows(policy: Policy, catalog: Catalog) -> Iterator[Rows]:
+    windows: dict[tuple[str, str], dict[Window, str]] = defaultdict(dict)
+    for table, _, collection, use in _uses(policy, catalog):
+        windows[use.purpose, table.name].setdefault(use.window, collection.clause.name)
+    for (purpose, name), found in windows.items():
+        if len(found) > 1:
+            raise PlanError(
+                "P-T02",
+                sorted(found.values())[-1],
+                f"`{purpose}` has {len(found)} windows for rows of `{name}`; give all of them one window",
+            )
+        yield Rows(purpose, name, next(iter(found)))
+
+
+def _own(policy: Policy, catalog: Catalog) -> Iterator[Own]:
+    shown = [(sight.clause.name, sight.categories, ("select",)) for sight in policy.sights]
+    shown += [
+        (right.clause.name, right.categories, ("select", "update") if Verb.CORRECT in right.verbs else ("select",))
+        for right in policy.rights
+    ]
+    for (clause, categories, privileges), table in product(shown, catalog.stamped):
+        for column in table.columns:
+            if column.category in categories:
+                yield from _own_column(table, column, privileges, clause)
+
+
+def _own_column(table: Table, column: Column, privileges: tuple[str, ...], clause: str) -> Iterator[Own]:
+    for name in ("subject", "at", "ended_at", *table.key):
+        yield Own(table.name, name, "select", clause)
+    for privilege in privileges:
+        if privilege == "select" or not column.generated:
+            yield Own(table.name, column.name, privilege, clause)
+
+
+def _stored(policy: Policy, catalog: Catalog) -> Iterator[Collected]:
+    needed: dict[tuple[Occasion, str, str], dict[Precision, str]] = defaultdict(dict)
+    for table, category, collection, use in _uses(policy, catalog):
+        precision = _at(table, category, use.precision)
+        needed[collection.occasion, table.name, category].setdefault(precision, collection.clause.name)
+    for (occasion, name, category), found in needed.items():
+        finest = Precision.AS_IS if Precision.AS_IS in found else next(iter(found))
+        for column in catalog.table(name).columns:
+            if column.category == category and not column.generated:
+                yield Collected(occasion, name, column.name, finest, found[finest])
+
+
+def _retention(policy: Policy, catalog: Catalog) -> Iterator[Retention]:
+    windows: dict[str, set[Window]] = defaultdict(set)
+    for table, _, _, use in _uses(policy, catalog):
+        windows[table.name].add(use.window)
+    for name, found in windows.items():
+        days = [w.days for w in found if w.kind is WindowKind.DAYS]
+        after = [w.days for w in found if w.kind is WindowKind.ACCOUNT]
+        consented = any(w.kind is WindowKind.CONSENTED for w in found)
+        yield Retention(name, max(days, default=None), max(after, default=None), consented)

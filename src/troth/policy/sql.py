@@ -1,0 +1,408 @@
+"""The one emitter: from a plan to the facts that PostgreSQL must show, each with the SQL that makes it true."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+from troth.policy.catalog import Catalog, Function, Table
+from troth.policy.catalog import Rows as Reach
+from troth.policy.facts import Fact, Kind, fingerprint
+from troth.policy.meaning import Occasion, Precision, Window, WindowKind
+from troth.policy.plan import Plan, Rows
+from troth.policy.routines import NOBODY, routines
+
+LOGINS = ("door", "self", "steward", "intake")
+TWINS = ("stamper", "recorder", "usher")
+#: Functions of PostgreSQL that stay with the twins that need them (drift finds PUBLIC's grants on their kind).
+LOCKS = {
+    "stamper": ("pg_advisory_xact_lock(integer, integer)", "pg_advisory_xact_lock_shared(integer, integer)"),
+    "recorder": ("pg_advisory_xact_lock(bigint)",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a plan goes: the database's name, the bit of each purpose, the analysts (name -> purpose)."""
+
+    database: str
+    bits: Mapping[str, int]
+    analysts: Mapping[str, str]
+    superuser: bool = True
+
+    def role(self, part: str) -> str:
+        """Return the cluster-wide name of a role."""
+        return f"{self.database}_{part}"
+
+
+def quoted(name: str) -> str:
+    """Quote an identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Quote a text literal (standard_conforming_strings is on, which the switch makes sure of)."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def desired(plan: Plan, catalog: Catalog, target: Target) -> tuple[Fact, ...]:
+    """Return every fact that must hold, and no other may."""
+    return tuple(
+        dict.fromkeys(
+            chain(
+                _roles(plan, target),
+                _settings(plan, target),
+                _schemas(plan, target),
+                _functions(plan, catalog, target),
+                _security(catalog),
+                _triggers(catalog),
+                _rules(plan, catalog, target),
+                _views(plan, catalog, target),
+                _grants(plan, catalog, target),
+            )
+        )
+    )
+
+
+# Roles, their settings and schemas
+
+
+def _roles(plan: Plan, target: Target) -> Iterator[Fact]:
+    for part in (*LOGINS, *(unit.purpose for unit in plan.units)):
+        yield _role(target.role(part), "login", superuser=target.superuser)
+    for part in TWINS:
+        yield _role(target.role(part), "", superuser=target.superuser)
+    for name, purpose in target.analysts.items():
+        analyst = target.role(f"analyst_{name}")
+        yield _role(analyst, "login", superuser=target.superuser)
+        yield member(target.role(purpose), analyst)
+
+
+def _role(name: str, value: str, *, superuser: bool) -> Fact:
+    plain = f"{'LOGIN' if value else 'NOLOGIN'} NOCREATEDB NOCREATEROLE INHERIT"
+    # A non-superuser may not even name these, and never can have given them.
+    plain += " NOSUPERUSER NOREPLICATION NOBYPASSRLS" if superuser else ""
+    return Fact(
+        Kind.ROLE,
+        name,
+        value,
+        make=f"CREATE ROLE {quoted(name)} {plain}",
+        remake=f"ALTER ROLE {quoted(name)} {plain}",
+    )
+
+
+def member(role: str, who: str) -> Fact:
+    """Return the fact that an analyst inherits a purpose and can do nothing else with it."""
+    return Fact(
+        Kind.MEMBER,
+        f"{role} < {who}",
+        "inherit",
+        make=f"GRANT {quoted(role)} TO {quoted(who)} WITH INHERIT TRUE, SET FALSE, ADMIN FALSE",
+    )
+
+
+def _settings(plan: Plan, target: Target) -> Iterator[Fact]:
+    for part in LOGINS:
+        yield _setting(target.role(part), "search_path", "troth")
+        yield _setting(target.role(part), "idle_in_transaction_session_timeout", "60s")
+    readers = {target.role(u.purpose): u.purpose for u in plan.units}
+    readers |= {target.role(f"analyst_{name}"): purpose for name, purpose in target.analysts.items()}
+    for role, purpose in readers.items():
+        yield _setting(role, "search_path", purpose)
+        yield _setting(role, "default_transaction_read_only", "on")
+        yield _setting(role, "idle_in_transaction_session_timeout", "60s")
+    for name in target.analysts if target.superuser else ():
+        yield _setting(target.role(f"analyst_{name}"), "log_statement", "all")
+
+
+def _setting(role: str, name: str, value: str) -> Fact:
+    return Fact(
+        Kind.SETTING,
+        f"{role} {name}",
+        value,
+        make=f"ALTER ROLE {quoted(role)} SET {name} = {literal(value)}",
+        unmake=f"ALTER ROLE {quoted(role)} RESET {name}",
+    )
+
+
+def _schemas(plan: Plan, target: Target) -> Iterator[Fact]:
+    yield Fact(Kind.SCHEMA, "troth", "", make="CREATE SCHEMA troth")
+    for part in (*LOGINS, *TWINS):
+        yield grant('SCHEMA "troth"', target.role(part), "USAGE")
+    for part in (*LOGINS, *(u.purpose for u in plan.units), *(f"analyst_{name}" for name in target.analysts)):
+        yield grant(f"DATABASE {quoted(target.database)}", target.role(part), "CONNECT")
+    for unit in plan.units:
+        yield Fact(Kind.SCHEMA, unit.purpose, "", make=f"CREATE SCHEMA {quoted(unit.purpose)}")
+        yield grant('SCHEMA "troth"', target.role(unit.purpose), "USAGE")
+        yield grant(f"SCHEMA {quoted(unit.purpose)}", target.role(unit.purpose), "USAGE")
+
+
+def grant(on: str, role: str, privilege: str) -> Fact:
+    """Return the fact that a role holds a privilege; `on` is as GRANT writes it, a column in parentheses behind it."""
+    thing, _, column = on.partition(" (")
+    right = f"{privilege} ({column}" if column else privilege
+    return Fact(
+        Kind.GRANT,
+        f"{on} to {role}",
+        privilege,
+        make=f"GRANT {right} ON {thing} TO {quoted(role)}",
+        unmake=f"REVOKE {right} ON {thing} FROM {quoted(role)}",
+    )
+
+
+# Functions, triggers, row security
+
+
+def _functions(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
+    for function in (*catalog.functions, *routines(plan, catalog)):
+        yield _function(function, target)
+        for executor in function.executors:
+            if executor != function.owner:
+                yield grant(f"FUNCTION troth.{function.name}({function.arguments})", target.role(executor), "EXECUTE")
+    for twin, names in LOCKS.items() if target.superuser else ():
+        for name in names:
+            yield grant(f"FUNCTION pg_catalog.{name}", target.role(twin), "EXECUTE")
+
+
+def _function(function: Function, target: Target) -> Fact:
+    signature = f"troth.{function.name}({function.arguments})"
+    owner = target.role(function.owner)
+    made = f"{function.sql}; ALTER FUNCTION {signature} OWNER TO {quoted(owner)};"
+    made += f" REVOKE ALL ON FUNCTION {signature} FROM PUBLIC"
+    return Fact(
+        Kind.FUNCTION,
+        signature,
+        f"{owner} {fingerprint(function.sql)}",
+        make=made,
+        remake=made,
+        unmake=f"DROP FUNCTION {signature}",
+    )
+
+
+def _security(catalog: Catalog) -> Iterator[Fact]:
+    for table in catalog:
+        if table.bound:
+            yield security(table.name)
+
+
+def security(table: str) -> Fact:
+    """Return the fact that row security is on and forced for a table."""
+    made = f'ALTER TABLE "troth".{quoted(table)} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY'
+    return Fact(
+        Kind.SECURITY,
+        table,
+        "forced",
+        make=made,
+        remake=made,
+        locks=f"troth.{table}",
+    )
+
+
+def _triggers(catalog: Catalog) -> Iterator[Fact]:
+    for table in catalog.stamped:
+        if table.inserter is None:
+            sql = (
+                f"CREATE TRIGGER stamp AFTER INSERT ON troth.{quoted(table.name)} REFERENCING NEW TABLE AS fresh"
+                f" FOR EACH STATEMENT EXECUTE FUNCTION troth.{quoted('stamp_' + table.name)}()"
+            )
+            yield Fact(
+                Kind.TRIGGER,
+                f"{table.name}.stamp",
+                fingerprint(sql),
+                make=sql,
+                unmake=f"DROP TRIGGER stamp ON troth.{quoted(table.name)}",
+                locks=f"troth.{table.name}",
+            )
+
+
+# Row rules
+
+
+def _rules(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
+    for rows in plan.rows:
+        yield _rule(rows.table, target, rows.purpose, "select", using=row_rule(rows, target.bits[rows.purpose]))
+    own = {(o.table, o.privilege) for o in plan.own}
+    for table, privilege in sorted(own):
+        yield _rule(table, target, "self", privilege, using="subject = troth.viewer()")
+    for table in catalog:
+        if table.stamped:
+            yield _rule(table.name, target, "stamper", "all", using="true", check="true")
+        if table.bound:
+            yield from _static_rules(plan, table, target)
+
+
+def row_rule(rows: Rows, bit: int) -> str:
+    """Return the predicate of a purpose's rows: a pure function of the row and of the time."""
+    stamped = f"(uses & {1 << bit}::bigint) <> 0"
+    return f"{stamped} AND {_within(rows.window)}"
+
+
+def _within(window: Window) -> str:
+    match window.kind:
+        case WindowKind.DAYS:
+            return f"at > statement_timestamp() - interval '{window.days} days'"
+        case WindowKind.ACCOUNT if window.days:
+            return f"(ended_at IS NULL OR ended_at > statement_timestamp() - interval '{window.days} days')"
+        case _:
+            return "ended_at IS NULL"
+
+
+def _static_rules(plan: Plan, table: Table, target: Target) -> Iterator[Fact]:
+    for access in table.accesses:
+        for privilege, _ in access.privileges:
+            predicate = {
+                Reach.ALL: lambda: "true",
+                Reach.OWN: lambda: "subject = troth.viewer()",
+                Reach.COLLECTED: lambda: _covered(plan, table),
+            }[access.rows]()
+            check = predicate if privilege in ("insert", "update") else ""
+            yield _rule(
+                table.name, target, access.role, privilege, using="" if privilege == "insert" else predicate, check=check
+            )
+
+
+def _rule(table: str, target: Target, part: str, command: str, *, using: str = "", check: str = "") -> Fact:
+    name, on = f"{part}_{command}", f'"troth".{quoted(table)}'
+    sql = f"CREATE POLICY {quoted(name)} ON {on} FOR {command.upper()} TO {quoted(target.role(part))}"
+    sql += f" USING ({using})" if using else ""
+    sql += f" WITH CHECK ({check})" if check else ""
+    return Fact(
+        Kind.RULE,
+        f"{table}.{name}",
+        fingerprint(sql),
+        make=sql,
+        unmake=f"DROP POLICY {quoted(name)} ON {on}",
+        locks=f"troth.{table}",
+    )
+
+
+def _covered(plan: Plan, table: Table) -> str:
+    """Return what an insert must satisfy: only columns that the policy collects on that occasion, as coarse as it says."""
+    branches = []
+    for occasion in table.occasions:
+        kept = plan.kept_on(occasion, table.name)
+        if kept:
+            who = "=" if occasion is Occasion.VISIT else "<>"
+            parts = [f"subject {who} {NOBODY}::uuid", *_reduced(table, kept), *_recent(plan, table)]
+            branches.append("(" + " AND ".join(parts) + ")")
+    return " OR ".join(branches) or "false"
+
+
+def _reduced(table: Table, kept: Mapping[str, Precision]) -> Iterator[str]:
+    for column in table.columns:
+        if column.category is None or column.generated:
+            continue
+        name = quoted(column.name)
+        match kept.get(column.name):
+            case None if column.name not in table.key:
+                yield f"{name} IS NULL"
+            case Precision.NETWORK:
+                yield (
+                    f"({name} IS NULL OR {name} ="
+                    f" network(set_masklen({name}, CASE family({name}) WHEN 4 THEN 24 ELSE 48 END))::inet)"
+                )
+            case Precision.DAY:
+                yield f"{name} = date_trunc('day', {name}, 'UTC')"
+            case _:
+                pass
+
+
+def _recent(plan: Plan, table: Table) -> Iterator[str]:
+    if "at" in table.key:
+        yield "at < statement_timestamp() + interval '1 day'"
+        retention = plan.longest(table.name)
+        if retention.days and retention.after_end is None and not retention.consented:
+            yield f"at > statement_timestamp() - interval '{retention.days} days'"
+
+
+# Views
+
+
+def _views(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
+    readable: dict[tuple[str, str], set[str]] = {}
+    for reading in plan.readings:
+        readable.setdefault((reading.purpose, reading.table), set()).add(reading.column)
+    for (purpose, name), columns in sorted(readable.items()):
+        ordered = [c.name for c in catalog.table(name).columns if c.name in columns]
+        names = ", ".join(f"t.{quoted(column)}" for column in ordered)
+        yield from _view(purpose, name, f"SELECT {names} FROM troth.{quoted(name)} AS t", target)
+    for unit in plan.units:
+        yield from _view(unit.purpose, "withheld", _explanation(plan, unit.purpose), target)
+
+
+def _view(schema: str, name: str, query: str, target: Target) -> Iterator[Fact]:
+    on = f"{quoted(schema)}.{quoted(name)}"
+    sql = f"CREATE VIEW {on} WITH (security_invoker = true) AS {query}"
+    yield Fact(
+        Kind.VIEW, f"{schema}.{name}", fingerprint(sql), make=sql, unmake=f"DROP VIEW {on}", locks=f"{schema}.{name}"
+    )
+    yield grant(on, target.role(schema), "SELECT")
+
+
+def _explanation(plan: Plan, purpose: str) -> str:
+    rows = [
+        "(" + ", ".join(literal(text) for text in (w.table, w.column, w.category, w.reason, w.clause)) + ")"
+        for w in plan.withheld
+        if w.purpose == purpose
+    ]
+    values = f"VALUES {', '.join(rows)}" if rows else "SELECT ''::text, ''::text, ''::text, ''::text, ''::text WHERE false"
+    return f'SELECT * FROM ({values}) AS w ("table", "column", category, reason, clause)'
+
+
+# Grants on tables
+
+
+def _grants(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
+    for reading in plan.readings:
+        yield from _columns(reading.table, (reading.column,), target.role(reading.purpose), "SELECT")
+    for own in plan.own:
+        yield from _columns(own.table, (own.column,), target.role("self"), own.privilege.upper())
+    for table in catalog:
+        for access in table.accesses:
+            for privilege, columns in access.privileges:
+                yield from _columns(table.name, columns, target.role(access.role), privilege.upper())
+        if table.stamped:
+            yield from _stamper(table, target.role("stamper"))
+    for collected in plan.collected:
+        if any(a.rows is Reach.COLLECTED for a in catalog.table(collected.table).accesses):
+            yield from _columns(collected.table, (collected.column,), target.role("intake"), "INSERT")
+
+
+def _stamper(table: Table, role: str) -> Iterator[Fact]:
+    if table.inserter == "stamper":
+        yield from _columns(table.name, (), role, "INSERT")
+        yield from _columns(table.name, (), role, "SELECT")
+    else:
+        yield from _columns(table.name, sorted({*table.key, "subject", "at", "ended_at", "uses"}), role, "SELECT")
+    yield from _columns(table.name, ("uses", "ended_at"), role, "UPDATE")
+    yield grant(f'"troth".{quoted(table.name)}', role, "DELETE")
+
+
+def _columns(table: str, columns: Iterable[str], role: str, privilege: str) -> Iterator[Fact]:
+    on = f'"troth".{quoted(table)}'
+    named = tuple(columns)
+    if not named:
+        yield grant(on, role, privilege)
+    for column in named:
+        yield grant(f"{on} ({quoted(column)})", role, privilege)
+
+
+# Statements that carry a plan out beside its facts
+
+
+def password(role: str, verifier: str) -> str:
+    """Give a role its password, as a SCRAM verifier so that no log can hold the password itself."""
+    return f"ALTER ROLE {quoted(role)} PASSWORD {literal(verifier)}"
+
+
+def lock(relation: str) -> str:
+    """Lock `schema.name` against everybody else."""
+    schema, name = relation.split(".", 1)
+    return f"LOCK TABLE {quoted(schema)}.{quoted(name)} IN ACCESS EXCLUSIVE MODE"
+
+
+def partition(parent: str, name: str, start: str, end: str) -> str:
+    """Make one month's partition of a table; it gets its row security in the same transaction."""
+    return (
+        f"CREATE TABLE troth.{quoted(name)} PARTITION OF troth.{quoted(parent)}"
+        f" FOR VALUES FROM ({literal(start)}) TO ({literal(end)}) WITH (fillfactor = 85)"
+    )
