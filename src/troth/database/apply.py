@@ -126,7 +126,8 @@ def _switch(  # noqa: PLR0913 - the one place where all of it meets
         change = difference(desired(new, catalog, target), observe(connection, catalog))
         started = _lock(connection, change)
         _carry_out(connection, change)
-        _set_passwords(connection, target, new)
+        if any(fact.kind is Kind.ROLE for fact in change.missing):
+            _set_passwords(connection, target, new)
         connection.execute(_sql("set_nobody"))
         _verify(connection, new, catalog, target)
     held = time.monotonic() - started
