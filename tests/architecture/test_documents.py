@@ -1,0 +1,68 @@
+"""What the documents tell a reader to type exists."""
+
+import re
+
+import click
+import pytest
+from troth.cli.main import main
+
+from tests.architecture.lints import ROOT
+
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md")
+MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
+TROTH = re.compile(r"(?:^|`|\.venv/bin/)troth((?: [a-z][a-z-]*)+)", re.MULTILINE)
+
+
+def text(document: str) -> str:
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+def targets() -> set[str]:
+    return set(re.findall(r"^([a-z][a-z-]*):", text("Makefile"), re.MULTILINE))
+
+
+def test_the_readme_shows_both_commands() -> None:
+    assert {"run", "test"} <= set(MAKE.findall(text("README.md")))
+
+
+def typed(document: str) -> set[str]:
+    """What stands in code, where a reader copies from."""
+    return set(re.findall(r"```[a-z]*\n(.*?)```", text(document), re.DOTALL)) | set(
+        re.findall(r"`([^`\n]+)`", text(document))
+    )
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_make_target_named_exists(document: str) -> None:
+    named = {target for code in typed(document) for target in MAKE.findall(code)}
+    assert named <= targets()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_troth_command_named_exists(document: str) -> None:
+    missing = [
+        f"troth{words}" for code in typed(document) for words in TROTH.findall(code) if not is_command(words.split())
+    ]
+    assert missing == []
+
+
+def is_command(words: list[str]) -> bool:
+    command: click.Command = main
+    for word in words:
+        if not isinstance(command, click.Group):
+            return True  # an argument of the command before it
+        if word not in command.commands:
+            return False
+        command = command.commands[word]
+    return True
+
+
+def test_every_path_the_architecture_names_is_there() -> None:
+    paths = re.findall(r"`((?:src|tests|docs|policies|benchmarks)/[\w/.-]+)`", text("ARCHITECTURE.md"))
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_every_decision_is_numbered_once_and_in_order() -> None:
+    numbers = sorted(int(path.name[:4]) for path in (ROOT / "docs" / "decisions").glob("*.md"))
+    assert numbers == list(range(1, len(numbers) + 1))
