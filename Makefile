@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 ARGS ?=
 PYTHON ?= python3
 UV := .uv/bin/uv
+INSTALLED := .venv/.installed
 SYNCED := .venv/.synced
 
 .PHONY: help run test journeys check format bench bench-governing clean
@@ -14,7 +15,7 @@ SYNCED := .venv/.synced
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(SYNCED) ## Start troth; options go in ARGS="--port 18443 --data DIR"
+run: $(INSTALLED) ## Start troth; options go in ARGS="--port 18443 --data DIR"
 	@exec .venv/bin/troth serve $(ARGS)
 
 test: $(SYNCED) ## Run every test, the browser's included (installs Chromium when absent)
@@ -54,9 +55,12 @@ $(UV):
 	@$(PYTHON) -m venv .uv
 	@.uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
 
-$(SYNCED): uv.lock pyproject.toml .python-version | $(UV)
+# To run, the development tools need not be fetched; to test, they are added.
+$(INSTALLED): SYNC := --no-dev --inexact
+$(INSTALLED) $(SYNCED): uv.lock pyproject.toml .python-version | $(UV)
 	@$(UV) python find --quiet --no-project 3.13 >/dev/null 2>&1 || $(UV) python install 3.13 || { \
 	  echo "troth: there is no Python 3.13 that uv can find or fetch; install it (Debian 13: apt-get install python3.13) and try again." >&2; exit 1; }
-	@$(UV) sync --frozen --quiet || { \
-	  echo "troth: the packages of uv.lock could not be fetched; uv says why above." >&2; exit 1; }
-	@touch $(SYNCED)
+	@echo "troth: installing the packages of uv.lock into .venv"
+	@$(UV) sync --frozen --quiet $(SYNC) || { \
+	  echo "troth: the packages of uv.lock could not be installed; uv says why above." >&2; exit 1; }
+	@touch $@
