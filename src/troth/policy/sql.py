@@ -9,7 +9,7 @@ from troth.policy.catalog import Rows as Reach
 from troth.policy.facts import Fact, Kind, fingerprint
 from troth.policy.meaning import Occasion, Precision, Window, WindowKind
 from troth.policy.plan import Plan, Rows
-from troth.policy.routines import NOBODY, routines
+from troth.policy.routines import NOBODY, hours, routines
 
 LOGINS = ("door", "self", "steward", "intake")
 TWINS = ("stamper", "recorder", "usher")
@@ -239,9 +239,9 @@ def row_rule(rows: Rows, bit: int) -> str:
 def _within(window: Window) -> str:
     match window.kind:
         case WindowKind.DAYS:
-            return f"at > statement_timestamp() - interval '{window.days} days'"
+            return f"at > statement_timestamp() - {hours(window.days)}"
         case WindowKind.ACCOUNT if window.days:
-            return f"(ended_at IS NULL OR ended_at > statement_timestamp() - interval '{window.days} days')"
+            return f"(ended_at IS NULL OR ended_at > statement_timestamp() - {hours(window.days)})"
         case _:
             return "ended_at IS NULL"
 
@@ -311,7 +311,7 @@ def _recent(plan: Plan, table: Table) -> Iterator[str]:
         yield "at < statement_timestamp() + interval '1 day'"
         retention = plan.longest(table.name)
         if retention.days and retention.after_end is None and not retention.consented:
-            yield f"at > statement_timestamp() - interval '{retention.days} days'"
+            yield f"at > statement_timestamp() - {hours(retention.days)}"
 
 
 # Views
@@ -404,5 +404,5 @@ def partition(parent: str, name: str, start: str, end: str) -> str:
     """Make one month's partition of a table; it gets its row security in the same transaction."""
     return (
         f"CREATE TABLE troth.{quoted(name)} PARTITION OF troth.{quoted(parent)}"
-        f" FOR VALUES FROM ({literal(start)}) TO ({literal(end)}) WITH (fillfactor = 85)"
+        f" FOR VALUES FROM ({literal(start)}) TO ({literal(end)}) WITH (fillfactor = 95)"
     )
