@@ -1,0 +1,132 @@
+"""`troth policy`: check a policy, see what it compiles to, apply it, find drift."""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from troth.cli.options import data_option, form_option
+from troth.database import connect, published, requests
+from troth.database.catalog import load as load_catalog
+from troth.database.drift import drift as find_drift
+from troth.policy import parse
+from troth.policy.errors import PolicyErrors
+from troth.policy.meaning import Policy
+from troth.policy.plan import Plan, PlanError, plan
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def policy() -> None:
+    """Check, plan and apply the policy; find where the database differs from it."""
+
+
+@policy.command("check")
+@click.argument("file", type=FILE)
+@form_option("text", "json")
+def check(file: Path, form: str) -> None:
+    """Say everything that is wrong with a policy, with the places; exit with 1 when something is."""
+    found, compiled = understood(file, form)
+    if form == "json":
+        click.echo(json.dumps({"errors": [], "name": found.name, "version": found.version, "digest": found.digest}))
+        return
+    click.echo(
+        f"{file}: version {found.version} of `{found.name}` is sound:"
+        f" {len(found.purposes)} purposes, {len(found.collections)} collections, {len(compiled.readings)} columns granted"
+    )
+
+
+@policy.command("plan")
+@click.argument("file", type=FILE)
+@form_option("text", "json")
+def plan_command(file: Path, form: str) -> None:
+    """Show what a policy compiles to: who may read which columns of which rows, how long, by which clause."""
+    _, compiled = understood(file, form)
+    click.echo(json.dumps(as_data(compiled), indent=2) if form == "json" else "\n".join(as_lines(compiled)))
+
+
+@policy.command("apply")
+@click.argument("file", type=FILE)
+@click.option("--terms", "terms_file", type=FILE, help="The terms of service that go with it  [default: those in force].")
+@data_option
+def apply(file: Path, terms_file: Path | None) -> None:
+    """Ask the keeper of the running troth to put a policy into force."""
+    understood(file, "text")
+    terms = terms_file.read_text(encoding="utf-8") if terms_file else published.current("steward").terms
+    answer = requests.ask("policy.apply", {"source": file.read_text(encoding="utf-8"), "terms": terms})
+    opened = f"; people agree again before these resume: {', '.join(answer['widened'])}" if answer["widened"] else ""
+    click.echo(f"version {answer['version']} is in force, {answer['changed']} facts changed{opened}")
+
+
+@policy.command("drift")
+@click.argument("file", type=FILE, required=False)
+@form_option("text", "json")
+@data_option
+def drift(file: Path | None, form: str) -> None:
+    """Compare the database with the policy in force; exit with 1 when they differ.
+
+    With FILE, also say whether FILE is the policy in force.
+    """
+    with connect.owning() as connection:
+        found = find_drift(connection)
+    lines = found.lines()
+    if file is not None and understood(file, form)[0].digest != published.current("steward").digest:
+        lines.append(f"version {published.current('steward').version}, which is in force, has another text than `{file}`")
+    if form == "json":
+        click.echo(json.dumps({"drift": lines}))
+    else:
+        click.echo("\n".join(lines) or "no drift: the database is what the policy in force says")
+    if lines:
+        raise SystemExit(1)
+
+
+def understood(file: Path, form: str) -> tuple[Policy, Plan]:
+    """Return a file's meaning and plan, or print all errors and exit with 1."""
+    try:
+        found = parse.read(file.read_bytes().decode("utf-8", errors="surrogateescape"), str(file))
+        return found, plan(found, load_catalog())
+    except PolicyErrors as errors:
+        click.echo(errors.as_json() if form == "json" else str(errors), err=form != "json")
+    except PlanError as error:
+        told = {"errors": [{"code": error.code, "clause": error.clause, "message": error.sentence}]}
+        click.echo(json.dumps(told) if form == "json" else f"{file}: {error}", err=form != "json")
+    raise SystemExit(1)
+
+
+def as_data(compiled: Plan) -> dict[str, Any]:
+    """Return the plan as plain data."""
+    return {
+        "policy": compiled.policy,
+        "version": compiled.version,
+        "digest": compiled.digest,
+        "readings": [[r.purpose, r.table, r.column, r.clause] for r in compiled.readings],
+        "withheld": [[w.purpose, w.table, w.column, w.category, w.reason, w.clause] for w in compiled.withheld],
+        "rows": [[r.purpose, r.table, r.window.kind, r.window.days] for r in compiled.rows],
+        "own": [[o.table, o.column, o.privilege, o.clause] for o in compiled.own],
+        "collected": [[c.occasion, c.table, c.column, c.precision, c.clause] for c in compiled.collected],
+        "retention": [[r.table, r.days, r.after_end, r.consented] for r in compiled.retention],
+    }
+
+
+def as_lines(compiled: Plan) -> list[str]:
+    """Return the plan for eyes, one paragraph a purpose."""
+    lines = [f"{compiled.policy}, version {compiled.version} ({compiled.digest[:12]})"]
+    windows = {(r.purpose, r.table): r.window for r in compiled.rows}
+    readings: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for reading in compiled.readings:
+        readings[reading.purpose, reading.table].append(reading.column)
+    for unit in compiled.units:
+        lines += ["", f"{unit.purpose} (by {unit.basis})"]
+        for (purpose, table), columns in readings.items():
+            if purpose == unit.purpose:
+                window = windows[purpose, table]
+                lines.append(f"  reads {table}: {', '.join(columns)}  [{window.kind}, {window.days}]")
+    lines += ["", "the person"]
+    own: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for each in compiled.own:
+        if each.column not in own[each.table, each.privilege]:
+            own[each.table, each.privilege].append(each.column)
+    return lines + [f"  may {privilege} {table}: {', '.join(columns)}" for (table, privilege), columns in sorted(own.items())]

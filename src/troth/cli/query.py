@@ -1,0 +1,119 @@
+"""`troth query`: ask as a purpose, and hear which clause withholds what it may not see."""
+
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from troth.cli.options import data_option, form_option
+from troth.database import connect, published
+from troth.database.published import Published
+from troth.policy.plan import Withheld
+
+WORD = re.compile(r'"((?:[^"]|"")+)"|([A-Za-z_][A-Za-z0-9_]*)')
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Column names and rows."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[Any, ...]]
+
+
+@click.command("query")
+@click.option("--purpose", required=True, help="The purpose to ask as; the answer holds what it may see, and nothing else.")
+@click.argument("sql")
+@form_option("table", "csv", "json")
+@data_option
+def query(purpose: str, sql: str, form: str) -> None:
+    """Run one SQL query as a purpose and print the answer.
+
+    Tables stand in a schema named like the purpose; `select * from withheld` says what it may not see, and why.
+    """
+    policy = published.current("steward")
+    if purpose not in {unit.purpose for unit in policy.plan.units}:
+        raise click.ClickException(unknown_purpose(policy, purpose))
+    try:
+        answer = ask(purpose, sql)
+    except psycopg.Error as error:
+        raise click.ClickException(explained(policy, purpose, sql, error)) from None
+    click.echo({"table": as_table, "csv": as_csv, "json": as_json}[form](answer), nl=form != "csv")
+
+
+def ask(purpose: str, sql: str) -> Answer:
+    """Return the answer of one statement. Raises psycopg.Error, also when there are several statements."""
+    with connect.acting(purpose) as connection, connection.cursor() as cursor:
+        # The extended protocol takes one statement only, so that nothing can be stacked behind the first.
+        cursor.execute(sql.encode(), prepare=True)
+        if cursor.description is None:
+            return Answer((), ())
+        return Answer(tuple(column.name for column in cursor.description), cursor.fetchall())
+
+
+def unknown_purpose(policy: Published, purpose: str) -> str:
+    """Say which purposes there are."""
+    known = "\n".join(f"  {p.name:<12} {p.sentence}" for p in policy.policy.purposes)
+    return f"the policy knows no purpose `{purpose}`; it has\n{known}"
+
+
+def explained(policy: Published, purpose: str, sql: str, error: psycopg.Error) -> str:
+    """Say what went wrong, and which clauses withhold the columns that the query names."""
+    said = (error.diag.message_primary or str(error)).strip()
+    if error.sqlstate not in {"42501", "42703", "42P01"}:
+        return said
+    named = {(match.group(1) or match.group(2)).lower() for match in WORD.finditer(sql)}
+    lines = [_line(each) for each in policy.plan.withheld if each.purpose == purpose and _meant(each, named)]
+    shown = "\n".join(lines) if lines else f"  `{purpose}` sees: {', '.join(_sees(policy, purpose))}"
+    return f"{said}\n{shown}\nwhat `{purpose}` may not see, and why: troth query --purpose {purpose} 'select * from withheld'"
+
+
+def _meant(withheld: Withheld, named: set[str]) -> bool:
+    return withheld.column in named and (withheld.table in named or not named)
+
+
+def _line(each: Withheld) -> str:
+    return f"  `{each.table}.{each.column}` ({each.category}) is withheld by clause `{each.clause}`: {each.reason}"
+
+
+def _sees(policy: Published, purpose: str) -> list[str]:
+    seen: dict[str, list[str]] = {}
+    for reading in policy.plan.readings:
+        if reading.purpose == purpose:
+            seen.setdefault(reading.table, []).append(reading.column)
+    return [f"{table} ({', '.join(columns)})" for table, columns in seen.items()]
+
+
+def as_table(answer: Answer) -> str:
+    """Return a table for eyes."""
+    table = Table(*answer.columns)
+    for row in answer.rows:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    out = io.StringIO()
+    width = None if sys.stdout.isatty() else 200
+    Console(file=out, width=width, markup=False, highlight=False).print(table)
+    return out.getvalue() + f"{len(answer.rows)} row{'' if len(answer.rows) == 1 else 's'}"
+
+
+def as_csv(answer: Answer) -> str:
+    """Return RFC 4180 text with a header line."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(answer.columns)
+    writer.writerows(answer.rows)
+    return out.getvalue()
+
+
+def as_json(answer: Answer) -> str:
+    """Return a list of objects."""
+    rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    return json.dumps(rows, default=str, ensure_ascii=False, indent=2)
