@@ -1,4 +1,4 @@
-"""A PostgreSQL of its own for the ledger, with only its tables and its function."""
+"""A PostgreSQL of its own for the ledger, with only its tables, its function and one reader."""
 
 from collections.abc import Callable, Iterator
 from importlib import resources
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from troth.database import embedded, place, statements
+from troth.database import connect, embedded, place, statements
 
 type Connect = Callable[[], Connection[Any]]
 
@@ -19,7 +19,13 @@ def bare_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[place.Plac
     where = embedded.located(data)
     server = embedded.Server(where, settings={"fsync": "off"})
     server.start()
+    where.write()
+    steward = where.role("steward")
+    with Connection.connect(host=where.host, port=where.port, user=where.owner, dbname="postgres") as connection:
+        verifier = place.secrets_of(where).verifier(steward)
+        connection.execute(f"CREATE ROLE {steward} LOGIN PASSWORD '{verifier}'".encode())
     yield where
+    connect.close()
     server.stop()
 
 
@@ -28,19 +34,21 @@ def owner(bare_server: place.Place) -> Iterator[Connect]:
     """Connections of the owner to a database that has an empty ledger and nothing else."""
     told: dict[str, Any] = {"host": bare_server.host, "port": bare_server.port, "user": bare_server.owner}
     with Connection.connect(**told, dbname="postgres", autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS ledger WITH (FORCE)")
-        connection.execute("CREATE DATABASE ledger")
-    with Connection.connect(**told, dbname="ledger") as connection:
+        connection.execute("DROP DATABASE IF EXISTS troth WITH (FORCE)")
+        connection.execute("CREATE DATABASE troth")
+    with Connection.connect(**told, dbname="troth") as connection:
         connection.execute("CREATE SCHEMA troth")
         migration = resources.files("troth.ledger").joinpath("migrations/0001_tables.sql")
         connection.execute(migration.read_bytes())
         connection.execute(statements.load("troth.ledger.sql")["record"].encode())
+        connection.execute("GRANT USAGE ON SCHEMA troth TO troth_steward")
+        connection.execute("GRANT SELECT ON troth.ledger_entry TO troth_steward")
     opened: list[Connection[Any]] = []
 
-    def connect() -> Connection[Any]:
-        opened.append(Connection.connect(**told, dbname="ledger"))
+    def open_one() -> Connection[Any]:
+        opened.append(Connection.connect(**told, dbname="troth"))
         return opened[-1]
 
-    yield connect
+    yield open_one
     for connection in opened:
         connection.close()
