@@ -108,13 +108,13 @@ class Collected:
 class Retention:
     """How long rows of a table stay: the longest of `days` since the row and `after_end` days since the account's end.
 
-    None means that no use has a window of that kind; `consented`: some use lasts while its person consents.
+    None means that no use has a window of that kind; `consented` names the purposes whose use lasts while consented.
     """
 
     table: str
     days: int | None
     after_end: int | None
-    consented: bool
+    consented: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,11 +307,11 @@ def _stored(policy: Policy, catalog: Catalog) -> Iterator[Collected]:
 
 
 def _retention(policy: Policy, catalog: Catalog) -> Iterator[Retention]:
-    windows: dict[str, set[Window]] = defaultdict(set)
+    uses: dict[str, set[Use]] = defaultdict(set)
     for table, _, _, use in _uses(policy, catalog):
-        windows[table.name].add(use.window)
-    for name, found in windows.items():
-        days = [w.days for w in found if w.kind is WindowKind.DAYS]
-        after = [w.days for w in found if w.kind is WindowKind.ACCOUNT]
-        consented = any(w.kind is WindowKind.CONSENTED for w in found)
-        yield Retention(name, max(days, default=None), max(after, default=None), consented)
+        uses[table.name].add(use)
+    for name, found in uses.items():
+        days = [u.window.days for u in found if u.window.kind is WindowKind.DAYS]
+        after = [u.window.days for u in found if u.window.kind is WindowKind.ACCOUNT]
+        consented = {u.purpose for u in found if u.window.kind is WindowKind.CONSENTED}
+        yield Retention(name, max(days, default=None), max(after, default=None), tuple(sorted(consented)))

@@ -69,8 +69,10 @@ def _alive(retention: Retention) -> str:
         parts.append(f"at > statement_timestamp() - {hours(retention.days)}")
     if retention.after_end is not None:
         parts.append(f"ended_at IS NULL OR ended_at > statement_timestamp() - {hours(retention.after_end)}")
-    elif retention.consented:
-        parts.append("ended_at IS NULL")
+    if retention.consented:
+        names = ", ".join(f"'{purpose}'" for purpose in retention.consented)
+        bits = f"(SELECT coalesce(bit_or(1::bigint << u.bit), 0) FROM troth.unit AS u WHERE u.retired_at IS NULL AND u.purpose IN ({names}))"
+        parts.append(f"ended_at IS NULL AND uses & {bits} <> 0")
     return " OR ".join(f"({part})" for part in parts) or "false"
 
 

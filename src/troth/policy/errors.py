@@ -1,0 +1,59 @@
+"""What is wrong with a policy: each error with its place, a plain sentence and the way out; all of them at once."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from troth.policy.meaning import Span
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyError:
+    """One error. `code` is stable: P-S.. syntax, P-N.. names, P-M.. meaning."""
+
+    code: str
+    file: str
+    span: Span
+    line: str
+    sentence: str
+    advice: str
+
+    def __str__(self) -> str:
+        """Show the place, the source line with a caret, and what to do."""
+        shown = self.line.replace("\t", " ")
+        width = max(1, min(self.span.end_column, len(shown) + 1) - self.span.column)
+        if self.span.end_line > self.span.line:
+            width = max(1, len(shown) + 1 - self.span.column)
+        number = str(self.span.line)
+        gutter = " " * len(number)
+        return (
+            f"{self.file}:{self.span.line}:{self.span.column}: {self.code}: {self.sentence}\n"
+            f" {number} | {shown}\n {gutter} | {' ' * (self.span.column - 1)}{'^' * width}\n {gutter} = {self.advice}"
+        )
+
+    def as_data(self) -> dict[str, str | int]:
+        """Return the error as plain data."""
+        return {
+            "code": self.code,
+            "file": self.file,
+            "line": self.span.line,
+            "column": self.span.column,
+            "end_line": self.span.end_line,
+            "end_column": self.span.end_column,
+            "source": self.line,
+            "message": self.sentence,
+            "advice": self.advice,
+        }
+
+
+class PolicyErrors(ValueError):
+    """All errors of a policy, in the order of their places."""
+
+    def __init__(self, errors: Iterable[PolicyError]) -> None:
+        """Sort them."""
+        self.errors = tuple(sorted(errors, key=lambda e: (e.span.line, e.span.column, e.code)))
+        super().__init__("\n\n".join(map(str, self.errors)))
+
+    def as_json(self) -> str:
+        """Return {"errors": [...]}."""
+        return json.dumps({"errors": [error.as_data() for error in self.errors]})

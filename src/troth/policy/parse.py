@@ -1,0 +1,173 @@
+"""From a policy's text to its meaning: every clause is parsed by itself, so that one error hides no other."""
+
+from datetime import date
+from difflib import get_close_matches
+from functools import cache
+from hashlib import sha256
+from importlib import resources
+
+from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+
+from troth.policy.check import Checked, checked
+from troth.policy.errors import PolicyError, PolicyErrors
+from troth.policy.meaning import Basis, Occasion, Policy, Precision, Span, Verb, Window, WindowKind
+from troth.policy.source import LONGEST, Piece, Source, pieces, source
+from troth.policy.written import Named, Statement, WrittenUse
+
+KEYWORDS = ("policy", "operator", "require", "encrypt", "category", "purpose", "collect", "show", "let")
+ROOT = Span(1, 1, 1, 2)
+WORDS = {
+    "NAME": "a name such as `person.email`",
+    "STRING": 'a text in "quotation marks"',
+    "NUMBER": "a number",
+    "DATE": "a date such as 2026-11-01",
+    "EMAIL": "an e-mail address",
+    "PROMISE": "a promise such as P8",
+    "OCCASION": "an occasion: sign-up, sign-in, agreement, access or visit",
+    "PRECISION": "a precision: network or day",
+    "VERB": "review, correct or delete",
+    "INTEREST": "`legitimate interest`",
+    "ATTRIBUTE": "`identifying` or `sensitive`",
+    "LSQB": "promises in brackets",
+    "COMMA": "a comma",
+    "$END": "the end of the clause",
+}
+
+
+@cache
+def grammar() -> Lark:
+    """Return the parser of one clause."""
+    text = resources.files("troth.policy").joinpath("syntax.lark").read_text(encoding="utf-8")
+    return Lark(text, parser="lalr", lexer="contextual", propagate_positions=True)
+
+
+def read(text: str, name: str) -> Policy:
+    """Return the meaning of a policy's text. Raises PolicyErrors with everything that is wrong with it."""
+    whole = source(text, name)
+    errors = list(_unreadable(whole))
+    if errors:
+        raise PolicyErrors(errors)
+    statements: list[Statement] = []
+    for piece in pieces(whole):
+        outcome = _clause(whole, piece)
+        if isinstance(outcome, PolicyError):
+            errors.append(outcome)
+        else:
+            statements.append(outcome)
+    digest = sha256(text.encode("utf-8")).hexdigest()
+    found: Checked = checked(statements, digest, whole, partial=bool(errors))
+    errors += found.errors
+    if errors or found.policy is None:
+        raise PolicyErrors(errors)
+    return found.policy
+
+
+def _unreadable(whole: Source) -> list[PolicyError]:
+    if len(whole.text) > LONGEST:
+        advice = f"keep a policy under {LONGEST:,} characters"
+        return [PolicyError("P-S04", whole.name, ROOT, "", f"the text has {len(whole.text):,} characters", advice)]
+    for number, line in enumerate(whole.lines, start=1):
+        for column, sign in enumerate(line, start=1):
+            if (ord(sign) < 32) or 0xD800 <= ord(sign) <= 0xDFFF or ord(sign) == 127:  # noqa: PLR2004 - code points
+                span = Span(number, column, number, column + 1)
+                shown = line.encode("ascii", "backslashreplace").decode()
+                sentence = f"`{sign.encode('ascii', 'backslashreplace').decode()}` is not a character of UTF-8 text"
+                return [PolicyError("P-S03", whole.name, span, shown[:200], sentence, "save the file as plain UTF-8 text")]
+    return []
+
+
+def _clause(whole: Source, piece: Piece) -> Statement | PolicyError:
+    first = piece.text.split(None, 1)[0] if piece.text.split() else ""
+    if first not in KEYWORDS:
+        span = Span(piece.line, 1, piece.line, 1 + max(1, len(first)))
+        near = get_close_matches(first, KEYWORDS, 1)
+        advice = f"did you mean `{near[0]}`?" if near else f"a clause begins at column 1 with one of: {', '.join(KEYWORDS)}"
+        return PolicyError("P-S01", whole.name, span, whole.line(piece.line), f"`{first[:40]}` begins no clause", advice)
+    try:
+        return _statement(grammar().parse(piece.text), piece)
+    except UnexpectedInput as problem:
+        return _syntax(whole, piece, problem)
+    except ValueError as problem:  # a date that no calendar has
+        span = Span(piece.line, 1, piece.line, len(whole.line(piece.line)) + 1)
+        return PolicyError("P-S05", whole.name, span, whole.line(piece.line), str(problem), "write a real date, as 2026-11-01")
+
+
+def _syntax(whole: Source, piece: Piece, problem: UnexpectedInput) -> PolicyError:
+    expected: set[str] = set()
+    if isinstance(problem, UnexpectedToken):
+        expected = set(problem.accepts or problem.expected)
+    elif isinstance(problem, UnexpectedCharacters):
+        expected = set(problem.allowed or ())
+    ended = isinstance(problem, UnexpectedEOF) or (isinstance(problem, UnexpectedToken) and problem.token.type == "$END")
+    if ended:
+        lines = piece.text.split("\n")
+        number, column = piece.line + len(lines) - 1, len(lines[-1]) + 1
+        span, sentence = Span(number, column, number, column + 1), "the clause ends too early"
+    else:
+        number, column = piece.line + max(problem.line, 1) - 1, max(problem.column, 1)
+        word = (whole.line(number)[column - 1 :].split() or ["?"])[0]
+        span, sentence = Span(number, column, number, column + len(word)), f"`{word[:40]}` does not fit here"
+    wanted = ", or ".join(sorted({_word(each) for each in expected})) or "something else"
+    return PolicyError("P-S02", whole.name, span, whole.line(span.line), sentence, f"expected {wanted}")
+
+
+def _word(terminal: str) -> str:
+    return WORDS.get(terminal, f"`{terminal.lower()}`")
+
+
+# Trees to statements
+
+
+def _span(piece: Piece, thing: Tree[Token] | Token) -> Span:
+    meta = thing.meta if isinstance(thing, Tree) else thing
+    shift = piece.line - 1
+    return Span(
+        (meta.line or 1) + shift, meta.column or 1, (meta.end_line or 1) + shift, meta.end_column or 2
+    )
+
+
+def _statement(tree: Tree[Token], piece: Piece) -> Statement:
+    tokens = {child.type: str(child) for child in tree.children if isinstance(child, Token)}
+    parts: dict[str, list[Tree[Token]]] = {}
+    for child in tree.children:
+        if isinstance(child, Tree):
+            parts.setdefault(str(child.data), []).append(child)
+    names = [_named(piece, t) for part in parts.get("names", []) for t in _tokens(part)]
+    return Statement(
+        kind=str(tree.data),
+        span=_span(piece, tree),
+        names=tuple(names or [_named(piece, t) for t in _tokens(tree) if t.type == "NAME"]),
+        text=tokens.get("STRING", '""')[1:-1],
+        number=int(tokens.get("NUMBER", "0")),
+        day=date.fromisoformat(tokens["DATE"]) if "DATE" in tokens else None,
+        contact=tokens.get("EMAIL", ""),
+        attribute=tokens.get("ATTRIBUTE", ""),
+        basis=_basis(parts["basis"][0]) if "basis" in parts else None,
+        occasion=Occasion(tokens["OCCASION"]) if "OCCASION" in tokens else None,
+        verbs=tuple(Verb(str(t)) for part in parts.get("verbs", []) for t in _tokens(part)),
+        uses=tuple(_use(piece, part) for part in parts.get("use", [])),
+        promises=tuple(_named(piece, t) for part in parts.get("promises", []) for t in _tokens(part)),
+    )
+
+
+def _tokens(tree: Tree[Token]) -> list[Token]:
+    return [child for child in tree.children if isinstance(child, Token)]
+
+
+def _named(piece: Piece, token: Token) -> Named:
+    return Named(str(token), _span(piece, token))
+
+
+def _basis(tree: Tree[Token]) -> Basis:
+    return Basis(" ".join(str(_tokens(tree)[0]).split()))
+
+
+def _use(piece: Piece, tree: Tree[Token]) -> WrittenUse:
+    window, precision = Window(WindowKind.CONSENTED, 0), Precision.AS_IS
+    for child in tree.children:
+        if isinstance(child, Tree) and child.data == "precision":
+            precision = Precision(str(_tokens(child)[0]))
+        elif isinstance(child, Tree):
+            days = [int(t) for t in _tokens(child)]
+            window = Window(WindowKind(str(child.data)), days[0] if days else 0)
+    return WrittenUse(_named(piece, _tokens(tree)[0]), window, precision, _span(piece, tree))
