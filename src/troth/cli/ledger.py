@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from troth.cli.options import data_option, form_option
 from troth.database import connect, place
 from troth.ledger import queries, remembered
 from troth.ledger.verify import Head, Verdict, verify
@@ -16,15 +17,14 @@ def ledger() -> None:
 
 
 @ledger.command("verify")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How the verdict is written."
-)
+@form_option("text", "json")
 @click.option(
     "--remember",
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where the last head seen is kept  [default: ledger-head.json in the data folder].",
 )
+@data_option
 def verify_command(form: str, file: Path | None) -> None:
     """Recompute every entry's hash, and compare with the last head seen.
 
