@@ -72,3 +72,22 @@ def test_another_file_can_remember(owner: Connect, remembered: Path, tmp_path: P
     assert verify("--remember", str(tmp_path / "elsewhere.json")).exit_code == 0
     assert (tmp_path / "elsewhere.json").exists()
     assert not remembered.exists()
+
+
+def test_a_spoiled_memory_is_reported_and_left_as_it_is(owner: Connect, remembered: Path) -> None:
+    grow(owner, 1)
+    remembered.write_text("{}")
+    said = verify()
+    assert said.exit_code == 1
+    assert "does not say what the ledger's last head was" in said.output
+    assert remembered.read_text() == "{}"
+
+
+def test_an_entry_no_ledger_can_hold_is_reported(owner: Connect, remembered: Path) -> None:
+    grow(owner, 1)
+    with owner() as connection:
+        connection.execute("UPDATE troth.ledger_entry SET at = 'infinity'")
+    said = verify()
+    assert said.exit_code == 1
+    assert "cannot be read" in said.output
+    assert not remembered.exists()

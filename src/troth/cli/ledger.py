@@ -8,6 +8,7 @@ import click
 from troth.cli.options import data_option, form_option
 from troth.database import connect, place
 from troth.ledger import queries, remembered
+from troth.ledger.errors import LedgerRefusal
 from troth.ledger.verify import Head, Verdict, verify
 
 
@@ -32,11 +33,14 @@ def verify_command(form: str, file: Path | None) -> None:
     it to another machine to notice even somebody who can write both.
     """
     file = file or place.current().data / remembered.FILE
-    before = remembered.recall(file)
-    with connect.acting("steward") as connection:
-        verdict = verify(queries.entries(connection), remembered=before)
-    if verdict.sound:
-        remembered.remember(file, verdict.head)
+    try:
+        before = remembered.recall(file)
+        with connect.acting("steward") as connection:
+            verdict = verify(queries.entries(connection), remembered=before)
+        if verdict.sound:
+            remembered.remember(file, verdict.head)
+    except LedgerRefusal as refusal:
+        raise click.ClickException(str(refusal)) from refusal
     click.echo(as_json(verdict, before) if form == "json" else as_text(verdict, before))
     if not verdict.sound:
         raise SystemExit(1)
