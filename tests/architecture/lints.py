@@ -76,6 +76,8 @@ def built_text(node: ast.AST) -> str | None:
             return texts[0] if len(texts) == 1 else None
         case ast.Call(func=ast.Attribute(attr="format" | "join" | "replace", value=ast.Constant(value=str(text)))):
             return text
+        case ast.Call(func=ast.Attribute(attr="encode" | "strip" | "format", value=value)):
+            return built_text(value)
     return None
 
 

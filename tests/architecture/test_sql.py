@@ -26,6 +26,7 @@ def test_no_sql_is_built_from_parts_outside_the_emitter() -> None:
         'connection.execute(f"{statement} LIMIT 1")',
         'cursor.execute(statement + " LIMIT 1") if False else cursor.execute("x" + y)',
         'sql.SQL(f"SET ROLE {role}")',
+        'connection.execute(f"{statement} LIMIT 1".encode())',
         'f"ALTER ROLE {role} PASSWORD {password}"',
     ],
 )
