@@ -1,0 +1,180 @@
+"""Django's settings: pages and management run as the role `door`; only the keeper's migrations run as the owner."""
+
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.utils.csp import CSP
+
+from troth.database import connect, place
+
+WHERE = place.current()
+DEV = os.environ.get("TROTH_DEV") == "1"
+#: Where people reach the service; mails are built from this, never from a request's Host header.
+BASE_URL = os.environ.get("TROTH_BASE_URL", "https://localhost:8443")
+MAIL = os.environ.get("TROTH_MAIL", "")
+
+SECRET_KEY = place.secrets_of(WHERE).django
+DEBUG = False
+ALLOWED_HOSTS = [
+    host for host in {urlsplit(BASE_URL).hostname, *os.environ.get("TROTH_HOSTS", "localhost,127.0.0.1,[::1]").split(",")} if host
+]
+ROOT_URLCONF = "troth.config.urls"
+WSGI_APPLICATION = "troth.config.wsgi.application"
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "allauth",
+    "allauth.account",
+    "troth.database",
+    "troth.ledger",
+    "troth.notices",
+    "troth.people",
+    "troth.consent",
+    "troth.intake",
+    "troth.web",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "troth.web.middleware.headers",
+    "troth.web.assets.serve",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "troth.web.middleware.viewer",
+    "troth.web.gate.Gate",
+]
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.csrf",
+                "django.contrib.messages.context_processors.messages",
+                "troth.web.context.everywhere",
+            ],
+        },
+    }
+]
+
+
+def _database() -> dict[str, Any]:
+    role = "owner" if os.environ.get("TROTH_CONNECT_AS") == "owner" else "door"
+    told = connect.parameters(role, WHERE)
+    named = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    options: dict[str, Any] = {key: value for key, value in told.items() if key not in named}
+    if role == "door":
+        options["pool"] = {"min_size": 1, "max_size": 10, "timeout": 15, "max_idle": 120, "check": None}
+        options["pool"].pop("check")
+    return {"ENGINE": "django.db.backends.postgresql", **{named[k]: v for k, v in told.items() if k in named}, "OPTIONS": options}
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# People
+
+AUTH_USER_MODEL = "people.Account"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},
+    {"NAME": "troth.people.passwords.LongestLength"},
+    {"NAME": "troth.people.passwords.NotLeaked"},
+    {"NAME": "troth.people.passwords.NotOneself"},
+]
+LOGIN_URL = "/sign-in"
+LOGIN_REDIRECT_URL = "/me"
+
+ACCOUNT_ADAPTER = "troth.web.adapter.Adapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_FORMS = {"signup": "troth.web.forms.SignUp"}
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_LOGIN_ON_PASSWORD_RESET = False
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+# A person gets through after a mistake or two; a guesser gets at most 100 failures of an account a day (NIST 800-63B-4).
+ACCOUNT_RATE_LIMITS = {
+    "login_failed": "10/m/ip,20/5m/key,100/d/key",
+    "signup": "30/m/ip",
+    "reset_password": "20/m/ip,5/m/key",
+    "confirm_email": "1/10s/key",
+    "reauthenticate": "10/m/user",
+}
+if os.environ.get("TROTH_UNLIMITED") == "1":  # many tests sign up from one address
+    ACCOUNT_RATE_LIMITS = {name: None for name in ACCOUNT_RATE_LIMITS}  # type: ignore[misc]
+
+# Mail goes to the outbox, in the transaction that caused it
+
+EMAIL_BACKEND = "troth.notices.outbox.Outbox"
+DEFAULT_FROM_EMAIL = os.environ.get("TROTH_FROM", "troth@localhost")
+
+# The browser
+
+SESSION_COOKIE_NAME = "__Host-session"
+SESSION_COOKIE_AGE = 24 * 3600
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+CSRF_COOKIE_NAME = "__Host-csrf"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/"
+CSRF_FAILURE_VIEW = "troth.web.views.errors.forged"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = 31_536_000
+SECURE_CSP = {
+    "default-src": [CSP.NONE],
+    "script-src": [CSP.SELF],
+    "style-src": [CSP.SELF],
+    "img-src": [CSP.SELF],
+    "font-src": [CSP.SELF],
+    "connect-src": [CSP.SELF],
+    "manifest-src": [CSP.SELF],
+    "form-action": [CSP.SELF],
+    "frame-ancestors": [CSP.NONE],
+    "base-uri": [CSP.NONE],
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
+APPEND_SLASH = False
+
+# Words
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("es", "Español")]
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"terminal": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["terminal"], "level": "WARNING"},
+    # Django would write the whole request of a refused Host or a failed page, query and all.
+    "loggers": {"django.request": {"level": "CRITICAL"}, "django.security": {"level": "CRITICAL"}},
+}

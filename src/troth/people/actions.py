@@ -1,0 +1,112 @@
+"""What happens to people and their accounts: each a transaction of one role, each with its ledger entry."""
+
+import hashlib
+import secrets
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection as door
+from django.db import transaction
+from django.utils import timezone
+from psycopg.types.json import Jsonb
+
+from troth.database import connect
+from troth.database.statements import load
+from troth.people.errors import NameRefusal, NobodyThere
+from troth.people.models import Account
+
+SQL = load("troth.people")
+#: How long an account without an agreement may wait before it is forgotten.
+UNAGREED = timedelta(hours=24)
+LONGEST_NAME = 200
+
+
+def sign_up(account: Account, *, name: str) -> Account:
+    """Save a new account with its subject and person; agreeing comes after. Runs on the role `door`."""
+    account.subject = uuid.uuid4()
+    with transaction.atomic(), door.cursor() as cursor:
+        cursor.execute(SQL["claim"], {"subject": account.subject})
+        cursor.execute(SQL["add_subject"], {"subject": account.subject})
+        cursor.execute(SQL["add_person"], {"subject": account.subject, "email": account.email, "name": clean_name(name)})
+        account.save()
+        _record(cursor, "signed-up", account.subject)
+    return account
+
+
+def correct_name(*, token: str, name: str) -> None:
+    """Correct the viewer's name. Raises NameRefusal, or NobodyThere when the token opens nothing."""
+    wanted = clean_name(name)
+    with connect.acting("self", token=token) as connection:
+        viewer = connection.execute("SELECT troth.viewer()").fetchone()
+        if viewer is None or viewer[0] is None:
+            raise NobodyThere("nobody is signed in", advice="sign in again")
+        if connection.execute(SQL["correct_name"].encode(), {"name": wanted}).rowcount:
+            told = {"action": "name-corrected", "actor": viewer[0], "subject": viewer[0], "facts": Jsonb({})}
+            connection.execute(SQL["record"].encode(), told)
+
+
+def decline(account: Account) -> None:
+    """Forget somebody who will not agree: nothing of them is left. Raises when they have agreed before."""
+    with transaction.atomic(), door.cursor() as cursor:
+        subject = account.subject
+        account.delete()
+        cursor.execute(SQL["forget_unagreed"], {"subject": subject})
+
+
+def forget_stale(*, now: datetime | None = None) -> int:
+    """Forget accounts that have waited for an agreement for a day; return how many."""
+    before = (now or timezone.now()) - UNAGREED
+    waiting = Account.objects.filter(date_joined__lt=before, last_login=None)
+    return sum(_forget(account) for account in waiting[:500])
+
+
+def _forget(account: Account) -> bool:
+    from django.db import Error  # noqa: PLC0415 - only here
+
+    try:
+        decline(account)
+    except Error:  # an agreement exists: they verified nothing yet, and may still
+        return False
+    return True
+
+
+def open_viewer(account: Account, *, until: datetime) -> str:
+    """Mint a viewer's token; only its digest is stored. The account must have agreed."""
+    token = secrets.token_urlsafe(32)
+    with door.cursor() as cursor:
+        cursor.execute(SQL["open_token"], {"subject": account.subject, "digest": digest(token), "until": until})
+    return token
+
+
+def close_viewer(token: str) -> None:
+    """End one viewer's token."""
+    with door.cursor() as cursor:
+        cursor.execute(SQL["close_token"], {"digest": digest(token)})
+
+
+def close_viewers(account: Account) -> None:
+    """End every viewer's token of an account's subject."""
+    with door.cursor() as cursor:
+        cursor.execute(SQL["close_tokens"], {"subject": account.subject})
+
+
+def digest(token: str) -> bytes:
+    """Return what is stored of a token."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def clean_name(name: str) -> str:
+    """Return a name as kept: white space folded, nothing else touched. Raises NameRefusal."""
+    folded = " ".join(name.split())
+    if not folded:
+        raise NameRefusal("a name cannot be empty", advice="write the name that others should see")
+    if len(folded) > LONGEST_NAME:
+        raise NameRefusal(f"this name has {len(folded)} characters", advice=f"keep it to {LONGEST_NAME}")
+    if any(ord(sign) < 32 or 0x202A <= ord(sign) <= 0x202E or 0x2066 <= ord(sign) <= 0x2069 for sign in folded):  # noqa: PLR2004
+        raise NameRefusal("a name cannot hold control characters", advice="remove the invisible signs")
+    return folded
+
+
+def _record(cursor: Any, action: str, subject: uuid.UUID) -> None:  # noqa: ANN401 - Django's cursor wrapper
+    cursor.execute(SQL["record"], {"action": action, "actor": subject, "subject": subject, "facts": Jsonb({})})

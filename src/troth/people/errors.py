@@ -1,0 +1,26 @@
+"""What the people room refuses: a stable code, a plain sentence, what to do next."""
+
+from typing import ClassVar
+
+
+class PeopleRefusal(Exception):
+    """The family."""
+
+    code: ClassVar[str] = "people"
+
+    def __init__(self, sentence: str, *, advice: str = "") -> None:
+        """Keep what happened and what to do next."""
+        super().__init__(sentence)
+        self.sentence, self.advice = sentence, advice
+
+
+class NameRefusal(PeopleRefusal):
+    """A name that cannot be kept."""
+
+    code = "name"
+
+
+class NobodyThere(PeopleRefusal):
+    """The viewer's token no longer opens anything."""
+
+    code = "sign-in-needed"

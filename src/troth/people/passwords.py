@@ -1,0 +1,66 @@
+"""What a password must not be, each refusal with its reason (NIST SP 800-63B-4: length and a blocklist, no composition rules)."""
+
+import re
+from typing import Any
+
+from django.contrib.auth.password_validation import CommonPasswordValidator
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+LONGEST = 1024
+SHORTEST_WORD = 5
+
+
+class LongestLength:
+    """Longer ones cost the service more to check than they give anybody."""
+
+    def validate(self, password: str, _user: Any = None) -> None:  # noqa: ANN401 - Django's signature
+        """Raise ValidationError beyond 1,024 characters."""
+        if len(password) > LONGEST:
+            raise ValidationError(_("This password is longer than 1,024 characters."), code="password_too_long")
+
+    def get_help_text(self) -> str:
+        """Say the rule."""
+        return ""
+
+
+class NotLeaked(CommonPasswordValidator):
+    """Passwords found in leaks are the first that anybody tries, also with something hung on to reach the length."""
+
+    def validate(self, password: str, user: Any = None) -> None:  # noqa: ARG002, ANN401 - Django's signature
+        """Raise ValidationError for a leaked password, plain, repeated, or padded with digits and signs."""
+        low = password.lower().strip()
+        core = re.sub(r"[\d\W_]+$", "", re.sub(r"^[\d\W_]+", "", low))
+        half = low[: len(low) // 2]
+        tried = {low, core, half if half * 2 == low else low, _period(low)}
+        if tried & self.passwords or len(set(low)) < SHORTEST_WORD:
+            sentence = _("This password, or the core of it, is in lists of leaked passwords that attackers try first.")
+            raise ValidationError(sentence, code="password_leaked")
+
+    def get_help_text(self) -> str:
+        """Say the rule."""
+        return ""
+
+
+class NotOneself:
+    """The service's, the operator's and the person's own names are easily guessed."""
+
+    def validate(self, password: str, user: Any = None) -> None:  # noqa: ANN401 - Django's signature
+        """Raise ValidationError when little is left of the password without such a word."""
+        words = {"troth"} | set(re.split(r"[^\w]+", getattr(user, "email", "") or ""))
+        words |= set(re.split(r"[^\w]+", getattr(user, "name", "") or ""))
+        rest = password.lower()
+        for word in sorted((w.lower() for w in words if len(w) >= SHORTEST_WORD), key=len, reverse=True):
+            rest = rest.replace(word, "")
+        if rest != password.lower() and len(set(rest)) < SHORTEST_WORD:
+            raise ValidationError(_("This password is little more than a name that others know."), code="password_own_name")
+
+    def get_help_text(self) -> str:
+        """Say the rule."""
+        return ""
+
+
+def _period(text: str) -> str:
+    """Return the shortest part whose repetition is the text."""
+    place = (text + text).find(text, 1)
+    return text[:place] if text and place < len(text) else text
