@@ -1,0 +1,42 @@
+"""Agreeing and choosing: what is decided here bites in the database at the next statement of every role."""
+
+import uuid
+
+from django.db import InternalError, transaction
+from django.db import connection as door
+from psycopg import Error
+
+from troth.consent.errors import ConsentRefusal, NoSuchChoice, NoSuchPurpose, NotSignedIn, OutdatedAgreement
+from troth.database import connect
+from troth.database.statements import load
+
+SQL = load("troth.consent")
+REFUSALS: dict[str, type[ConsentRefusal]] = {"TR003": NotSignedIn, "TR004": NoSuchPurpose, "TR005": NoSuchChoice}
+
+
+def agree(  # noqa: PLR0913 - what binds somebody is said in full
+    subject: uuid.UUID, *, version: int, policy: str, terms: str, how: str, wording: str, language: str
+) -> None:
+    """Bind a subject to a version, named by number and both digests. Raises OutdatedAgreement when it is not in force."""
+    told = {"subject": subject, "version": version, "policy": policy, "terms": terms}
+    told |= {"how": how, "wording": wording, "language": language}
+    try:
+        with transaction.atomic(), door.cursor() as cursor:
+            cursor.execute(SQL["agree"], told)
+    except InternalError as error:
+        if getattr(error.__cause__, "sqlstate", "") != "TR002":
+            raise
+        raise OutdatedAgreement("the policy has changed meanwhile", advice="read the version now in force") from error
+
+
+def choose(*, token: str, purpose: str, kind: str) -> None:
+    """Consent, withdraw, object, or permit again, as the viewer. Raises a ConsentRefusal."""
+    try:
+        with connect.acting("self", token=token) as connection:
+            connection.execute(SQL["choose"].encode(), {"purpose": purpose, "kind": kind})
+    except Error as error:
+        refusal = REFUSALS.get(error.sqlstate or "")
+        if refusal is None:
+            raise
+        advice = {"TR003": "sign in again", "TR004": "choose one of the purposes of the policy"}.get(error.sqlstate or "", "")
+        raise refusal(error.diag.message_primary or "", advice=advice) from error

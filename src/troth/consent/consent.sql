@@ -1,0 +1,37 @@
+-- name: standing
+SELECT agreed, uses, version FROM troth.standing(%(subject)s)
+
+-- name: standing_of
+SELECT subject, agreed, uses, version FROM troth.standing_of(%(token)s)
+
+-- name: agree
+SELECT troth.agree(%(subject)s, %(version)s, %(policy)s, %(terms)s, %(how)s, %(wording)s, %(language)s)
+
+-- name: choose
+SELECT troth.choose(%(purpose)s, %(kind)s)
+
+-- name: agreements
+SELECT version, policy_digest, terms_digest, how, wording, language, at FROM troth.agreement ORDER BY at DESC
+
+-- name: choices
+SELECT purpose, kind, version, at FROM troth.choice ORDER BY at DESC, choice DESC
+
+-- name: units
+-- Which live units the viewer is in.
+SELECT unit.purpose, (permitted.uses >> unit.bit) & 1 = 1
+FROM troth.unit AS unit CROSS JOIN troth.permitted AS permitted WHERE unit.retired_at IS NULL
+
+-- name: count_person
+SELECT count(*) FROM troth.person
+
+-- name: count_device
+SELECT count(*) FROM troth.device
+
+-- name: count_access
+SELECT count(*) FROM troth.access
+
+-- name: count_agreement
+SELECT count(*) FROM troth.agreement
+
+-- name: count_choice
+SELECT count(*) FROM troth.choice

@@ -1,0 +1,38 @@
+"""What the consent room refuses: a stable code, a plain sentence, what to do next."""
+
+from typing import ClassVar
+
+
+class ConsentRefusal(Exception):
+    """The family."""
+
+    code: ClassVar[str] = "consent"
+
+    def __init__(self, sentence: str, *, advice: str = "") -> None:
+        """Keep what happened and what to do next."""
+        super().__init__(sentence)
+        self.sentence, self.advice = sentence, advice
+
+
+class OutdatedAgreement(ConsentRefusal):
+    """The version shown is no longer the one in force."""
+
+    code = "agreement-outdated"
+
+
+class NotSignedIn(ConsentRefusal):
+    """The viewer's token opens nothing."""
+
+    code = "sign-in-needed"
+
+
+class NoSuchPurpose(ConsentRefusal):
+    """The policy has no such purpose."""
+
+    code = "purpose-unknown"
+
+
+class NoSuchChoice(ConsentRefusal):
+    """The purpose's basis knows no such choice."""
+
+    code = "choice-unknown"

@@ -1,0 +1,120 @@
+"""What a person has agreed to and chosen, and what follows from it."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection as door
+from psycopg.rows import class_row
+
+from troth.database import connect, published
+from troth.database.statements import load
+from troth.policy.explain import purpose_sentence, purpose_uses
+from troth.policy.meaning import Basis
+
+SQL = load("troth.consent")
+#: basis -> (the choice that says yes, the choice that says no)
+CHOICES = {Basis.CONSENT: ("consent", "withdrawal"), Basis.LEGITIMATE_INTEREST: ("permission", "objection")}
+TABLES = ("person", "device", "access", "agreement", "choice")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether a subject has agreed to what is needed now, what their rows may be used for, the version agreed to."""
+
+    agreed: bool
+    uses: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One agreement, as it was given."""
+
+    version: int
+    policy_digest: str
+    terms_digest: str
+    how: str
+    wording: str
+    language: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One consent, withdrawal, objection or permission."""
+
+    purpose: str
+    kind: str
+    version: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PurposeState:
+    """A purpose as one person sees it: is it on, may they switch it, what it reads about them now."""
+
+    name: str
+    sentence: str
+    basis: Basis
+    uses: tuple[str, ...]
+    on: bool
+    yes: str
+    no: str
+    rows: int
+    clause: str
+
+    @property
+    def switchable(self) -> bool:
+        """Whether the basis leaves the person a choice."""
+        return bool(self.yes)
+
+
+def standing(subject: uuid.UUID) -> Standing:
+    """Return how a subject stands."""
+    with door.cursor() as cursor:
+        cursor.execute(SQL["standing"], {"subject": subject})
+        return Standing(*cursor.fetchone())
+
+
+def standing_of(token: str) -> tuple[uuid.UUID, Standing] | None:
+    """Return subject and standing of a viewer's token, or None when it opens nothing."""
+    with door.cursor() as cursor:
+        cursor.execute(SQL["standing_of"], {"token": token})
+        row = cursor.fetchone()
+    return (row[0], Standing(*row[1:])) if row else None
+
+
+def agreements(token: str) -> list[Agreement]:
+    """Return the viewer's agreements, the newest first."""
+    with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Agreement)) as cursor:
+        return cursor.execute(SQL["agreements"].encode()).fetchall()
+
+
+def choices(token: str) -> list[Choice]:
+    """Return the viewer's choices, the newest first."""
+    with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Choice)) as cursor:
+        return cursor.execute(SQL["choices"].encode()).fetchall()
+
+
+def purposes(token: str) -> list[PurposeState]:
+    """Return every purpose of the policy as it stands for the viewer."""
+    now = published.current()
+    with connect.acting("self", token=token) as connection:
+        inside = dict(connection.execute(SQL["units"].encode()).fetchall())
+        rows = {table: _count(connection.execute(SQL[f"count_{table}"].encode()).fetchone()) for table in TABLES}
+    read: dict[str, set[str]] = {}
+    for reading in now.plan.readings:
+        read.setdefault(reading.purpose, set()).add(reading.table)
+    states = []
+    for purpose in now.policy.purposes:
+        yes, no = CHOICES.get(purpose.basis, ("", ""))
+        on = inside.get(purpose.name, False)
+        many = sum(rows.get(table, 0) for table in read.get(purpose.name, ())) if on else 0
+        sentence, uses = purpose_sentence(now.policy, purpose.name), purpose_uses(now.policy, purpose.name)
+        states.append(PurposeState(purpose.name, sentence, purpose.basis, uses, on, yes, no, many, purpose.clause.name))
+    return states
+
+
+def _count(row: tuple[int] | None) -> int:
+    return row[0] if row else 0

@@ -1,0 +1,35 @@
+"""Django's mail goes into the outbox, in the transaction that caused it."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db import connection as door
+from psycopg.types.json import Jsonb
+
+from troth.database.statements import load
+
+SQL = load("troth.notices")
+NOBODY = uuid.UUID(int=0)
+
+
+class Outbox(BaseEmailBackend):
+    """Write each message as a notice; the worker delivers it after the commit."""
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        """Queue the messages and return how many."""
+        return sum(post(message) for message in email_messages)
+
+
+def post(message: EmailMessage) -> int:
+    """Queue one message to each of its recipients."""
+    html = next((str(a.content) for a in getattr(message, "alternatives", []) if a.mimetype == "text/html"), "")
+    facts: dict[str, Any] = {"subject": str(message.subject), "text": str(message.body), "html": html}
+    for address in message.to:
+        whose = getattr(message, "troth_subject", NOBODY)
+        with door.cursor() as cursor:
+            told = {"subject": whose, "address": address, "template": "mail", "facts": Jsonb(facts)}
+            cursor.execute(SQL["post"], told)
+    return len(message.to)

@@ -1,0 +1,37 @@
+"""What closing an account takes away and what stays, derived from the plan."""
+
+from dataclasses import dataclass
+
+from troth.database import published
+from troth.database.catalog import load as load_catalog
+from troth.policy.explain import category_words, listed
+from troth.policy.plan import Plan, Retention
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of what one table holds about a person: the words for it, the days it stays, the clauses."""
+
+    what: str
+    table: str
+    days: int
+    clauses: tuple[str, ...]
+
+    @property
+    def goes_at_once(self) -> bool:
+        """Whether nothing of it stays."""
+        return self.days == 0
+
+
+def fates() -> list[Fate]:
+    """Return the fate of everything that is held about a person, should they close their account now."""
+    plan = published.current().plan
+    return [_fate(plan, retention) for retention in plan.retention]
+
+
+def _fate(plan: Plan, retention: Retention) -> Fate:
+    table = load_catalog().table(retention.table)
+    kept = {collected.column for collected in plan.collected if collected.table == table.name}
+    words = dict.fromkeys(category_words(c.category) for c in table.columns if c.category and c.name in kept)
+    clauses = dict.fromkeys(c.clause for c in plan.collected if c.table == table.name)
+    return Fate(listed(words), table.name, max(retention.days or 0, retention.after_end or 0), tuple(clauses))

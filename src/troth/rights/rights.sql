@@ -1,0 +1,2 @@
+-- name: end_subject
+SELECT troth.end_subject(%(subject)s, %(reason)s)
