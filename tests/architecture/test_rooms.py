@@ -43,6 +43,7 @@ def test_every_contract_is_kept() -> None:
         ("people", "import troth.consent", "rooms are stacked"),
         ("policy", "import psycopg", "the policy room is pure"),
         ("web", "import click", "only the command line knows a terminal"),
+        ("web", "import troth.people.models", "models are private to their room"),
     ],
 )
 def test_a_broken_contract_is_named(copy: Path, room: str, line: str, contract: str) -> None:
