@@ -95,10 +95,16 @@ def vague_names(paths: Iterator[Path]) -> list[Path]:
 
 
 def unused_statements(files: Mapping[str, str]) -> list[str]:
-    """Return the named SQL statements that no code quotes and no catalog declares as a function."""
+    """Return the named SQL statements that no code quotes, whole or as `f"count_{table}"`, and no catalog declares."""
     code = "\n".join(text for name, text in files.items() if name.endswith((".py", ".toml")))
+    beginnings = tuple(re.findall(r"""\bf["'](\w+_)\{""", code))
     names = [name for path, text in files.items() if path.endswith(".sql") for name in NAMED.findall(text)]
-    return [n for n in names if not re.search(rf"""["']{n}["']|^\[functions\.{n}\]""", code, re.MULTILINE)]
+    return [
+        name
+        for name in names
+        if not name.startswith(beginnings)
+        and not re.search(rf"""["']{name}["']|^\[functions\.{name}\]""", code, re.MULTILINE)
+    ]
 
 
 def references_up(migrations: Mapping[str, str]) -> list[str]:

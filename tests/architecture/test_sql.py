@@ -62,7 +62,7 @@ def test_every_named_statement_is_used() -> None:
 
 def test_the_lint_sees_a_statement_nobody_uses() -> None:
     forgotten = {"people/sql/queries.sql": "-- name: forgotten_one\nSELECT 1\n"}
-    assert unused_statements(house_texts() | forgotten) == ["forgotten_one"]
+    assert "forgotten_one" in unused_statements(house_texts() | forgotten)
 
 
 def migrations() -> dict[str, str]:
