@@ -1,0 +1,43 @@
+"""Where every page is. Each name stands in `web/routes.py` with its audience; a route that does not is closed."""
+
+from allauth.account import views as account
+from django.urls import path
+
+from troth.web.views import agreement, dev, errors, me, operator, pages
+
+urlpatterns = [
+    path("", pages.home, name="home"),
+    path("policy", pages.policy, name="policy"),
+    path("terms", pages.terms, name="terms"),
+    path("language", pages.language, name="language"),
+    path("sign-up", account.signup, name="account_signup"),
+    path("sign-up/verify", account.email_verification_sent, name="account_email_verification_sent"),
+    path("sign-in", account.login, name="account_login"),
+    path("sign-in/inactive", account.account_inactive, name="account_inactive"),
+    path("sign-out", account.logout, name="account_logout"),
+    path("password", account.password_change, name="account_change_password"),
+    path("password/set", account.password_set, name="account_set_password"),
+    path("password/confirm", account.reauthenticate, name="account_reauthenticate"),
+    path("password/forgotten", account.password_reset, name="account_reset_password"),
+    path("password/forgotten/code", account.confirm_password_reset_code, name="account_confirm_password_reset_code"),
+    path("password/forgotten/new", account.complete_password_reset, name="account_complete_password_reset"),
+    path("password/forgotten/done", account.password_reset_from_key_done, name="account_password_reset_completed"),
+    path("email", me.email, name="account_email"),
+    path("agree", agreement.agree, name="agree"),
+    path("declined", agreement.declined, name="declined"),
+    path("me", me.me, name="me"),
+    path("me/name", me.name, name="name"),
+    path("me/accesses", me.accesses, name="accesses"),
+    path("me/purposes/<slug:purpose>", me.choose, name="choose"),
+    path("me/close", me.close, name="close"),
+    path("closed", me.closed, name="closed"),
+    path("operator/first/<str:token>", operator.first, name="first"),
+    path("operator", operator.operator, name="operator"),
+    path("dev/components", dev.components, name="components"),
+    path("dev/mail", dev.mail, name="mail"),
+]
+
+handler400 = errors.bad
+handler403 = errors.forbidden
+handler404 = errors.missing
+handler500 = errors.failed

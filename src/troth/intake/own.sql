@@ -1,0 +1,13 @@
+-- name: accesses
+-- The viewer's accesses, newest first. A prefix is a range, since only leakproof operators can use an index here.
+SELECT at, method, url, status, referrer, host(ip), text(network), browser, system, kind FROM troth.access
+WHERE (%(before)s::timestamptz IS NULL OR at < %(before)s)
+  AND (%(day)s::date IS NULL OR day = %(day)s)
+  AND (%(path)s = '' OR url ^@ %(path)s)
+ORDER BY at DESC LIMIT %(limit)s
+
+-- name: by_day
+SELECT day, count(*) FROM troth.access WHERE at > statement_timestamp() - interval '720 hours' GROUP BY day ORDER BY day
+
+-- name: counts
+SELECT day, outcome, reason, count FROM troth.intake_count ORDER BY day DESC, outcome, reason LIMIT 100

@@ -1,0 +1,40 @@
+"""How the sign-in library does things here: stages, one name, mails, what it may not tell."""
+
+from typing import Any, cast
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
+from django.http import HttpRequest
+
+from troth.people import actions
+from troth.people.actions import Account
+
+
+class Adapter(DefaultAccountAdapter):
+    """Agreement comes before everything, the address's code before the rest."""
+
+    def get_login_stages(self) -> list[str]:
+        """Put the agreement first, so that not even a mail is sent before it."""
+        return ["troth.web.stages.AgreementStage", *super().get_login_stages()]
+
+    def save_user(self, request: HttpRequest, user: Any, form: Any, commit: bool = True) -> Account:  # noqa: ANN401, FBT001, FBT002
+        """Save the account together with its subject and person."""
+        account = cast("Account", super().save_user(request, user, form, commit=False))
+        account.is_operator = bool(request.session.get("first_link"))
+        return actions.sign_up(account, name=form.cleaned_data["name"]) if commit else account
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Return the address that the front door took, which believes listed proxies only."""
+        return str(request.META.get("REMOTE_ADDR", ""))
+
+    def get_from_email(self) -> str:
+        """Return the sender of all mail."""
+        return str(settings.DEFAULT_FROM_EMAIL)
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send with the fixed address of the service, whatever Host the request named."""
+        super().send_mail(template_prefix, email, context | {"base_url": settings.BASE_URL})
+
+    def is_safe_url(self, url: str | None) -> bool:
+        """Only paths of ours are safe to go to."""
+        return bool(url) and str(url).startswith("/") and not str(url).startswith(("//", "/\\")) and super().is_safe_url(url or "")

@@ -1,0 +1,29 @@
+"""What every template knows."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from troth.database import published
+from troth.database.errors import DatabaseRefusal
+from troth.web.assets import address
+
+
+def everywhere(request: HttpRequest) -> dict[str, Any]:
+    """Return the policy in force, who is looking, and where the style sheet is."""
+    try:
+        now = published.current()
+    except DatabaseRefusal:
+        now = None
+    user = getattr(request, "user", None)
+    return {
+        "published": now,
+        "account": user if user is not None and user.is_authenticated else None,
+        "agreed": getattr(getattr(request, "standing", None), "agreed", False),
+        "dev": settings.DEV,
+        "style": address("style.css"),
+        "script": address("htmx.min.js"),
+        "icons": address("icons.svg"),
+        "favicon": address("favicon.svg"),
+    }

@@ -1,0 +1,41 @@
+"""The gate (P2): what somebody without an agreement asks for is answered with the agreement page, or a refusal."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from troth.web.routes import ROUTES, Audience
+
+
+class Gate:
+    """Look up the route's audience before its view runs."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        """Keep the next in line."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass on; the judgement is made once the view is known."""
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, _view: Any, _args: Any, _kwargs: Any) -> HttpResponse | None:  # noqa: ANN401
+        """Return the answer for those who may not pass, or None."""
+        match = request.resolver_match
+        audience = ROUTES.get((match.url_name or "") if match else "")
+        if audience is None or (audience is Audience.DEV and not settings.DEV):
+            raise Http404
+        if audience in (Audience.ANYBODY, Audience.NEWCOMER, Audience.DEV):
+            return None
+        if not request.user.is_authenticated:
+            return HttpResponseRedirect(f"{reverse('account_login')}?next={quote(request.path)}", status=303)
+        if audience is Audience.SIGNED_IN:
+            return None
+        if not request.standing.agreed:  # type: ignore[attr-defined]
+            return HttpResponseRedirect(reverse("agree"), status=303)
+        if audience is Audience.OPERATOR and not request.user.is_operator:  # type: ignore[union-attr]
+            raise Http404
+        return None

@@ -1,0 +1,47 @@
+"""Every route of the pages, and who may use it: a route that is not listed here opens for nobody."""
+
+from enum import Enum, auto
+
+
+class Audience(Enum):
+    """Who a route is for."""
+
+    ANYBODY = auto()  # also without an agreement
+    NEWCOMER = auto()  # on the way in: not signed in, or between the steps of signing in
+    SIGNED_IN = auto()  # signed in, agreed or not: agreeing, leaving, signing out
+    AGREED = auto()  # signed in and agreed to what is in force
+    OPERATOR = auto()  # the operator's account, agreed
+    DEV = auto()  # only with --dev
+
+
+ROUTES: dict[str, Audience] = {
+    "home": Audience.ANYBODY,
+    "policy": Audience.ANYBODY,
+    "terms": Audience.ANYBODY,
+    "declined": Audience.ANYBODY,
+    "closed": Audience.ANYBODY,
+    "language": Audience.ANYBODY,
+    "first": Audience.ANYBODY,
+    "agree": Audience.ANYBODY,
+    "account_login": Audience.NEWCOMER,
+    "account_signup": Audience.NEWCOMER,
+    "account_email_verification_sent": Audience.NEWCOMER,
+    "account_inactive": Audience.NEWCOMER,
+    "account_reset_password": Audience.NEWCOMER,
+    "account_confirm_password_reset_code": Audience.NEWCOMER,
+    "account_complete_password_reset": Audience.NEWCOMER,
+    "account_password_reset_completed": Audience.NEWCOMER,
+    "account_logout": Audience.SIGNED_IN,
+    "account_change_password": Audience.AGREED,
+    "account_reauthenticate": Audience.AGREED,
+    "account_email": Audience.AGREED,
+    "account_set_password": Audience.AGREED,
+    "me": Audience.AGREED,
+    "name": Audience.AGREED,
+    "accesses": Audience.AGREED,
+    "choose": Audience.AGREED,
+    "close": Audience.SIGNED_IN,
+    "operator": Audience.OPERATOR,
+    "components": Audience.DEV,
+    "mail": Audience.DEV,
+}

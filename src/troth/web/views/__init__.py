@@ -1,0 +1,1 @@
+"""Views read input, call a door of a room, and show the result."""

@@ -1,0 +1,96 @@
+"""Agreeing to what is in force, or not."""
+
+from typing import Any
+
+from allauth.account.internal.stagekit import clear_login
+from allauth.account.stages import LoginStageController
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from troth.consent import actions, queries
+from troth.consent.errors import OutdatedAgreement
+from troth.database import published
+from troth.people import actions as people
+from troth.policy import explain
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def agree(request: HttpRequest) -> HttpResponse:
+    """Ask for the agreement: of somebody on the way in, or of somebody signed in whom a new version reached."""
+    stage = LoginStageController.enter(request, "agreement")
+    account: Any = stage.login.user if stage else request.user
+    if stage is None and not request.user.is_authenticated:
+        return redirect("account_login")
+    if stage is None and request.standing.agreed:  # type: ignore[attr-defined]
+        return redirect("me")
+    problem = ""
+    if request.method == "POST":
+        if request.POST.get("answer") == "decline":
+            return _decline(request, stage, account)
+        problem = _agree(request, account)
+        if not problem:
+            return stage.exit() if stage else redirect("me")
+    return render(request, "agree.html", _context(account) | {"problem": problem}, status=409 if problem else 200)
+
+
+def _context(account: Any) -> dict[str, Any]:  # noqa: ANN401 - an account, or None for an address that is taken
+    now = published.current()
+    before = queries.standing(account.subject).version if account else 0
+    return {
+        "now": now,
+        "sections": explain.sections(now.policy),
+        "rows": explain.table(now.policy),
+        "before": before,
+        "wording": wording(now.version),
+    }
+
+
+def wording(version: int) -> str:
+    """Return the words that somebody agrees to."""
+    return _("I agree to version %(version)s of the policy and to the terms.") % {"version": version}
+
+
+def _agree(request: HttpRequest, account: Any) -> str:  # noqa: ANN401 - an account, or None
+    now = published.current()
+    shown = (request.POST.get("policy"), request.POST.get("terms"))
+    if shown != (now.digest, now.terms_digest):
+        return _("The policy has changed since this page was opened. Please read it again.")
+    if account is None:
+        return ""
+    try:
+        actions.agree(
+            account.subject,
+            version=now.version,
+            policy=now.digest,
+            terms=now.terms_digest,
+            how="page",
+            wording=wording(now.version),
+            language=get_language() or "en",
+        )
+    except OutdatedAgreement:
+        published.forget()
+        return _("The policy has changed since this page was opened. Please read it again.")
+    return ""
+
+
+def _decline(request: HttpRequest, stage: Any, account: Any) -> HttpResponse:  # noqa: ANN401
+    if account is not None and not queries.standing(account.subject).version:
+        people.decline(account)
+    elif stage is None:
+        return redirect("close")
+    if stage is not None:
+        clear_login(request)
+    logout(request)
+    return redirect("declined")
+
+
+@require_safe
+def declined(request: HttpRequest) -> HttpResponse:
+    """Say that nothing is left."""
+    response = render(request, "declined.html")
+    response.headers["Clear-Site-Data"] = '"cookies", "storage"'
+    return response

@@ -1,0 +1,108 @@
+"""`/me`, "Your data": everything that is held about the person who looks, and what they can do about it."""
+
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from troth.consent import actions as consent
+from troth.consent import queries as consents
+from troth.consent.errors import ConsentRefusal
+from troth.database import connect
+from troth.intake import queries as intake
+from troth.ledger import queries as ledger
+from troth.people import actions as people
+from troth.people import queries
+from troth.rights import actions as rights
+from troth.rights import queries as fates
+from troth.web.charts import by_day
+from troth.web.forms import Accesses, Close, Name
+
+
+@require_safe
+def me(request: HttpRequest) -> HttpResponse:
+    """Show it all."""
+    token = request.viewer  # type: ignore[attr-defined]
+    with connect.acting("self", token=token) as connection:
+        events = ledger.about(connection, request.user.subject, limit=20)  # type: ignore[union-attr]
+    context = {
+        "profile": queries.profile(token),
+        "events": events,
+        "purposes": consents.purposes(token),
+        "chart": by_day(intake.by_day(token)),
+        "accesses": intake.accesses(token, limit=8),
+        "devices": queries.devices(token),
+        "agreements": consents.agreements(token),
+        "choices": consents.choices(token),
+    }
+    return render(request, "me/me.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def name(request: HttpRequest) -> HttpResponse:
+    """Correct one's name."""
+    token = request.viewer  # type: ignore[attr-defined]
+    profile = queries.profile(token)
+    form = Name(request.POST or None, initial={"name": profile.name if profile else ""})
+    if request.method == "POST" and form.is_valid():
+        people.correct_name(token=token, name=form.cleaned_data["name"])
+        messages.success(request, _("Your name is corrected, everywhere."))
+        return redirect("me")
+    return render(request, "me/name.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@require_safe
+def accesses(request: HttpRequest) -> HttpResponse:
+    """Show accesses, filtered and by page."""
+    token = request.viewer  # type: ignore[attr-defined]
+    form = Accesses(request.GET)
+    asked = form.cleaned_data if form.is_valid() else {}
+    found = intake.accesses(
+        token, before=asked.get("before"), day=asked.get("day"), path=asked.get("path", ""), limit=intake.PAGE + 1
+    )
+    context = {
+        "form": form,
+        "accesses": found[: intake.PAGE],
+        "more": found[intake.PAGE - 1].at if len(found) > intake.PAGE else None,
+        "filtered": bool(asked.get("day") or asked.get("path")),
+        "chart": by_day(intake.by_day(token)),
+    }
+    return render(request, "me/accesses.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+def choose(request: HttpRequest, purpose: str) -> HttpResponse:
+    """Switch a purpose on or off; it holds from the next statement on, everywhere."""
+    try:
+        consent.choose(token=request.viewer, purpose=purpose, kind=request.POST.get("kind", ""))  # type: ignore[attr-defined]
+    except ConsentRefusal as refusal:
+        messages.error(request, f"{refusal.sentence}; {refusal.advice}")
+    else:
+        messages.success(request, _("Done. It holds from this moment on."))
+    return redirect("/me#purposes")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def close(request: HttpRequest) -> HttpResponse:
+    """Close the account, after saying what goes and what stays."""
+    form = Close(request.user, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        rights.close(request.user)  # type: ignore[arg-type]
+        logout(request)
+        return redirect("closed")
+    return render(request, "me/close.html", {"form": form, "fates": fates.fates()}, status=422 if form.errors else 200)
+
+
+@require_safe
+def closed(request: HttpRequest) -> HttpResponse:
+    """Say that it is done."""
+    response = render(request, "me/closed.html", {"fates": fates.fates()})
+    response.headers["Clear-Site-Data"] = '"cookies", "storage"'
+    return response
+
+
+def email(_request: HttpRequest) -> HttpResponse:
+    """Answer as for a page that is not there: one address, proven by code, is all there is."""
+    raise Http404
