@@ -27,7 +27,9 @@ def add(name: str, purpose: str) -> None:
         raise click.ClickException(unknown_purpose(policy, purpose))
     answer = requests.ask("analyst.add", {"name": name, "purpose": purpose})
     click.echo(address(answer["role"], answer["password"]))
-    click.echo(f"`{name}` sees what `{purpose}` may see; try: psql '<the line above>' -c 'select * from withheld'", err=True)
+    click.echo(
+        f"`{name}` sees what `{purpose}` may see; try psql with the line above, and in it: table withheld", err=True
+    )
 
 
 @analyst.command("list")

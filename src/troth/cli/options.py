@@ -28,5 +28,10 @@ data_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
 def form_option(*forms: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return `--format`, the first form being the default; it is passed as `form`."""
     return click.option(
-        "--format", "form", type=click.Choice(forms), default=forms[0], show_default=True, help="How the answer is written."
+        "--format",
+        "form",
+        type=click.Choice(forms),
+        default=forms[0],
+        show_default=True,
+        help="How the answer is written.",
     )

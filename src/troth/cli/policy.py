@@ -35,7 +35,8 @@ def check(file: Path, form: str) -> None:
         return
     click.echo(
         f"{file}: version {found.version} of `{found.name}` is sound:"
-        f" {len(found.purposes)} purposes, {len(found.collections)} collections, {len(compiled.readings)} columns granted"
+        f" {len(found.purposes)} purposes, {len(found.collections)} collections,"
+        f" {len(compiled.readings)} columns granted"
     )
 
 
@@ -50,7 +51,9 @@ def plan_command(file: Path, form: str) -> None:
 
 @policy.command("apply")
 @click.argument("file", type=FILE)
-@click.option("--terms", "terms_file", type=FILE, help="The terms of service that go with it  [default: those in force].")
+@click.option(
+    "--terms", "terms_file", type=FILE, help="The terms of service that go with it  [default: those in force]."
+)
 @data_option
 def apply(file: Path, terms_file: Path | None) -> None:
     """Ask the keeper of the running troth to put a policy into force."""
@@ -74,7 +77,9 @@ def drift(file: Path | None, form: str) -> None:
         found = find_drift(connection)
     lines = found.lines()
     if file is not None and understood(file, form)[0].digest != published.current("steward").digest:
-        lines.append(f"version {published.current('steward').version}, which is in force, has another text than `{file}`")
+        lines.append(
+            f"version {published.current('steward').version}, which is in force, has another text than `{file}`"
+        )
     if form == "json":
         click.echo(json.dumps({"drift": lines}))
     else:
@@ -129,4 +134,6 @@ def as_lines(compiled: Plan) -> list[str]:
     for each in compiled.own:
         if each.column not in own[each.table, each.privilege]:
             own[each.table, each.privilege].append(each.column)
-    return lines + [f"  may {privilege} {table}: {', '.join(columns)}" for (table, privilege), columns in sorted(own.items())]
+    return lines + [
+        f"  may {privilege} {table}: {', '.join(columns)}" for (table, privilege), columns in sorted(own.items())
+    ]

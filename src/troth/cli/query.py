@@ -31,7 +31,9 @@ class Answer:
 
 
 @click.command("query")
-@click.option("--purpose", required=True, help="The purpose to ask as; the answer holds what it may see, and nothing else.")
+@click.option(
+    "--purpose", required=True, help="The purpose to ask as; the answer holds what it may see, and nothing else."
+)
 @click.argument("sql")
 @form_option("table", "csv", "json")
 @data_option
@@ -74,7 +76,7 @@ def explained(policy: Published, purpose: str, sql: str, error: psycopg.Error) -
     named = {(match.group(1) or match.group(2)).lower() for match in WORD.finditer(sql)}
     lines = [_line(each) for each in policy.plan.withheld if each.purpose == purpose and _meant(each, named)]
     shown = "\n".join(lines) if lines else f"  `{purpose}` sees: {', '.join(_sees(policy, purpose))}"
-    return f"{said}\n{shown}\nwhat `{purpose}` may not see, and why: troth query --purpose {purpose} 'select * from withheld'"
+    return f"{said}\n{shown}\nwhat `{purpose}` may not see, and why: troth query --purpose {purpose} 'table withheld'"
 
 
 def _meant(withheld: Withheld, named: set[str]) -> bool:

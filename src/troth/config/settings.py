@@ -17,7 +17,9 @@ MAIL = os.environ.get("TROTH_MAIL", "")
 SECRET_KEY = place.secrets_of(WHERE).django
 DEBUG = False
 ALLOWED_HOSTS = [
-    host for host in {urlsplit(BASE_URL).hostname, *os.environ.get("TROTH_HOSTS", "localhost,127.0.0.1,[::1]").split(",")} if host
+    host
+    for host in {urlsplit(BASE_URL).hostname, *os.environ.get("TROTH_HOSTS", "localhost,127.0.0.1,[::1]").split(",")}
+    if host
 ]
 ROOT_URLCONF = "troth.config.urls"
 WSGI_APPLICATION = "troth.config.wsgi.application"
@@ -78,7 +80,11 @@ def _database() -> dict[str, Any]:
     if role == "door":
         options["pool"] = {"min_size": 1, "max_size": 10, "timeout": 15, "max_idle": 120, "check": None}
         options["pool"].pop("check")
-    return {"ENGINE": "django.db.backends.postgresql", **{named[k]: v for k, v in told.items() if k in named}, "OPTIONS": options}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        **{named[k]: v for k, v in told.items() if k in named},
+        "OPTIONS": options,
+    }
 
 
 DATABASES = {"default": _database()}
@@ -115,7 +121,8 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
-# A person gets through after a mistake or two; a guesser gets at most 100 failures of an account a day (NIST 800-63B-4).
+# A person gets through after a mistake or two; a guesser gets at most 100 failures a day of an account
+# (NIST SP 800-63B-4).
 ACCOUNT_RATE_LIMITS = {
     "login_failed": "10/m/ip,20/5m/key,100/d/key",
     "signup": "30/m/ip",
@@ -124,7 +131,7 @@ ACCOUNT_RATE_LIMITS = {
     "reauthenticate": "10/m/user",
 }
 if os.environ.get("TROTH_UNLIMITED") == "1":  # many tests sign up from one address
-    ACCOUNT_RATE_LIMITS = {name: None for name in ACCOUNT_RATE_LIMITS}  # type: ignore[misc]
+    ACCOUNT_RATE_LIMITS = dict.fromkeys(ACCOUNT_RATE_LIMITS)  # type: ignore[misc]
 
 # Mail goes to the outbox, in the transaction that caused it
 

@@ -14,10 +14,8 @@ SQL = load("troth.consent")
 REFUSALS: dict[str, type[ConsentRefusal]] = {"TR003": NotSignedIn, "TR004": NoSuchPurpose, "TR005": NoSuchChoice}
 
 
-def agree(  # noqa: PLR0913 - what binds somebody is said in full
-    subject: uuid.UUID, *, version: int, policy: str, terms: str, how: str, wording: str, language: str
-) -> None:
-    """Bind a subject to a version, named by number and both digests. Raises OutdatedAgreement when it is not in force."""
+def agree(subject: uuid.UUID, *, version: int, policy: str, terms: str, how: str, wording: str, language: str) -> None:
+    """Bind a subject to a version, named by number and both digests. Raises OutdatedAgreement when it is old."""
     told = {"subject": subject, "version": version, "policy": policy, "terms": terms}
     told |= {"how": how, "wording": wording, "language": language}
     try:
@@ -38,5 +36,7 @@ def choose(*, token: str, purpose: str, kind: str) -> None:
         refusal = REFUSALS.get(error.sqlstate or "")
         if refusal is None:
             raise
-        advice = {"TR003": "sign in again", "TR004": "choose one of the purposes of the policy"}.get(error.sqlstate or "", "")
+        advice = {"TR003": "sign in again", "TR004": "choose one of the purposes of the policy"}.get(
+            error.sqlstate or "", ""
+        )
         raise refusal(error.diag.message_primary or "", advice=advice) from error

@@ -87,7 +87,10 @@ def standing_of(token: str) -> tuple[uuid.UUID, Standing] | None:
 
 def agreements(token: str) -> list[Agreement]:
     """Return the viewer's agreements, the newest first."""
-    with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Agreement)) as cursor:
+    with (
+        connect.acting("self", token=token) as connection,
+        connection.cursor(row_factory=class_row(Agreement)) as cursor,
+    ):
         return cursor.execute(SQL["agreements"].encode()).fetchall()
 
 

@@ -52,7 +52,9 @@ class Account:
             return cls.of(pwd.getpwnam(name).pw_uid)
         except KeyError:
             sentence = f"the system user `{name}` is needed and could not be made"
-            raise ServerRefusal(sentence, advice=f"make it (`useradd --system {name}`), or run troth as an ordinary user") from None
+            raise ServerRefusal(
+                sentence, advice=f"make it (`useradd --system {name}`), or run troth as an ordinary user"
+            ) from None
 
 
 def make_user(name: str) -> None:
@@ -60,10 +62,10 @@ def make_user(name: str) -> None:
     tool = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
     if tool:
         command = [tool, "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
-        subprocess.run([*command, "--shell", "/usr/sbin/nologin", name], check=False, capture_output=True)  # noqa: S603 - fixed arguments
+        subprocess.run([*command, "--shell", "/usr/sbin/nologin", name], check=False, capture_output=True)
 
 
-def run_as(  # noqa: PLR0913 - a process has as many properties
+def run_as(
     account: Account,
     command: Sequence[str],
     *,
@@ -79,7 +81,7 @@ def run_as(  # noqa: PLR0913 - a process has as many properties
     """
     to = output if output is not None else subprocess.DEVNULL
     told = {"user": account.uid, "group": account.gid, "extra_groups": []} if account.other else {}
-    return subprocess.Popen(  # noqa: S603 - every command is ours
+    return subprocess.Popen(
         command,
         cwd=cwd,
         env=dict(environment),

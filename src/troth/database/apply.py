@@ -1,4 +1,4 @@
-"""Bring the database to what a policy says: the difference between plan and catalog, carried out in one short switch."""
+"""Bring the database to what a policy says: the difference of plan and catalog, carried out in one short switch."""
 
 import time
 from collections.abc import Iterable
@@ -52,7 +52,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What applying did: the version, whether it is new, the facts changed, the seconds its locks were held, its tries."""
+    """What applying did: the version, whether it is new, the facts changed, the seconds it held locks, its tries."""
 
     version: int
     fresh: bool
@@ -89,7 +89,9 @@ def apply(connection: Connection[Any], source: str, terms: str, *, name: str = "
             if tries >= PATIENCE:
                 _end_blocking_readers(connection)
             time.sleep(min(0.02 * tries, 0.25))
-    raise ApplyRefusal("the tables stayed locked", advice="end long transactions (see pg_stat_activity) and apply again")
+    raise ApplyRefusal(
+        "the tables stayed locked", advice="end long transactions (see pg_stat_activity) and apply again"
+    )
 
 
 def _is_fresh(before: Version | None, policy: Policy, terms_digest: str) -> bool:
@@ -104,7 +106,7 @@ def _is_fresh(before: Version | None, policy: Policy, terms_digest: str) -> bool
     return policy.version > before.version
 
 
-def _switch(  # noqa: PLR0913 - the one place where all of it meets
+def _switch(
     connection: Connection[Any],
     policy: Policy,
     source: str,
@@ -165,7 +167,9 @@ def _open(connection: Connection[Any], told: dict[str, Any]) -> None:
     row = connection.execute(_sql("retired_unswept"), told).fetchone()
     if row and row[0] > 1:
         sentence = f"two earlier editions of `{told['purpose']}` still stand in rows"
-        raise ApplyRefusal(sentence, advice="let `troth.sweep()` finish (the keeper runs it every minute) and apply again")
+        raise ApplyRefusal(
+            sentence, advice="let `troth.sweep()` finish (the keeper runs it every minute) and apply again"
+        )
     try:
         connection.execute(_sql("open_unit"), told)
     except errors.NotNullViolation:

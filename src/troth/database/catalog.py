@@ -68,5 +68,9 @@ def _functions(room: str, told: Mapping[str, Any]) -> Iterator[Function]:
     bodies = statements(f"troth.{room}.sql") if told else {}
     for name, function in told.items():
         yield Function(
-            name, function["arguments"], function["owner"], tuple(function["executors"]), bodies[name].rstrip().rstrip(";")
+            name,
+            function["arguments"],
+            function["owner"],
+            tuple(function["executors"]),
+            bodies[name].rstrip().rstrip(";"),
         )

@@ -38,7 +38,9 @@ def parameters(role: str, place: Place | None = None) -> dict[str, Any]:
     """
     place = place or places.current()
     if not PART.fullmatch(role):
-        raise AddressRefusal(f"`{role}` cannot be the name of a role", advice="use a purpose's name as the policy writes it")
+        raise AddressRefusal(
+            f"`{role}` cannot be the name of a role", advice="use a purpose's name as the policy writes it"
+        )
     told: dict[str, Any] = {"host": place.host, "port": place.port, "dbname": place.database}
     told |= {"options": options(role)} | dict(place.tls)
     if role != OWNER:
@@ -133,9 +135,13 @@ def external(url: str, place: Place) -> Place:
     name = unquote(parts.path.lstrip("/"))
     if not PART.fullmatch(name):
         sentence = f"DATABASE_URL names the database `{name}`"
-        raise AddressRefusal(sentence, advice="use lower-case letters, digits and underscores, as in postgresql://me@host/troth")
+        raise AddressRefusal(
+            sentence, advice="use lower-case letters, digits and underscores, as in postgresql://me@host/troth"
+        )
     if not parts.username:
-        raise AddressRefusal("DATABASE_URL names no user", advice="name the role that owns the database, with CREATEROLE")
+        raise AddressRefusal(
+            "DATABASE_URL names no user", advice="name the role that owns the database, with CREATEROLE"
+        )
     return replace(
         place,
         host=host or "localhost",
@@ -151,7 +157,9 @@ def owner_login() -> dict[str, str]:
     """Return the external owner's user and password, which only the keeper's environment holds."""
     url = os.environ.get("DATABASE_URL", "")
     if not url:
-        raise AddressRefusal("only the keeper has the owner's credentials", advice="set DATABASE_URL as for `troth serve`")
+        raise AddressRefusal(
+            "only the keeper has the owner's credentials", advice="set DATABASE_URL as for `troth serve`"
+        )
     parts = _split(url)
     return {"user": unquote(parts.username or ""), "password": unquote(parts.password or "")}
 
@@ -161,8 +169,12 @@ def _split(url: str) -> Any:  # noqa: ANN401 - urllib's result type has no publi
     try:
         _ = parts.port
     except ValueError:
-        raise AddressRefusal("the port in DATABASE_URL is no number", advice="write postgresql://user@host:5432/troth") from None
+        raise AddressRefusal(
+            "the port in DATABASE_URL is no number", advice="write postgresql://user@host:5432/troth"
+        ) from None
     if parts.scheme not in {"postgresql", "postgres"}:
         sentence = f"DATABASE_URL begins with `{parts.scheme}://`"
-        raise AddressRefusal(sentence, advice="troth speaks PostgreSQL only: postgresql://user:password@host:5432/troth")
+        raise AddressRefusal(
+            sentence, advice="troth speaks PostgreSQL only: postgresql://user:password@host:5432/troth"
+        )
     return parts

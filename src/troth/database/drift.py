@@ -28,8 +28,12 @@ class Drift:
 
     def lines(self) -> list[str]:
         """Say each difference in a line."""
-        said = [f"missing: {fact}" for fact in self.facts.missing] + [f"not of the policy: {fact}" for fact in self.facts.surplus]
-        return said + [f"stamps: {rows} rows of {table} are not stamped as `permitted` says" for table, rows in self.misstamped]
+        said = [f"missing: {fact}" for fact in self.facts.missing] + [
+            f"not of the policy: {fact}" for fact in self.facts.surplus
+        ]
+        return said + [
+            f"stamps: {rows} rows of {table} are not stamped as `permitted` says" for table, rows in self.misstamped
+        ]
 
 
 def drift(connection: Connection[Any]) -> Drift:

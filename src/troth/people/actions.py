@@ -28,7 +28,9 @@ def sign_up(account: Account, *, name: str) -> Account:
     with transaction.atomic(), door.cursor() as cursor:
         cursor.execute(SQL["claim"], {"subject": account.subject})
         cursor.execute(SQL["add_subject"], {"subject": account.subject})
-        cursor.execute(SQL["add_person"], {"subject": account.subject, "email": account.email, "name": clean_name(name)})
+        cursor.execute(
+            SQL["add_person"], {"subject": account.subject, "email": account.email, "name": clean_name(name)}
+        )
         account.save()
         _record(cursor, "signed-up", account.subject)
     return account

@@ -1,4 +1,4 @@
-"""What a password must not be, each refusal with its reason (NIST SP 800-63B-4: length and a blocklist, no composition rules)."""
+"""What a password must not be, with the reason (NIST SP 800-63B-4: length and a blocklist, no composition rules)."""
 
 import re
 from typing import Any
@@ -53,7 +53,9 @@ class NotOneself:
         for word in sorted((w.lower() for w in words if len(w) >= SHORTEST_WORD), key=len, reverse=True):
             rest = rest.replace(word, "")
         if rest != password.lower() and len(set(rest)) < SHORTEST_WORD:
-            raise ValidationError(_("This password is little more than a name that others know."), code="password_own_name")
+            raise ValidationError(
+                _("This password is little more than a name that others know."), code="password_own_name"
+            )
 
     def get_help_text(self) -> str:
         """Say the rule."""

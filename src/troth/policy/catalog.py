@@ -39,7 +39,7 @@ class Access:
 class Table:
     """A table of schema `troth`.
 
-    `stamped` tables carry `subject`, `at`, `ended_at` and `uses`; only they can be read by purposes. `bound` tables hold
+    `stamped` tables carry `subject`, `at`, `ended_at` and `uses`; purposes can read no others. `bound` tables hold
     rows of subjects, so that row security is forced on them. `inserter` names the built-in role that alone inserts,
     where its functions stamp the rows themselves; elsewhere a statement trigger does.
     """

@@ -25,7 +25,22 @@ from troth.policy.source import Source
 from troth.policy.written import Named, Statement, WrittenUse
 
 RESERVED = frozenset(
-    "troth public information_schema door self steward intake stamper recorder usher owner keeper analyst withheld".split()
+    {
+        "troth",
+        "public",
+        "information_schema",
+        "door",
+        "self",
+        "steward",
+        "intake",
+        "stamper",
+        "recorder",
+        "usher",
+        "owner",
+        "keeper",
+        "analyst",
+        "withheld",
+    }
 )
 PURPOSE = re.compile(r"[a-z][a-z0-9_]{0,29}")
 PROMISES = 40
@@ -62,7 +77,7 @@ class _Desk:
 
 
 def checked(statements: list[Statement], digest: str, whole: Source, *, partial: bool) -> Checked:
-    """Check all clauses together. With `partial`, some clause could not be read: what it may have declared is not missed."""
+    """Check all clauses together. With `partial`, some could not be read: what they may have declared is not missed."""
     desk = _Desk(whole, statements, partial)
     for step in (_heads, _declared, _promises, _collected, _shown, _unused):
         step(desk)
@@ -75,7 +90,10 @@ def checked(statements: list[Statement], digest: str, whole: Source, *, partial:
 
 
 def _heads(desk: _Desk) -> None:
-    for kind, example in (("policy", 'policy "Name" version 1 effective 2026-11-01'), ("operator", 'operator "Name" contact a@b.example')):
+    for kind, example in (
+        ("policy", 'policy "Name" version 1 effective 2026-11-01'),
+        ("operator", 'operator "Name" contact a@b.example'),
+    ):
         found = desk.of(kind)
         if not found and not desk.partial:
             desk.wrong("P-M01", Span(1, 1, 1, 2), f"there is no `{kind}` clause", f"add one line: {example}")
@@ -90,7 +108,9 @@ def _declared(desk: _Desk) -> None:
     for statement in desk.of("category"):
         for name in statement.names:
             if name.text.endswith(".*"):
-                desk.wrong("P-N06", name.span, f"`{name.text}` names no single category", "declare categories one by one")
+                desk.wrong(
+                    "P-N06", name.span, f"`{name.text}` names no single category", "declare categories one by one"
+                )
             elif name.text in desk.categories:
                 desk.wrong("P-N03", name.span, f"category `{name.text}` is declared twice", "keep one of them")
             desk.categories.setdefault(name.text, statement)
@@ -102,7 +122,9 @@ def _declared(desk: _Desk) -> None:
         elif name.text in desk.purposes:
             desk.wrong("P-N03", name.span, f"purpose `{name.text}` is declared twice", "keep one of them")
         if not statement.text.strip():
-            desk.wrong("P-M13", statement.span, f"purpose `{name.text}` says nothing", 'say in "a sentence" what it is for')
+            desk.wrong(
+                "P-M13", statement.span, f"purpose `{name.text}` says nothing", 'say in "a sentence" what it is for'
+            )
         desk.purposes.setdefault(name.text, statement)
     if len(desk.purposes) > MOST_PURPOSES:
         last = list(desk.purposes.values())[MOST_PURPOSES]
@@ -180,7 +202,9 @@ def _expanded(desk: _Desk, names: Iterable[Named]) -> Iterator[str]:
         found = list(_names(desk, (name,)))
         yield from found
         if not found and name.text.endswith(".*"):
-            desk.wrong("P-N06", name.span, f"no category begins with `{name.text[:-1]}`", "declare one, or leave it out")
+            desk.wrong(
+                "P-N06", name.span, f"no category begins with `{name.text[:-1]}`", "declare one, or leave it out"
+            )
         elif not found:
             _unknown(desk, "P-N01", "category", name, desk.categories)
 

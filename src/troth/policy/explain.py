@@ -178,7 +178,8 @@ def _purpose(policy: Policy, name: str) -> Purpose:
 def _agreement(policy: Policy) -> Iterator[Sentence]:
     yield Sentence(
         "policy",
-        f"This is version {policy.version} of the policy of {policy.operator}, in effect from {policy.effective:%d %B %Y}.",
+        f"This is version {policy.version} of the policy of {policy.operator},"
+        f" in effect from {policy.effective:%d %B %Y}.",
         (),
     )
     for duty in policy.duties:
@@ -213,7 +214,8 @@ def _what(policy: Policy) -> Iterator[Sentence]:
 
 def _rights(policy: Policy) -> Iterator[Sentence]:
     for sight in policy.sights:
-        text = f"You see {listed(category_words(category) for category in sight.categories)}. Your page “Your data” shows it."
+        seen = listed(category_words(category) for category in sight.categories)
+        text = f"You see {seen}. Your page “Your data” shows it."
         yield Sentence(sight.clause.name, text, sight.clause.promises)
     for right in policy.rights:
         verbs = listed(VERBS[verb] for verb in right.verbs)

@@ -1,4 +1,4 @@
-"""What is or should be true of the database, as comparable facts; apply and drift are two readings of one difference."""
+"""What is or should be true of the database, as comparable facts; apply and drift read the same difference."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -55,7 +55,7 @@ class Difference:
 
     @property
     def locked(self) -> tuple[str, ...]:
-        """The relations that making this true must lock, views first, each kind sorted, so that no two appliers deadlock."""
+        """The relations that making this true must lock: views first, each kind sorted, so that none deadlocks."""
         relations = {fact.locks for fact in (*self.missing, *self.surplus) if fact.locks}
         return tuple(sorted(relations, key=lambda name: (name.startswith("troth."), name)))
 

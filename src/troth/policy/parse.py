@@ -72,7 +72,9 @@ def _unreadable(whole: Source) -> list[PolicyError]:
                 span = Span(number, column, number, column + 1)
                 shown = line.encode("ascii", "backslashreplace").decode()
                 sentence = f"`{sign.encode('ascii', 'backslashreplace').decode()}` is not a character of UTF-8 text"
-                return [PolicyError("P-S03", whole.name, span, shown[:200], sentence, "save the file as plain UTF-8 text")]
+                return [
+                    PolicyError("P-S03", whole.name, span, shown[:200], sentence, "save the file as plain UTF-8 text")
+                ]
     return []
 
 
@@ -81,15 +83,21 @@ def _clause(whole: Source, piece: Piece) -> Statement | PolicyError:
     if first not in KEYWORDS:
         span = Span(piece.line, 1, piece.line, 1 + max(1, len(first)))
         near = get_close_matches(first, KEYWORDS, 1)
-        advice = f"did you mean `{near[0]}`?" if near else f"a clause begins at column 1 with one of: {', '.join(KEYWORDS)}"
-        return PolicyError("P-S01", whole.name, span, whole.line(piece.line), f"`{first[:40]}` begins no clause", advice)
+        advice = (
+            f"did you mean `{near[0]}`?" if near else f"a clause begins at column 1 with one of: {', '.join(KEYWORDS)}"
+        )
+        return PolicyError(
+            "P-S01", whole.name, span, whole.line(piece.line), f"`{first[:40]}` begins no clause", advice
+        )
     try:
         return _statement(grammar().parse(piece.text), piece)
     except UnexpectedInput as problem:
         return _syntax(whole, piece, problem)
     except ValueError as problem:  # a date that no calendar has
         span = Span(piece.line, 1, piece.line, len(whole.line(piece.line)) + 1)
-        return PolicyError("P-S05", whole.name, span, whole.line(piece.line), str(problem), "write a real date, as 2026-11-01")
+        return PolicyError(
+            "P-S05", whole.name, span, whole.line(piece.line), str(problem), "write a real date, as 2026-11-01"
+        )
 
 
 def _syntax(whole: Source, piece: Piece, problem: UnexpectedInput) -> PolicyError:
@@ -98,7 +106,9 @@ def _syntax(whole: Source, piece: Piece, problem: UnexpectedInput) -> PolicyErro
         expected = set(problem.accepts or problem.expected)
     elif isinstance(problem, UnexpectedCharacters):
         expected = set(problem.allowed or ())
-    ended = isinstance(problem, UnexpectedEOF) or (isinstance(problem, UnexpectedToken) and problem.token.type == "$END")
+    ended = isinstance(problem, UnexpectedEOF) or (
+        isinstance(problem, UnexpectedToken) and problem.token.type == "$END"
+    )
     if ended:
         lines = piece.text.split("\n")
         number, column = piece.line + len(lines) - 1, len(lines[-1]) + 1
@@ -121,9 +131,7 @@ def _word(terminal: str) -> str:
 def _span(piece: Piece, thing: Tree[Token] | Token) -> Span:
     meta = thing.meta if isinstance(thing, Tree) else thing
     shift = piece.line - 1
-    return Span(
-        (meta.line or 1) + shift, meta.column or 1, (meta.end_line or 1) + shift, meta.end_column or 2
-    )
+    return Span((meta.line or 1) + shift, meta.column or 1, (meta.end_line or 1) + shift, meta.end_column or 2)
 
 
 def _statement(tree: Tree[Token], piece: Piece) -> Statement:

@@ -1,4 +1,4 @@
-"""From a policy's meaning and the catalog of tables to what the database must be: readings, row rules, retention, intake."""
+"""From a policy's meaning and the catalog to what the database must be: readings, row rules, retention, intake."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -149,7 +149,9 @@ def plan(policy: Policy, catalog: Catalog) -> Plan:
     known = catalog.categories
     for category in policy.categories:
         if category.name not in known and _collected(policy, category.name):
-            raise PlanError("P-T01", category.clause.name, f"no table holds `{category.name}`; collect only what a table holds")
+            raise PlanError(
+                "P-T01", category.clause.name, f"no table holds `{category.name}`; collect only what a table holds"
+            )
     return Plan(
         policy=policy.name,
         version=policy.version,
@@ -268,7 +270,7 @@ def _rows(policy: Policy, catalog: Catalog) -> Iterator[Rows]:
         if len(found) > 1:
             raise PlanError(
                 "P-T02",
-                sorted(found.values())[-1],
+                max(found.values()),
                 f"`{purpose}` has {len(found)} windows for rows of `{name}`; give all of them one window",
             )
         yield Rows(purpose, name, next(iter(found)))

@@ -52,7 +52,8 @@ $$"""
 
 def _restamp(catalog: Catalog) -> str:
     updates = "\n".join(
-        f"    UPDATE troth.{table.name} SET uses = stamp WHERE subject = whose AND uses <> stamp;" for table in catalog.stamped
+        f"    UPDATE troth.{table.name} SET uses = stamp WHERE subject = whose AND uses <> stamp;"
+        for table in catalog.stamped
     )
     return f"""CREATE OR REPLACE FUNCTION troth.restamp(whose uuid, stamp bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE {SECURE} AS $$
@@ -71,7 +72,10 @@ def _alive(retention: Retention) -> str:
         parts.append(f"ended_at IS NULL OR ended_at > statement_timestamp() - {hours(retention.after_end)}")
     if retention.consented:
         names = ", ".join(f"'{purpose}'" for purpose in retention.consented)
-        bits = f"(SELECT coalesce(bit_or(1::bigint << u.bit), 0) FROM troth.unit AS u WHERE u.retired_at IS NULL AND u.purpose IN ({names}))"
+        bits = (
+            "(SELECT coalesce(bit_or(1::bigint << u.bit), 0) FROM troth.unit AS u"
+            f" WHERE u.retired_at IS NULL AND u.purpose IN ({names}))"
+        )
         parts.append(f"ended_at IS NULL AND uses & {bits} <> 0")
     return " OR ".join(f"({part})" for part in parts) or "false"
 
@@ -94,7 +98,9 @@ $$"""
 
 
 def _remove(catalog: Catalog) -> str:
-    tables = [t.name for t in catalog if t.bound and t.name != "subject" and any(c.name == "subject" for c in t.columns)]
+    tables = [
+        t.name for t in catalog if t.bound and t.name != "subject" and any(c.name == "subject" for c in t.columns)
+    ]
     deletes = "\n".join(f"    DELETE FROM troth.{name} WHERE subject = whose;" for name in tables)
     return f"""CREATE OR REPLACE FUNCTION troth.remove_subject(whose uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE {SECURE} AS $$
@@ -129,14 +135,17 @@ LANGUAGE plpgsql VOLATILE {SECURE} AS $$
 DECLARE gone bigint := 0; many bigint; whose uuid;
 BEGIN
 {body}
-    FOR whose IN SELECT s.subject FROM troth.subject AS s WHERE s.ended_at IS NOT NULL AND {rows_left} LIMIT {BATCH} LOOP
+    FOR whose IN
+        SELECT s.subject FROM troth.subject AS s WHERE s.ended_at IS NOT NULL AND {rows_left} LIMIT {BATCH}
+    LOOP
         PERFORM troth.remove_subject(whose);
         PERFORM troth.record('erased', NULL, NULL, '{{}}');
         gone := gone + 1;
     END LOOP;
     DELETE FROM troth.request_token WHERE expires_at <= statement_timestamp();
     FOR whose IN SELECT p.subject FROM troth.permitted AS p WHERE EXISTS (
-        SELECT 1 FROM troth.unit AS u WHERE u.retired_at IS NOT NULL AND u.swept_at IS NULL AND (p.uses >> u.bit) & 1 = 1
+        SELECT 1 FROM troth.unit AS u
+        WHERE u.retired_at IS NOT NULL AND u.swept_at IS NULL AND (p.uses >> u.bit) & 1 = 1
     ) LIMIT {BATCH} LOOP
         PERFORM troth.fold(whose);
     END LOOP;

@@ -256,7 +256,12 @@ def _static_rules(plan: Plan, table: Table, target: Target) -> Iterator[Fact]:
             }[access.rows]()
             check = predicate if privilege in ("insert", "update") else ""
             yield _rule(
-                table.name, target, access.role, privilege, using="" if privilege == "insert" else predicate, check=check
+                table.name,
+                target,
+                access.role,
+                privilege,
+                using="" if privilege == "insert" else predicate,
+                check=check,
             )
 
 
@@ -276,7 +281,7 @@ def _rule(table: str, target: Target, part: str, command: str, *, using: str = "
 
 
 def _covered(plan: Plan, table: Table) -> str:
-    """Return what an insert must satisfy: only columns that the policy collects on that occasion, as coarse as it says."""
+    """Return what an insert must satisfy: only columns that are collected on that occasion, as coarse as is said."""
     branches = []
     for occasion in table.occasions:
         kept = plan.kept_on(occasion, table.name)
@@ -344,7 +349,9 @@ def _explanation(plan: Plan, purpose: str) -> str:
         for w in plan.withheld
         if w.purpose == purpose
     ]
-    values = f"VALUES {', '.join(rows)}" if rows else "SELECT ''::text, ''::text, ''::text, ''::text, ''::text WHERE false"
+    values = (
+        f"VALUES {', '.join(rows)}" if rows else "SELECT ''::text, ''::text, ''::text, ''::text, ''::text WHERE false"
+    )
     return f'SELECT * FROM ({values}) AS w ("table", "column", category, reason, clause)'
 
 

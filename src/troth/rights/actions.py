@@ -10,7 +10,7 @@ SQL = load("troth.rights")
 
 
 def close(account: Account, *, reason: str = "asked") -> None:
-    """Close an account, in one transaction: what no purpose keeps goes now, the rest is marked and goes when it is due."""
+    """Close an account, in one transaction: what no purpose keeps goes now, the rest is marked and goes when due."""
     subject = account.subject
     with transaction.atomic(), door.cursor() as cursor:
         account.delete()

@@ -37,4 +37,9 @@ class Adapter(DefaultAccountAdapter):
 
     def is_safe_url(self, url: str | None) -> bool:
         """Only paths of ours are safe to go to."""
-        return bool(url) and str(url).startswith("/") and not str(url).startswith(("//", "/\\")) and super().is_safe_url(url or "")
+        return (
+            bool(url)
+            and str(url).startswith("/")
+            and not str(url).startswith(("//", "/\\"))
+            and super().is_safe_url(url or "")
+        )

@@ -34,7 +34,9 @@ class SignUp(SignupForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Django's signature
         """Keep the fields that the policy collects, and explain them."""
         super().__init__(*args, **kwargs)
-        name = NameField(label=_("Name"), max_length=LONGEST_NAME, widget=forms.TextInput({"autocomplete": "name", "dir": "auto"}))
+        name = NameField(
+            label=_("Name"), max_length=LONGEST_NAME, widget=forms.TextInput({"autocomplete": "name", "dir": "auto"})
+        )
         self.fields = {"email": self.fields["email"], "name": name, "password1": self.fields["password1"]}
         policy = published.current().policy
         for field, category in FIELDS.items():
@@ -53,13 +55,17 @@ class SignUp(SignupForm):
 class Name(forms.Form):
     """Correct one's name."""
 
-    name = NameField(label=_("Name"), max_length=LONGEST_NAME, widget=forms.TextInput({"autocomplete": "name", "dir": "auto"}))
+    name = NameField(
+        label=_("Name"), max_length=LONGEST_NAME, widget=forms.TextInput({"autocomplete": "name", "dir": "auto"})
+    )
 
 
 class Close(forms.Form):
     """Close the account, knowing the password."""
 
-    password = forms.CharField(label=_("Your password"), strip=False, widget=forms.PasswordInput({"autocomplete": "current-password"}))
+    password = forms.CharField(
+        label=_("Your password"), strip=False, widget=forms.PasswordInput({"autocomplete": "current-password"})
+    )
 
     def __init__(self, account: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Django's signature
         """Remember whose it is."""

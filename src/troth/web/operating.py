@@ -11,7 +11,7 @@ PURPOSE = "protect"
 
 
 def accesses_by_day() -> list[tuple[date, int]]:
-    """Return accesses by day of the last month, as the purpose `protect` may count them; nothing where there is no such purpose."""
+    """Return accesses by day of the last month as the purpose `protect` may count them; nothing where there is none."""
     readable = {(r.purpose, r.table, r.column) for r in published.current().plan.readings}
     if (PURPOSE, "access", "at") not in readable:
         return []

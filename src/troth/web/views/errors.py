@@ -17,7 +17,9 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:  # no
 
 def forged(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - Django's signature
     """Answer a form that did not come from our own page."""
-    advice = _("Open the page again and send the form from there. If your browser refuses cookies, signing in cannot work.")
+    advice = _(
+        "Open the page again and send the form from there. If your browser refuses cookies, signing in cannot work."
+    )
     return _shown(request, 403, "form-expired", _("This form has expired"), advice)
 
 

@@ -34,5 +34,9 @@ def _taken() -> bool:
 @require_safe
 def operator(request: HttpRequest) -> HttpResponse:
     """Show counts, never a person."""
-    context = {"people": Account.objects.filter(is_active=True).count(), "chart": by_day(accesses_by_day()), "counts": intake.counts()}
+    context = {
+        "people": Account.objects.filter(is_active=True).count(),
+        "chart": by_day(accesses_by_day()),
+        "counts": intake.counts(),
+    }
     return render(request, "operator/operator.html", context)

@@ -1,0 +1,64 @@
+"""`troth`: one command, its parts loaded when they are used."""
+
+import importlib
+import sys
+from typing import ClassVar
+
+import click
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
+
+from troth.database.errors import DatabaseRefusal
+
+
+class Lazy(click.Group):
+    """Commands by name, each imported when it is asked for."""
+
+    parts: ClassVar[dict[str, tuple[str, str]]] = {
+        "serve": ("serve:serve", "Start the whole service."),
+        "doctor": ("doctor:doctor", "Check that everything is as it should be."),
+        "backup": ("backup:backup", "Create and restore backups."),
+        "policy": ("policy:policy", "Check, plan and apply the policy; find drift."),
+        "query": ("query:query", "Ask as a purpose."),
+        "analyst": ("analyst:analyst", "Login roles bound to a purpose."),
+        "import": ("import_:import_", "Bring in access logs."),
+        "ledger": ("ledger:ledger", "Verify the record of what was done."),
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names."""
+        return list(self.parts)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import one."""
+        if cmd_name not in self.parts:
+            return None
+        module, _, name = self.parts[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(f"troth.cli.{module}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """List them without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in self.parts.items()])
+
+
+@click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="troth")
+def troth() -> None:
+    """A home for hosted applications that executes its own privacy policy."""
+
+
+def main() -> None:
+    """Run; a refusal is one sentence and exit code 1, never a traceback."""
+    try:
+        troth()
+    except DatabaseRefusal as refusal:
+        click.echo(f"troth: {refusal}", err=True)
+    except (OperationalError, PoolTimeout) as error:
+        said = str(error).strip().splitlines()
+        click.echo(f"troth: the database does not answer ({said[-1] if said else 'no reason given'});"
+                   " is `troth serve` running with this --data?", err=True)
+    else:
+        return
+    sys.exit(1)

@@ -1,0 +1,247 @@
+"""`troth serve`: the keeper, the database and the server together, until told to stop."""
+
+import os
+import secrets
+import signal
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from types import FrameType
+
+import click
+from psycopg import Error, OperationalError
+from rich.console import Console
+
+from troth.cli import certificates, demo
+from troth.cli.options import data_option
+from troth.database import apply, connect, embedded, place
+from troth.database.account import die_with_parent
+from troth.database.errors import DatabaseRefusal, ServerRefusal
+from troth.database.keeper import Keeper
+from troth.database.place import Place
+from troth.policy.errors import PolicyErrors
+from troth.policy.plan import PlanError
+
+DEFAULT_POLICY = Path(__file__).parents[3] / "policies" / "hosted-solutions.troth"
+TURN = 0.25
+SERVER_PATIENCE = 60.0
+CALM = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `troth serve` was told."""
+
+    host: str
+    port: int
+    policy: Path
+    mail: str
+    certificate: Path | None
+    key: Path | None
+    dev: bool
+    demo: bool
+
+    @property
+    def name(self) -> str:
+        """The host people use."""
+        return "localhost" if self.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else self.host  # noqa: S104 - compared, not bound
+
+    @property
+    def address(self) -> str:
+        """Where people reach it."""
+        return f"https://{self.name}" + ("" if self.port == 443 else f":{self.port}")  # noqa: PLR2004 - HTTPS's port
+
+
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8443, show_default=True, type=click.IntRange(1, 65535), help="The HTTPS port.")
+@click.option("--policy", default=DEFAULT_POLICY, type=click.Path(dir_okay=False, path_type=Path), help="The first policy.")
+@click.option("--mail", default="", help="smtp://user:password@host:port; without it mails show here.")
+@click.option("--certificate", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A certificate of your own.")
+@click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its private key.")
+@click.option("--dev", is_flag=True, help="Show components and mails under /dev/.")
+@click.option("--demo", is_flag=True, help="Fill an empty service with a fictional company.")
+@data_option
+def serve(**told: object) -> None:
+    """Start the whole service: database, policy, pages, over HTTPS."""
+    options = Options(**told)  # type: ignore[arg-type]
+    if bool(options.certificate) != bool(options.key):
+        raise click.UsageError("--certificate and --key go together")
+    data = place.data_folder()
+    place.prepare(data)
+    with place.lock(data):
+        Service(options, data).run()
+
+
+@dataclass(slots=True)
+class Service:
+    """The process tree under one keeper."""
+
+    options: Options
+    data: Path
+    out: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True))
+    database: embedded.Server | None = None
+    server: subprocess.Popen[bytes] | None = None
+    stopping: bool = False
+    restarts: int = 0
+    started: float = 0.0
+    server_told: dict[str, str] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Start everything, keep it, stop it cleanly."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._stop)
+        began = time.monotonic()
+        try:
+            where = self._start_database()
+            keeper = Keeper(where, self._say)
+            outcome = self._prepare(keeper)
+            self._start_server(where)
+            self._fill(where)
+            self._banner(where, outcome, time.monotonic() - began)
+            while not self.stopping:
+                self._turn(keeper)
+                time.sleep(TURN)
+        finally:
+            self._end()
+
+    def _say(self, words: str) -> None:
+        self.out.print(f"  … {words}")
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self.stopping = True
+
+    def _start_database(self) -> Place:
+        url = os.environ.get("DATABASE_URL", "")
+        if url:
+            where = connect.external(url, Place(data=self.data, host=""))
+        else:
+            where = embedded.located(self.data)
+            self.database = embedded.Server(where, tell=self._say)
+            self.database.start()
+        where = replace(where, address=self.options.address)
+        where.write()
+        return where
+
+    def _prepare(self, keeper: Keeper) -> apply.Outcome:
+        file = self.options.policy
+        try:
+            source = file.read_bytes().decode("utf-8", "surrogateescape")
+            terms_file = file.with_suffix(".terms.txt")
+            terms = terms_file.read_text(encoding="utf-8") if terms_file.exists() else "There are no terms beside the policy."
+            return keeper.prepare(source, terms, name=str(file))
+        except OSError as error:
+            sentence = f"the policy `{file}` cannot be read: {error.strerror}"
+            raise ServerRefusal(sentence, advice="name one with --policy FILE") from error
+        except (PolicyErrors, PlanError) as errors:
+            raise ServerRefusal(f"the policy is not sound:\n{errors}", advice="mend it and start again") from errors
+        except OperationalError as error:
+            raise ServerRefusal(f"the database does not answer: {str(error).strip()}", advice="see DATABASE_URL") from error
+
+    def _start_server(self, where: Place) -> None:
+        certificate, key = self.options.certificate, self.options.key
+        if certificate is None or key is None:
+            certificate, key, _ = certificates.ensure(self.data / "tls", [self.options.host])
+        # The owner's credentials stay here: the server learns where the database is, never DATABASE_URL.
+        self.server_told = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | {
+            "TROTH_DATA": str(self.data),
+            "TROTH_HOST": self.options.host,
+            "TROTH_PORT": str(self.options.port),
+            "TROTH_BASE_URL": where.address,
+            "TROTH_MAIL": self.options.mail,
+            "TROTH_DEV": "1" if self.options.dev else "",
+            "TROTH_CERTIFICATE": str(certificate),
+            "TROTH_KEY": str(key),
+            "DJANGO_SETTINGS_MODULE": "troth.config.settings",
+        }
+        self._spawn()
+        self._await(SERVER_PATIENCE)
+
+    def _spawn(self) -> None:
+        command = [sys.executable, "-m", "troth.config.server"]
+        self.started = time.monotonic()
+        self.server = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            command,
+            env=self.server_told,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - one call of prctl
+        )
+
+    def _await(self, seconds: float) -> None:
+        trust = ssl._create_unverified_context()  # noqa: S323, SLF001 - our own server on this machine, asked whether it is up
+        host = "127.0.0.1" if self.options.host in ("0.0.0.0", "::") else self.options.host  # noqa: S104 - compared, not bound
+        url = f"https://{f'[{host}]' if ':' in host else host}:{self.options.port}/health"
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not self.stopping:
+            if self.server is None or self.server.poll() is not None:
+                break
+            try:
+                with urllib.request.urlopen(url, timeout=2, context=trust):  # noqa: S310 - https, as written above
+                    return
+            except OSError:
+                time.sleep(0.1)
+        if not self.stopping:
+            sentence = f"the server does not come up at {self.options.host}:{self.options.port}"
+            raise ServerRefusal(sentence, advice="is the port taken? name another with --port")
+
+    def _fill(self, where: Place) -> None:
+        if self.options.demo:
+            demo.fill(where, self.server_told, self._say)
+
+    def _banner(self, where: Place, outcome: apply.Outcome, seconds: float) -> None:
+        with connect.acting("steward") as connection:
+            now = apply.newest(connection)
+        say = self.out.print
+        say(f"\n  troth is ready after {seconds:.1f} s\n")
+        say(f"  address   {where.address}")
+        say(f"  data      {self.data}")
+        say(f"  policy    {now.name if now else ''}, version {outcome.version}")
+        if self.options.certificate is None:
+            say(f"  trust     {self.data / 'tls' / 'ca.pem'} (give it to your browser, or accept the warning once)")
+        link = self._first_link()
+        if link:
+            say(f"\n  make the operator's account, once: {where.address}/operator/first/{link}")
+        say("\n  stop with Ctrl-C\n")
+
+    def _first_link(self) -> str:
+        """Return the token of the one-time link, fresh on the first run; the file holds only its digest."""
+        file = self.data / "secrets" / "first-link"
+        if file.exists():
+            return ""
+        token = secrets.token_urlsafe(24)
+        place.replace_file(file, sha256(token.encode()).hexdigest().encode(), 0o600)
+        return token
+
+    def _turn(self, keeper: Keeper) -> None:
+        if self.database is not None and not self.database.running():
+            self._say("PostgreSQL ended; starting it again")
+            self.database.start()
+        if self.server is not None and self.server.poll() is not None and not self.stopping:
+            self.restarts = 0 if time.monotonic() - self.started > CALM else self.restarts + 1
+            self._say("the server ended; starting it again")
+            time.sleep(min(0.2 * 2**self.restarts, 10))
+            self._spawn()
+        try:
+            keeper.turn()
+        except (Error, DatabaseRefusal) as error:
+            if self.database is None or self.database.running():
+                self._say(f"the keeper waits: {str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}")
+                time.sleep(1)
+
+    def _end(self) -> None:
+        if self.server is not None and self.server.poll() is None:
+            self.server.terminate()
+            try:
+                self.server.wait(12)
+            except subprocess.TimeoutExpired:
+                self.server.kill()
+                self.server.wait(5)
+        connect.close()
+        if self.database is not None:
+            self.database.stop()

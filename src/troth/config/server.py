@@ -1,0 +1,51 @@
+"""The server process: one HTTPS port, the lean plane and the pages behind it, and the delivery of mail."""
+
+import os
+import ssl
+import threading
+
+import uvicorn
+
+
+def main() -> None:
+    """Serve until told to stop. What it needs is in the environment, as the keeper sets it."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "troth.config.settings")
+    from django.conf import settings  # noqa: PLC0415 - settings need the environment first
+
+    from troth.config.asgi import application  # noqa: PLC0415
+    from troth.notices.delivery import Route, run  # noqa: PLC0415
+
+    stopped = threading.Event()
+    route = Route(settings.MAIL, settings.DEFAULT_FROM_EMAIL, keep=settings.DEV)
+    post = threading.Thread(target=run, args=(route, stopped), name="notices", daemon=True)
+    post.start()
+    config = uvicorn.Config(
+        application,
+        host=os.environ.get("TROTH_HOST", "127.0.0.1"),
+        port=int(os.environ.get("TROTH_PORT", "8443")),
+        ssl_certfile=os.environ["TROTH_CERTIFICATE"],
+        ssl_keyfile=os.environ["TROTH_KEY"],
+        ssl_version=ssl.PROTOCOL_TLS_SERVER,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        timeout_graceful_shutdown=8,
+        timeout_keep_alive=20,
+        h11_max_incomplete_event_size=32768,
+    )
+    config.load()
+    if config.ssl is not None:
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+    uvicorn.Server(config).run()
+    stopped.set()
+    post.join(3)
+
+
+if __name__ == "__main__":
+    main()

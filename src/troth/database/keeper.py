@@ -1,0 +1,163 @@
+"""The keeper: alone holds the owner's credentials, has no network input, and carries out what signed requests ask."""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from psycopg import Connection, Error, OperationalError
+from psycopg.types.json import Jsonb
+
+from troth.database import apply, connect, place, versions
+from troth.database.errors import DatabaseRefusal, RequestRefusal, ServerRefusal
+from troth.database.place import Place
+from troth.database.requests import signed
+from troth.database.statements import load
+from troth.policy.errors import PolicyErrors
+from troth.policy.plan import PlanError
+from troth.policy.sql import LOGINS, TWINS, password, quoted
+
+SQL = load("troth.database.sql")
+#: Months of partitions that stand ready before and after the present one.
+BEFORE, AHEAD = 4, 3
+ROUND = 60.0
+
+
+@dataclass(slots=True)
+class Keeper:
+    """One database's keeper. `tell` says what takes long."""
+
+    where: Place
+    tell: Callable[[str], None] = lambda _: None
+    next_round: float = 0.0
+    kinds: Mapping[str, Callable[[Connection[Any], dict[str, Any]], dict[str, Any]]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Know what can be asked."""
+        self.kinds = {"policy.apply": self._apply, "analyst.add": self._add, "analyst.remove": self._remove}
+
+    def prepare(self, source: str, terms: str, *, name: str = "policy") -> apply.Outcome:
+        """Make database, tables and rules what this troth and the policy say. Safe to repeat, and to kill at any point.
+
+        A policy older than the one in force is not applied: the one in force is.
+        """
+        self._create()
+        with connect.owning(self.where) as connection:
+            versions.check(versions.of(connection))
+            connection.execute("CREATE SCHEMA IF NOT EXISTS troth")
+        self._migrate()
+        with connect.owning(self.where) as connection:
+            self._partitions(connection)
+            now = apply.newest(connection)
+            if now is not None:
+                # What is in force stays until somebody publishes; a start only repairs.
+                source, terms, name = now.source, now.terms, now.name
+            else:
+                self.tell("putting the policy into force")
+            return apply.apply(connection, source, terms, name=name)
+
+    def turn(self) -> None:
+        """Answer what was asked, and once a minute keep the house. Called again and again; raises psycopg.Error."""
+        with connect.owning(self.where) as connection:
+            for request, kind, payload, signature in connection.execute(SQL["open_requests"].encode()).fetchall():
+                granted, answer = self._answer(connection, kind, payload, bytes(signature))
+                told = {"request": request, "granted": granted, "answer": Jsonb(answer)}
+                connection.execute(SQL["answer_request"].encode(), told)
+            connection.execute(SQL["forget_answer"].encode())
+            machine = [self.where.role(part) for part in (*LOGINS, *TWINS)]
+            connection.execute(SQL["end_old_snapshots"].encode(), {"machine": machine})
+            if time.monotonic() >= self.next_round:
+                self.next_round = time.monotonic() + ROUND
+                self._partitions(connection)
+                self._sweep()
+
+    def _create(self) -> None:
+        if self.where.external:
+            return
+        with connect.owning(self.where, database="postgres") as connection:
+            if not connection.execute(SQL["databases"].encode(), {"name": self.where.database}).fetchone():
+                connection.execute(f"CREATE DATABASE {quoted(self.where.database)}".encode())
+
+    def _migrate(self) -> None:
+        self.tell("bringing the tables up to date")
+        told = os.environ | {
+            "TROTH_CONNECT_AS": "owner",
+            "TROTH_DATA": str(self.where.data),
+            "DJANGO_SETTINGS_MODULE": "troth.config.settings",
+        }
+        command = [sys.executable, "-m", "django", "migrate", "--no-input", "--verbosity", "0"]
+        done = subprocess.run(command, env=told, capture_output=True, text=True, check=False)  # noqa: S603 - our own interpreter
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise ServerRefusal(f"the tables cannot be brought up to date: {last}", advice="restore a backup, or report this")
+
+    def _partitions(self, connection: Connection[Any]) -> None:
+        first = (datetime.now(UTC).date().replace(day=15) - timedelta(days=30 * BEFORE)).replace(day=1)
+        apply.make_partitions(connection, "access", first, BEFORE + AHEAD + 1)
+
+    def _sweep(self) -> None:
+        with connect.acting("steward") as connection:
+            connection.execute(SQL["sweep"].encode())
+
+    def _answer(self, connection: Connection[Any], kind: str, payload: str, signature: bytes) -> tuple[bool, dict[str, Any]]:
+        try:
+            place.secrets_of(self.where).operator.public_key().verify(signature, signed(kind, payload))
+            return True, self.kinds[kind](connection, json.loads(payload))
+        except InvalidSignature:
+            return False, {"sentence": "the request's signature does not hold", "advice": "ask with the operator's key"}
+        except KeyError:
+            return False, {"sentence": f"the keeper knows no request `{kind}`", "advice": "use this version's commands"}
+        except DatabaseRefusal as refusal:
+            return False, {"sentence": refusal.sentence, "advice": refusal.advice}
+        except (PolicyErrors, PlanError, Error) as error:
+            return False, {"sentence": str(error).strip(), "advice": ""}
+
+    def _apply(self, connection: Connection[Any], told: dict[str, Any]) -> dict[str, Any]:
+        outcome = apply.apply(connection, told["source"], told["terms"])
+        return {"version": outcome.version, "changed": outcome.changed, "widened": list(outcome.widened)}
+
+    def _add(self, connection: Connection[Any], told: dict[str, Any]) -> dict[str, Any]:
+        name, purpose = str(told["name"]), str(told["purpose"])
+        if not connect.PART.fullmatch(name) or len(name) > 30:  # noqa: PLR2004 - what the table allows
+            raise RequestRefusal(f"`{name}` cannot name an analyst", advice="use up to 30 small letters, digits, underscores")
+        if not connection.execute(SQL["add_analyst"].encode(), {"name": name, "purpose": purpose}).rowcount:
+            raise RequestRefusal(f"there is an analyst `{name}` already", advice="remove them first, or choose another name")
+        try:
+            self._reapply(connection)
+        except DatabaseRefusal:
+            connection.execute(SQL["remove_analyst"].encode(), {"name": name})
+            raise
+        role, word = self.where.role(f"analyst_{name}"), secrets.token_urlsafe(24)
+        verifier = connection.pgconn.encrypt_password(word.encode(), role.encode(), b"scram-sha-256")
+        connection.execute(password(role, verifier.decode()).encode())
+        return {"role": role, "password": word}
+
+    def _remove(self, connection: Connection[Any], told: dict[str, Any]) -> dict[str, Any]:
+        name = str(told["name"])
+        if not connection.execute(SQL["remove_analyst"].encode(), {"name": name}).rowcount:
+            raise RequestRefusal(f"there is no analyst `{name}`", advice="see `troth analyst list`")
+        self._reapply(connection)
+        connection.execute(SQL["end_sessions"].encode(), {"role": self.where.role(f"analyst_{name}")})
+        return {}
+
+    def _reapply(self, connection: Connection[Any]) -> None:
+        now = apply.newest(connection)
+        if now is None:
+            raise RequestRefusal("no policy is in force", advice="apply one first")
+        apply.apply(connection, now.source, now.terms, name=now.name)
+
+
+def reachable(where: Place) -> bool:
+    """Whether the owner can connect now."""
+    try:
+        with connect.owning(where):
+            return True
+    except OperationalError:
+        return False

@@ -1,0 +1,43 @@
+"""Asking the keeper, who alone may change roles, tables and rules: a signed row in a table, and its answer."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg import OperationalError
+
+from troth.database import connect, place
+from troth.database.errors import RequestRefusal, ServerRefusal
+from troth.database.statements import load
+
+PATIENCE = 60.0
+
+
+def ask(kind: str, payload: Mapping[str, Any], *, timeout: float = PATIENCE) -> dict[str, Any]:
+    """Return the keeper's answer. Raises RequestRefusal when it says no or says nothing within `timeout` seconds."""
+    where = place.current()
+    text = json.dumps(payload, sort_keys=True)
+    signature = place.secrets_of(where).operator.sign(signed(kind, text))
+    sql = load("troth.database.sql")
+    try:
+        with connect.acting("steward") as connection:
+            told = {"kind": kind, "payload": text, "signature": signature}
+            row = connection.execute(sql["ask"].encode(), told).fetchone()
+    except OperationalError as error:
+        raise ServerRefusal("the database does not answer", place=str(where.data), advice="start `troth serve`") from error
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        with connect.acting("steward") as connection:
+            answer = connection.execute(sql["answer"].encode(), {"request": row[0] if row else None}).fetchone()
+        if answer:
+            if answer[0]:
+                return dict(answer[1])
+            raise RequestRefusal(str(answer[1]["sentence"]), advice=str(answer[1].get("advice", "")))
+        time.sleep(0.05)
+    raise RequestRefusal("the keeper did not answer in time", advice="is `troth serve` running? see its terminal")
+
+
+def signed(kind: str, payload: str) -> bytes:
+    """Return the bytes that a request's signature covers."""
+    return f"{kind}\0{payload}".encode()
