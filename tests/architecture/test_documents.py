@@ -4,9 +4,9 @@ import re
 
 import click
 import pytest
-from troth.cli.main import main
 
 from tests.architecture.lints import ROOT
+from troth.cli.main import troth
 
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md")
 MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
@@ -47,13 +47,15 @@ def test_every_troth_command_named_exists(document: str) -> None:
 
 
 def is_command(words: list[str]) -> bool:
-    command: click.Command = main
+    command: click.Command = troth
+    context = click.Context(command)
     for word in words:
         if not isinstance(command, click.Group):
             return True  # an argument of the command before it
-        if word not in command.commands:
+        found = command.get_command(context, word)
+        if found is None:
             return False
-        command = command.commands[word]
+        command = found
     return True
 
 

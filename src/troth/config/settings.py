@@ -123,7 +123,7 @@ ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 # A person gets through after a mistake or two; a guesser gets at most 100 failures a day of an account
 # (NIST SP 800-63B-4).
-ACCOUNT_RATE_LIMITS = {
+ACCOUNT_RATE_LIMITS: dict[str, str | None] = {
     "login_failed": "10/m/ip,20/5m/key,100/d/key",
     "signup": "30/m/ip",
     "reset_password": "20/m/ip,5/m/key",
@@ -131,7 +131,7 @@ ACCOUNT_RATE_LIMITS = {
     "reauthenticate": "10/m/user",
 }
 if os.environ.get("TROTH_UNLIMITED") == "1":  # many tests sign up from one address
-    ACCOUNT_RATE_LIMITS = dict.fromkeys(ACCOUNT_RATE_LIMITS)  # type: ignore[misc]
+    ACCOUNT_RATE_LIMITS = dict.fromkeys(ACCOUNT_RATE_LIMITS)
 
 # Mail goes to the outbox, in the transaction that caused it
 

@@ -1,6 +1,7 @@
 """Agreeing and choosing: what is decided here bites in the database at the next statement of every role."""
 
 import uuid
+from typing import Any
 
 from django.db import InternalError, transaction
 from django.db import connection as door
@@ -16,7 +17,7 @@ REFUSALS: dict[str, type[ConsentRefusal]] = {"TR003": NotSignedIn, "TR004": NoSu
 
 def agree(subject: uuid.UUID, *, version: int, policy: str, terms: str, how: str, wording: str, language: str) -> None:
     """Bind a subject to a version, named by number and both digests. Raises OutdatedAgreement when it is old."""
-    told = {"subject": subject, "version": version, "policy": policy, "terms": terms}
+    told: dict[str, Any] = {"subject": subject, "version": version, "policy": policy, "terms": terms}
     told |= {"how": how, "wording": wording, "language": language}
     try:
         with transaction.atomic(), door.cursor() as cursor:

@@ -80,7 +80,6 @@ def run_as(
     no rights on the folders above. Raises OSError when the program cannot be run.
     """
     to = output if output is not None else subprocess.DEVNULL
-    told = {"user": account.uid, "group": account.gid, "extra_groups": []} if account.other else {}
     return subprocess.Popen(
         command,
         cwd=cwd,
@@ -90,7 +89,9 @@ def run_as(
         stderr=to,
         start_new_session=True,
         preexec_fn=preexec,  # noqa: PLW1509 - one call of prctl, prepared before the fork
-        **told,
+        user=account.uid if account.other else None,
+        group=account.gid if account.other else None,
+        extra_groups=[] if account.other else None,
     )
 
 

@@ -30,6 +30,6 @@ def post(message: EmailMessage) -> int:
     for address in message.to:
         whose = getattr(message, "troth_subject", NOBODY)
         with door.cursor() as cursor:
-            told = {"subject": whose, "address": address, "template": "mail", "facts": Jsonb(facts)}
+            told: dict[str, Any] = {"subject": whose, "address": address, "template": "mail", "facts": Jsonb(facts)}
             cursor.execute(SQL["post"], told)
     return len(message.to)

@@ -16,6 +16,21 @@ from troth.database.statements import load
 from troth.people.errors import NameRefusal, NobodyThere
 from troth.people.models import Account
 
+__all__ = [
+    "LONGEST_NAME",
+    "UNAGREED",
+    "Account",
+    "clean_name",
+    "close_viewer",
+    "close_viewers",
+    "correct_name",
+    "decline",
+    "digest",
+    "forget_stale",
+    "open_viewer",
+    "sign_up",
+]
+
 SQL = load("troth.people")
 #: How long an account without an agreement may wait before it is forgotten.
 UNAGREED = timedelta(hours=24)

@@ -277,6 +277,7 @@ def _rows(policy: Policy, catalog: Catalog) -> Iterator[Rows]:
 
 
 def _own(policy: Policy, catalog: Catalog) -> Iterator[Own]:
+    shown: list[tuple[str, tuple[str, ...], tuple[str, ...]]]
     shown = [(sight.clause.name, sight.categories, ("select",)) for sight in policy.sights]
     shown += [
         (right.clause.name, right.categories, ("select", "update") if Verb.CORRECT in right.verbs else ("select",))

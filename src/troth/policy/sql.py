@@ -221,8 +221,8 @@ def _rules(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
     for rows in plan.rows:
         yield _rule(rows.table, target, rows.purpose, "select", using=row_rule(rows, target.bits[rows.purpose]))
     own = {(o.table, o.privilege) for o in plan.own}
-    for table, privilege in sorted(own):
-        yield _rule(table, target, "self", privilege, using="subject = troth.viewer()")
+    for name, privilege in sorted(own):
+        yield _rule(name, target, "self", privilege, using="subject = troth.viewer()")
     for table in catalog:
         if table.stamped:
             yield _rule(table.name, target, "stamper", "all", using="true", check="true")
@@ -249,11 +249,7 @@ def _within(window: Window) -> str:
 def _static_rules(plan: Plan, table: Table, target: Target) -> Iterator[Fact]:
     for access in table.accesses:
         for privilege, _ in access.privileges:
-            predicate = {
-                Reach.ALL: lambda: "true",
-                Reach.OWN: lambda: "subject = troth.viewer()",
-                Reach.COLLECTED: lambda: _covered(plan, table),
-            }[access.rows]()
+            predicate = _reached(access.rows, plan, table)
             check = predicate if privilege in ("insert", "update") else ""
             yield _rule(
                 table.name,
@@ -263,6 +259,16 @@ def _static_rules(plan: Plan, table: Table, target: Target) -> Iterator[Fact]:
                 using="" if privilege == "insert" else predicate,
                 check=check,
             )
+
+
+def _reached(rows: Reach, plan: Plan, table: Table) -> str:
+    match rows:
+        case Reach.ALL:
+            return "true"
+        case Reach.OWN:
+            return "subject = troth.viewer()"
+        case Reach.COLLECTED:
+            return _covered(plan, table)
 
 
 def _rule(table: str, target: Target, part: str, command: str, *, using: str = "", check: str = "") -> Fact:

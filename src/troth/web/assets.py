@@ -42,7 +42,8 @@ def serve(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Http
         kind, content, packed = asset
         zipped = "gzip" in request.headers.get("Accept-Encoding", "")
         response = HttpResponse(packed if zipped else content, content_type=kind)
-        response.headers |= {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
+        response.headers["Cache-Control"] = FOREVER
+        response.headers["Vary"] = "Accept-Encoding"
         if zipped:
             response.headers["Content-Encoding"] = "gzip"
         return response

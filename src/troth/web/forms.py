@@ -37,7 +37,11 @@ class SignUp(SignupForm):
         name = NameField(
             label=_("Name"), max_length=LONGEST_NAME, widget=forms.TextInput({"autocomplete": "name", "dir": "auto"})
         )
-        self.fields = {"email": self.fields["email"], "name": name, "password1": self.fields["password1"]}
+        self.fields: dict[str, forms.Field] = {
+            "email": self.fields["email"],
+            "name": name,
+            "password1": self.fields["password1"],
+        }
         policy = published.current().policy
         for field, category in FIELDS.items():
             self.fields[field].help_text = field_sentence(policy, category, Occasion.SIGN_UP)

@@ -36,6 +36,6 @@ class Gate:
             return None
         if not request.standing.agreed:  # type: ignore[attr-defined]
             return HttpResponseRedirect(reverse("agree"), status=303)
-        if audience is Audience.OPERATOR and not request.user.is_operator:  # type: ignore[union-attr]
+        if audience is Audience.OPERATOR and not request.user.is_operator:
             raise Http404
         return None
