@@ -22,7 +22,7 @@ from troth.database.requests import signed
 from troth.database.statements import load
 from troth.policy.errors import PolicyErrors
 from troth.policy.plan import PlanError
-from troth.policy.sql import LOGINS, TWINS, password, quoted
+from troth.policy.sql import LOGINS, TWINS, create_database, password
 
 SQL = load("troth.database.sql")
 #: Months of partitions that stand ready before and after the present one.
@@ -83,7 +83,7 @@ class Keeper:
             return
         with connect.owning(self.where, database="postgres") as connection:
             if not connection.execute(SQL["databases"].encode(), {"name": self.where.database}).fetchone():
-                connection.execute(f"CREATE DATABASE {quoted(self.where.database)}".encode())
+                connection.execute(create_database(self.where.database).encode())
 
     def _migrate(self) -> None:
         self.tell("bringing the tables up to date")
@@ -96,7 +96,9 @@ class Keeper:
         done = subprocess.run(command, env=told, capture_output=True, text=True, check=False)  # noqa: S603 - our own interpreter
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise ServerRefusal(f"the tables cannot be brought up to date: {last}", advice="restore a backup, or report this")
+            raise ServerRefusal(
+                f"the tables cannot be brought up to date: {last}", advice="restore a backup, or report this"
+            )
 
     def _partitions(self, connection: Connection[Any]) -> None:
         first = (datetime.now(UTC).date().replace(day=15) - timedelta(days=30 * BEFORE)).replace(day=1)
@@ -106,7 +108,9 @@ class Keeper:
         with connect.acting("steward") as connection:
             connection.execute(SQL["sweep"].encode())
 
-    def _answer(self, connection: Connection[Any], kind: str, payload: str, signature: bytes) -> tuple[bool, dict[str, Any]]:
+    def _answer(
+        self, connection: Connection[Any], kind: str, payload: str, signature: bytes
+    ) -> tuple[bool, dict[str, Any]]:
         try:
             place.secrets_of(self.where).operator.public_key().verify(signature, signed(kind, payload))
             return True, self.kinds[kind](connection, json.loads(payload))
@@ -126,9 +130,13 @@ class Keeper:
     def _add(self, connection: Connection[Any], told: dict[str, Any]) -> dict[str, Any]:
         name, purpose = str(told["name"]), str(told["purpose"])
         if not connect.PART.fullmatch(name) or len(name) > 30:  # noqa: PLR2004 - what the table allows
-            raise RequestRefusal(f"`{name}` cannot name an analyst", advice="use up to 30 small letters, digits, underscores")
+            raise RequestRefusal(
+                f"`{name}` cannot name an analyst", advice="use up to 30 small letters, digits, underscores"
+            )
         if not connection.execute(SQL["add_analyst"].encode(), {"name": name, "purpose": purpose}).rowcount:
-            raise RequestRefusal(f"there is an analyst `{name}` already", advice="remove them first, or choose another name")
+            raise RequestRefusal(
+                f"there is an analyst `{name}` already", advice="remove them first, or choose another name"
+            )
         try:
             self._reapply(connection)
         except DatabaseRefusal:

@@ -413,6 +413,11 @@ def lock(relation: str) -> str:
     return f"LOCK TABLE {quoted(schema)}.{quoted(name)} IN ACCESS EXCLUSIVE MODE"
 
 
+def create_database(name: str) -> str:
+    """Make an empty database, which gets its tables from migrations and everything else from the plan."""
+    return f"CREATE DATABASE {quoted(name)}"
+
+
 def partition(parent: str, name: str, start: str, end: str) -> str:
     """Make one month's partition of a table; it gets its row security in the same transaction."""
     return (
