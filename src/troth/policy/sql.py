@@ -424,3 +424,11 @@ def partition(parent: str, name: str, start: str, end: str) -> str:
         f"CREATE TABLE troth.{quoted(name)} PARTITION OF troth.{quoted(parent)}"
         f" FOR VALUES FROM ({literal(start)}) TO ({literal(end)}) WITH (fillfactor = 95)"
     )
+
+
+def insert(table: str, columns: Mapping[str, str]) -> str:
+    """Insert a batch from one array a column, in the order of `columns` (name -> type); `$1` is the first."""
+    names = ", ".join(quoted(column) for column in columns)
+    arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(columns.values(), start=1))
+    # Without a target: naming one would need the right to read it.
+    return f"INSERT INTO troth.{quoted(table)} ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"

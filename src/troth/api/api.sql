@@ -1,0 +1,21 @@
+-- name: bind
+SELECT set_config('troth.token', %s, true)
+
+-- name: standing
+SELECT subject, agreed, uses, version FROM troth.standing_of(%s)
+
+-- name: profile
+SELECT subject, email, name, at FROM troth.person
+
+-- name: accesses
+SELECT at, method, url, status, referrer, host(ip) AS ip, text(network) AS network, browser, system, kind
+FROM troth.access WHERE (%(before)s::timestamptz IS NULL OR at < %(before)s) ORDER BY at DESC LIMIT 50
+
+-- name: agreements
+SELECT version, policy_digest, terms_digest, how, wording, language, at FROM troth.agreement ORDER BY at DESC
+
+-- name: choices
+SELECT purpose, kind, version, at FROM troth.choice ORDER BY at DESC, choice DESC
+
+-- name: choose
+SELECT troth.choose(%s, %s)

@@ -1,0 +1,207 @@
+"""The lean plane: raw ASGI, JSON in and out, every read bound to its viewer in the database."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import datetime
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+from psycopg import AsyncConnection, Error
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from troth.api.refusals import Refusal
+from troth.database import connect, published
+from troth.database.statements import load
+from troth.policy import explain
+
+SQL = {name: text.encode() for name, text in load("troth.api").items()}
+COOKIE = "__Host-viewer"
+LONGEST_BODY = 64 * 1024
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Wish(msgspec.Struct):
+    """What a person decides about a purpose."""
+
+    purpose: str
+    kind: str
+
+
+class Lean:
+    """Routes, and the connections of the role `self`."""
+
+    def __init__(self) -> None:
+        """Name the routes: path -> method -> what answers."""
+        self.routes: dict[str, dict[str, Callable[[Scope, Receive], Awaitable[Any]]]] = {
+            "/health": {"GET": self.health},
+            "/api/v1/policy": {"GET": self.policy},
+            "/api/v1/me": {"GET": self.me},
+            "/api/v1/me/choices": {"POST": self.choose},
+        }
+        self.pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
+
+    async def start(self) -> None:
+        """Open the pool; it connects when it is first needed."""
+        told = connect.parameters("self") | {"connect_timeout": 10}
+        self.pool = AsyncConnectionPool(
+            kwargs=told, min_size=0, max_size=6, timeout=10, open=False, check=AsyncConnectionPool.check_connection
+        )
+        await self.pool.open()
+
+    async def stop(self) -> None:
+        """Close it."""
+        if self.pool is not None:
+            await self.pool.close(timeout=2)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; a refusal is JSON with a code, a sentence and what to do."""
+        try:
+            methods = self.routes.get(scope["path"])
+            if methods is None:
+                raise Refusal("not-found")
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]
+            if method not in methods:
+                raise Refusal("method")
+            status, body = 200, await methods[method](scope, receive)
+        except Refusal as refusal:
+            status, body = refusal.status, refusal.body
+        except (Error, TimeoutError):
+            refusal = Refusal("unavailable")
+            status, body = refusal.status, refusal.body
+        await answer(send, status, body, head=scope["method"] == "HEAD")
+
+    async def health(self, _scope: Scope, _receive: Receive) -> Any:  # noqa: ANN401 - JSON
+        """Say that the process answers."""
+        return {"status": "up"}
+
+    async def policy(self, _scope: Scope, _receive: Receive) -> Any:  # noqa: ANN401 - JSON
+        """Return the policy in force, as sentences."""
+        now = await asyncio.to_thread(published.current)
+        return {
+            "name": now.policy.name,
+            "version": now.version,
+            "digest": now.digest,
+            "terms_digest": now.terms_digest,
+            "effective": now.policy.effective,
+            "sections": explain.sections(now.policy),
+        }
+
+    async def me(self, scope: Scope, _receive: Receive) -> Any:  # noqa: ANN401 - JSON
+        """Return what is held about the viewer; `?before=` pages through accesses."""
+        token = await self._viewer(scope)
+        before = moment(scope)
+        async with self._bound(token) as connection, connection.cursor(row_factory=dict_row) as cursor:
+            held: dict[str, Any] = {}
+            for name in ("profile", "accesses", "agreements", "choices"):
+                await cursor.execute(SQL[name], {"before": before} if name == "accesses" else None)
+                held[name] = await cursor.fetchall()
+        held["profile"] = held["profile"][0] if held["profile"] else None
+        return held
+
+    async def choose(self, scope: Scope, receive: Receive) -> Any:  # noqa: ANN401 - JSON
+        """Consent, withdraw, object or permit again."""
+        if not header(scope, b"content-type").startswith(b"application/json") or not own_origin(scope):
+            raise Refusal("cross-origin")
+        try:
+            wish = msgspec.json.decode(await body_of(receive), type=Wish)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise Refusal("body", str(error)) from error
+        token = await self._viewer(scope)
+        try:
+            async with self._bound(token) as connection:
+                await connection.execute(SQL["choose"], (wish.purpose, wish.kind))
+        except Error as error:
+            known = {"TR003": "sign-in-needed", "TR004": "purpose-unknown", "TR005": "choice-unknown"}.get(error.sqlstate or "")
+            if known is None:
+                raise
+            raise Refusal(known) from error
+        return {"purpose": wish.purpose, "kind": wish.kind}
+
+    async def _viewer(self, scope: Scope) -> str:
+        """Return the viewer's token. Raises Refusal for none, an ended one, or one without the agreement now needed."""
+        token = cookie(scope)
+        if not token:
+            raise Refusal("sign-in-needed")
+        async with self._connection() as connection:
+            row = await (await connection.execute(SQL["standing"], (token,))).fetchone()
+        if row is None:
+            raise Refusal("sign-in-needed")
+        if not row[1]:
+            raise Refusal("agreement-missing")
+        scope["troth.access"] |= {"subject": row[0], "uses": row[2]}
+        return token
+
+    @contextlib.asynccontextmanager
+    async def _bound(self, token: str) -> Any:  # noqa: ANN401 - an async iterator of a connection
+        """Yield a connection in one transaction that carries the token."""
+        async with self._connection() as connection:
+            await connection.execute(SQL["bind"], (token,))
+            yield connection
+
+    def _connection(self) -> Any:  # noqa: ANN401 - the pool's context manager
+        if self.pool is None:
+            raise Refusal("unavailable")
+        return self.pool.connection()
+
+
+async def answer(send: Send, status: int, body: Any, *, head: bool = False) -> None:  # noqa: ANN401 - JSON
+    """Send JSON."""
+    content = msgspec.json.encode(body, enc_hook=str)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(content)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"strict-transport-security", b"max-age=31536000"),
+        (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else content})
+
+
+async def body_of(receive: Receive) -> bytes:
+    """Return the body. Raises Refusal when it is too long."""
+    held = bytearray()
+    while True:
+        message = await receive()
+        held += message.get("body", b"")
+        if len(held) > LONGEST_BODY:
+            raise Refusal("too-long")
+        if not message.get("more_body"):
+            return bytes(held)
+
+
+def header(scope: Scope, name: bytes) -> bytes:
+    """Return a header's value, or nothing."""
+    return next((value for key, value in scope["headers"] if key == name), b"")
+
+
+def cookie(scope: Scope) -> str:
+    """Return the viewer's token that the browser holds, or nothing."""
+    jar: SimpleCookie = SimpleCookie()
+    with contextlib.suppress(CookieError):
+        jar.load(header(scope, b"cookie").decode("latin-1"))
+    return jar[COOKIE].value if COOKIE in jar else ""
+
+
+def own_origin(scope: Scope) -> bool:
+    """Whether the request comes from our own pages, or from no page at all."""
+    origin, host = header(scope, b"origin"), header(scope, b"host")
+    return not origin or origin == b"https://" + host
+
+
+def moment(scope: Scope) -> datetime | None:
+    """Return the query's `before`. Raises Refusal when it is no time."""
+    asked = parse_qs(scope["query_string"].decode("latin-1")).get("before", [""])[0]
+    try:
+        return datetime.fromisoformat(asked.replace(" ", "+")) if asked else None
+    except ValueError as error:
+        raise Refusal("before") from error
+
+

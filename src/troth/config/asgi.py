@@ -1,0 +1,114 @@
+"""The one application behind the one port: the lean plane, the pages, and the recorder of accesses around both."""
+
+import ipaddress
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
+from typing import Any
+
+from a2wsgi import WSGIMiddleware
+
+from troth.api.app import Lean
+from troth.config.wsgi import application as pages
+from troth.intake.event import Event
+from troth.intake.recorder import Recorder, seen
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+UNRECORDED = ("/static/", "/health", "/favicon.ico")
+LEAN = ("/api/", "/health")
+THREADS = 8
+
+
+def proxies(listed: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """Return the networks of the proxies that are believed. Raises ValueError, which stops the start."""
+    return tuple(ipaddress.ip_network(part.strip()) for part in listed.split(",") if part.strip())
+
+
+class Application:
+    """Answers, and records what was asked."""
+
+    def __init__(self, listed: str = "") -> None:
+        """Put the planes together; `listed` names the proxies whose word counts for the client's address."""
+        self.recorder = Recorder()
+        self.lean = Lean()
+        self.pages: Any = WSGIMiddleware(pages, workers=THREADS)
+        self.proxies = proxies(listed)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the process's beginning and end."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self.recorder.start()
+                await self.lean.start()
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.recorder.stop()
+                await self.lean.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        told: dict[str, Any] = {}
+        scope["troth.access"] = told
+        scope["client"] = self._client(scope)
+        status = 0
+
+        async def noted(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            plane = self.lean if scope["path"].startswith(LEAN) else self.pages
+            await plane(scope, receive, noted)
+        finally:
+            if not scope["path"].startswith(UNRECORDED):
+                self.recorder.record(access(scope, status, told))
+
+    def _client(self, scope: Scope) -> tuple[str, int]:
+        """Return the client's address; a proxy is believed only when it is listed."""
+        host, port = scope.get("client") or ("", 0)
+        if not self.proxies:
+            return host, port
+        hops = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        for hop in reversed([part.strip() for part in ",".join(hops).split(",") if part.strip()]):
+            if not self._listed(host):
+                break
+            host, port = hop, 0
+        return host, port
+
+    def _listed(self, host: str) -> bool:
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return any(address in network for network in self.proxies)
+
+
+def access(scope: Scope, status: int, told: dict[str, Any]) -> Event:
+    """Return the event of a request."""
+    headers = {name: value for name, value in scope["headers"] if name in (b"referer", b"user-agent")}
+    query = scope["query_string"].decode("latin-1")
+    return Event(
+        at=datetime.now(UTC),
+        method=scope["method"],
+        url=scope["path"] + (f"?{query}" if query else ""),
+        status=status or 499,
+        referrer=headers.get(b"referer", b"").decode("latin-1") or None,
+        ip=(scope.get("client") or ("",))[0] or None,
+        agent=headers.get(b"user-agent", b"").decode("latin-1") or None,
+        **seen(told),
+    )
+
+
+application = Application(os.environ.get("TROTH_PROXIES", ""))

@@ -1,0 +1,60 @@
+"""An access as it passes through the intake, and what a step may answer instead of it."""
+
+import os
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from troth.policy.meaning import Occasion
+
+NOBODY = uuid.UUID(int=0)
+
+
+@dataclass(slots=True)
+class Event:
+    """One access. What the policy does not collect is None by the time it is stored. Times are UTC."""
+
+    at: datetime
+    method: str | None = None
+    url: str | None = None
+    status: int | None = None
+    referrer: str | None = None
+    ip: str | None = None
+    agent: str | None = None
+    browser: str | None = None
+    system: str | None = None
+    kind: str | None = None
+    subject: uuid.UUID = NOBODY
+    uses: int = 0
+    id: uuid.UUID = field(default_factory=lambda: ordered_uuid())  # noqa: PLW0108 - defined below
+
+    @property
+    def occasion(self) -> Occasion:
+        """An access by somebody who has agreed, or a visit."""
+        return Occasion.VISIT if self.subject == NOBODY else Occasion.ACCESS
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why an event is not stored: a stable reason, and the clause that says so where there is one."""
+
+    reason: str
+    clause: str = ""
+
+    def __str__(self) -> str:
+        """Return what is counted."""
+        return f"{self.reason} ({self.clause})" if self.clause else self.reason
+
+
+def now() -> datetime:
+    """Return the server's time."""
+    return datetime.now(UTC)
+
+
+def ordered_uuid() -> uuid.UUID:
+    """Return a UUID version 7 (RFC 9562): milliseconds, then random bits, so that new keys stand together."""
+    milliseconds = time.time_ns() // 1_000_000
+    value = (milliseconds << 80) | int.from_bytes(os.urandom(10))
+    value = (value & ~(0xF << 76)) | (0x7 << 76)
+    return uuid.UUID(int=(value & ~(0x3 << 62)) | (0x2 << 62))

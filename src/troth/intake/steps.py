@@ -1,0 +1,178 @@
+"""What happens to an event before it is stored: receive, judge, enrich, reduce. Each returns the event or a refusal."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from ua_parser import parse
+
+from troth.intake.event import Event, Refused, now
+from troth.policy.meaning import Occasion, Precision
+from troth.policy.plan import Plan
+
+#: Names of query fields whose values are never kept, and what a value that gives itself away looks like.
+SECRET_NAME = re.compile(
+    r"(?i)(token|secret|pass|pwd|code|key|sig|auth|session|sid|jwt|otp|pin|email|mail|phone|ssn|card|name|state|nonce|assert|cred)"
+)
+SECRET_VALUE = re.compile(r"@|%40|^[A-Za-z0-9+/_=.-]{24,}$|\d{9,}")
+#: Paths that carry a secret themselves.
+SECRET_PATH = re.compile(r"^(/operator/first/)[^/?#]+")
+HIDDEN = "-"
+LONGEST = 2048
+FUTURE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """The decision table, compiled from a plan: what is kept on each occasion, and for how long at the most."""
+
+    kept: Mapping[Occasion, Mapping[str, Precision]]
+    devices: Mapping[str, Precision]
+    oldest: timedelta | None
+
+    @classmethod
+    def of(cls, plan: Plan) -> "Decisions":
+        """Compile."""
+        kept = {occasion: plan.kept_on(occasion, "access") for occasion in (Occasion.ACCESS, Occasion.VISIT)}
+        oldest = None
+        if any(kept.values()):
+            held = plan.longest("access")
+            if held.days and held.after_end is None:
+                oldest = timedelta(days=held.days)
+        return cls(kept, plan.kept_on(Occasion.SIGN_IN, "device"), oldest)
+
+
+Step = Callable[[Event, Decisions], "Event | Refused"]
+
+
+def receive(event: Event, _decisions: Decisions) -> Event | Refused:
+    """Strip secrets from what was asked for, before anything else sees it."""
+    event.url = stripped(event.url)
+    event.referrer = origin_only(event.referrer)
+    event.method = (event.method or "")[:20] or None
+    return event
+
+
+def judge(event: Event, decisions: Decisions) -> Event | Refused:
+    """Refuse what the policy does not collect on this occasion, and what is older than every window."""
+    if not decisions.kept[event.occasion]:
+        return Refused("not-collected", f"on {event.occasion}")
+    age = now() - event.at
+    if decisions.oldest is not None and age >= decisions.oldest:
+        return Refused("older-than-every-window")
+    if age < -FUTURE:
+        return Refused("in-the-future")
+    return event
+
+
+def enrich(event: Event, _decisions: Decisions) -> Event | Refused:
+    """Read browser, system and kind of device from the user agent, which itself is not kept."""
+    event.browser, event.system, event.kind = described(event.agent or "")
+    event.agent = None
+    return event
+
+
+def reduce(event: Event, decisions: Decisions) -> Event | Refused:
+    """Drop what is not collected and coarsen what is collected coarsely. The database checks the same."""
+    kept = decisions.kept[event.occasion]
+    for column in ("method", "url", "status", "referrer", "ip", "browser", "system", "kind"):
+        if column not in kept:
+            setattr(event, column, None)
+    if event.ip is not None:
+        event.ip = coarse_address(event.ip) if kept["ip"] is Precision.NETWORK else valid_address(event.ip)
+    if kept.get("at") is Precision.DAY:
+        event.at = event.at.replace(hour=0, minute=0, second=0, microsecond=0)
+    return event
+
+
+STEPS: tuple[Step, ...] = (receive, judge, enrich, reduce)
+
+
+def through(event: Event, decisions: Decisions) -> Event | Refused:
+    """Take an event through every step before the store."""
+    for step in STEPS:
+        outcome = step(event, decisions)
+        if isinstance(outcome, Refused):
+            return outcome
+    return event
+
+
+@lru_cache(maxsize=8192)
+def stripped(url: str | None) -> str | None:
+    """Return path and query with the values of secret-looking fields hidden, and without control characters."""
+    if not url:
+        return None
+    clean = "".join(sign for sign in url if sign.isprintable())
+    path, _, query = clean.partition("?")
+    path = SECRET_PATH.sub(r"\1" + HIDDEN, path)
+    fields = parse_qsl(query, keep_blank_values=True, max_num_fields=200) if query and query.count("&") < 200 else []  # noqa: PLR2004
+    if fields:
+        path += "?" + "&".join(f"{quote(name[:80])}={_shown(name, value)}" for name, value in fields)
+    elif query:
+        path += "?" + HIDDEN
+    return path[:LONGEST]
+
+
+def _shown(name: str, value: str) -> str:
+    return HIDDEN if SECRET_NAME.search(name) or SECRET_VALUE.search(value) else quote(value[:200])
+
+
+@lru_cache(maxsize=8192)
+def origin_only(referrer: str | None) -> str | None:
+    """Return where somebody came from: the origin, and no path, which is another site's business."""
+    if not referrer or referrer == "-":
+        return None
+    try:
+        parts = urlsplit(referrer)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not host:
+        return None
+    return f"{parts.scheme}://{host}{f':{port}' if port else ''}/"[:LONGEST]
+
+
+@lru_cache(maxsize=8192)
+def described(agent: str) -> tuple[str | None, str | None, str | None]:
+    """Return browser with its major version, operating system, and kind of device of a user agent."""
+    if not agent or agent == "-":
+        return None, None, None
+    found = parse(agent[:1024])
+    browser = found.user_agent
+    name = " ".join(filter(None, (browser.family, browser.major))) if browser else None
+    system = found.os.family if found.os else None
+    return name, system, _kind(agent, found.device.family if found.device else "")
+
+
+def _kind(agent: str, device: str) -> str:
+    low = agent.lower()
+    if device == "Spider" or "bot" in low or "crawler" in low or "curl/" in low or "python-" in low:
+        return "robot"
+    if "ipad" in low or "tablet" in low or ("android" in low and "mobile" not in low):
+        return "tablet"
+    return "phone" if "mobile" in low or "iphone" in low else "computer"
+
+
+@lru_cache(maxsize=8192)
+def coarse_address(address: str) -> str | None:
+    """Return the network of an address: /24 of IPv4, /48 of IPv6; None when it is none."""
+    clean = valid_address(address)
+    if clean is None:
+        return None
+    length = 24 if ipaddress.ip_address(clean).version == 4 else 48  # noqa: PLR2004 - the version of the protocol
+    return str(ipaddress.ip_network(f"{clean}/{length}", strict=False))
+
+
+@lru_cache(maxsize=8192)
+def valid_address(address: str) -> str | None:
+    """Return the address in its shortest form, IPv4 out of IPv6 where it is mapped, without a zone; None when it is none."""
+    try:
+        found = ipaddress.ip_address(address.split("%")[0])
+    except ValueError:
+        return None
+    mapped = getattr(found, "ipv4_mapped", None)
+    return str(mapped or found)

@@ -1,0 +1,98 @@
+"""Store judged events as the role `intake`, which can insert and nothing else."""
+
+import ipaddress
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import asyncpg
+
+from troth.database import connect
+from troth.database.statements import load
+from troth.intake.event import NOBODY, Event
+from troth.intake.steps import Decisions
+from troth.policy.sql import insert
+
+SQL = load("troth.intake.sql")
+TYPES: Mapping[str, str] = {
+    "method": "text",
+    "url": "text",
+    "status": "smallint",
+    "referrer": "text",
+    "ip": "inet",
+    "browser": "text",
+    "system": "text",
+    "kind": "text",
+}
+ALWAYS: Mapping[str, str] = {"subject": "uuid", "at": "timestamptz", "uses": "bigint", "id": "uuid"}
+DEVICES: Mapping[str, str] = {"subject": "uuid", "uses": "bigint", "device": "uuid"}
+KNOWN = 50_000
+
+
+async def open_pool(*, size: int = 2) -> "asyncpg.Pool[asyncpg.Record]":
+    """Open connections of the role `intake`."""
+    return await asyncpg.create_pool(**arguments("intake"), min_size=1, max_size=size, command_timeout=20)
+
+
+def arguments(role: str) -> dict[str, Any]:
+    """Return what asyncpg connects with as a role."""
+    told = connect.parameters(role)
+    ssl = {"verify-full": "verify-full", "verify-ca": "verify-ca", "require": "require"}.get(told.get("sslmode", ""), False)
+    return {
+        "host": told["host"],
+        "port": told["port"],
+        "database": told["dbname"],
+        "user": told["user"],
+        "password": told["password"],
+        "ssl": ssl,
+        "server_settings": {"search_path": "troth", "application_name": f"troth {role}"},
+    }
+
+
+class Store:
+    """Writes batches; remembers the devices that it has written."""
+
+    def __init__(self) -> None:
+        """Remember nothing yet."""
+        self.devices: set[uuid.UUID] = set()
+
+    async def write(self, connection: Any, events: Sequence[Event], decisions: Decisions) -> None:  # noqa: ANN401 - asyncpg's proxy
+        """Write a batch in the caller's transaction. Raises asyncpg.PostgresError; then nothing of it is stored."""
+        if not events:
+            return
+        kept = set().union(*(decisions.kept.values()))
+        columns = dict(ALWAYS) | {name: kind for name, kind in TYPES.items() if name in kept}
+        arrays = [[_value(event, column) for event in events] for column in columns]
+        await connection.execute(insert("access", columns), *arrays)
+        await self._write_devices(connection, events, decisions)
+
+    async def _write_devices(self, connection: Any, events: Sequence[Event], decisions: Decisions) -> None:  # noqa: ANN401
+        if "device" not in decisions.devices:
+            return
+        fresh = {}
+        for event in events:
+            if event.subject != NOBODY and event.browser:
+                device = uuid.uuid5(event.subject, f"{event.browser}|{event.system}|{event.kind}")
+                if device not in self.devices:
+                    fresh[device] = event
+        if not fresh:
+            return
+        described = [name for name in ("browser", "system", "kind") if name in decisions.devices]
+        columns = dict(DEVICES) | dict.fromkeys(described, "text")
+        arrays: list[list[Any]] = [[e.subject for e in fresh.values()], [e.uses for e in fresh.values()], list(fresh)]
+        arrays += [[getattr(event, name) for event in fresh.values()] for name in described]
+        await connection.execute(insert("device", columns), *arrays)
+        if len(self.devices) > KNOWN:
+            self.devices.clear()
+        self.devices |= set(fresh)
+
+
+def _value(event: Event, column: str) -> Any:  # noqa: ANN401 - whatever the column holds
+    if column == "ip":
+        return ipaddress.ip_interface(event.ip) if event.ip else None
+    return getattr(event, column)
+
+
+async def count(connection: Any, outcome: str, reason: str, many: int) -> None:  # noqa: ANN401 - asyncpg's proxy
+    """Add to what was refused or dropped."""
+    await connection.execute("SELECT troth.count_outcomes($1, $2, $3)", outcome, reason[:200], many)
