@@ -25,6 +25,7 @@ ROOT_URLCONF = "troth.config.urls"
 WSGI_APPLICATION = "troth.config.wsgi.application"
 
 INSTALLED_APPS = [
+    "troth.web",  # before the sign-in library, whose templates ours replace
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -37,7 +38,6 @@ INSTALLED_APPS = [
     "troth.people",
     "troth.consent",
     "troth.intake",
-    "troth.web",
 ]
 
 MIDDLEWARE = [
