@@ -8,6 +8,7 @@ import click
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
+from troth.database import connect
 from troth.database.errors import DatabaseRefusal
 
 
@@ -57,8 +58,10 @@ def main() -> None:
         click.echo(f"troth: {refusal}", err=True)
     except (OperationalError, PoolTimeout) as error:
         said = str(error).strip().splitlines()
-        click.echo(f"troth: the database does not answer ({said[-1] if said else 'no reason given'});"
-                   " is `troth serve` running with this --data?", err=True)
+        sentence = f"the database does not answer ({said[-1] if said else 'no reason given'})"
+        click.echo(f"troth: {sentence}; is `troth serve` running with this --data?", err=True)
     else:
         return
+    finally:
+        connect.close()
     sys.exit(1)

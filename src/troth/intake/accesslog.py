@@ -1,0 +1,206 @@
+"""Access logs of web servers (Common and Combined Log Format), line by line into the intake, each line once."""
+
+import asyncio
+import gzip
+import hmac
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import IO, Any
+
+import asyncpg
+
+from troth.database import place, published
+from troth.intake.event import Event, Refused, now, ordered_uuid
+from troth.intake.steps import Decisions, through
+from troth.intake.store import Store, open_pool
+
+BATCH = 1_000
+LONGEST_LINE = 65_536
+#: host ident user [time] "request" status bytes, and for Combined "referrer" "user agent"; quotes inside are escaped.
+LINE = re.compile(
+    r'(?P<host>\S+) \S+ (?P<user>.*?) \[(?P<at>[^\]]+)\] "(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3}|-) (?:\d+|-)'
+    r'(?: "(?P<referrer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?(?:\s.*)?'
+)
+MONTHS = {m: i for i, m in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1)}
+TIME = re.compile(r"(\d{2})/([A-Z][a-z]{2})/(\d{4}):(\d{2}):(\d{2}):(\d{2}) ([+-])(\d{2})(\d{2})")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the lines: stored, refused by reason, already there and malformed add up to `lines`."""
+
+    lines: int = 0
+    stored: int = 0
+    already: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    malformed: list[tuple[str, int]] = field(default_factory=list)
+
+    def add(self, other: "Tally") -> None:
+        """Add another file's."""
+        self.lines += other.lines
+        self.stored += other.stored
+        self.already += other.already
+        self.refused += other.refused
+        self.malformed += other.malformed
+
+    def as_data(self) -> dict[str, Any]:
+        """Return plain data."""
+        malformed = [{"file": name, "line": number} for name, number in self.malformed]
+        sums = {"lines": self.lines, "stored": self.stored, "already": self.already}
+        return sums | {"refused": dict(self.refused), "malformed": malformed}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: its key (what it is known by), and its event, or None when it is malformed."""
+
+    number: int
+    key: bytes
+    event: Event | None
+
+
+async def bring_in(
+    file: Path, *, source: str, shift_to_now: bool = False, advance: Callable[[int], None] = lambda _done: None
+) -> Tally:
+    """Import one file and return what became of its lines; each batch is acknowledged after its commit.
+
+    `advance` hears the bytes read so far. Raises OSError or EOFError for a file that cannot be read to its end.
+    """
+    shift = now() - last_time(file) if shift_to_now else timedelta(0)
+    decisions = Decisions.of((await asyncio.to_thread(published.current, "intake")).plan)
+    tally, store = Tally(), Store()
+    pool = await open_pool(size=1)
+    try:
+        batch: list[Line] = []
+        for line, done in read(file, source):
+            batch.append(line)
+            if len(batch) >= BATCH:
+                await _commit(pool, batch, store, decisions, shift, tally, file.name)
+                batch = []
+                advance(done)
+        await _commit(pool, batch, store, decisions, shift, tally, file.name)
+        advance(size_of(file))
+    finally:
+        await pool.close()
+    return tally
+
+
+async def _commit(  # noqa: PLR0913 - one batch with all it needs
+    pool: "asyncpg.Pool[asyncpg.Record]",
+    batch: list[Line],
+    store: Store,
+    decisions: Decisions,
+    shift: timedelta,
+    tally: Tally,
+    name: str,
+) -> None:
+    judged: dict[bytes, Event] = {}
+    for line in batch:
+        tally.lines += 1
+        if line.event is None:
+            tally.malformed.append((name, line.number))
+            continue
+        line.event.at += shift
+        outcome = through(line.event, decisions)
+        if isinstance(outcome, Refused):
+            tally.refused[str(outcome)] += 1
+        else:
+            judged[line.key] = outcome
+    async with pool.acquire() as connection, connection.transaction():
+        rows = await connection.fetch("SELECT * FROM troth.import_keys($1)", list(judged))
+        fresh = [judged[row[0]] for row in rows]
+        await store.write(connection, fresh, decisions)
+    tally.stored += len(fresh)
+    tally.already += len(judged) - len(fresh)
+
+
+def read(file: Path, source: str) -> Iterator[tuple[Line, int]]:
+    """Yield lines with the bytes of the file read so far. A line's key tells apart its occurrences in the file."""
+    secret = place.secrets_of(place.current()).derive("imported access logs")
+    seen: Counter[bytes] = Counter()
+    with file.open("rb") as raw:
+        stream = opened(raw)
+        number = 0
+        while text := stream.readline(LONGEST_LINE):
+            number += 1
+            bare = text.rstrip(b"\r\n")
+            whole = bare + _rest(stream) if not text.endswith(b"\n") and len(text) >= LONGEST_LINE else bare
+            mark = hmac.digest(secret, source.encode() + b"\0" + whole, "sha256")
+            seen[mark] += 1
+            key = hmac.digest(secret, mark + seen[mark].to_bytes(8), "sha256")
+            yield Line(number, key, event_of(whole) if len(whole) < LONGEST_LINE else None), raw.tell()
+
+
+def _rest(stream: IO[bytes]) -> bytes:
+    """Read to the end of an overlong line, keeping nothing of it but a mark."""
+    while (more := stream.readline(LONGEST_LINE)) and not more.endswith(b"\n"):
+        pass
+    return b"..."
+
+
+def opened(raw: IO[bytes]) -> IO[bytes]:
+    """Return the file's text, unpacked where it is gzipped."""
+    magic = raw.read(2)
+    raw.seek(0)
+    return gzip.open(raw) if magic == b"\x1f\x8b" else raw  # type: ignore[return-value]
+
+
+def size_of(file: Path) -> int:
+    """Return the bytes of a file."""
+    return file.stat().st_size
+
+
+def last_time(file: Path) -> datetime:
+    """Return the newest time in a log; the present for one without any."""
+    newest = None
+    with file.open("rb") as raw:
+        for text in opened(raw):
+            found = TIME.search(text.decode("utf-8", "replace"))
+            at = time_of(found) if found else None
+            newest = max(newest, at) if newest and at else newest or at
+    return newest or now()
+
+
+def event_of(line: bytes) -> Event | None:
+    """Return the event of a line, or None when it is malformed."""
+    text = line.decode("utf-8", "replace").replace("\0", "")
+    found = LINE.fullmatch(text)
+    at = TIME.fullmatch(found["at"]) if found else None
+    moment = time_of(at) if at else None
+    if found is None or moment is None:
+        return None
+    method, url = request_of(found["request"])
+    return Event(
+        at=moment,
+        method=method,
+        url=url,
+        status=int(found["status"]) if found["status"] != "-" else None,
+        referrer=found["referrer"],
+        ip=found["host"],
+        agent=found["agent"],
+        id=ordered_uuid(),
+    )
+
+
+def request_of(request: str) -> tuple[str | None, str | None]:
+    """Return method and target of a request line; what is no request (a scanner's noise) has neither."""
+    parts = request.split(" ")
+    if len(parts) in (2, 3) and parts[0].isalpha() and parts[0].isupper():
+        return parts[0], parts[1]
+    return None, None
+
+
+def time_of(found: re.Match[str]) -> datetime | None:
+    """Return a log's time, or None when no calendar has it."""
+    day, month, year, hour, minute, second, sign, east, minutes = found.groups()
+    if month not in MONTHS:
+        return None
+    stamp = f"{year}-{MONTHS[month]:02}-{day}T{hour}:{minute}:{second}{sign}{east}:{minutes}"
+    try:
+        return datetime.fromisoformat(stamp)
+    except ValueError:
+        return None
