@@ -62,19 +62,22 @@ class Lean:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a refusal is JSON with a code, a sentence and what to do."""
         try:
-            methods = self.routes.get(scope["path"])
-            if methods is None:
-                raise Refusal("not-found")
-            method = "GET" if scope["method"] == "HEAD" else scope["method"]
-            if method not in methods:
-                raise Refusal("method")
-            status, body = 200, await methods[method](scope, receive)
+            status, body = 200, await self._route(scope)(scope, receive)
         except Refusal as refusal:
             status, body = refusal.status, refusal.body
         except (Error, TimeoutError):
-            refusal = Refusal("unavailable")
-            status, body = refusal.status, refusal.body
+            away = Refusal("unavailable")
+            status, body = away.status, away.body
         await answer(send, status, body, head=scope["method"] == "HEAD")
+
+    def _route(self, scope: Scope) -> Callable[[Scope, Receive], Awaitable[Any]]:
+        methods = self.routes.get(scope["path"])
+        if methods is None:
+            raise Refusal("not-found")
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        if method not in methods:
+            raise Refusal("method")
+        return methods[method]
 
     async def health(self, _scope: Scope, _receive: Receive) -> Any:  # noqa: ANN401 - JSON
         """Say that the process answers."""
@@ -117,7 +120,9 @@ class Lean:
             async with self._bound(token) as connection:
                 await connection.execute(SQL["choose"], (wish.purpose, wish.kind))
         except Error as error:
-            known = {"TR003": "sign-in-needed", "TR004": "purpose-unknown", "TR005": "choice-unknown"}.get(error.sqlstate or "")
+            known = {"TR003": "sign-in-needed", "TR004": "purpose-unknown", "TR005": "choice-unknown"}.get(
+                error.sqlstate or ""
+            )
             if known is None:
                 raise
             raise Refusal(known) from error
@@ -203,5 +208,3 @@ def moment(scope: Scope) -> datetime | None:
         return datetime.fromisoformat(asked.replace(" ", "+")) if asked else None
     except ValueError as error:
         raise Refusal("before") from error
-
-

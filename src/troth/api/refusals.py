@@ -5,10 +5,18 @@ from typing import Any
 REFUSALS: dict[str, tuple[int, str, str]] = {
     "sign-in-needed": (401, "nobody is signed in", "sign in at /sign-in; the answer is for the person it is about"),
     "agreement-missing": (403, "there is no agreement to the policy in force", "read it and agree at /agree"),
-    "cross-origin": (403, "the request does not come from the service's own pages", "send JSON from a page of the service"),
+    "cross-origin": (
+        403,
+        "the request does not come from the service's own pages",
+        "send JSON from a page of the service",
+    ),
     "not-found": (404, "there is nothing here", "see /api/v1/policy, /api/v1/me, /api/v1/me/choices"),
     "method": (405, "this path does not take that method", "read with GET, decide with POST"),
-    "choice-unknown": (409, "the purpose's basis knows no such choice", "consent or withdrawal, objection or permission"),
+    "choice-unknown": (
+        409,
+        "the purpose's basis knows no such choice",
+        "consent or withdrawal, objection or permission",
+    ),
     "too-long": (413, "the body is too long", "send at most 64 kB"),
     "purpose-unknown": (422, "the policy has no such purpose", "choose one of /api/v1/policy"),
     "before": (422, "`before` is no time", "write it as 2026-11-01T12:00:00Z"),
@@ -23,5 +31,9 @@ class Refusal(Exception):
     def __init__(self, code: str, detail: str = "") -> None:
         """Look it up by its code."""
         self.status, sentence, advice = REFUSALS[code]
-        self.body: dict[str, Any] = {"code": code, "message": f"{sentence}: {detail}" if detail else sentence, "what_next": advice}
+        self.body: dict[str, Any] = {
+            "code": code,
+            "message": f"{sentence}: {detail}" if detail else sentence,
+            "what_next": advice,
+        }
         super().__init__(self.body["message"])

@@ -45,7 +45,10 @@ def doctor(mail: str, form: str) -> None:
     if form == "json":
         click.echo(json.dumps([asdict(finding) for finding in findings]))
     for finding in findings if form == "text" else ():
-        click.echo(f"{finding.verdict:<5} {finding.check:<12} {finding.found}" + (f"; {finding.advice}" if finding.advice else ""))
+        click.echo(
+            f"{finding.verdict:<5} {finding.check:<12} {finding.found}"
+            + (f"; {finding.advice}" if finding.advice else "")
+        )
     if any(finding.verdict == "fail" for finding in findings):
         raise SystemExit(1)
 
@@ -82,7 +85,9 @@ def _database(where: Place) -> Iterator[Finding]:
 def _disk(where: Place) -> Iterator[Finding]:
     free = shutil.disk_usage(where.data if where.data.exists() else "/").free
     verdict = "fail" if free < VERY_LITTLE else "warn" if free < LITTLE else "ok"
-    yield Finding("disk", verdict, f"{free / 1024**3:.1f} GB free", "" if verdict == "ok" else "make room before it is full")
+    yield Finding(
+        "disk", verdict, f"{free / 1024**3:.1f} GB free", "" if verdict == "ok" else "make room before it is full"
+    )
 
 
 def _certificate(where: Place) -> Iterator[Finding]:

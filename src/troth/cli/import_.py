@@ -20,11 +20,15 @@ def import_() -> None:
 
 @import_.command("access-log")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--source", help="The name that lines are known by, so that they are stored once  [default: the file's name].")
-@click.option("--shift-to-now", is_flag=True, help="Move the last line's time to the present, for trials with an old log.")
+@click.option(
+    "--source", help="The name that lines are known by, so that they are stored once  [default: the file's name]."
+)
+@click.option(
+    "--shift-to-now", is_flag=True, help="Move the last line's time to the present, for trials with an old log."
+)
 @form_option("text", "json")
 @data_option
-def access_log(files: tuple[Path, ...], source: str | None, shift_to_now: bool, form: str) -> None:  # noqa: FBT001 - a flag
+def access_log(files: tuple[Path, ...], source: str | None, shift_to_now: bool, form: str) -> None:
     """Read Combined and Common logs, plain or .gz.
 
     The policy judges each line as it would have judged the visit. Every line is stored, refused with a reason, already
@@ -51,7 +55,9 @@ def access_log(files: tuple[Path, ...], source: str | None, shift_to_now: bool, 
                     )
                 )
             except (OSError, EOFError) as error:
-                raise DatabaseRefusal(f"`{file}` cannot be read: {error}", advice="nothing of it beyond the last batch is lost") from error
+                raise DatabaseRefusal(
+                    f"`{file}` cannot be read: {error}", advice="nothing of it beyond the last batch is lost"
+                ) from error
             total.add(found)
     click.echo(json.dumps(total.as_data()) if form == "json" else as_text(total))
 

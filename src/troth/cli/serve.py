@@ -60,9 +60,13 @@ class Options:
 @click.command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8443, show_default=True, type=click.IntRange(1, 65535), help="The HTTPS port.")
-@click.option("--policy", default=DEFAULT_POLICY, type=click.Path(dir_okay=False, path_type=Path), help="The first policy.")
+@click.option(
+    "--policy", default=DEFAULT_POLICY, type=click.Path(dir_okay=False, path_type=Path), help="The first policy."
+)
 @click.option("--mail", default="", help="smtp://user:password@host:port; without it mails show here.")
-@click.option("--certificate", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A certificate of your own.")
+@click.option(
+    "--certificate", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A certificate of your own."
+)
 @click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its private key.")
 @click.option("--dev", is_flag=True, help="Show components and mails under /dev/.")
 @click.option("--demo", is_flag=True, help="Fill an empty service with a fictional company.")
@@ -133,7 +137,11 @@ class Service:
         try:
             source = file.read_bytes().decode("utf-8", "surrogateescape")
             terms_file = file.with_suffix(".terms.txt")
-            terms = terms_file.read_text(encoding="utf-8") if terms_file.exists() else "There are no terms beside the policy."
+            terms = (
+                terms_file.read_text(encoding="utf-8")
+                if terms_file.exists()
+                else "There are no terms beside the policy."
+            )
             return keeper.prepare(source, terms, name=str(file))
         except OSError as error:
             sentence = f"the policy `{file}` cannot be read: {error.strerror}"
@@ -141,7 +149,9 @@ class Service:
         except (PolicyErrors, PlanError) as errors:
             raise ServerRefusal(f"the policy is not sound:\n{errors}", advice="mend it and start again") from errors
         except OperationalError as error:
-            raise ServerRefusal(f"the database does not answer: {str(error).strip()}", advice="see DATABASE_URL") from error
+            raise ServerRefusal(
+                f"the database does not answer: {str(error).strip()}", advice="see DATABASE_URL"
+            ) from error
 
     def _start_server(self, where: Place) -> None:
         certificate, key = self.options.certificate, self.options.key
@@ -165,7 +175,7 @@ class Service:
     def _spawn(self) -> None:
         command = [sys.executable, "-m", "troth.config.server"]
         self.started = time.monotonic()
-        self.server = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        self.server = subprocess.Popen(
             command,
             env=self.server_told,
             stdin=subprocess.DEVNULL,
@@ -182,7 +192,7 @@ class Service:
             if self.server is None or self.server.poll() is not None:
                 break
             try:
-                with urllib.request.urlopen(url, timeout=2, context=trust):  # noqa: S310 - https, as written above
+                with urllib.request.urlopen(url, timeout=2, context=trust):
                     return
             except OSError:
                 time.sleep(0.1)
@@ -231,7 +241,8 @@ class Service:
             keeper.turn()
         except (Error, DatabaseRefusal) as error:
             if self.database is None or self.database.running():
-                self._say(f"the keeper waits: {str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}")
+                said = str(error).strip().splitlines() or [type(error).__name__]
+                self._say(f"the keeper waits: {said[0]}")
                 time.sleep(1)
 
     def _end(self) -> None:

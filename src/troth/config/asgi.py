@@ -4,7 +4,7 @@ import ipaddress
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 
@@ -33,7 +33,7 @@ class Application:
         """Put the planes together; `listed` names the proxies whose word counts for the client's address."""
         self.recorder = Recorder()
         self.lean = Lean()
-        self.pages: Any = WSGIMiddleware(pages, workers=THREADS)
+        self.pages: Any = WSGIMiddleware(cast("Any", pages), workers=THREADS)
         self.proxies = proxies(listed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

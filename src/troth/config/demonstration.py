@@ -20,13 +20,32 @@ NAMES = (
     "Rosa María de los Ángeles Fernández de Córdoba y Álvarez", "Søren Ægidius", "Tomás Ruiz", "Ulla Virtanen",
     "Wei Zhang", "Ximena Paz", "Yusuf Demir", "Zoë Brandt",
 )  # fmt: skip
-PAGES = ("/", "/me", "/policy", "/boards", "/boards/harbour", "/files", "/files/tide-tables.pdf", "/search?q=tides", "/settings")
+PAGES = (
+    "/",
+    "/me",
+    "/policy",
+    "/boards",
+    "/boards/harbour",
+    "/files",
+    "/files/tide-tables.pdf",
+    "/search?q=tides",
+    "/settings",
+)
 AGENTS = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15",
+    (
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+        "Version/18.0 Safari/605.1.15"
+    ),
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1",
-    "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36",
+    (
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+        "Version/18.0 Mobile/15E148 Safari/604.1"
+    ),
+    (
+        "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) "
+        "Chrome/140.0.0.0 Mobile Safari/537.36"
+    ),
 )
 #: Addresses that documentation may use (RFC 5737, RFC 3849).
 NETWORKS = ("192.0.2.", "198.51.100.", "203.0.113.", "2001:db8:7::")
@@ -47,7 +66,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "troth.config.settings")
     os.environ["TROTH_UNLIMITED"] = "1"
     django.setup()
-    from troth.people.models import Account  # noqa: PLC0415 - Django must be set up first
+    from troth.people.actions import Account  # noqa: PLC0415 - Django must be set up first
 
     if Account.objects.exists():
         print("there are people already; the demonstration left them alone")  # noqa: T201
@@ -79,7 +98,8 @@ def people(chance: random.Random) -> list[Visitor]:
         EmailAddress.objects.create(user=account, email=account.email, verified=True, primary=True)
         actions.agree(
             account.subject, version=now.version, policy=now.digest, terms=now.terms_digest,
-            how="demonstration", wording=f"I agree to version {now.version} of the policy and to the terms.", language="en",
+            how="demonstration", wording=f"I agree to version {now.version} of the policy and to the terms.",
+            language="en",
         )  # fmt: skip
         uses = queries.standing(account.subject).uses
         made.append(Visitor(str(account.subject), uses, chance.choice(AGENTS), address(chance)))
@@ -95,7 +115,11 @@ def choices(chance: random.Random) -> None:
     everybody = list(Account.objects.order_by("id"))
     for account in everybody[1:-1]:
         token = open_viewer(account, until=datetime.now(UTC) + timedelta(minutes=5))
-        for purpose, kind, odds in (("understand", "objection", 0.2), ("announce", "consent", 0.4), ("personalise", "consent", 0.5)):
+        for purpose, kind, odds in (
+            ("understand", "objection", 0.2),
+            ("announce", "consent", 0.4),
+            ("personalise", "consent", 0.5),
+        ):
             if chance.random() < odds:
                 actions.choose(token=token, purpose=purpose, kind=kind)
         close_viewer(token)

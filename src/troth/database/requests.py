@@ -25,7 +25,9 @@ def ask(kind: str, payload: Mapping[str, Any], *, timeout: float = PATIENCE) -> 
             told = {"kind": kind, "payload": text, "signature": signature}
             row = connection.execute(sql["ask"].encode(), told).fetchone()
     except OperationalError as error:
-        raise ServerRefusal("the database does not answer", place=str(where.data), advice="start `troth serve`") from error
+        raise ServerRefusal(
+            "the database does not answer", place=str(where.data), advice="start `troth serve`"
+        ) from error
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         with connect.acting("steward") as connection:

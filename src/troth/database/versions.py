@@ -30,7 +30,9 @@ def check(version: ServerVersion) -> None:
     """Raise VersionRefusal for a server that is too old or has a known flaw."""
     major, minor = divmod(version.number, 10000)
     if major < MAJOR:
-        raise VersionRefusal(f"PostgreSQL {version.words} is too old", advice=f"troth needs PostgreSQL {MAJOR} or newer")
+        raise VersionRefusal(
+            f"PostgreSQL {version.words} is too old", advice=f"troth needs PostgreSQL {MAJOR} or newer"
+        )
     if minor < SAFE.get(major, 0):
         sentence = f"PostgreSQL {version.words} has known flaws in roles and row security ({', '.join(FLAWS)})"
         raise VersionRefusal(sentence, advice=f"update it to {major}.{SAFE[major]} or newer")

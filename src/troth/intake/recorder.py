@@ -33,7 +33,7 @@ class Recorder:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.wake = asyncio.Event()
         self.store = Store()
-        self.pool: "asyncpg.Pool[asyncpg.Record] | None" = None
+        self.pool: asyncpg.Pool[asyncpg.Record] | None = None
         self.task: asyncio.Task[None] | None = None
         self.decisions: Decisions | None = None
         self.decided = 0.0
@@ -72,12 +72,18 @@ class Recorder:
                 await self._keep_trying(self._take())
 
     async def _keep_trying(self, batch: Sequence[Event]) -> None:
-        """Store a batch, waiting for a database that is away. A batch that it refuses is counted, never tried for ever."""
+        """Store a batch, waiting for a database that is away; a batch that it refuses is counted, not tried again."""
         try:
             for pause in (0.1, 0.5, 1, 2, 5, 5, 5, 10, 10, 20):
                 try:
                     await self._flush(batch)
-                except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError):
+                except (
+                    OSError,
+                    TimeoutError,
+                    asyncpg.PostgresConnectionError,
+                    asyncpg.InterfaceError,
+                    asyncpg.CannotConnectNowError,
+                ):
                     await asyncio.sleep(pause)
                 except asyncpg.PostgresError as error:
                     LOG.warning("a batch of %d was refused (%s)", len(batch), error.sqlstate)

@@ -169,9 +169,9 @@ def coarse_address(address: str) -> str | None:
 
 @lru_cache(maxsize=8192)
 def valid_address(address: str) -> str | None:
-    """Return the address in its shortest form, IPv4 out of IPv6 where it is mapped, without a zone; None when it is none."""
+    """Return an address in its shortest form, IPv4 where it is mapped into IPv6, without a zone; None for no address."""
     try:
-        found = ipaddress.ip_address(address.split("%")[0])
+        found = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
     except ValueError:
         return None
     mapped = getattr(found, "ipv4_mapped", None)

@@ -37,7 +37,9 @@ async def open_pool(*, size: int = 2) -> "asyncpg.Pool[asyncpg.Record]":
 def arguments(role: str) -> dict[str, Any]:
     """Return what asyncpg connects with as a role."""
     told = connect.parameters(role)
-    ssl = {"verify-full": "verify-full", "verify-ca": "verify-ca", "require": "require"}.get(told.get("sslmode", ""), False)
+    ssl = {"verify-full": "verify-full", "verify-ca": "verify-ca", "require": "require"}.get(
+        told.get("sslmode", ""), False
+    )
     return {
         "host": told["host"],
         "port": told["port"],

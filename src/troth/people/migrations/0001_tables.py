@@ -1,4 +1,4 @@
-"""The tables of the room `people`, and the sign-in library's user model; roles and rules come from the policy, never from here."""
+"""The tables of the room `people` and the sign-in library's user model; roles and rules come from the policy."""
 
 from pathlib import Path
 from typing import ClassVar
