@@ -169,7 +169,7 @@ def coarse_address(address: str) -> str | None:
 
 @lru_cache(maxsize=8192)
 def valid_address(address: str) -> str | None:
-    """Return an address in its shortest form, IPv4 where it is mapped into IPv6, without a zone; None for no address."""
+    """Return an address in its shortest form, IPv4 where it is mapped into IPv6; None when it is no address."""
     try:
         found = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
     except ValueError:

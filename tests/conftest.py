@@ -1,0 +1,152 @@
+"""One throw-away PostgreSQL per worker; every test that asks for `database` gets a fresh copy of a prepared one."""
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg import Connection
+
+os.environ.pop("DATABASE_URL", None)
+os.environ["TROTH_DATA"] = tempfile.mkdtemp(prefix="troth-")
+os.environ["TROTH_UNLIMITED"] = "1"
+os.environ["DJANGO_SETTINGS_MODULE"] = "troth.config.settings"
+
+from troth.database import connect, embedded, place, published
+from troth.database.keeper import Keeper
+
+PROJECT = Path(__file__).parents[1]
+POLICY = PROJECT / "policies" / "hosted-solutions.troth"
+SHARED = PROJECT.parent / "shared" / "data"
+TERMS = "The terms of the tests."
+QUICK = {"fsync": "off", "full_page_writes": "off", "max_connections": "60", "shared_buffers": "64MB"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say so where the real data is not beside the project."""
+    if not SHARED.is_dir():
+        absent = pytest.mark.skipif(condition=True, reason="shared/data is not beside the project")
+        for item in items:
+            if item.get_closest_marker("real"):
+                item.add_marker(absent)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody of the cast, with a viewer's token."""
+
+    name: str
+    subject: uuid.UUID
+    email: str
+    token: str
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[place.Place]:
+    """A server whose database `troth_template` has tables, policy and roles."""
+    data = Path(os.environ["TROTH_DATA"])
+    place.prepare(data)
+    where = embedded.located(data)
+    server = embedded.Server(where, settings=QUICK)
+    server.start()
+    where.write()
+    Keeper(where).prepare(POLICY.read_text(encoding="utf-8"), TERMS, name=POLICY.name)
+    forget()
+    with connect.owning(where, database="postgres") as connection:
+        connection.execute("ALTER DATABASE troth RENAME TO troth_template")
+    yield where
+    forget()
+    server.stop()
+
+
+def forget() -> None:
+    """Let go of every connection and of what was read through them."""
+    connect.close()
+    published.forget()
+    from django.apps import apps
+    from django.db import connections
+
+    if apps.ready:
+        for each in connections.all(initialized_only=True):
+            each.close()
+            if hasattr(each, "close_pool"):
+                each.close_pool()
+
+
+@pytest.fixture
+def database(cluster: place.Place) -> Iterator[place.Place]:
+    """A fresh copy, named as the roles expect."""
+    os.environ["TROTH_DATA"] = str(cluster.data)
+    with connect.owning(cluster, database="postgres") as connection:
+        connection.execute("DROP DATABASE IF EXISTS troth WITH (FORCE)")
+        connection.execute("CREATE DATABASE troth TEMPLATE troth_template STRATEGY file_copy")
+        # A database's own privileges are not copied with it.
+        connection.execute("REVOKE ALL ON DATABASE troth FROM PUBLIC")
+        roles = connection.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE 'troth\\_%' AND rolcanlogin").fetchall()
+        for (role,) in roles:
+            connection.execute(f'GRANT CONNECT ON DATABASE troth TO "{role}"'.encode())
+    yield cluster
+    forget()
+
+
+@pytest.fixture
+def owner(database: place.Place) -> Iterator[Connection[Any]]:
+    """The owner's autocommitting connection: what only the keeper has."""
+    with connect.owning(database) as connection:
+        yield connection
+
+
+def make(owner: Connection[Any], name: str, *, agreed: bool = True) -> Person:
+    """Make somebody through the doors that the pages use."""
+    subject, token = uuid.uuid4(), f"token of {name}"
+    email = f"{name.lower()}@harbor.example"
+    newest = owner.execute("SELECT version, digest, terms_digest FROM troth.policy_version ORDER BY version DESC LIMIT 1").fetchone()
+    assert newest is not None
+    with connect.acting("door") as door:
+        door.execute("SELECT troth.claim(%s)", (subject,))
+        door.execute("INSERT INTO troth.subject (subject, kind) VALUES (%s, 'person')", (subject,))
+        door.execute("INSERT INTO troth.person (subject, email, name) VALUES (%s, %s, %s)", (subject, email, name))
+        door.execute("SELECT troth.record('signed-up', %s, %s, '{}')", (subject, subject))
+        if agreed:
+            door.execute("SELECT troth.agree(%s, %s, %s, %s, 'test', 'I agree.', 'en')", (subject, *newest))
+            door.execute(
+                "SELECT troth.open_token(%s, sha256(%s), statement_timestamp() + interval '1 hour')", (subject, token.encode())
+            )
+    return Person(name, subject, email, token)
+
+
+@pytest.fixture
+def cast(owner: Connection[Any]) -> dict[str, Person]:
+    """Alice, Bob, Charlie and Dana, who have agreed, each with two accesses and a device."""
+    people = {name.lower(): make(owner, name) for name in ("Alice", "Bob", "Charlie", "Dana")}
+    for person in people.values():
+        visit(person)
+        visit(person, url="/files/secret-plan.pdf")
+    return people
+
+
+def visit(person: Person, url: str = "/me", days: int = 0) -> None:
+    """Record an access as the intake would."""
+    with connect.acting("intake") as intake:
+        intake.execute(
+            "INSERT INTO troth.access (subject, at, id, method, url, status, ip, browser)"
+            " VALUES (%s, statement_timestamp() - make_interval(days => %s), uuidv7(), 'GET', %s, 200, '192.0.2.77', 'Firefox 140')",
+            (person.subject, days, url),
+        )
+        intake.execute(
+            "INSERT INTO troth.device (subject, device, browser, system, kind) VALUES (%s, %s, 'Firefox 140', 'Linux', 'computer')"
+            " ON CONFLICT DO NOTHING",
+            (person.subject, uuid.uuid5(person.subject, "Firefox 140")),
+        )
+
+
+def count(role: str, query: str, token: str | None = None) -> int:
+    """Return the one number a query of a role answers with."""
+    with connect.acting(role, token=token) as connection:
+        row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    return int(row[0])
