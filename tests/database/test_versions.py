@@ -1,0 +1,189 @@
+"""A new version: what widened waits for agreement, what did not goes on; switching stalls nobody for long."""
+
+import threading
+import time
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import Connection
+from tests.conftest import POLICY, TERMS, Person, count, visit
+
+from troth.database import apply, connect, place
+from troth.database.drift import drift
+
+FIRST = POLICY.read_text(encoding="utf-8")
+
+
+def version(number: int, *changes: tuple[str, str]) -> str:
+    text = FIRST.replace("version 1 effective", f"version {number} effective")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+WIDER = version(2, ("for understand 30 days as network", "for understand 60 days as network"))
+SEEN = "SELECT count(DISTINCT subject) FROM access WHERE subject <> '00000000-0000-0000-0000-000000000000'"
+
+
+@pytest.fixture(autouse=True)
+def roles_as_they_were(owner: Connection[Any]) -> Any:
+    yield
+    with connect.owning(place.current(), database="postgres") as connection:
+        for (role,) in connection.execute("SELECT rolname FROM pg_roles WHERE rolname IN ('troth_extra')").fetchall():
+            owner.execute(f"DROP OWNED BY {role} CASCADE".encode())
+            connection.execute(f"DROP ROLE {role}".encode())
+
+
+def test_the_same_version_again_changes_nothing(owner: Connection[Any]) -> None:
+    assert apply.apply(owner, FIRST, TERMS).changed == 0
+
+
+def test_an_older_or_an_altered_version_is_refused(owner: Connection[Any]) -> None:
+    apply.apply(owner, WIDER, TERMS)
+    with pytest.raises(apply.ApplyRefusal, match="older"):
+        apply.apply(owner, FIRST, TERMS)
+    with pytest.raises(apply.ApplyRefusal, match="another text"):
+        apply.apply(owner, WIDER + "\n# a word more\n", TERMS)
+    with pytest.raises(apply.ApplyRefusal, match="another text"):
+        apply.apply(owner, WIDER, TERMS + " and more")
+
+
+def test_a_widened_purpose_loses_everybody_until_they_agree_again(cast: dict[str, Person], owner: Connection[Any]) -> None:
+    assert count("understand", SEEN) == 4
+    assert apply.apply(owner, WIDER, TERMS).widened == ("understand",)
+    assert count("understand", SEEN) == 0
+    assert count("protect", SEEN) == 4
+    assert drift(owner).lines() == []
+    alice = cast["alice"]
+    with connect.acting("door") as door:
+        assert door.execute("SELECT agreed FROM troth.standing(%s)", (alice.subject,)).fetchone() == (False,)
+    with connect.acting("self", token=alice.token) as mine:
+        assert mine.execute("SELECT troth.viewer()").fetchone() == (None,)
+    newest = apply.newest(owner)
+    assert newest is not None
+    with connect.acting("door") as door:
+        door.execute("SELECT troth.agree(%s, 2, %s, %s, 'test', 'I agree.', 'en')", (alice.subject, newest.digest, newest.terms_digest))
+    assert count("understand", SEEN) == 1
+    with connect.acting("self", token=alice.token) as mine:
+        assert mine.execute("SELECT troth.viewer()").fetchone() == (alice.subject,)
+    assert drift(owner).lines() == []
+
+
+def test_a_narrower_version_keeps_everybody(cast: dict[str, Person], owner: Connection[Any]) -> None:
+    narrower = version(2, ("for understand 30 days as network", "for understand 10 days as network"))
+    assert apply.apply(owner, narrower, TERMS).widened == ()
+    assert count("understand", SEEN) == 4
+    with connect.acting("door") as door:
+        assert door.execute("SELECT agreed FROM troth.standing(%s)", (cast["bob"].subject,)).fetchone() == (True,)
+
+
+def test_an_objection_outlives_a_new_version(cast: dict[str, Person], owner: Connection[Any]) -> None:
+    alice = cast["alice"]
+    with connect.acting("self", token=alice.token) as mine:
+        mine.execute("SELECT troth.choose('understand', 'objection')")
+    apply.apply(owner, WIDER, TERMS)
+    newest = apply.newest(owner)
+    assert newest is not None
+    with connect.acting("door") as door:
+        door.execute("SELECT troth.agree(%s, 2, %s, %s, 'test', 'I agree.', 'en')", (alice.subject, newest.digest, newest.terms_digest))
+    assert count("understand", SEEN) == 0
+
+
+def test_a_retired_bit_is_freed_only_when_no_row_has_it(cast: dict[str, Person], owner: Connection[Any]) -> None:
+    apply.apply(owner, WIDER, TERMS)
+    unswept = "SELECT count(*) FROM troth.unit WHERE retired_at IS NOT NULL AND swept_at IS NULL"
+    assert owner.execute(unswept).fetchone() == (1,)
+    with connect.acting("steward") as steward:
+        steward.execute("SELECT troth.sweep()")
+        steward.execute("SELECT troth.sweep()")
+    assert owner.execute(unswept).fetchone() == (0,)
+    bits = owner.execute("SELECT bit FROM troth.unit WHERE retired_at IS NOT NULL").fetchone()
+    assert bits is not None
+    assert owner.execute("SELECT count(*) FROM troth.access WHERE (uses >> %s) & 1 = 1", bits).fetchone() == (0,)
+
+
+def test_a_purpose_that_goes_takes_its_role_and_schema_along(cast: dict[str, Person], owner: Connection[Any]) -> None:
+    extra = version(
+        2,
+        ("# What is collected", 'purpose extra "try something" by consent [P3]\n\n# What is collected'),
+        ("    for personalise while consented\ncollect agreement", "    for personalise while consented\n    for extra while consented\ncollect agreement"),
+    )
+    apply.apply(owner, extra, TERMS)
+    assert count("extra", "SELECT count(*) FROM device") == 0
+    apply.apply(owner, version(3), TERMS)
+    assert owner.execute("SELECT count(*) FROM pg_roles WHERE rolname = 'troth_extra'").fetchone() == (0,)
+    assert drift(owner).lines() == []
+
+
+def test_switching_under_readers_and_inserters_stalls_them_for_a_moment_and_never_deadlocks(
+    cast: dict[str, Person], owner: Connection[Any], database: place.Place
+) -> None:
+    stop, stalls, failed = threading.Event(), [0.0], []
+
+    def work(role: str, statement: str, values: Any) -> None:
+        try:
+            with psycopg.connect(**connect.parameters(role, database), autocommit=True) as connection:
+                while not stop.is_set():
+                    began = time.monotonic()
+                    connection.execute(statement.encode(), values)
+                    stalls.append(time.monotonic() - began)
+        except psycopg.Error as error:
+            failed.append(error)
+
+    insert = "INSERT INTO troth.access (subject, at, id, url) VALUES (%s, statement_timestamp(), uuidv7(), '/')"
+    told = [("understand", "SELECT count(*) FROM access", None), ("protect", "SELECT count(*) FROM access", None),
+            ("intake", insert, (cast["alice"].subject,)), ("provide", "SELECT count(*) FROM person", None)]  # fmt: skip
+    threads = [threading.Thread(target=work, args=each) for each in told]
+    for thread in threads:
+        thread.start()
+    held = []
+    for number in range(2, 8):
+        days = 30 if number % 2 else 60
+        wanted = version(number, ("for understand 30 days as network", f"for understand {days} days as network"))
+        held.append(apply.apply(owner, wanted, TERMS).held)
+        with connect.acting("steward") as steward:
+            steward.execute("SELECT troth.sweep()")
+    stop.set()
+    for thread in threads:
+        thread.join(30)
+    print(f"longest stall {max(stalls) * 1000:.0f} ms, locks held {max(held) * 1000:.0f} ms, {len(stalls)} statements")
+    assert failed == []
+    assert drift(owner).lines() == []
+
+
+def test_closing_an_account_takes_what_goes_and_marks_what_stays(cast: dict[str, Person], owner: Connection[Any]) -> None:
+    alice = cast["alice"]
+    with connect.acting("door") as door:
+        door.execute("SELECT troth.end_subject(%s, 'asked')", (alice.subject,))
+    person = "SELECT count(*) FROM person WHERE subject = '" + str(alice.subject) + "'"
+    assert count("provide", person) == 1
+    with connect.acting("self", token=alice.token) as mine:
+        assert mine.execute("SELECT troth.viewer()").fetchone() == (None,)
+    assert drift(owner).lines() == []
+    owner.execute("UPDATE troth.person SET ended_at = ended_at - interval '31 days' WHERE subject = %s", (alice.subject,))
+    assert count("provide", person) == 0
+    for table in ("device", "agreement", "choice", "access"):
+        older = f"UPDATE troth.{table} SET ended_at = ended_at - interval '400 days', at = at - interval '400 days'"
+        owner.execute(f"{older} WHERE subject = %s".encode(), (alice.subject,))
+    with connect.acting("steward") as steward:
+        steward.execute("SELECT troth.sweep()")
+        steward.execute("SELECT troth.sweep()")
+    left = owner.execute("SELECT (SELECT count(*) FROM troth.subject WHERE subject = %(s)s),"
+                         " (SELECT count(*) FROM troth.ledger_salt WHERE subject = %(s)s),"
+                         " (SELECT count(*) FROM troth.access WHERE subject = %(s)s)", {"s": alice.subject}).fetchone()  # fmt: skip
+    assert left == (0, 0, 0)
+
+
+def test_sweeping_removes_what_is_older_than_every_window_and_nothing_else(cast: dict[str, Person], owner: Connection[Any]) -> None:
+    owner.execute("UPDATE troth.access SET at = at - interval '89 days' WHERE subject = %s", (cast["alice"].subject,))
+    owner.execute("UPDATE troth.access SET at = at - interval '91 days' WHERE subject = %s", (cast["bob"].subject,))
+    with connect.acting("self", token=cast["charlie"].token) as mine:
+        mine.execute("SELECT troth.choose('personalise', 'consent')")
+    owner.execute("UPDATE troth.access SET at = at - interval '91 days' WHERE subject = %s", (cast["charlie"].subject,))
+    visit(cast["dana"])
+    with connect.acting("steward") as steward:
+        steward.execute("SELECT troth.sweep()")
+    left = dict(owner.execute("SELECT subject, count(*) FROM troth.access GROUP BY subject").fetchall())
+    assert left == {cast["alice"].subject: 2, cast["charlie"].subject: 2, cast["dana"].subject: 3}
