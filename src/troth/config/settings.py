@@ -173,6 +173,7 @@ APPEND_SLASH = False
 # Words
 
 LANGUAGE_CODE = "en"
+LANGUAGE_COOKIE_NAME = "__Host-language"
 LANGUAGES = [("en", "English"), ("es", "Español")]
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -1,0 +1,154 @@
+"""The plan: what a policy compiles to, when it widens, and what it can never compile to."""
+
+from pathlib import Path
+
+import pytest
+
+from troth.database.catalog import load
+from troth.policy import parse
+from troth.policy.catalog import Catalog, Column, Table
+from troth.policy.facts import Fact, Kind, difference
+from troth.policy.meaning import Occasion, Precision, WindowKind
+from troth.policy.plan import Plan, PlanError, Rows, Window, plan, widened
+from troth.policy.sql import Target, desired, literal, quoted, row_rule
+
+DEFAULT = (Path(__file__).parents[2] / "policies" / "hosted-solutions.troth").read_text(encoding="utf-8")
+
+
+def planned(text: str = DEFAULT, *changes: tuple[str, str]) -> Plan:
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return plan(parse.read(text, "test"), load())
+
+
+TARGET = Target("troth", {"provide": 0, "protect": 1, "understand": 2, "personalise": 3, "announce": 4}, {"ann": "understand"})
+
+
+def facts(policy: Plan | None = None) -> tuple[Fact, ...]:
+    return desired(policy or planned(), load(), TARGET)
+
+
+WIDER = {
+    "a longer window": ("for understand 30 days as network", "for understand 31 days as network", {"understand"}),
+    "a category more": ("collect access.url, access.time on access", "collect access.url, access.ip, access.time on access", {"personalise"}),
+    "a finer precision": (
+        "for protect 90 days as network\n    for understand 30 days as network",
+        "for protect 90 days\n    for understand 30 days as network",
+        {"protect"},
+    ),
+    "another basis": ("by consent             [P3]\npurpose announce", "by legitimate interest [P3]\npurpose announce", {"personalise"}),
+}
+
+
+def test_a_plan_does_not_widen_itself() -> None:
+    assert widened(planned(), planned()) == frozenset()
+
+
+@pytest.mark.parametrize("what", ["a longer window", "a category more", "a finer precision"])
+def test_what_may_do_more_is_widened_and_the_way_back_is_not(what: str) -> None:
+    old, new, purposes = WIDER[what]
+    wider = planned(DEFAULT, (old, new))
+    assert widened(planned(), wider) == purposes
+    assert widened(wider, planned()) == frozenset()
+
+
+def test_a_new_purpose_and_another_basis_widen() -> None:
+    extra = planned(
+        DEFAULT,
+        ("# What is collected", 'purpose extra "try" by consent [P3]\n# What is collected'),
+        ("collect access.url, access.time on access [P8]\n", "collect access.url, access.time on access [P8]\n    for extra 5 days\n"),
+    )
+    assert widened(planned(), extra) == {"extra"}
+    assert widened(extra, planned()) == frozenset()
+    other = planned(DEFAULT, ('used" by legitimate interest', 'used" by agreement'))
+    assert widened(planned(), other) == {"understand"}
+
+
+def test_every_reading_and_every_stored_column_names_its_clause() -> None:
+    made = planned()
+    known = {collection.clause.name for collection in parse.read(DEFAULT, "x").collections}
+    assert {reading.clause for reading in made.readings} <= known
+    assert {collected.clause for collected in made.collected} <= known
+
+
+def test_no_purpose_reads_what_the_sign_in_service_holds() -> None:
+    assert not {r.table for r in planned().readings} & {"people_account", "account_emailaddress", "django_session", "notice"}
+
+
+def test_a_visit_keeps_the_network_and_never_the_address() -> None:
+    kept = planned().kept_on(Occasion.VISIT, "access")
+    assert kept["ip"] is Precision.NETWORK
+    assert "referrer" not in kept
+    assert planned().kept_on(Occasion.ACCESS, "access")["ip"] is Precision.AS_IS
+
+
+def test_what_no_table_holds_cannot_be_collected() -> None:
+    text = DEFAULT + "\ncategory shoe.size [P3]\ncollect shoe.size on access [P8]\n    for protect 90 days\n"
+    with pytest.raises(PlanError, match="P-T01"):
+        planned(text)
+
+
+def test_a_purpose_has_one_window_for_the_rows_of_a_table() -> None:
+    text = DEFAULT.replace("for understand 30 days as network\ncollect access.url, access.method", "for understand 20 days as network\ncollect access.url, access.method")
+    with pytest.raises(PlanError, match="P-T02"):
+        planned(text)
+
+
+def test_each_stamped_table_is_forced_and_each_row_rule_has_stamp_and_window() -> None:
+    made = facts()
+    forced = {fact.name for fact in made if fact.kind is Kind.SECURITY}
+    assert {table.name for table in load().stamped} <= forced
+    rules = [fact for fact in made if fact.kind is Kind.RULE and fact.name.split(".")[1] in {f"{p}_select" for p in TARGET.bits}]
+    assert len(rules) == len(planned().rows)
+    assert all("uses &" in rule.make and ("ended_at" in rule.make or "statement_timestamp()" in rule.make) for rule in rules)
+    assert all(" TO " in fact.make for fact in made if fact.kind is Kind.RULE)
+
+
+def test_no_row_rule_holds_a_sub_select() -> None:
+    """Citus cannot distribute one; neither may a governed table lack its subject in front, or have a virtual column."""
+    assert not [fact for fact in facts() if fact.kind is Kind.RULE and "select" in fact.make.lower().split(" using ", 1)[-1]]
+    assert all(table.key[0] == "subject" for table in load().stamped)
+
+
+def test_the_row_rule_of_each_kind_of_window() -> None:
+    assert row_rule(Rows("p", "t", Window(WindowKind.DAYS, 30)), 2) == (
+        "(uses & 4::bigint) <> 0 AND at > statement_timestamp() - interval '720 hours'"
+    )
+    assert row_rule(Rows("p", "t", Window(WindowKind.ACCOUNT, 0)), 0) == "(uses & 1::bigint) <> 0 AND ended_at IS NULL"
+    assert row_rule(Rows("p", "t", Window(WindowKind.CONSENTED, 0)), 1) == "(uses & 2::bigint) <> 0 AND ended_at IS NULL"
+
+
+def test_the_emitter_quotes() -> None:
+    assert quoted('a"b') == '"a""b"'
+    assert literal("it's") == "'it''s'"
+
+
+def test_an_analyst_inherits_one_purpose_and_can_set_nothing() -> None:
+    made = {(fact.kind, fact.name): fact for fact in facts()}
+    member = made[Kind.MEMBER, "troth_understand < troth_analyst_ann"]
+    assert "INHERIT TRUE, SET FALSE, ADMIN FALSE" in member.make
+
+
+def test_the_difference_of_equal_facts_is_nothing_and_of_others_is_both_ways() -> None:
+    some = Fact(Kind.ROLE, "a", "login")
+    assert not difference([some], [Fact(Kind.ROLE, "a", "login", make="other words")])
+    found = difference([some], [Fact(Kind.ROLE, "b", "login")])
+    assert (found.missing, [fact.name for fact in found.surplus]) == ((some,), ["b"])
+
+
+def test_views_are_locked_before_tables() -> None:
+    lots = [Fact(Kind.RULE, "x", "1", locks="troth.access"), Fact(Kind.VIEW, "y", "1", locks="understand.access")]
+    assert difference(lots, []).locked == ("understand.access", "troth.access")
+
+
+def test_a_table_of_its_own_follows_without_code() -> None:
+    """A room that declares a table gets its rules, grants, stamps and retention from the policy alone."""
+    extra = Table(
+        "note", "records", (Column("subject", reason="whose"), Column("ended_at", reason="end"), Column("uses", reason="stamp"),
+                            Column("at", reason="when"), Column("text", category="access.url")),
+        key=("subject",), stamped=True, bound=True, occasions=(Occasion.ACCESS,),
+    )  # fmt: skip
+    made = plan(parse.read(DEFAULT, "x"), Catalog((*load().tables, extra), load().functions))
+    assert {r.purpose for r in made.readings if (r.table, r.column) == ("note", "text")} == {"protect", "understand", "personalise"}
+    assert made.longest("note").days == 90
