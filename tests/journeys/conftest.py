@@ -1,0 +1,107 @@
+"""One real service and one real browser for all journeys of a worker."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from tests.serving import Serving
+
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update"
+    " --disable-sync"
+).split()
+PASSWORD = "correct horse battery staple"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/journeys" in str(item.path):
+            item.add_marker(pytest.mark.journey)
+            item.add_marker(pytest.mark.xdist_group("journeys"))
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    serving = Serving(tmp_path_factory.mktemp("journeys") / "data").start()
+    yield serving
+    serving.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+class Visitor:
+    """Somebody with a browser; everything the browser complains about is kept."""
+
+    def __init__(self, service: Serving, context: BrowserContext) -> None:
+        self.service, self.context, self.page = service, context, context.new_page()
+        self.complaints: list[str] = []
+        self.elsewhere: list[str] = []
+        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._asked)
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith((self.service.address, "data:")):
+            self.elsewhere.append(request.url)
+
+    def go(self, path: str) -> Page:
+        self.page.goto(self.service.address + path)
+        return self.page
+
+    def title(self) -> str:
+        return " ".join(self.page.locator("h1").inner_text().split())
+
+    def press(self, name: str) -> None:
+        self.page.locator("main").get_by_role("button", name=name, exact=True).click()
+        self.page.wait_for_load_state()
+
+    def begin(self, email: str, name: str) -> None:
+        self.go("/sign-up")
+        self.page.get_by_label("E-mail address").fill(email)
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.press("Continue")
+
+    def code(self, email: str) -> str:
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline:
+            page = self.context.new_page()
+            page.goto(self.service.address + "/dev/mail")
+            mails = page.locator("article", has_text=email)
+            text = mails.first.inner_text() if mails.count() else ""
+            page.close()
+            found = re.search(r"Your code is ([A-Z0-9-]+)", text)
+            if found:
+                return found.group(1)
+            time.sleep(0.2)
+        raise AssertionError("no code came")
+
+    def join(self, email: str, name: str) -> None:
+        self.begin(email, name)
+        self.press("Agree")
+        self.page.get_by_label("Code").fill(self.code(email))
+        self.press("Confirm")
+        assert self.title() == "Your data"
+
+
+@pytest.fixture
+def visit(service: Serving, browser: Browser) -> Iterator[Callable[..., Visitor]]:
+    """Make visitors, each with a browser profile of their own."""
+    contexts: list[BrowserContext] = []
+
+    def make(**told: Any) -> Visitor:
+        contexts.append(browser.new_context(ignore_https_errors=True, **told))
+        return Visitor(service, contexts[-1])
+
+    yield make
+    for context in contexts:
+        context.close()
