@@ -11,6 +11,7 @@ from datetime import timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from psycopg import Error
@@ -23,6 +24,7 @@ LOG = logging.getLogger(__name__)
 #: The last mails shown, for the page that only `--dev` has.
 SHOWN: deque[EmailMessage] = deque(maxlen=50)
 PATIENCE = 10
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 TRIES = 12
 
 
@@ -35,7 +37,7 @@ class Route:
     keep: bool = False
 
     def send(self, message: EmailMessage) -> None:
-        """Deliver one message. Raises OSError or smtplib.SMTPException."""
+        """Deliver one message; beyond this machine only encrypted (P34). Raises OSError or smtplib.SMTPException."""
         if self.keep:
             SHOWN.appendleft(message)
         if not self.url:
@@ -44,8 +46,10 @@ class Route:
         parts = urlsplit(self.url)
         secure = parts.scheme == "smtps"
         opener = smtplib.SMTP_SSL if secure else smtplib.SMTP
-        with opener(parts.hostname or "localhost", parts.port or (465 if secure else 25), timeout=PATIENCE) as server:
-            if not secure and server.has_extn("starttls"):
+        host = parts.hostname or "localhost"
+        told: dict[str, Any] = {"context": ssl.create_default_context()} if secure else {}
+        with opener(host, parts.port or (465 if secure else 25), timeout=PATIENCE, **told) as server:
+            if not secure and host not in LOOPBACK:
                 server.starttls(context=ssl.create_default_context())
             if parts.username:
                 server.login(unquote(parts.username), unquote(parts.password or ""))
@@ -77,21 +81,31 @@ def compose(address: str, facts: Mapping[str, str], sender: str) -> EmailMessage
 def deliver(route: Route) -> int:
     """Deliver what is due and return how many were; what fails is tried again, ever later, and then dropped."""
     done = 0
-    with connect.acting("door") as connection:
-        for subject, notice, address, facts, tries in connection.execute(SQL["due"].encode()).fetchall():
-            key = {"subject": subject, "notice": notice}
-            try:
-                route.send(compose(address, facts, route.sender))
-            except (OSError, smtplib.SMTPException, ValueError) as problem:
-                LOG.warning("a notice was not delivered (%s), try %d", type(problem).__name__, tries + 1)
-                if tries + 1 < TRIES:
-                    wait = timedelta(seconds=min(5 * 2**tries, 3600))
-                    connection.execute(SQL["failed"].encode(), key | {"wait": wait})
-                    continue
-            else:
-                done += 1
-            connection.execute(SQL["delivered"].encode(), key)
+    while (sent := _next(route)) is not None:
+        done += sent
     return done
+
+
+def _next(route: Route) -> bool | None:
+    """Try the notice that is due longest, alone in its transaction; return whether it left, None when none is due."""
+    with connect.acting("door") as connection:
+        row = connection.execute(SQL["due"].encode()).fetchone()
+        if row is None:
+            return None
+        subject, notice, address, facts, tries = row
+        key = {"subject": subject, "notice": notice}
+        try:
+            route.send(compose(address, facts, route.sender))
+        except (OSError, smtplib.SMTPException, ValueError) as problem:
+            LOG.warning("a notice was not delivered (%s), try %d", type(problem).__name__, tries + 1)
+            if tries + 1 < TRIES:
+                wait = timedelta(seconds=min(5 * 2**tries, 3600))
+                connection.execute(SQL["failed"].encode(), key | {"wait": wait})
+                return False
+            connection.execute(SQL["delivered"].encode(), key)
+            return False
+        connection.execute(SQL["delivered"].encode(), key)
+        return True
 
 
 def run(route: Route, stopped: threading.Event) -> None:
