@@ -1,10 +1,31 @@
 """The server process: one HTTPS port, the lean plane and the pages behind it, and the delivery of mail."""
 
+import logging
 import os
 import ssl
 import threading
 
 import uvicorn
+
+HOUR = 3600.0
+
+
+def keep(stopped: threading.Event) -> None:
+    """Once an hour forget accounts that nobody agreed to, and sessions that ran out."""
+    from django.db import Error, connections  # noqa: PLC0415 - settings need the environment first
+
+    from troth.people.actions import forget_sessions, forget_stale  # noqa: PLC0415
+
+    while True:
+        try:
+            forget_stale()
+            forget_sessions()
+        except Error as problem:
+            logging.getLogger(__name__).warning("the house was not kept this hour (%s)", type(problem).__name__)
+        finally:
+            connections.close_all()
+        if stopped.wait(HOUR):
+            return
 
 
 def main() -> None:
@@ -19,6 +40,7 @@ def main() -> None:
     route = Route(settings.MAIL, settings.DEFAULT_FROM_EMAIL, keep=settings.DEV)
     post = threading.Thread(target=run, args=(route, stopped), name="notices", daemon=True)
     post.start()
+    threading.Thread(target=keep, args=(stopped,), name="house", daemon=True).start()
     config = uvicorn.Config(
         application,
         host=os.environ.get("TROTH_HOST", "127.0.0.1"),

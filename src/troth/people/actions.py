@@ -6,8 +6,10 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.models import Session
+from django.db import Error, transaction
 from django.db import connection as door
-from django.db import transaction
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
@@ -26,6 +28,8 @@ __all__ = [
     "correct_name",
     "decline",
     "digest",
+    "end_sessions",
+    "forget_sessions",
     "forget_stale",
     "open_viewer",
     "sign_up",
@@ -73,19 +77,36 @@ def decline(account: Account) -> None:
 
 def forget_stale(*, now: datetime | None = None) -> int:
     """Forget accounts that have waited for an agreement for a day; return how many."""
-    before = (now or timezone.now()) - UNAGREED
+    before, forgotten = (now or timezone.now()) - UNAGREED, 0
     waiting = Account.objects.filter(date_joined__lt=before, last_login=None)
-    return sum(_forget(account) for account in waiting[:500])
+    agreed = 0
+    while batch := waiting.order_by("id")[agreed : agreed + 500]:
+        done = sum(_forget(account) for account in batch)
+        agreed += len(batch) - done
+        forgotten += done
+    return forgotten
 
 
 def _forget(account: Account) -> bool:
-    from django.db import Error  # noqa: PLC0415 - only here
-
     try:
         decline(account)
     except Error:  # an agreement exists: they verified nothing yet, and may still
         return False
     return True
+
+
+def end_sessions(account: Account) -> int:
+    """End every sign-in session of an account and return how many there were."""
+    # A session does not say whose it is except inside its signed data; they are few beside what else closing does.
+    whose = str(account.pk)
+    live = Session.objects.filter(expire_date__gt=timezone.now())
+    ended = [each.session_key for each in live.iterator() if each.get_decoded().get(SESSION_KEY) == whose]
+    return int(Session.objects.filter(session_key__in=ended).delete()[0])
+
+
+def forget_sessions() -> int:
+    """Remove sessions that have run out and return how many."""
+    return int(Session.objects.filter(expire_date__lt=timezone.now()).delete()[0])
 
 
 def open_viewer(account: Account, *, until: datetime) -> str:

@@ -7,6 +7,8 @@ from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from troth.database import published
+
 LONGEST = 1024
 SHORTEST_WORD = 5
 
@@ -48,6 +50,7 @@ class NotOneself:
     def validate(self, password: str, user: Any = None) -> None:  # noqa: ANN401 - Django's signature
         """Raise ValidationError when little is left of the password without such a word."""
         words = {"troth"} | set(re.split(r"[^\w]+", getattr(user, "email", "") or ""))
+        words |= set(re.split(r"[^\w]+", published.current().policy.operator))
         words |= set(re.split(r"[^\w]+", getattr(user, "name", "") or ""))
         rest = password.lower()
         for word in sorted((w.lower() for w in words if len(w) >= SHORTEST_WORD), key=len, reverse=True):

@@ -4,7 +4,7 @@ from django.db import connection as door
 from django.db import transaction
 
 from troth.database.statements import load
-from troth.people.actions import Account
+from troth.people.actions import Account, end_sessions
 
 SQL = load("troth.rights")
 
@@ -13,5 +13,6 @@ def close(account: Account, *, reason: str = "asked") -> None:
     """Close an account, in one transaction: what no purpose keeps goes now, the rest is marked and goes when due."""
     subject = account.subject
     with transaction.atomic(), door.cursor() as cursor:
+        end_sessions(account)
         account.delete()
         cursor.execute(SQL["end_subject"], {"subject": subject, "reason": reason})
