@@ -1,11 +1,15 @@
 """How the sign-in library does things here: stages, one name, mails, what it may not tell."""
 
+from types import SimpleNamespace
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
+from django.core.mail import EmailMessage
 from django.http import HttpRequest
 
+from troth.database import published
 from troth.people import actions
 from troth.people.actions import Account
 
@@ -20,7 +24,8 @@ class Adapter(DefaultAccountAdapter):
     def save_user(self, request: HttpRequest, user: Any, form: Any, commit: bool = True) -> Account:  # noqa: ANN401, FBT001, FBT002
         """Save the account together with its subject and person."""
         account = cast("Account", super().save_user(request, user, form, commit=False))
-        account.is_operator = bool(request.session.get("first_link"))
+        first = bool(request.session.pop("first_link", None))
+        account.is_operator = first and not Account.objects.filter(is_operator=True).exists()
         return actions.sign_up(account, name=form.cleaned_data["name"]) if commit else account
 
     def get_client_ip(self, request: HttpRequest) -> str:
@@ -33,7 +38,27 @@ class Adapter(DefaultAccountAdapter):
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send with the fixed address of the service, whatever Host the request named."""
-        super().send_mail(template_prefix, email, context | {"base_url": settings.BASE_URL})
+        home = urlsplit(settings.BASE_URL)
+        for key, value in context.items():
+            if key.endswith("_url") and isinstance(value, str):
+                parts = urlsplit(value)
+                context = context | {key: parts._replace(scheme=home.scheme, netloc=home.netloc).geturl()}
+        site = SimpleNamespace(name=published.current().policy.name, domain=settings.BASE_URL)
+        super().send_mail(template_prefix, email, context | {"current_site": site, "base_url": settings.BASE_URL})
+
+    def render_mail(
+        self,
+        template_prefix: str,
+        email: str | list[str],
+        context: dict[str, Any],
+        headers: dict[str, str] | None = None,
+    ) -> EmailMessage:
+        """Make the message and note whose it is, so that it goes when they go."""
+        message = cast("EmailMessage", super().render_mail(template_prefix, email, context, headers))
+        account = Account.objects.filter(email__iexact=email).first() if isinstance(email, str) else None
+        if account is not None:
+            message.troth_subject = account.subject  # type: ignore[attr-defined]
+        return message
 
     def is_safe_url(self, url: str | None) -> bool:
         """Only paths of ours are safe to go to."""
@@ -43,3 +68,8 @@ class Adapter(DefaultAccountAdapter):
             and not str(url).startswith(("//", "/\\"))
             and super().is_safe_url(url or "")
         )
+
+
+def shown(account: Account) -> str:
+    """Return how mails and messages call an account: by the address they go to."""
+    return account.email

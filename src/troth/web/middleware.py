@@ -41,11 +41,12 @@ def viewer(get_response: Next) -> Next:
     def answer(request: HttpRequest) -> HttpResponse:
         held = request.COOKIES.get(COOKIE, "")
         fresh = _stand(request, held)
+        standing = request.standing  # type: ignore[attr-defined]
+        subject = getattr(request.user, "subject", None)  # signing out takes the user away before the answer is back
         response = get_response(request)
         told = request.META.get("asgi.scope", {}).get("troth.access")
-        standing = request.standing  # type: ignore[attr-defined]
-        if told is not None and standing.agreed:
-            told |= {"subject": request.user.subject, "uses": standing.uses}  # type: ignore[union-attr]
+        if told is not None and standing.agreed and not getattr(request, "account_ended", False):
+            told |= {"subject": subject, "uses": standing.uses}
         _keep(request, response, held, fresh)
         return response
 

@@ -16,6 +16,8 @@ from troth.consent.errors import OutdatedAgreement
 from troth.database import published
 from troth.people import actions as people
 from troth.policy import explain
+from troth.web import operating
+from troth.web.views.leaving import forgetting
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -74,6 +76,8 @@ def _agree(request: HttpRequest, account: Any) -> str:  # noqa: ANN401 - an acco
     except OutdatedAgreement:
         published.forget()
         return _("The policy has changed since this page was opened. Please read it again.")
+    if account.is_operator:
+        operating.use_up()
     return ""
 
 
@@ -85,12 +89,10 @@ def _decline(request: HttpRequest, stage: Any, account: Any) -> HttpResponse:  #
     if stage is not None:
         clear_login(request)
     logout(request)
-    return redirect("declined")
+    return forgetting(redirect("declined"))
 
 
 @require_safe
 def declined(request: HttpRequest) -> HttpResponse:
     """Say that nothing is left."""
-    response = render(request, "declined.html")
-    response.headers["Clear-Site-Data"] = '"cookies", "storage"'
-    return response
+    return render(request, "declined.html")

@@ -1,8 +1,16 @@
 """What people see when something is not there, not theirs, or broken: a code, a sentence, a way on."""
 
+import logging
+import sys
+import traceback
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
+
+LOG = logging.getLogger(__name__)
+#: What is shown when even the page that says so cannot be made, as when the database is away.
+BARE = b"<!doctype html><title>troth</title><h1>Something went wrong here</h1><p>Try again in a moment."
 
 
 def bad(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's signature
@@ -29,9 +37,21 @@ def missing(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """Answer when we failed."""
+    """Answer when we failed. The log says what kind of error and where, never what it was about."""
+    kind, _error, where = sys.exc_info()
+    last = traceback.extract_tb(where)[-1:] if where else []
+    LOG.error("a page failed: %s at %s", getattr(kind, "__name__", "?"), [f"{f.filename}:{f.lineno}" for f in last])
     advice = _("Nothing was changed. Try again in a moment.")
-    return _shown(request, 500, "failed", _("Something went wrong here"), advice)
+    try:
+        return _shown(request, 500, "failed", _("Something went wrong here"), advice)
+    except Exception:  # noqa: BLE001 - whatever is broken, people get an answer
+        return HttpResponse(BARE, status=500)
+
+
+def crowded(request: HttpRequest) -> HttpResponse:
+    """Answer somebody who tries too often."""
+    advice = _("Wait a few minutes, then try again.")
+    return _shown(request, 429, "too-many-tries", _("Too many tries"), advice)
 
 
 def _shown(request: HttpRequest, status: int, code: str, title: str, advice: str) -> HttpResponse:

@@ -1,5 +1,6 @@
 """`/me`, "Your data": everything that is held about the person who looks, and what they can do about it."""
 
+from allauth.core.internal import ratelimit
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import Http404, HttpRequest, HttpResponse
@@ -17,8 +18,11 @@ from troth.people import actions as people
 from troth.people import queries
 from troth.rights import actions as rights
 from troth.rights import queries as fates
+from troth.web import operating
 from troth.web.charts import by_day
 from troth.web.forms import Accesses, Close, Name
+from troth.web.views.errors import crowded
+from troth.web.views.leaving import forgetting
 
 
 @require_safe
@@ -87,20 +91,23 @@ def choose(request: HttpRequest, purpose: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def close(request: HttpRequest) -> HttpResponse:
     """Close the account, after saying what goes and what stays."""
+    if not ratelimit.consume(request, app="allauth.account", action="reauthenticate"):
+        return crowded(request)
     form = Close(request.user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         rights.close(request.user)  # type: ignore[arg-type]
+        if request.user.is_operator:  # type: ignore[union-attr]
+            operating.renew()
+        request.account_ended = True  # type: ignore[attr-defined]
         logout(request)
-        return redirect("closed")
+        return forgetting(redirect("closed"))
     return render(request, "me/close.html", {"form": form, "fates": fates.fates()}, status=422 if form.errors else 200)
 
 
 @require_safe
 def closed(request: HttpRequest) -> HttpResponse:
     """Say that it is done."""
-    response = render(request, "me/closed.html", {"fates": fates.fates()})
-    response.headers["Clear-Site-Data"] = '"cookies", "storage"'
-    return response
+    return render(request, "me/closed.html", {"fates": fates.fates()})
 
 
 def email(_request: HttpRequest) -> HttpResponse:
