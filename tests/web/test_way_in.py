@@ -1,0 +1,150 @@
+"""P2: whoever has not agreed may do nothing, and declining leaves nothing behind."""
+
+from typing import Any
+
+import pytest
+from psycopg import Connection
+from psycopg.types.json import Jsonb
+from tests.browsing import PASSWORD, Browser, mails, subject
+
+ALICE = "alice@harbor.example"
+
+
+def test_signing_up_agreeing_and_proving_the_address_leads_to_ones_own_page(
+    browser: Browser, owner: Connection[Any]
+) -> None:
+    answer = browser.begin(ALICE)
+    assert answer.headers["Location"] == "/agree"
+    assert mails(owner, ALICE) == []  # not even a mail before the agreement
+    assert browser.get("/sign-up/verify").status_code == 302
+    assert browser.agree().headers["Location"] == "/sign-up/verify"
+    assert browser.verify(owner, ALICE).headers["Location"] == "/me"
+    page = browser.get("/me")
+    assert page.status_code == 200
+    assert "Alice Okafor" in page.content.decode()
+    assert "__Host-viewer" in browser.cookies
+
+
+def test_the_agreement_names_the_version_by_its_digests(browser: Browser, owner: Connection[Any]) -> None:
+    alice = browser.sign_up(owner, ALICE)
+    query = (
+        "SELECT a.version = p.version AND a.policy_digest = p.digest AND a.terms_digest = p.terms_digest, a.how, a.language"
+        " FROM troth.agreement a, troth.policy_version p WHERE a.subject = %s"
+    )
+    assert owner.execute(query, (alice,)).fetchall() == [(True, "page", "en")]
+    assert owner.execute("SELECT count(*) FROM troth.ledger_entry WHERE action = 'agreed'").fetchone() == (1,)
+
+
+def test_declining_leaves_nothing_behind(browser: Browser, owner: Connection[Any]) -> None:
+    before = rows(owner)
+    browser.begin(ALICE)
+    answer = browser.agree("decline")
+    assert answer.headers["Location"] == "/declined"
+    assert "cookies" in answer.headers["Clear-Site-Data"]
+    assert browser.get("/declined").status_code == 200
+    assert rows(owner) == before
+    assert browser.sign_in(ALICE).status_code == 200  # the form again: there is no such account
+
+
+def rows(owner: Connection[Any]) -> dict[str, int]:
+    """Return how many rows each table has, but for the ledger (opaque) and the signed-out browser's own session."""
+    tables = owner.execute(
+        "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'troth' AND relkind = 'r'"
+        " AND relname NOT IN ('ledger_entry', 'django_session')"
+    ).fetchall()
+    return {name: owner.execute(f'SELECT count(*) FROM troth."{name}"'.encode()).fetchone()[0] for (name,) in tables}  # type: ignore[index]
+
+
+def test_between_the_steps_every_page_sends_back(browser: Browser) -> None:
+    browser.begin(ALICE)
+    for path in ("/me", "/me/name", "/me/accesses", "/me/close", "/operator", "/password"):
+        assert browser.get(path).status_code == 303, path
+
+
+def test_an_agreement_to_a_page_that_was_overtaken_binds_nobody(browser: Browser, owner: Connection[Any]) -> None:
+    browser.begin(ALICE)
+    answer = browser.post("/agree", {"policy": "0" * 64, "terms": "0" * 64, "answer": "agree"})
+    assert answer.status_code == 409
+    assert owner.execute("SELECT count(*) FROM troth.agreement").fetchone() == (0,)
+
+
+def test_when_a_version_asks_again_every_page_leads_to_the_agreement(browser: Browser, owner: Connection[Any]) -> None:
+    browser.sign_up(owner, ALICE)
+    again = {"version": 2, "floor": True, "digest": "2" * 64}
+    query = "INSERT INTO troth.policy_version SELECT (jsonb_populate_record(v, %s)).* FROM troth.policy_version v"
+    owner.execute(query, (Jsonb(again),))
+    for path in ("/me", "/me/name", "/me/accesses"):
+        answer = browser.get(path)
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/agree"), path
+
+
+def test_accounts_nobody_agreed_to_are_forgotten_after_a_day(browser: Browser, owner: Connection[Any]) -> None:
+    from troth.people.actions import forget_stale
+
+    Browser().begin(ALICE)
+    browser.sign_up(owner, "bob@harbor.example", "Bob")
+    assert forget_stale() == 0
+    owner.execute("UPDATE troth.people_account SET date_joined = date_joined - interval '25 hours', last_login = NULL")
+    assert forget_stale() == 1
+    assert owner.execute("SELECT email FROM troth.people_account").fetchall() == [("bob@harbor.example",)]
+    assert owner.execute("SELECT name FROM troth.person").fetchall() == [("Bob",)]
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [
+        ("short", "at least 15"),
+        ("password12345678", "leaked"),
+        ("qwertyuiopqwertyuiop", "leaked"),
+        ("harborharborharbor", "name that others know"),
+        ("x" * 10 + "y" * 1100, "longer than 1,024"),
+    ],
+)
+def test_a_weak_password_is_refused_with_the_reason(
+    browser: Browser, owner: Connection[Any], password: str, reason: str
+) -> None:
+    answer = browser.begin(ALICE, password=password)
+    assert answer.status_code == 200
+    assert reason in answer.content.decode()
+    assert owner.execute("SELECT count(*) FROM troth.people_account").fetchone() == (0,)
+
+
+def test_long_passwords_of_any_signs_are_welcome_and_kept_as_argon2id(browser: Browser, owner: Connection[Any]) -> None:
+    assert browser.begin(ALICE, password="ünï çødé, spaces  and 🐦 " * 12).status_code == 302
+    stored = owner.execute("SELECT password FROM troth.people_account").fetchone()
+    assert stored is not None
+    assert stored[0].startswith("argon2$argon2id$")
+
+
+def test_the_form_has_what_the_policy_collects_each_with_its_sentence(browser: Browser) -> None:
+    page = browser.get("/sign-up").content.decode()
+    assert page.count('class="why"') == 3
+    assert "{%" not in page
+    assert "</p>}" not in page
+
+
+def test_the_first_link_makes_one_operator_and_then_opens_nothing(browser: Browser, owner: Connection[Any]) -> None:
+    from hashlib import sha256
+
+    from troth.database import place
+
+    place.replace_file(place.current().secrets / "first-link", sha256(b"word").hexdigest().encode(), 0o600)
+    second = Browser()
+    assert browser.get("/operator/first/wrong").status_code == 404
+    assert browser.get("/operator/first/word").status_code == 302
+    assert second.get("/operator/first/word").status_code == 302  # opened twice, used once
+    browser.sign_up(owner, "olga@harbor.example", "Olga")
+    assert browser.get("/operator").status_code == 200
+    assert Browser().get("/operator/first/word").status_code == 404
+    second.sign_up(owner, "mallory@harbor.example", "Mallory")
+    assert second.get("/operator").status_code == 404
+    browser.post("/me/close", {"password": PASSWORD})
+    assert Browser().get("/operator/first/word").status_code == 404
+
+
+def test_whose_account_it_is_is_a_subject_of_its_own(browser: Browser, owner: Connection[Any]) -> None:
+    alice = browser.sign_up(owner, ALICE)
+    bob = Browser()
+    bob.sign_up(owner, "bob@harbor.example", "Bob")
+    assert alice != subject(owner, "bob@harbor.example")
+    assert "Bob" not in browser.get("/me").content.decode()
