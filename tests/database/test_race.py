@@ -100,7 +100,7 @@ def test_without_the_bucket_a_row_slips_through(cast: dict[str, Person], owner: 
     """The control taken away: the same steps leave a row stamped for a purpose that was objected to."""
     body = owner.execute("SELECT pg_get_functiondef('troth.stamp_access'::regproc)").fetchone()
     assert body is not None
-    start, end = body[0].index("    PERFORM pg_advisory"), body[0].index("    UPDATE troth.access")
+    start, end = body[0].index("    PERFORM pg_advisory"), body[0].index("    WITH wrong AS")
     owner.execute((body[0][:start] + body[0][end:]).encode())
     alice = cast["alice"]
     with psycopg.connect(**connect.parameters("intake", database)) as slow:

@@ -6,13 +6,20 @@ from typing import Any
 
 from psycopg import Connection
 
+from troth.database import place
 from troth.database.statements import load
 from troth.policy import unmake
 from troth.policy.catalog import Catalog
 from troth.policy.facts import Fact, Kind
-from troth.policy.sql import quoted, security
+from troth.policy.meaning import Precision
+from troth.policy.sql import password, quoted, security
 
 ALTERED = "altered"
+#: How PostgreSQL writes back what the tables compute for each precision.
+COMPUTED = {
+    Precision.DAY: "((at AT TIME ZONE 'UTC'::text))::date",
+    Precision.NETWORK: ("network(set_masklen(ip, CASE family(ip) WHEN 4 THEN 24 ELSE 48 END))"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,28 @@ def _plain(connection: Connection[Any], catalog: Catalog) -> Iterator[Fact]:
     for (name,) in _rows(connection, "observed_schemas"):
         yield Fact(Kind.SCHEMA, name, "", unmake=unmake.drop(f"SCHEMA {quoted(name)}"))
     yield from _tables(connection, catalog)
+    yield from _computed(connection, catalog)
+    yield from _strangers(connection)
     yield from _grants(connection)
+
+
+def _computed(connection: Connection[Any], catalog: Catalog) -> Iterator[Fact]:
+    wanted = {(t.name, c.name): COMPUTED.get(c.precision) for t in catalog for c in t.columns if c.generated}
+    for relation, table, column, expression in _rows(connection, "observed_generated"):
+        if " ".join(expression.split()) != wanted.get((table, column)):
+            told = "is computed in a way that no room declares"
+            yield Fact(Kind.UNDECLARED, f"troth.{relation}.{column}", told)
+
+
+def _strangers(connection: Connection[Any]) -> Iterator[Fact]:
+    for thing, what in _rows(connection, "observed_strangers"):
+        yield Fact(Kind.UNDECLARED, thing, f"{what}, which no room declares")
+    if is_superuser(connection):
+        secrets = place.secrets_of(place.current())
+        for role, verifier in _rows(connection, "observed_passwords"):
+            if verifier != secrets.verifier(role):
+                undo = password(role, secrets.verifier(role))
+                yield Fact(Kind.SETTING, f"{role} password", "one of its own", unmake=undo)
 
 
 def _tables(connection: Connection[Any], catalog: Catalog) -> Iterator[Fact]:

@@ -50,7 +50,7 @@ WHERE n.nspname = 'troth' AND c.relkind IN ('r', 'p') AND NOT c.relispartition A
 -- name: observed_triggers
 SELECT c.relname, t.tgname, obj_description(t.oid, 'pg_trigger'), md5(pg_get_triggerdef(t.oid) || t.tgenabled::text)
 FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname !~ '^(pg_.*|information_schema)$' AND NOT t.tgisinternal AND NOT c.relispartition
+WHERE n.nspname !~ '^(pg_.*|information_schema)$' AND NOT t.tgisinternal AND t.tgparentid = 0
 
 -- name: observed_rules
 SELECT n.nspname, c.relname, p.polname, obj_description(p.oid, 'pg_policy'),
@@ -65,6 +65,52 @@ SELECT n.nspname, c.relname, obj_description(c.oid, 'pg_class'),
     md5(pg_get_viewdef(c.oid) || coalesce(c.reloptions::text, '') || pg_get_userbyid(c.relowner))
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname !~ '^(pg_.*|information_schema)$' AND c.relkind = 'v'
+
+-- name: observed_generated
+-- How columns of ours are computed, partitions included: a precision is only as coarse as its expression.
+SELECT c.relname, coalesce(parent.relname, c.relname), a.attname, pg_get_expr(d.adbin, d.adrelid)
+FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+LEFT JOIN pg_inherits AS i ON i.inhrelid = c.oid AND c.relispartition LEFT JOIN pg_class AS parent ON parent.oid = i.inhparent
+WHERE n.nspname = 'troth' AND c.relkind IN ('r', 'p') AND a.attgenerated <> '' AND NOT a.attisdropped
+
+-- name: observed_passwords
+SELECT rolname, rolpassword FROM pg_authid
+WHERE starts_with(rolname, current_database() || '_') AND rolcanlogin AND rolname <> %(owner)s
+  AND NOT starts_with(rolname, current_database() || '_analyst_')
+
+-- name: observed_strangers
+-- Whatever else could copy, divert or reach personal data, and that no plan ever writes.
+SELECT pg_describe_object(d.classid, d.objid, d.objsubid), 'belongs to ' || r.rolname
+FROM pg_shdepend AS d JOIN pg_roles AS r ON r.oid = d.refobjid
+WHERE d.deptype = 'o' AND d.refclassid = 'pg_authid'::regclass AND d.classid <> 'pg_proc'::regclass
+  AND starts_with(r.rolname, current_database() || '_') AND r.rolname <> %(owner)s
+  AND d.dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+UNION ALL
+SELECT n.nspname || '.' || c.relname, 'is not kept safely on disk'
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = 'troth' AND c.relkind IN ('r', 'p') AND c.relpersistence <> 'p'
+UNION ALL
+SELECT n.nspname || '.' || c.relname, 'has the rewrite rule ' || r.rulename
+FROM pg_rewrite AS r JOIN pg_class AS c ON c.oid = r.ev_class JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname !~ '^(pg_.*|information_schema)$' AND r.rulename <> '_RETURN'
+UNION ALL
+SELECT 'default privileges of ' || pg_get_userbyid(defaclrole), defaclacl::text FROM pg_default_acl
+UNION ALL
+SELECT 'publication ' || pubname, 'carries rows elsewhere' FROM pg_publication
+UNION ALL
+SELECT 'event trigger ' || evtname, 'runs at every change' FROM pg_event_trigger WHERE %(superuser)s
+UNION ALL
+SELECT 'operator ' || n.nspname || '.' || o.oprname, 'could stand in for PostgreSQL''s own'
+FROM pg_operator AS o JOIN pg_namespace AS n ON n.oid = o.oprnamespace WHERE n.nspname !~ '^(pg_.*|information_schema)$'
+UNION ALL
+SELECT 'parameter ' || p.parname, one.privilege_type || ' to ' || coalesce(r.rolname, 'PUBLIC')
+FROM pg_parameter_acl AS p CROSS JOIN LATERAL aclexplode(p.paracl) AS one LEFT JOIN pg_roles AS r ON r.oid = one.grantee
+WHERE one.grantee = 0 OR starts_with(r.rolname, current_database() || '_') AND r.rolname <> %(owner)s
+UNION ALL
+SELECT 'setting of all roles', setting
+FROM pg_db_role_setting AS s CROSS JOIN unnest(s.setconfig) AS setting
+WHERE %(superuser)s AND s.setdatabase = 0 AND s.setrole = 0
 
 -- name: observed_grants
 -- What anybody but the owner holds on our objects, and PUBLIC on the functions and languages that we take from it.
