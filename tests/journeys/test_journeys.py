@@ -42,11 +42,11 @@ def test_from_sign_up_to_leaving(service: Serving, visit: Visit) -> None:
     before = people(service)
     assert before >= 1
     alice.go("/me")
-    alice.page.get_by_role("button", name="Refuse understand").click()
+    alice.page.get_by_role("button", name="Refuse: Understand").click()
     alice.page.wait_for_load_state()
-    assert alice.page.get_by_role("button", name="Refuse understand").get_attribute("aria-pressed") == "true"
+    assert alice.page.get_by_role("button", name="Refuse: Understand").get_attribute("aria-pressed") == "true"
     assert people(service) == before - 1
-    alice.page.get_by_role("button", name="Allow understand").click()
+    alice.page.get_by_role("button", name="Allow: Understand").click()
     alice.page.wait_for_load_state()
     assert people(service) == before
 

@@ -30,6 +30,13 @@ WORDS: Mapping[str, str] = {
     "choice.kind": "what you decided",
     "choice.time": "when you decided",
 }
+THINGS: Mapping[str, str] = {
+    "person": "about yourself",
+    "access": "about each time you used the service",
+    "device": "about each of your devices",
+    "agreement": "about each agreement",
+    "choice": "about each choice",
+}
 COARSE: Mapping[tuple[str, Precision], str] = {
     ("access.ip", Precision.NETWORK): "only the network you come from",
     ("access.time", Precision.DAY): "only the day",
@@ -51,11 +58,12 @@ VERBS: Mapping[Verb, str] = {Verb.REVIEW: "look at", Verb.CORRECT: "correct", Ve
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence, the clause it says, and the promises that the clause keeps."""
+    """One sentence, the clause it says, and the promises that the clause keeps; `parts` lays it out as lists."""
 
     clause: str
     text: str
     promises: tuple[str, ...]
+    parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +77,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One line of the table: what, why, how long, who sees."""
+    """One line of the table: what, then each use of it as why and how long, and who sees it."""
 
     what: str
-    why: str
-    how_long: str
+    uses: tuple[tuple[str, str], ...]
     who_sees: str
     clause: str
 
@@ -145,10 +152,13 @@ def table(policy: Policy) -> tuple[TableRow, ...]:
     for collection in policy.collections:
         mine = any(category in shown for category in collection.categories)
         who = "you, and the purposes named here" if mine else "nobody; the sign-in service checks it"
-        for use in collection.uses:
-            what = capital(listed(_known(collection, use)))
-            why = _purpose(policy, use.purpose).sentence
-            rows.append(TableRow(what, why, window_words(use.window), who, collection.clause.name))
+        for what in dict.fromkeys(capital(listed(_known(collection, use))) for use in collection.uses):
+            uses = tuple(
+                (_purpose(policy, use.purpose).sentence, window_words(use.window))
+                for use in collection.uses
+                if capital(listed(_known(collection, use))) == what
+            )
+            rows.append(TableRow(what, uses, who, collection.clause.name))
     return tuple(rows)
 
 
@@ -197,30 +207,45 @@ def _why(policy: Policy) -> Iterator[Sentence]:
 
 def _what(policy: Policy) -> Iterator[Sentence]:
     for collection in policy.collections:
-        whose = "their" if collection.occasion is Occasion.VISIT else "your"
-        uses = listed(
-            (f"to {_purpose(policy, u.purpose).sentence}, {window_words(u.window)}" for u in collection.uses),
-            joint="; and ",
-            comma="; ",
+        purposes = tuple(
+            f"to {_purpose(policy, u.purpose).sentence}, {window_words(u.window)}" for u in collection.uses
         )
+        uses = listed(purposes, joint="; and ", comma="; ")
         precision = collection.uses[0].precision
         alike = all(use.precision is precision for use in collection.uses)
-        what = listed(category_words(c, precision if alike else Precision.AS_IS) for c in collection.categories)
-        if whose == "their":
-            what = what.replace("your ", "their ").replace("you come", "they come").replace("you asked", "they asked")
-        text = f"{MOMENTS[collection.occasion]}, we collect {what}. We use it {uses}."
-        yield Sentence(collection.clause.name, text, collection.clause.promises)
+        what = [category_words(c, precision if alike else Precision.AS_IS) for c in collection.categories]
+        if collection.occasion is Occasion.VISIT:
+            what = [_theirs(words) for words in what]
+        lead = f"{MOMENTS[collection.occasion]}, we collect"
+        parts = ((lead, tuple(what)), ("We use it", purposes))
+        text = f"{lead} {listed(what)}. We use it {uses}."
+        yield Sentence(collection.clause.name, text, collection.clause.promises, parts)
+
+
+def _theirs(words: str) -> str:
+    return words.replace("your ", "their ").replace("you come", "they come").replace("you asked", "they asked")
 
 
 def _rights(policy: Policy) -> Iterator[Sentence]:
     for sight in policy.sights:
         seen = listed(category_words(category) for category in sight.categories)
         text = f"You see {seen}. Your page “Your data” shows it."
-        yield Sentence(sight.clause.name, text, sight.clause.promises)
+        parts = (("On your page “Your data” you see", _grouped(sight.categories)),)
+        yield Sentence(sight.clause.name, text, sight.clause.promises, parts)
     for right in policy.rights:
         verbs = listed(VERBS[verb] for verb in right.verbs)
         text = f"You can {verbs} {listed(category_words(category) for category in right.categories)}."
-        yield Sentence(right.clause.name, text, right.clause.promises)
+        groups = _grouped(right.categories)
+        parts = ((f"You can {verbs}", groups),) if len(groups) > 1 else ()
+        yield Sentence(right.clause.name, text, right.clause.promises, parts)
+
+
+def _grouped(categories: Iterable[str]) -> tuple[str, ...]:
+    """Say many categories as one line for each thing that they are about."""
+    groups: dict[str, list[str]] = {}
+    for category in categories:
+        groups.setdefault(category.split(".")[0], []).append(category_words(category))
+    return tuple(f"{THINGS.get(thing, thing)}: {listed(words)}" for thing, words in groups.items())
 
 
 def _security(policy: Policy) -> Iterator[Sentence]:

@@ -1,0 +1,72 @@
+"""Human words for what the machinery names by identifiers; what has no word of its own is said as it is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+Words = Mapping[str, str | Promise]
+
+PURPOSES: Words = {
+    "provide": _("Provide"),
+    "protect": _("Protect"),
+    "understand": _("Understand"),
+    "personalise": _("Personalise"),
+    "announce": _("Announce"),
+}
+ACTIONS: Words = {
+    "signed-up": _("You signed up"),
+    "agreed": _("You agreed to the policy and the terms"),
+    "name-corrected": _("You corrected your name"),
+    "consent": _("You said yes to a purpose"),
+    "withdrawal": _("You took a yes back"),
+    "objection": _("You objected to a purpose"),
+    "permission": _("You allowed a purpose again"),
+    "account-closed": _("You closed your account"),
+    "declined": _("Somebody declined"),
+    "erased": _("What was due was erased"),
+}
+KINDS: Words = {
+    "consent": _("You said yes"),
+    "withdrawal": _("You took your yes back"),
+    "objection": _("You objected"),
+    "permission": _("You allowed it again"),
+}
+DEVICES: Words = {
+    "computer": _("computer"),
+    "phone": _("phone"),
+    "tablet": _("tablet"),
+    "robot": _("robot"),
+    "unknown": _("device of an unknown kind"),
+}
+TABLES: Words = {
+    "person": _("Your name and address"),
+    "device": _("Your devices"),
+    "access": _("Your accesses"),
+    "agreement": _("Your agreements"),
+    "choice": _("Your choices"),
+}
+OUTCOMES: Words = {"refused": _("Refused"), "dropped": _("Dropped")}
+REASONS: Words = {
+    "queue-full": _("more came at once than could be noted"),
+    "not-collected": _("the policy does not collect it"),
+    "older-than-every-window": _("older than any purpose may use it"),
+    "in-the-future": _("dated in the future"),
+}
+FAMILIES: Mapping[str, Words] = {
+    "purpose": PURPOSES,
+    "action": ACTIONS,
+    "kind": KINDS,
+    "device": DEVICES,
+    "table": TABLES,
+    "outcome": OUTCOMES,
+    "reason": REASONS,
+}
+
+
+def say(name: Any, family: str) -> str:  # noqa: ANN401 - whatever a template holds
+    """Return the words for an identifier of a family, or the identifier with spaces and a capital. Raises KeyError."""
+    known = FAMILIES[family].get(str(name))
+    plain = str(name).replace("-", " ").replace("_", " ")
+    return str(known) if known is not None else plain[:1].upper() + plain[1:]
