@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import statistics
 import tempfile
 import time
@@ -70,7 +71,7 @@ def load(owner: Any, events: int, subjects: int) -> int:
     told = {"events": events, "subjects": subjects}
     for name, text in statements().items():
         if name.startswith("load_"):
-            for part in text.split(";\n"):
+            for part in re.split(r";\n(?=[A-Z])", text):
                 owner.execute(part.encode(), told if "%(" in part else None)
     row = owner.execute(statements()["permitted"].encode()).fetchone()
     return int(row[0])

@@ -27,9 +27,10 @@ CREATE TABLE raw.access (
     network cidr GENERATED ALWAYS AS (network(set_masklen(ip, CASE family(ip) WHEN 4 THEN 24 ELSE 48 END))) STORED,
     browser text, system text, kind text, PRIMARY KEY (subject, at, id)
 ) PARTITION BY RANGE (at);
-CREATE INDEX ON raw.access (at);
-CREATE TABLE raw.access_before PARTITION OF raw.access FOR VALUES FROM (MINVALUE) TO (date_trunc('month', now()));
-CREATE TABLE raw.access_now PARTITION OF raw.access DEFAULT;
+CREATE INDEX ON raw.access (at, subject);
+DO $$ DECLARE part record; BEGIN -- the same months: what is compared is governing, not partitioning
+FOR part IN SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) AS bound FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'troth.access'::regclass LOOP EXECUTE format('CREATE TABLE raw.%I PARTITION OF raw.access %s', part.relname, part.bound); END LOOP; END $$;
 INSERT INTO raw.access (subject, at, id, status, method, url, referrer, ip, browser, system, kind)
 SELECT subject, at, id, status, method, url, referrer, ip, browser, system, kind FROM troth.access;
 VACUUM ANALYZE raw.access

@@ -35,16 +35,20 @@ def _key(table: Table, left: str, right: str) -> str:
 
 def _stamp(table: Table) -> str:
     # Lock first, judge in a statement of its own: a snapshot taken before the lock would miss a withdrawal that
-    # committed while we waited. Rows whose hint was right are not written again.
+    # committed while we waited. Rows whose hint was right are not written again, nor even looked up.
+    key = ", ".join(f"fresh.{column}" for column in table.key)
     return f"""CREATE OR REPLACE FUNCTION troth.stamp_{table.name}() RETURNS trigger
 LANGUAGE plpgsql VOLATILE {SECURE} SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(7276, bucket) FROM (
         SELECT DISTINCT uuid_hash(subject) & 1023 AS bucket FROM fresh ORDER BY 1
     ) AS buckets;
-    UPDATE troth.{table.name} AS stored SET uses = coalesce(truth.uses, 0)
-    FROM fresh LEFT JOIN troth.permitted AS truth ON truth.subject = fresh.subject
-    WHERE fresh.uses <> coalesce(truth.uses, 0) AND {_key(table, "stored", "fresh")};
+    WITH wrong AS MATERIALIZED (
+        SELECT {key}, coalesce(truth.uses, 0) AS stamp
+        FROM fresh LEFT JOIN troth.permitted AS truth ON truth.subject = fresh.subject
+        WHERE fresh.uses <> coalesce(truth.uses, 0)
+    )
+    UPDATE troth.{table.name} AS stored SET uses = wrong.stamp FROM wrong WHERE {_key(table, "stored", "wrong")};
     RETURN NULL;
 END
 $$"""

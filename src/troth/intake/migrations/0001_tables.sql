@@ -20,7 +20,8 @@ CREATE TABLE troth.access (
     ended_at timestamptz,
     PRIMARY KEY (subject, at, id)
 ) PARTITION BY RANGE (at);
-CREATE INDEX access_at ON troth.access (at);
+-- The subject behind the time: a batch has one time, and its rows must still be found one by one.
+CREATE INDEX access_at ON troth.access (at, subject);
 CREATE TABLE troth.access_other PARTITION OF troth.access DEFAULT WITH (fillfactor = 95);
 
 -- Keyed hashes of (source, line, occurrence) of imported log lines, so that nothing is stored twice.
