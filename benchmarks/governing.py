@@ -8,13 +8,16 @@ import re
 import statistics
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import Connection
 
 from troth.database import connect, embedded, place
 from troth.database.keeper import Keeper
@@ -66,7 +69,7 @@ def server() -> Iterator[place.Place]:
             running.stop()
 
 
-def load(owner: Any, events: int, subjects: int) -> int:
+def load(owner: Connection[Any], events: int, subjects: int) -> int:
     """Load governed rows and an ungoverned copy of the same layout; return the rows that `understand` may see."""
     told = {"events": events, "subjects": subjects}
     for name, text in statements().items():
@@ -98,7 +101,7 @@ def alternate(name: str, baseline: Callable[[], Any], governed: Callable[[], Any
                     round(min(ratios), 3), round(max(ratios), 3), ROUNDS)  # fmt: skip
 
 
-def asking(connection: Any, statement: str, keys: list[Any]) -> Callable[[], list[Any]]:
+def asking(connection: Connection[Any], statement: str, keys: list[Any]) -> Callable[[], list[Any]]:
     """Return a call that runs a prepared statement once for each key and returns all answers."""
 
     def ask() -> list[Any]:
@@ -107,11 +110,13 @@ def asking(connection: Any, statement: str, keys: list[Any]) -> Callable[[], lis
     return ask
 
 
-def readings(where: place.Place, owner: Any) -> Iterator[Measured]:
+def readings(where: place.Place, owner: Connection[Any]) -> Iterator[Measured]:
     """Measure what a purpose reads. Where the copy holds rows that the purpose may not see, only ours are fewer."""
     told = connect.parameters("understand", where)
     # The same timeouts on both sides: what is compared is governing, not a timer.
-    raw = connect.parameters("owner", where) | {"options": told["options"].replace("search_path=understand", "search_path=raw")}
+    raw = connect.parameters("owner", where) | {
+        "options": told["options"].replace("search_path=understand", "search_path=raw")
+    }
     with psycopg.connect(**told, autocommit=True) as ours, psycopg.connect(**raw, autocommit=True) as plain:
         keys = owner.execute(statements()["keys"].encode()).fetchall()
         subjects = [(subject,) for subject, _ in keys]
@@ -126,16 +131,20 @@ def readings(where: place.Place, owner: Any) -> Iterator[Measured]:
         ):
             text = statements()[statement]
             yield alternate(name, asking(plain, text, values), asking(ours, text, values), same=same)
-        for line in ours.execute(("EXPLAIN (ANALYZE, COSTS off, BUFFERS off) " + statements()["aggregate"]).encode()).fetchall():
+        for line in ours.execute(
+            ("EXPLAIN (ANALYZE, COSTS off, BUFFERS off) " + statements()["aggregate"]).encode()
+        ).fetchall():
             print(f"    {line[0]}")
 
 
-def writings(where: place.Place, owner: Any) -> Iterator[Measured]:
+def writings(where: place.Place, owner: Connection[Any]) -> Iterator[Measured]:
     """Measure inserts of 500 rows (with the right stamps, and with wrong ones), and a correction of a name."""
     subjects = [row[0] for row in owner.execute(statements()["subjects"].encode()).fetchall()]
     uses = [row[1] for row in owner.execute(statements()["subjects"].encode()).fetchall()]
     told = connect.parameters("intake", where)
-    raw = connect.parameters("owner", where) | {"options": told["options"].replace("search_path=troth", "search_path=raw")}
+    raw = connect.parameters("owner", where) | {
+        "options": told["options"].replace("search_path=troth", "search_path=raw")
+    }
     with psycopg.connect(**told, autocommit=True) as ours, psycopg.connect(**raw, autocommit=True) as plain:
         base = asking(plain, statements()["insert_raw"], [(subjects,)])
         for name, stamps in (("insert 500, stamps right", uses), ("insert 500, stamps wrong", [0] * len(uses))):
@@ -154,17 +163,22 @@ def run(ask: Callable[[], Any]) -> Callable[[], None]:
     return go
 
 
-def withdrawals(owner: Any) -> Iterator[Measured]:
+def withdrawals(owner: Connection[Any]) -> Iterator[Measured]:
     """Measure what a withdrawal restamps, against plainly updating as many rows of the copy."""
     for many in (10, 1_000, 100_000):
         subject = owner.execute(statements()["heavy"].encode(), {"many": many}).fetchone()[0]
         plain = asking(owner, statements()["update_raw"], [{"subject": subject}])
-        stamps = iter(range(1, 100))
+        yield alternate(f"withdrawal over {many:,} rows", run(plain), restamper(owner, subject))
 
-        def restamp(subject: Any = subject) -> None:
-            owner.execute(statements()["restamp"].encode(), {"subject": subject, "stamp": next(stamps)})
 
-        yield alternate(f"withdrawal over {many:,} rows", run(plain), restamp)
+def restamper(owner: Connection[Any], subject: uuid.UUID) -> Callable[[], None]:
+    """Return a call that gives all rows of a subject another stamp each time."""
+    stamps = count(1)
+
+    def restamp() -> None:
+        owner.execute(statements()["restamp"].encode(), {"subject": subject, "stamp": next(stamps)})
+
+    return restamp
 
 
 def main() -> None:
@@ -175,16 +189,27 @@ def main() -> None:
     with server() as where, connect.owning(where) as owner:
         began = time.perf_counter()
         seen = load(owner, asked.events, max(100, asked.events // 10))
-        print(f"{asked.events:,} events, {seen / asked.events:.0%} of them permitted, loaded in {time.perf_counter() - began:.0f} s")
+        print(
+            f"{asked.events:,} events, {seen / asked.events:.0%} of them permitted, loaded in {time.perf_counter() - began:.0f} s"
+        )
         results = [*readings(where, owner), *writings(where, owner), *withdrawals(owner)]
         version = owner.execute("SELECT version()").fetchone()[0]
     print(f"\n{'':<28}{'governed':>12}{'ungoverned':>12}{'ratio':>8}{'min':>8}{'max':>8}")
     for line in results:
         aim = f"  aim {AIMS[line.name]}" if line.name in AIMS else ""
-        print(f"{line.name:<28}{line.value:>9.2f} ms{line.baseline:>9.2f} ms{line.ratio:>8.2f}{line.min:>8.2f}{line.max:>8.2f}{aim}")
+        print(
+            f"{line.name:<28}{line.value:>9.2f} ms{line.baseline:>9.2f} ms{line.ratio:>8.2f}{line.min:>8.2f}{line.max:>8.2f}{aim}"
+        )
     RESULTS.parent.mkdir(exist_ok=True)
-    machine = {"machine": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version(), "postgresql": version}
-    RESULTS.write_text(json.dumps({"events": asked.events, **machine, "results": [asdict(r) for r in results]}, indent=2) + "\n")
+    machine = {
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "postgresql": version,
+    }
+    RESULTS.write_text(
+        json.dumps({"events": asked.events, **machine, "results": [asdict(r) for r in results]}, indent=2) + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -86,7 +86,9 @@ def database(cluster: place.Place) -> Iterator[place.Place]:
         connection.execute("CREATE DATABASE troth TEMPLATE troth_template STRATEGY file_copy")
         # A database's own privileges are not copied with it.
         connection.execute("REVOKE ALL ON DATABASE troth FROM PUBLIC")
-        roles = connection.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE 'troth\\_%' AND rolcanlogin").fetchall()
+        roles = connection.execute(
+            "SELECT rolname FROM pg_roles WHERE rolname LIKE 'troth\\_%' AND rolcanlogin"
+        ).fetchall()
         for (role,) in roles:
             connection.execute(f'GRANT CONNECT ON DATABASE troth TO "{role}"'.encode())
     yield cluster
@@ -104,7 +106,9 @@ def make(owner: Connection[Any], name: str, *, agreed: bool = True) -> Person:
     """Make somebody through the doors that the pages use."""
     subject, token = uuid.uuid4(), f"token of {name}"
     email = f"{name.lower()}@harbor.example"
-    newest = owner.execute("SELECT version, digest, terms_digest FROM troth.policy_version ORDER BY version DESC LIMIT 1").fetchone()
+    newest = owner.execute(
+        "SELECT version, digest, terms_digest FROM troth.policy_version ORDER BY version DESC LIMIT 1"
+    ).fetchone()
     assert newest is not None
     with connect.acting("door") as door:
         door.execute("SELECT troth.claim(%s)", (subject,))
@@ -114,7 +118,8 @@ def make(owner: Connection[Any], name: str, *, agreed: bool = True) -> Person:
         if agreed:
             door.execute("SELECT troth.agree(%s, %s, %s, %s, 'test', 'I agree.', 'en')", (subject, *newest))
             door.execute(
-                "SELECT troth.open_token(%s, sha256(%s), statement_timestamp() + interval '1 hour')", (subject, token.encode())
+                "SELECT troth.open_token(%s, sha256(%s), statement_timestamp() + interval '1 hour')",
+                (subject, token.encode()),
             )
     return Person(name, subject, email, token)
 

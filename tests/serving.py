@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -65,7 +66,11 @@ class Serving:
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("TROTH_", "DJANGO_"))}
         done = subprocess.run(
-            [str(TROTH), *arguments], env=environment | {"TROTH_DATA": str(self.data)}, capture_output=True, text=True, check=False
+            [str(TROTH), *arguments],
+            env=environment | {"TROTH_DATA": str(self.data)},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
@@ -88,7 +93,7 @@ class Serving:
                 found["postmaster"].append(int(entry.name))
         return found
 
-    def connect(self, role: str) -> psycopg.Connection[tuple[object, ...]]:
+    def connect(self, role: str) -> psycopg.Connection[tuple[Any, ...]]:
         """Connect as a role of this service, whatever service this process itself belongs to."""
         from troth.database import connect, place
 

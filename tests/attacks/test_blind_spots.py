@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from psycopg import Connection
-from tests.conftest import POLICY, TERMS
 
+from tests.conftest import POLICY, TERMS
 from troth.database import apply, connect, place
 from troth.database.drift import drift
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 from psycopg import Connection
-from tests.conftest import POLICY, TERMS, Person
 
+from tests.conftest import POLICY, TERMS, Person
 from troth.database import apply, connect
 from troth.database.drift import drift
 

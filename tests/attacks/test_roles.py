@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 from psycopg import Connection, errors, sql
-from tests.conftest import Person
 
+from tests.conftest import Person
 from troth.database import connect
 
 PURPOSES = ("provide", "protect", "understand", "personalise", "announce")
@@ -83,7 +83,10 @@ def test_no_role_makes_anything(database: Any, role: str) -> None:
         "SELECT pg_logical_emit_message(false, 'x', 'y')",
         "LISTEN x; NOTIFY x",
     ):
-        with pytest.raises((errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction)) as refused, connect.acting(role) as connection:
+        with (
+            pytest.raises((errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction)) as refused,
+            connect.acting(role) as connection,
+        ):
             connection.execute("SET TRANSACTION READ WRITE")
             if statement.startswith("LISTEN"):
                 raise errors.InsufficientPrivilege  # NOTIFY as a command cannot be revoked; nobody of ours listens
@@ -112,7 +115,9 @@ def leaked(role: str, query: str, token: str | None = None) -> list[str]:
     return seen
 
 
-def test_a_leaky_function_sees_only_rows_that_the_rule_lets_through(cast: dict[str, Person], owner: Connection[Any]) -> None:
+def test_a_leaky_function_sees_only_rows_that_the_rule_lets_through(
+    cast: dict[str, Person], owner: Connection[Any]
+) -> None:
     """Even a function that the owner was talked into making is called only after the row rule."""
     owner.execute(LEAK.encode())
     owner.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")

@@ -7,8 +7,8 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import Connection
-from tests.conftest import Person, make
 
+from tests.conftest import Person, make
 from troth.database import connect, place
 
 CANARY = "canary-7f3a"
@@ -45,13 +45,19 @@ def test_a_purpose_learns_nothing_from_errors_over_hidden_rows(cast: dict[str, P
         connection.execute("SELECT troth.choose('understand', 'objection')")
     with connect.acting("understand") as connection:
         # Each of these raises on the canary's row if it is ever evaluated there.
-        for tried in ("url::int > 0", "1 / (CASE WHEN url = 'canary-7f3a' THEN 0 ELSE 1 END) = 1", "url::uuid IS NOT NULL"):
+        for tried in (
+            "url::int > 0",
+            "1 / (CASE WHEN url = 'canary-7f3a' THEN 0 ELSE 1 END) = 1",
+            "url::uuid IS NOT NULL",
+        ):
             try:
                 with connection.transaction():
                     connection.execute(f"SELECT count(*) FROM access WHERE {tried}".encode())
             except psycopg.Error as error:
                 assert CANARY not in str(error)
-        assert connection.execute("SELECT count(*) FROM access WHERE 1 / (CASE WHEN url = 'canary-7f3a' THEN 0 ELSE 1 END) = 1").fetchone()
+        assert connection.execute(
+            "SELECT count(*) FROM access WHERE 1 / (CASE WHEN url = 'canary-7f3a' THEN 0 ELSE 1 END) = 1"
+        ).fetchone()
 
 
 def test_without_the_rule_the_error_would_tell(cast: dict[str, Person], owner: Connection[Any]) -> None:
@@ -66,13 +72,23 @@ def test_statistics_of_governed_columns_are_hidden(cast: dict[str, Person], owne
     owner.execute("ANALYZE troth.access")
     for role in ("understand", "protect", "self", "intake", "steward"):
         with connect.acting(role) as connection:
-            rows = connection.execute("SELECT * FROM pg_stats WHERE schemaname = 'troth' AND tablename LIKE 'access%'").fetchall()
+            rows = connection.execute(
+                "SELECT * FROM pg_stats WHERE schemaname = 'troth' AND tablename LIKE 'access%'"
+            ).fetchall()
             assert CANARY not in str(rows)
 
 
-def test_the_servers_log_holds_no_values(cast: dict[str, Person], owner: Connection[Any], database: place.Place) -> None:
-    said("door", "INSERT INTO troth.person (subject, email, name) VALUES (%s, %s, %s)", (cast["alice"].subject, CANARY, CANARY))
-    said("self", "SELECT name FROM troth.person WHERE 1 / (length(email) - length(email)) = 1", None, cast["alice"].token)
+def test_the_servers_log_holds_no_values(
+    cast: dict[str, Person], owner: Connection[Any], database: place.Place
+) -> None:
+    said(
+        "door",
+        "INSERT INTO troth.person (subject, email, name) VALUES (%s, %s, %s)",
+        (cast["alice"].subject, CANARY, CANARY),
+    )
+    said(
+        "self", "SELECT name FROM troth.person WHERE 1 / (length(email) - length(email)) = 1", None, cast["alice"].token
+    )
     said("protect", f"SELECT '{CANARY}'::int")
     texts = [file.read_text("utf-8", "replace") for file in Path(database.data / "log").iterdir()]
     assert texts

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import Connection, errors
-from tests.conftest import Person, make
 
+from tests.conftest import Person, make
 from troth.database import connect
 
 OTHERS = (
@@ -53,7 +53,10 @@ def test_tokens_themselves_cannot_be_read_or_made_by_viewers(cast: dict[str, Per
         "SELECT troth.end_subject(gen_random_uuid(), 'x')",
         "SELECT troth.agree(gen_random_uuid(), 1, '', '', '', '', '')",
     ):
-        with pytest.raises(errors.InsufficientPrivilege), connect.acting("self", token=cast["alice"].token) as connection:
+        with (
+            pytest.raises(errors.InsufficientPrivilege),
+            connect.acting("self", token=cast["alice"].token) as connection,
+        ):
             connection.execute(attempt.encode())
 
 
@@ -67,7 +70,9 @@ def test_no_guessed_token_opens_anything(cast: dict[str, Person], word: str) -> 
 
 def test_an_ended_or_outdated_token_opens_nothing(cast: dict[str, Person], owner: Connection[Any]) -> None:
     alice, bob = cast["alice"], cast["bob"]
-    owner.execute("UPDATE troth.request_token SET expires_at = statement_timestamp() WHERE subject = %s", (alice.subject,))
+    owner.execute(
+        "UPDATE troth.request_token SET expires_at = statement_timestamp() WHERE subject = %s", (alice.subject,)
+    )
     with connect.acting("self", token=alice.token) as connection:
         assert connection.execute("SELECT troth.viewer()").fetchone() == (None,)
     owner.execute("UPDATE troth.request_token SET version = 0 WHERE subject = %s", (bob.subject,))
@@ -78,7 +83,9 @@ def test_an_ended_or_outdated_token_opens_nothing(cast: dict[str, Person], owner
 def test_whoever_has_not_agreed_gets_no_token(owner: Connection[Any]) -> None:
     newcomer = make(owner, "Newcomer", agreed=False)
     with pytest.raises(psycopg.Error) as refused, connect.acting("door") as door:
-        door.execute("SELECT troth.open_token(%s, sha256('x'), statement_timestamp() + interval '1 day')", (newcomer.subject,))
+        door.execute(
+            "SELECT troth.open_token(%s, sha256('x'), statement_timestamp() + interval '1 day')", (newcomer.subject,)
+        )
     assert refused.value.sqlstate == "TR001"
 
 

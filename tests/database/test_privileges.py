@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 from psycopg import Connection, errors
-from tests.conftest import Person
 
+from tests.conftest import Person
 from troth.database import connect, published
 from troth.database.catalog import load
 from troth.policy.catalog import Rows
@@ -78,7 +78,9 @@ def test_each_column_is_granted_or_refused_as_the_policy_says(database: Any, rol
 @pytest.mark.parametrize("role", [*BUILT_IN, *PURPOSES])
 def test_nobody_deletes_truncates_or_references_what_the_catalog_does_not_say(database: Any, role: str) -> None:
     for table in CATALOG:
-        expected = any(access.role == role and verb == "delete" for access in table.accesses for verb, _ in access.privileges)
+        expected = any(
+            access.role == role and verb == "delete" for access in table.accesses for verb, _ in access.privileges
+        )
         assert allowed(role, f'DELETE FROM troth."{table.name}" WHERE false') == expected, table.name
         assert not allowed(role, f'TRUNCATE troth."{table.name}"')
 
@@ -138,7 +140,9 @@ def test_a_window_hides_a_row_the_moment_it_passes(cast: dict[str, Person], owne
 
 def test_the_withheld_view_names_the_clause(cast: dict[str, Person]) -> None:
     with connect.acting("understand") as connection:
-        rows = connection.execute("SELECT reason, clause FROM withheld WHERE \"table\" = 'access' AND \"column\" = 'ip'").fetchall()
+        rows = connection.execute(
+            "SELECT reason, clause FROM withheld WHERE \"table\" = 'access' AND \"column\" = 'ip'"
+        ).fetchall()
     assert rows == [("only as network: read `network`", "collect-access-ip-on-access-2")]
 
 

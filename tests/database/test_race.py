@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import Connection
-from tests.conftest import Person
 
+from tests.conftest import Person
 from troth.database import connect, place
 
 SECONDS = 6.0
@@ -40,7 +40,12 @@ def stress(where: place.Place, cast: dict[str, Person], seconds: float) -> tuple
             while time.monotonic() < stop:
                 connection.execute("SELECT set_config('troth.token', %s, true)", (person.token,))
                 purpose, kind = chance.choice(
-                    (("understand", "objection"), ("understand", "permission"), ("announce", "consent"), ("announce", "withdrawal"))
+                    (
+                        ("understand", "objection"),
+                        ("understand", "permission"),
+                        ("announce", "consent"),
+                        ("announce", "withdrawal"),
+                    )
                 )
                 connection.execute("SELECT troth.choose(%s, %s)", (purpose, kind))
                 connection.commit()
@@ -66,7 +71,9 @@ def misstamped(owner: Connection[Any]) -> list[Any]:
     return owner.execute("SELECT table_name, rows FROM troth.misstamped() WHERE rows > 0").fetchall()
 
 
-def test_under_stress_no_row_is_over_or_under_stamped(cast: dict[str, Person], owner: Connection[Any], database: place.Place) -> None:
+def test_under_stress_no_row_is_over_or_under_stamped(
+    cast: dict[str, Person], owner: Connection[Any], database: place.Place
+) -> None:
     batches, choices = stress(database, cast, SECONDS)
     print(f"{batches} batches of {ROWS} rows against {choices} choices")
     assert batches > 20
@@ -74,7 +81,9 @@ def test_under_stress_no_row_is_over_or_under_stamped(cast: dict[str, Person], o
     assert misstamped(owner) == []
 
 
-def test_an_insert_that_began_before_a_withdrawal_is_stamped_after_it(cast: dict[str, Person], owner: Connection[Any], database: place.Place) -> None:
+def test_an_insert_that_began_before_a_withdrawal_is_stamped_after_it(
+    cast: dict[str, Person], owner: Connection[Any], database: place.Place
+) -> None:
     """Stepped: the withdrawal waits for the insert's bucket, and then takes its rows along."""
     alice, told = cast["alice"], []
     with psycopg.connect(**connect.parameters("intake", database)) as slow:
@@ -96,7 +105,9 @@ def test_an_insert_that_began_before_a_withdrawal_is_stamped_after_it(cast: dict
         assert connection.execute("SELECT count(*) FROM access WHERE subject = %s", (alice.subject,)).fetchone() == (0,)
 
 
-def test_without_the_bucket_a_row_slips_through(cast: dict[str, Person], owner: Connection[Any], database: place.Place) -> None:
+def test_without_the_bucket_a_row_slips_through(
+    cast: dict[str, Person], owner: Connection[Any], database: place.Place
+) -> None:
     """The control taken away: the same steps leave a row stamped for a purpose that was objected to."""
     body = owner.execute("SELECT pg_get_functiondef('troth.stamp_access'::regproc)").fetchone()
     assert body is not None
@@ -111,7 +122,9 @@ def test_without_the_bucket_a_row_slips_through(cast: dict[str, Person], owner: 
     assert misstamped(owner) == [("access", 1)]
 
 
-def test_an_old_snapshot_of_a_purpose_is_ended(cast: dict[str, Person], owner: Connection[Any], database: place.Place) -> None:
+def test_an_old_snapshot_of_a_purpose_is_ended(
+    cast: dict[str, Person], owner: Connection[Any], database: place.Place
+) -> None:
     from troth.database.keeper import Keeper
 
     keeper = Keeper(database, next_round=time.monotonic() + 1000)

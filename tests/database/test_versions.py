@@ -7,8 +7,8 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import Connection
-from tests.conftest import POLICY, TERMS, Person, count, visit
 
+from tests.conftest import POLICY, TERMS, Person, count, visit
 from troth.database import apply, connect, place
 from troth.database.drift import drift
 
@@ -50,7 +50,9 @@ def test_an_older_or_an_altered_version_is_refused(owner: Connection[Any]) -> No
         apply.apply(owner, WIDER, TERMS + " and more")
 
 
-def test_a_widened_purpose_loses_everybody_until_they_agree_again(cast: dict[str, Person], owner: Connection[Any]) -> None:
+def test_a_widened_purpose_loses_everybody_until_they_agree_again(
+    cast: dict[str, Person], owner: Connection[Any]
+) -> None:
     assert count("understand", SEEN) == 4
     assert apply.apply(owner, WIDER, TERMS).widened == ("understand",)
     assert count("understand", SEEN) == 0
@@ -64,7 +66,10 @@ def test_a_widened_purpose_loses_everybody_until_they_agree_again(cast: dict[str
     newest = apply.newest(owner)
     assert newest is not None
     with connect.acting("door") as door:
-        door.execute("SELECT troth.agree(%s, 2, %s, %s, 'test', 'I agree.', 'en')", (alice.subject, newest.digest, newest.terms_digest))
+        door.execute(
+            "SELECT troth.agree(%s, 2, %s, %s, 'test', 'I agree.', 'en')",
+            (alice.subject, newest.digest, newest.terms_digest),
+        )
     assert count("understand", SEEN) == 1
     with connect.acting("self", token=alice.token) as mine:
         assert mine.execute("SELECT troth.viewer()").fetchone() == (alice.subject,)
@@ -87,7 +92,10 @@ def test_an_objection_outlives_a_new_version(cast: dict[str, Person], owner: Con
     newest = apply.newest(owner)
     assert newest is not None
     with connect.acting("door") as door:
-        door.execute("SELECT troth.agree(%s, 2, %s, %s, 'test', 'I agree.', 'en')", (alice.subject, newest.digest, newest.terms_digest))
+        door.execute(
+            "SELECT troth.agree(%s, 2, %s, %s, 'test', 'I agree.', 'en')",
+            (alice.subject, newest.digest, newest.terms_digest),
+        )
     assert count("understand", SEEN) == 0
 
 
@@ -108,7 +116,10 @@ def test_a_purpose_that_goes_takes_its_role_and_schema_along(cast: dict[str, Per
     extra = version(
         2,
         ("# What is collected", 'purpose extra "try something" by consent [P3]\n\n# What is collected'),
-        ("    for personalise while consented\ncollect agreement", "    for personalise while consented\n    for extra while consented\ncollect agreement"),
+        (
+            "    for personalise while consented\ncollect agreement",
+            "    for personalise while consented\n    for extra while consented\ncollect agreement",
+        ),
     )
     apply.apply(owner, extra, TERMS)
     assert count("extra", "SELECT count(*) FROM device") == 0
@@ -153,7 +164,9 @@ def test_switching_under_readers_and_inserters_stalls_them_for_a_moment_and_neve
     assert drift(owner).lines() == []
 
 
-def test_closing_an_account_takes_what_goes_and_marks_what_stays(cast: dict[str, Person], owner: Connection[Any]) -> None:
+def test_closing_an_account_takes_what_goes_and_marks_what_stays(
+    cast: dict[str, Person], owner: Connection[Any]
+) -> None:
     alice = cast["alice"]
     with connect.acting("door") as door:
         door.execute("SELECT troth.end_subject(%s, 'asked')", (alice.subject,))
@@ -162,7 +175,9 @@ def test_closing_an_account_takes_what_goes_and_marks_what_stays(cast: dict[str,
     with connect.acting("self", token=alice.token) as mine:
         assert mine.execute("SELECT troth.viewer()").fetchone() == (None,)
     assert drift(owner).lines() == []
-    owner.execute("UPDATE troth.person SET ended_at = ended_at - interval '31 days' WHERE subject = %s", (alice.subject,))
+    owner.execute(
+        "UPDATE troth.person SET ended_at = ended_at - interval '31 days' WHERE subject = %s", (alice.subject,)
+    )
     assert count("provide", person) == 0
     for table in ("device", "agreement", "choice", "access"):
         older = f"UPDATE troth.{table} SET ended_at = ended_at - interval '400 days', at = at - interval '400 days'"
@@ -176,7 +191,9 @@ def test_closing_an_account_takes_what_goes_and_marks_what_stays(cast: dict[str,
     assert left == (0, 0, 0)
 
 
-def test_sweeping_removes_what_is_older_than_every_window_and_nothing_else(cast: dict[str, Person], owner: Connection[Any]) -> None:
+def test_sweeping_removes_what_is_older_than_every_window_and_nothing_else(
+    cast: dict[str, Person], owner: Connection[Any]
+) -> None:
     owner.execute("UPDATE troth.access SET at = at - interval '89 days' WHERE subject = %s", (cast["alice"].subject,))
     owner.execute("UPDATE troth.access SET at = at - interval '91 days' WHERE subject = %s", (cast["bob"].subject,))
     with connect.acting("self", token=cast["charlie"].token) as mine:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
 from tests.serving import Serving
 
 pytestmark = pytest.mark.xdist_group("faults")
@@ -28,7 +29,9 @@ def sign_up(service: Serving, name: str) -> tuple[uuid.UUID, str]:
         newest = door.execute("SELECT version, digest, terms_digest FROM troth.policy_version").fetchone()
         door.execute("SELECT troth.claim(%s)", (subject,))
         door.execute("INSERT INTO troth.subject (subject, kind) VALUES (%s, 'person')", (subject,))
-        door.execute("INSERT INTO troth.person (subject, email, name) VALUES (%s, %s, %s)", (subject, f"{token}@x.example", name))
+        door.execute(
+            "INSERT INTO troth.person (subject, email, name) VALUES (%s, %s, %s)", (subject, f"{token}@x.example", name)
+        )
         door.execute("SELECT troth.agree(%s, %s, %s, %s, 'test', 'I agree.', 'en')", (subject, *(newest or ())))
         door.execute("SELECT troth.open_token(%s, sha256(%s), now() + interval '1 hour')", (subject, token.encode()))
     return subject, token
@@ -163,7 +166,11 @@ def test_an_analyst_gets_a_string_that_a_client_takes_and_sees_what_the_purpose_
     address = service.run("analyst", "add", "ann", "--purpose", "provide").stdout.strip()
     with psycopg.connect(address) as ann:
         assert ann.execute("SELECT count(*) > 0 FROM person").fetchone() == (True,)
-        for attempt in ("SET ROLE troth_provide", "SELECT password FROM troth.people_account", "SELECT ip FROM troth.access"):
+        for attempt in (
+            "SET ROLE troth_provide",
+            "SELECT password FROM troth.people_account",
+            "SELECT ip FROM troth.access",
+        ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege), ann.transaction():
                 ann.execute(attempt.encode())
     assert "ann" in service.run("analyst", "list").stdout
@@ -187,4 +194,6 @@ def test_the_keeper_refuses_what_the_operator_did_not_sign(service: Serving) -> 
 
 def answered(service: Serving) -> bool:
     with service.connect("steward") as steward:
-        return steward.execute("SELECT granted FROM troth.keeper_request WHERE signature = %s", (b"x" * 64,)).fetchone() == (False,)
+        return steward.execute(
+            "SELECT granted FROM troth.keeper_request WHERE signature = %s", (b"x" * 64,)
+        ).fetchone() == (False,)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+
 from tests.journeys.conftest import PASSWORD, Visitor
 from tests.serving import Serving
 
@@ -77,7 +78,9 @@ def test_declining_leaves_nothing(service: Serving, visit: Visit) -> None:
         assert owner.execute("SELECT count(*) FROM troth.subject").fetchone() == before
         for table in ("person", "people_account", "account_emailaddress", "notice"):
             column = "address" if table == "notice" else "email"
-            found = owner.execute(f"SELECT count(*) FROM troth.{table} WHERE {column} = 'bob@harbor.example'".encode()).fetchone()
+            found = owner.execute(
+                f"SELECT count(*) FROM troth.{table} WHERE {column} = 'bob@harbor.example'".encode()
+            ).fetchone()
             assert found == (0,), table
 
 
@@ -91,7 +94,9 @@ def test_signing_out_and_in_again_changes_the_session(visit: Visit) -> None:
     carol.page.wait_for_load_state()
     assert "__Host-viewer" not in {c["name"] for c in carol.context.cookies()}
     old = visit()
-    old.context.add_cookies([{"name": n, "value": first[n], "url": carol.service.address} for n in ("__Host-session", "__Host-viewer")])
+    old.context.add_cookies(
+        [{"name": n, "value": first[n], "url": carol.service.address} for n in ("__Host-session", "__Host-viewer")]
+    )
     old.go("/me")
     assert "/sign-in" in old.page.url
     assert old.context.request.get(carol.service.address + "/api/v1/me").status == 401
@@ -155,7 +160,18 @@ def test_bad_input_is_said_beside_the_field_and_nothing_is_lost(visit: Visit) ->
     assert page.get_by_label("E-mail address").input_value() == "frank@harbor.example"
 
 
-PAGES = ("/", "/sign-up", "/sign-in", "/password/forgotten", "/policy", "/terms", "/declined", "/nothing-here", "/dev/components", "/dev/mail")
+PAGES = (
+    "/",
+    "/sign-up",
+    "/sign-in",
+    "/password/forgotten",
+    "/policy",
+    "/terms",
+    "/declined",
+    "/nothing-here",
+    "/dev/components",
+    "/dev/mail",
+)
 MINE = ("/me", "/me/name", "/me/accesses", "/me/accesses?path=/nothing", "/me/close", "/password")
 
 

@@ -48,7 +48,7 @@ def test_the_bytes_that_are_hashed_are_those_the_database_documents() -> None:
     assert entry.linked() == sha256(b"\x01" + ORIGIN + sha256(b"\x00" + entry.canonical()).digest()).digest()
 
 
-def flipped(value: Any, bit: int) -> Any:  # noqa: ANN401 - any field of an entry
+def flipped(value: Any, bit: int) -> Any:
     """Return the same value with one bit changed, whatever it is."""
     match value:
         case bytes():

@@ -95,7 +95,7 @@ def test_concurrent_recorders_leave_no_gap_and_no_fork(owner: Connect) -> None:
         {"a": 1},
     ],
 )
-def test_a_fact_that_could_say_who_somebody_is_is_refused_by_the_database(owner: Connect, value: Any) -> None:  # noqa: ANN401
+def test_a_fact_that_could_say_who_somebody_is_is_refused_by_the_database(owner: Connect, value: Any) -> None:
     with owner() as connection:
         with pytest.raises(FactsRefusal, match="could say who somebody is") as refused:
             record(connection, action="consent", actor=None, subject=None, facts={"told": value})
@@ -112,7 +112,7 @@ def test_an_action_is_a_word(owner: Connect, action: str) -> None:
 
 
 @pytest.mark.parametrize("told", [None, [], "x", 1])
-def test_facts_are_an_object(owner: Connect, told: Any) -> None:  # noqa: ANN401
+def test_facts_are_an_object(owner: Connect, told: Any) -> None:
     with owner() as connection, pytest.raises(psycopg.Error) as refused:
         connection.execute("SELECT troth.record('agreed', NULL, NULL, %s)", (Jsonb(told),))
     assert refused.value.sqlstate == "TR030"

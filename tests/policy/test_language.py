@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -48,7 +49,10 @@ CASES = {
     "P-M02": ("!version0", "version `0`"),
     "P-M03": ("collect access.url on access\n    for provide while consented\n", "does not fit `provide`"),
     "P-M04": ("collect access.url on access\n    for announce while the account exists\n", "does not fit `announce`"),
-    "P-M05": ("collect access.url on access\n    for provide 3 days as network\n", "nothing here can be known `as network`"),
+    "P-M05": (
+        "collect access.url on access\n    for provide 3 days as network\n",
+        "nothing here can be known `as network`",
+    ),
     "P-M06": ("collect health.condition on access\n    for provide 3 days\n", "is sensitive"),
     "P-M07": ("collect access.url on access\n    for provide 3 days\n    for provide 4 days\n", "two windows"),
     "P-M08": ("show health.condition to the person\n", "never collected"),
@@ -97,7 +101,9 @@ def test_too_much_is_refused_before_it_is_read() -> None:
 
 
 def test_many_purposes_are_refused() -> None:
-    many = "".join(f'purpose p{n} "x" by agreement\ncollect access.url on access\n    for p{n} 3 days\n' for n in range(41))
+    many = "".join(
+        f'purpose p{n} "x" by agreement\ncollect access.url on access\n    for p{n} 3 days\n' for n in range(41)
+    )
     assert "P-M10" in {error.code for error in errors_of(HEAD + many).errors}
 
 
@@ -109,7 +115,9 @@ def test_every_documented_code_is_shown_and_every_shown_code_is_documented() -> 
 
 
 def test_one_error_hides_no_other() -> None:
-    text = HEAD + "collct x\ncollect access.urls on access\n    for provied 3 days\nshow person.name to the person [P99]\n"
+    text = (
+        HEAD + "collct x\ncollect access.urls on access\n    for provied 3 days\nshow person.name to the person [P99]\n"
+    )
     assert {"P-S01", "P-N01", "P-N02", "P-N05"} <= {error.code for error in errors_of(text).errors}
 
 
@@ -155,7 +163,9 @@ def test_no_damaged_policy_breaks_the_parser(data: st.DataObject) -> None:
 
 
 def clauses(text: str) -> Iterator[str]:
-    yield from re.split(r"\n(?=[a-z])", "\n".join(line for line in text.splitlines() if line and not line.startswith("#")))
+    yield from re.split(
+        r"\n(?=[a-z])", "\n".join(line for line in text.splitlines() if line and not line.startswith("#"))
+    )
 
 
 def bare(policy: Policy) -> tuple[frozenset[str], ...]:
@@ -182,7 +192,9 @@ def test_the_order_of_clauses_changes_neither_names_nor_meaning_nor_plan(seed: i
     original = parse.read(DEFAULT, "x")
     assert bare(shuffled) == bare(original)
     first, second = plan(original, load()), plan(shuffled, load())
-    assert {(r.purpose, r.table, r.column) for r in first.readings} == {(r.purpose, r.table, r.column) for r in second.readings}
+    assert {(r.purpose, r.table, r.column) for r in first.readings} == {
+        (r.purpose, r.table, r.column) for r in second.readings
+    }
     assert first.rows == second.rows
     assert widened(first, second) == widened(second, first) == frozenset()
 
@@ -190,7 +202,7 @@ def test_the_order_of_clauses_changes_neither_names_nor_meaning_nor_plan(seed: i
 def test_the_default_policy_cites_a_promise_in_every_clause_and_says_every_clause() -> None:
     policy = parse.read(DEFAULT, "x")
     said = {sentence.clause for section in explain.sections(policy) for sentence in section.sentences}
-    things = (*policy.purposes, *policy.collections, *policy.sights, *policy.rights, *policy.duties)
+    things: list[Any] = [*policy.purposes, *policy.collections, *policy.sights, *policy.rights, *policy.duties]
     assert all(thing.clause.promises for thing in (*things, *policy.categories))
     assert {thing.clause.name for thing in things} <= said
     cited = {promise for thing in (*things, *policy.categories) for promise in thing.clause.promises}
@@ -203,4 +215,4 @@ def test_every_example_of_the_document_compiles() -> None:
     assert parse.read("".join(blocks), "document").version == 1
     for block in blocks:
         for clause in clauses(block):
-            assert parse.grammar().parse(clause.rstrip())
+            assert parse.grammar().parse(clause.rstrip()).data

@@ -8,8 +8,8 @@ from troth.database.catalog import load
 from troth.policy import parse
 from troth.policy.catalog import Catalog, Column, Table
 from troth.policy.facts import Fact, Kind, difference
-from troth.policy.meaning import Occasion, Precision, WindowKind
-from troth.policy.plan import Plan, PlanError, Rows, Window, plan, widened
+from troth.policy.meaning import Occasion, Precision, Window, WindowKind
+from troth.policy.plan import Plan, PlanError, Rows, plan, widened
 from troth.policy.sql import Target, desired, literal, quoted, row_rule
 
 DEFAULT = (Path(__file__).parents[2] / "policies" / "hosted-solutions.troth").read_text(encoding="utf-8")
@@ -22,7 +22,9 @@ def planned(text: str = DEFAULT, *changes: tuple[str, str]) -> Plan:
     return plan(parse.read(text, "test"), load())
 
 
-TARGET = Target("troth", {"provide": 0, "protect": 1, "understand": 2, "personalise": 3, "announce": 4}, {"ann": "understand"})
+TARGET = Target(
+    "troth", {"provide": 0, "protect": 1, "understand": 2, "personalise": 3, "announce": 4}, {"ann": "understand"}
+)
 
 
 def facts(policy: Plan | None = None) -> tuple[Fact, ...]:
@@ -31,13 +33,21 @@ def facts(policy: Plan | None = None) -> tuple[Fact, ...]:
 
 WIDER = {
     "a longer window": ("for understand 30 days as network", "for understand 31 days as network", {"understand"}),
-    "a category more": ("collect access.url, access.time on access", "collect access.url, access.ip, access.time on access", {"personalise"}),
+    "a category more": (
+        "collect access.url, access.time on access",
+        "collect access.url, access.ip, access.time on access",
+        {"personalise"},
+    ),
     "a finer precision": (
         "for protect 90 days as network\n    for understand 30 days as network",
         "for protect 90 days\n    for understand 30 days as network",
         {"protect"},
     ),
-    "another basis": ("by consent             [P3]\npurpose announce", "by legitimate interest [P3]\npurpose announce", {"personalise"}),
+    "another basis": (
+        "by consent             [P3]\npurpose announce",
+        "by legitimate interest [P3]\npurpose announce",
+        {"personalise"},
+    ),
 }
 
 
@@ -57,7 +67,10 @@ def test_a_new_purpose_and_another_basis_widen() -> None:
     extra = planned(
         DEFAULT,
         ("# What is collected", 'purpose extra "try" by consent [P3]\n# What is collected'),
-        ("collect access.url, access.time on access [P8]\n", "collect access.url, access.time on access [P8]\n    for extra 5 days\n"),
+        (
+            "collect access.url, access.time on access [P8]\n",
+            "collect access.url, access.time on access [P8]\n    for extra 5 days\n",
+        ),
     )
     assert widened(planned(), extra) == {"extra"}
     assert widened(extra, planned()) == frozenset()
@@ -73,7 +86,12 @@ def test_every_reading_and_every_stored_column_names_its_clause() -> None:
 
 
 def test_no_purpose_reads_what_the_sign_in_service_holds() -> None:
-    assert not {r.table for r in planned().readings} & {"people_account", "account_emailaddress", "django_session", "notice"}
+    assert not {r.table for r in planned().readings} & {
+        "people_account",
+        "account_emailaddress",
+        "django_session",
+        "notice",
+    }
 
 
 def test_a_visit_keeps_the_network_and_never_the_address() -> None:
@@ -90,7 +108,10 @@ def test_what_no_table_holds_cannot_be_collected() -> None:
 
 
 def test_a_purpose_has_one_window_for_the_rows_of_a_table() -> None:
-    text = DEFAULT.replace("for understand 30 days as network\ncollect access.url, access.method", "for understand 20 days as network\ncollect access.url, access.method")
+    text = DEFAULT.replace(
+        "for understand 30 days as network\ncollect access.url, access.method",
+        "for understand 20 days as network\ncollect access.url, access.method",
+    )
     with pytest.raises(PlanError, match="P-T02"):
         planned(text)
 
@@ -99,15 +120,23 @@ def test_each_stamped_table_is_forced_and_each_row_rule_has_stamp_and_window() -
     made = facts()
     forced = {fact.name for fact in made if fact.kind is Kind.SECURITY}
     assert {table.name for table in load().stamped} <= forced
-    rules = [fact for fact in made if fact.kind is Kind.RULE and fact.name.split(".")[1] in {f"{p}_select" for p in TARGET.bits}]
+    rules = [
+        fact
+        for fact in made
+        if fact.kind is Kind.RULE and fact.name.split(".")[1] in {f"{p}_select" for p in TARGET.bits}
+    ]
     assert len(rules) == len(planned().rows)
-    assert all("uses &" in rule.make and ("ended_at" in rule.make or "statement_timestamp()" in rule.make) for rule in rules)
+    assert all(
+        "uses &" in rule.make and ("ended_at" in rule.make or "statement_timestamp()" in rule.make) for rule in rules
+    )
     assert all(" TO " in fact.make for fact in made if fact.kind is Kind.RULE)
 
 
 def test_no_row_rule_holds_a_sub_select() -> None:
     """Citus cannot distribute one; neither may a governed table lack its subject in front, or have a virtual column."""
-    assert not [fact for fact in facts() if fact.kind is Kind.RULE and "select" in fact.make.lower().split(" using ", 1)[-1]]
+    assert not [
+        fact for fact in facts() if fact.kind is Kind.RULE and "select" in fact.make.lower().split(" using ", 1)[-1]
+    ]
     assert all(table.key[0] == "subject" for table in load().stamped)
 
 
@@ -116,7 +145,9 @@ def test_the_row_rule_of_each_kind_of_window() -> None:
         "(uses & 4::bigint) <> 0 AND at > statement_timestamp() - interval '720 hours'"
     )
     assert row_rule(Rows("p", "t", Window(WindowKind.ACCOUNT, 0)), 0) == "(uses & 1::bigint) <> 0 AND ended_at IS NULL"
-    assert row_rule(Rows("p", "t", Window(WindowKind.CONSENTED, 0)), 1) == "(uses & 2::bigint) <> 0 AND ended_at IS NULL"
+    assert (
+        row_rule(Rows("p", "t", Window(WindowKind.CONSENTED, 0)), 1) == "(uses & 2::bigint) <> 0 AND ended_at IS NULL"
+    )
 
 
 def test_the_emitter_quotes() -> None:
@@ -150,5 +181,9 @@ def test_a_table_of_its_own_follows_without_code() -> None:
         key=("subject",), stamped=True, bound=True, occasions=(Occasion.ACCESS,),
     )  # fmt: skip
     made = plan(parse.read(DEFAULT, "x"), Catalog((*load().tables, extra), load().functions))
-    assert {r.purpose for r in made.readings if (r.table, r.column) == ("note", "text")} == {"protect", "understand", "personalise"}
+    assert {r.purpose for r in made.readings if (r.table, r.column) == ("note", "text")} == {
+        "protect",
+        "understand",
+        "personalise",
+    }
     assert made.longest("note").days == 90
