@@ -48,6 +48,8 @@ class SignUp(SignupForm):
             self.fields[field].widget.attrs.pop("placeholder", None)
         self.fields["email"].label = _("E-mail address")
         self.fields["password1"].label = _("Password")
+        longer = _("At least 15 characters; a few words in a row are easy to remember.")
+        self.fields["password1"].help_text = f"{longer} {self.fields['password1'].help_text}"
         self.fields["password1"].widget.attrs |= {"minlength": "15", "autocomplete": "new-password"}
 
     def save(self, request: HttpRequest) -> Any:  # noqa: ANN401 - the library's signature
