@@ -189,17 +189,15 @@ def main() -> None:
     with server() as where, connect.owning(where) as owner:
         began = time.perf_counter()
         seen = load(owner, asked.events, max(100, asked.events // 10))
-        print(
-            f"{asked.events:,} events, {seen / asked.events:.0%} of them permitted, loaded in {time.perf_counter() - began:.0f} s"
-        )
+        seconds = time.perf_counter() - began
+        print(f"{asked.events:,} events, {seen / asked.events:.0%} of them permitted, loaded in {seconds:.0f} s")
         results = [*readings(where, owner), *writings(where, owner), *withdrawals(owner)]
         version = owner.execute("SELECT version()").fetchone()[0]
     print(f"\n{'':<28}{'governed':>12}{'ungoverned':>12}{'ratio':>8}{'min':>8}{'max':>8}")
     for line in results:
         aim = f"  aim {AIMS[line.name]}" if line.name in AIMS else ""
-        print(
-            f"{line.name:<28}{line.value:>9.2f} ms{line.baseline:>9.2f} ms{line.ratio:>8.2f}{line.min:>8.2f}{line.max:>8.2f}{aim}"
-        )
+        spread = f"{line.ratio:>8.2f}{line.min:>8.2f}{line.max:>8.2f}"
+        print(f"{line.name:<28}{line.value:>9.2f} ms{line.baseline:>9.2f} ms{spread}{aim}")
     RESULTS.parent.mkdir(exist_ok=True)
     machine = {
         "machine": platform.machine(),
