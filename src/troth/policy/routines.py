@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 
 from troth.policy.catalog import Catalog, Function, Table
+from troth.policy.meaning import Occasion
 from troth.policy.plan import Plan, Retention
 
 SECURE = "SECURITY DEFINER SET search_path = ''"
 #: Rows that one call of `sweep` takes from a table, so that no transaction grows long.
 BATCH = 5000
+#: People that one call folds or erases, each of whom holds up the inserts of a bucket until it ends.
+PEOPLE = 500
 NOBODY = "'00000000-0000-0000-0000-000000000000'"
 LIVE = "(SELECT coalesce(bit_or(1::bigint << u.bit), 0) FROM troth.unit AS u WHERE u.retired_at IS NULL)"
 
@@ -116,49 +119,84 @@ $$"""
 
 
 def _sweep(plan: Plan, catalog: Catalog) -> str:
-    steps = []
-    for retention in plan.retention:
-        table = catalog.table(retention.table)
-        key = ", ".join(table.key)
-        steps.append(
-            f"""    DELETE FROM troth.{table.name} WHERE ({key}) IN (
-        SELECT {key} FROM troth.{table.name} WHERE NOT ({_alive(retention)}) LIMIT {BATCH}
-    );
-    GET DIAGNOSTICS many = ROW_COUNT;
-    gone := gone + many;"""
-        )
     rows_left = " AND ".join(
         f"NOT EXISTS (SELECT 1 FROM troth.{t.name} AS r WHERE r.subject = s.subject)" for t in catalog.stamped
     )
     absent = " AND ".join(
         f"NOT EXISTS (SELECT 1 FROM troth.{t.name} AS r WHERE (r.uses >> u.bit) & 1 = 1)" for t in catalog.stamped
     )
-    body = "\n".join(steps)
+    # Nothing here waits for somebody who waits for us: buckets in the order in which inserts take them, no row that
+    # another holds, and the ledger, where everybody queues, at the very end.
     return f"""CREATE OR REPLACE FUNCTION troth.sweep() RETURNS bigint
 LANGUAGE plpgsql VOLATILE {SECURE} AS $$
-DECLARE gone bigint := 0; many bigint; whose uuid;
+DECLARE gone bigint := 0; erased bigint := 0; many bigint; whose uuid;
 BEGIN
-{body}
-    FOR whose IN
-        SELECT s.subject FROM troth.subject AS s WHERE s.ended_at IS NOT NULL AND {rows_left} LIMIT {BATCH}
-    LOOP
-        PERFORM troth.remove_subject(whose);
-        PERFORM troth.record('erased', NULL, NULL, '{{}}');
-        gone := gone + 1;
-    END LOOP;
-    DELETE FROM troth.request_token WHERE expires_at <= statement_timestamp();
     FOR whose IN SELECT p.subject FROM troth.permitted AS p WHERE EXISTS (
         SELECT 1 FROM troth.unit AS u
         WHERE u.retired_at IS NOT NULL AND u.swept_at IS NULL AND (p.uses >> u.bit) & 1 = 1
-    ) LIMIT {BATCH} LOOP
+    ) ORDER BY uuid_hash(p.subject) & 1023 LIMIT {PEOPLE} FOR UPDATE OF p SKIP LOCKED LOOP
         PERFORM troth.fold(whose);
     END LOOP;
+{_forget_visits(catalog)}
     UPDATE troth.unit AS u SET swept_at = statement_timestamp()
     WHERE u.retired_at IS NOT NULL AND u.swept_at IS NULL
       AND NOT EXISTS (SELECT 1 FROM troth.permitted AS p WHERE (p.uses >> u.bit) & 1 = 1) AND {absent};
-    RETURN gone;
+{_end_stragglers(catalog)}
+{_remove_expired(plan, catalog)}
+    DELETE FROM troth.request_token WHERE expires_at <= statement_timestamp();
+    FOR whose IN
+        SELECT s.subject FROM troth.subject AS s WHERE s.ended_at IS NOT NULL AND {rows_left}
+        LIMIT {PEOPLE} FOR UPDATE OF s SKIP LOCKED
+    LOOP
+        PERFORM troth.remove_subject(whose);
+        erased := erased + 1;
+    END LOOP;
+    FOR many IN 1..erased LOOP
+        PERFORM troth.record('erased', NULL, NULL, '{{}}');
+    END LOOP;
+    RETURN gone + erased;
 END
 $$"""
+
+
+def _forget_visits(catalog: Catalog) -> str:
+    """Return how retired bits leave the rows of visits, which belong to nobody who could be folded."""
+    retired = "(SELECT coalesce(bit_or(1::bigint << u.bit), 0) FROM troth.unit AS u"
+    retired += " WHERE u.retired_at IS NOT NULL AND u.swept_at IS NULL)"
+    steps = []
+    for table in catalog.stamped:
+        if Occasion.VISIT in table.occasions:
+            key = ", ".join(table.key)
+            steps.append(f"""    UPDATE troth.{table.name} SET uses = uses & {LIVE} WHERE ({key}) IN (
+        SELECT {key} FROM troth.{table.name}
+        WHERE subject = {NOBODY}::uuid AND uses & {retired} <> 0 LIMIT {BATCH} FOR UPDATE SKIP LOCKED
+    );""")
+    return "\n".join(steps)
+
+
+def _end_stragglers(catalog: Catalog) -> str:
+    """Return how rows that arrived after their account ended, out of some queue, end with it."""
+    return "\n".join(
+        f"    UPDATE troth.{table.name} AS r SET ended_at = s.ended_at FROM troth.subject AS s"
+        " WHERE s.ended_at > statement_timestamp() - interval '24 hours'"
+        " AND r.subject = s.subject AND r.ended_at IS NULL;"
+        for table in catalog.stamped
+    )
+
+
+def _remove_expired(plan: Plan, catalog: Catalog) -> str:
+    steps = []
+    for retention in plan.retention:
+        table = catalog.table(retention.table)
+        key = ", ".join(table.key)
+        steps.append(
+            f"""    DELETE FROM troth.{table.name} WHERE ({key}) IN (
+        SELECT {key} FROM troth.{table.name} WHERE NOT ({_alive(retention)}) LIMIT {BATCH} FOR UPDATE SKIP LOCKED
+    );
+    GET DIAGNOSTICS many = ROW_COUNT;
+    gone := gone + many;"""
+        )
+    return "\n".join(steps)
 
 
 def _misstamped(catalog: Catalog) -> str:

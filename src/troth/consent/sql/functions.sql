@@ -69,7 +69,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
 $$;
 
 -- name: agree
--- Bind a subject to the newest policy version. Raises TR002 when version or digests are not the newest's.
+-- Bind a subject to the newest policy version. Raises TR002 when version or digests are not the newest's,
+-- TR006 when the account has ended.
 CREATE OR REPLACE FUNCTION troth.agree(
     whose uuid, to_version integer, to_policy text, to_terms text, through text, words text, spoken text
 ) RETURNS void
@@ -83,6 +84,9 @@ BEGIN
     END IF;
     INSERT INTO troth.permitted (subject, uses) VALUES (whose, 0) ON CONFLICT DO NOTHING;
     PERFORM 1 FROM troth.permitted WHERE subject = whose FOR UPDATE;
+    IF EXISTS (SELECT 1 FROM troth.subject WHERE subject = whose AND ended_at IS NOT NULL) THEN
+        RAISE EXCEPTION 'there is no such open account' USING ERRCODE = 'TR006';
+    END IF;
     INSERT INTO troth.agreement (subject, version, policy_digest, terms_digest, how, wording, language)
     VALUES (whose, to_version, to_policy, to_terms, through, words, spoken);
     PERFORM troth.fold(whose);
@@ -112,6 +116,10 @@ BEGIN
         RAISE EXCEPTION 'the basis of this purpose knows no such choice' USING ERRCODE = 'TR005';
     END IF;
     PERFORM 1 FROM troth.permitted WHERE subject = whose FOR UPDATE;
+    -- The account may have ended, or the token been closed, while this waited.
+    IF troth.viewer() IS DISTINCT FROM whose THEN
+        RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
+    END IF;
     INSERT INTO troth.choice (subject, purpose, kind, version)
     SELECT whose, about, what, max(version) FROM troth.policy_version;
     PERFORM troth.fold(whose);
@@ -142,6 +150,8 @@ $$;
 CREATE OR REPLACE FUNCTION troth.forget_unagreed(whose uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
+    -- An agreement under way holds its subject: wait for it, and find it.
+    PERFORM 1 FROM troth.subject WHERE subject = whose FOR UPDATE;
     IF EXISTS (SELECT 1 FROM troth.agreement WHERE subject = whose) THEN
         RAISE EXCEPTION 'there is an agreement: close the account instead' USING ERRCODE = 'TR007';
     END IF;
