@@ -1,6 +1,7 @@
 """Accesses on their way into the database: a bounded queue, and a flusher that takes whatever came meanwhile."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import Counter, deque
@@ -8,9 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
+import psycopg
 
-from troth.database import published
+from troth.database import place, published
+from troth.database.errors import DatabaseRefusal
 from troth.intake.event import Event, Refused
+from troth.intake.remainder import Remainder
 from troth.intake.steps import Decisions, through
 from troth.intake.store import Store, count, open_pool
 
@@ -19,10 +23,28 @@ ROOM = 20_000
 BATCH = 2_000
 DECIDED = 1.0
 CLOSING = 5.0
+PAUSES = (0.1, 0.5, 1, 2, 5, 5, 5, 10, 10, 20)
+#: The database is away, full, or too busy: the same batch may be taken in a moment.
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    psycopg.Error,
+    DatabaseRefusal,
+)
+#: It is there, and takes this batch no better the next time.
+REFUSING = (asyncpg.PostgresError, ValueError)
 
 
 class Recorder:
-    """Judges and stores accesses behind the answers. What waits in memory is lost on a kill: at most ROOM, and counted.
+    """Judges and stores accesses behind the answers.
+
+    What waits in memory is lost on a kill: at most ROOM and one BATCH, counted at the next start as `dropped: killed`.
 
     No timers: a batch is what queued while the last one was written.
     """
@@ -37,6 +59,8 @@ class Recorder:
         self.task: asyncio.Task[None] | None = None
         self.decisions: Decisions | None = None
         self.decided = 0.0
+        self.taken = 0
+        self.remainder: Remainder | None = None
 
     def record(self, event: Event) -> None:
         """Take an event; when there is no room, count it as dropped."""
@@ -44,10 +68,16 @@ class Recorder:
             self.counts["dropped", "queue-full"] += 1
             return
         self.waiting.append(event)
+        self._tell()
         self.wake.set()
 
     async def start(self) -> None:
-        """Begin to store."""
+        """Begin to store, and count what a killed process before this one had not stored yet."""
+        with contextlib.suppress(OSError):
+            self.remainder = Remainder(place.current().data / "log" / "intake.waiting")
+        if self.remainder is not None and self.remainder.lost:
+            self.counts["dropped", "killed"] += self.remainder.lost
+            self.wake.set()
         self.task = asyncio.create_task(self._run(), name="intake")
 
     async def stop(self) -> None:
@@ -58,50 +88,82 @@ class Recorder:
         try:
             async with asyncio.timeout(CLOSING):
                 while self.waiting or self.counts:
-                    await self._flush(self._take())
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            LOG.warning("%d accesses were lost on the way out (%s)", len(self.waiting), type(error).__name__)
-        if self.pool is not None:
-            await self.pool.close()
+                    await self._keep(self._take())
+                if self.pool is not None:
+                    await self.pool.close()
+        except TimeoutError:
+            LOG.warning("%d accesses were lost on the way out", len(self.waiting))
+            if self.pool is not None:
+                self.pool.terminate()
+        if self.remainder is not None:
+            self.remainder.close()
+            self.remainder = None
 
     async def _run(self) -> None:
         while True:
             await self.wake.wait()
             self.wake.clear()
             while self.waiting or self.counts:
-                await self._keep_trying(self._take())
+                await self._keep(self._take())
 
-    async def _keep_trying(self, batch: Sequence[Event]) -> None:
-        """Store a batch, waiting for a database that is away; a batch that it refuses is counted, not tried again."""
+    async def _keep(self, batch: list[Event]) -> None:
+        """Store a batch. One that the database refuses is halved until what it refuses stands alone, and is counted."""
+        parts = [batch]
         try:
-            for pause in (0.1, 0.5, 1, 2, 5, 5, 5, 10, 10, 20):
-                try:
-                    await self._flush(batch)
-                except (
-                    OSError,
-                    TimeoutError,
-                    asyncpg.PostgresConnectionError,
-                    asyncpg.InterfaceError,
-                    asyncpg.CannotConnectNowError,
-                ):
-                    await asyncio.sleep(pause)
-                except asyncpg.PostgresError as error:
-                    LOG.warning("a batch of %d was refused (%s)", len(batch), error.sqlstate)
-                    self.counts["dropped", f"database-{error.sqlstate}"] += len(batch)
-                    return
-                else:
-                    return
+            while parts:
+                part = parts[-1]
+                refused = await self._attempt(part)
+                parts.pop()
+                if refused and len(part) > 1:
+                    middle = len(part) // 2
+                    parts += [part[middle:], part[:middle]]
+                elif refused:
+                    self._drop(refused, part)
         except asyncio.CancelledError:
-            self.waiting.extendleft(reversed(batch))
+            for part in parts:
+                self.waiting.extendleft(reversed(part))
             raise
-        self.counts["dropped", "database-away"] += len(batch)
+        self.taken = 0
+        self._tell()
+
+    def _drop(self, reason: str, part: Sequence[Event]) -> None:
+        LOG.warning("%d accesses were dropped (%s)", len(part), reason)
+        if part:
+            self.counts["dropped", reason] += len(part)
+        else:
+            self.counts.clear()  # not even the counts were taken; trying them for ever would be a busy loop
+
+    async def _attempt(self, part: Sequence[Event]) -> str:
+        """Store a part, waiting for a database that is away; return why it was refused, or nothing."""
+        refused = ""
+        for pause in PAUSES:
+            try:
+                await self._flush(part)
+            except AWAY as error:
+                LOG.info("the intake waits for the database (%s)", type(error).__name__)
+                await asyncio.sleep(pause)
+            except REFUSING as error:
+                again, refused = not refused, f"database-{getattr(error, 'sqlstate', None) or type(error).__name__}"
+                if not again:
+                    return refused
+                self.decisions = None  # the policy may have changed under the batch
+            else:
+                return ""
+        self._drop("database-away", part)
+        return ""
 
     def _take(self) -> list[Event]:
-        return [self.waiting.popleft() for _ in range(min(BATCH, len(self.waiting)))]
+        self.taken = min(BATCH, len(self.waiting))
+        return [self.waiting.popleft() for _ in range(self.taken)]
+
+    def _tell(self) -> None:
+        if self.remainder is not None:
+            self.remainder.keep(len(self.waiting) + self.taken)
 
     async def _flush(self, batch: Sequence[Event]) -> None:
         decisions = await self._decide()
-        judged = [through(event, decisions) for event in batch]
+        # A batch that is tried again is judged again, by the policy then in force: the steps may be taken twice.
+        judged = [understood(event, decisions) for event in batch]
         kept = [event for event in judged if isinstance(event, Event)]
         refused = Counter(("refused", str(event)) for event in judged if isinstance(event, Refused))
         counted, self.counts = self.counts + refused, Counter()
@@ -121,6 +183,15 @@ class Recorder:
             now = await asyncio.to_thread(published.current, "intake")
             self.decisions, self.decided = Decisions.of(now.plan), time.monotonic()
         return self.decisions
+
+
+def understood(event: Event, decisions: Decisions) -> Event | Refused:
+    """Take an event through the steps; one that a step stumbles over is refused, and takes no other with it."""
+    try:
+        return through(event, decisions)
+    except Exception as error:  # noqa: BLE001 - whatever a client sent must not end the intake
+        LOG.warning("an access was not understood (%s)", type(error).__name__)
+        return Refused("not-understood")
 
 
 def seen(told: dict[str, Any]) -> dict[str, Any]:

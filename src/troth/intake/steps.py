@@ -71,8 +71,9 @@ def judge(event: Event, decisions: Decisions) -> Event | Refused:
 
 def enrich(event: Event, _decisions: Decisions) -> Event | Refused:
     """Read browser, system and kind of device from the user agent, which itself is not kept."""
-    event.browser, event.system, event.kind = described(event.agent or "")
-    event.agent = None
+    if event.agent is not None:
+        event.browser, event.system, event.kind = described(event.agent)
+        event.agent = None
     return event
 
 
@@ -93,7 +94,7 @@ STEPS: tuple[Step, ...] = (receive, judge, enrich, reduce)
 
 
 def through(event: Event, decisions: Decisions) -> Event | Refused:
-    """Take an event through every step before the store."""
+    """Take an event through every step before the store. A second time changes nothing more."""
     for step in STEPS:
         outcome = step(event, decisions)
         if isinstance(outcome, Refused):
@@ -141,10 +142,10 @@ def described(agent: str) -> tuple[str | None, str | None, str | None]:
     """Return browser with its major version, operating system, and kind of device of a user agent."""
     if not agent or agent == "-":
         return None, None, None
-    found = parse(agent[:1024])
+    found = parse(agent[:1024].encode("utf-8", "replace").decode())
     browser = found.user_agent
-    name = " ".join(filter(None, (browser.family, browser.major))) if browser else None
-    system = found.os.family if found.os else None
+    name = " ".join(filter(None, (browser.family, browser.major)))[:200] if browser else None
+    system = found.os.family[:200] if found.os else None
     return name, system, _kind(agent, found.device.family if found.device else "")
 
 
@@ -160,7 +161,7 @@ def _kind(agent: str, device: str) -> str:
 @lru_cache(maxsize=8192)
 def coarse_address(address: str) -> str | None:
     """Return the network of an address: /24 of IPv4, /48 of IPv6; None when it is none."""
-    clean = valid_address(address)
+    clean = valid_address(address.partition("/")[0])
     if clean is None:
         return None
     length = 24 if ipaddress.ip_address(clean).version == 4 else 48  # noqa: PLR2004 - the version of the protocol
