@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from django.db import InternalError, transaction
+from django.db import DatabaseError, transaction
 from django.db import connection as door
 from psycopg import Error
 
@@ -22,7 +22,7 @@ def agree(subject: uuid.UUID, *, version: int, policy: str, terms: str, how: str
     try:
         with transaction.atomic(), door.cursor() as cursor:
             cursor.execute(SQL["agree"], told)
-    except InternalError as error:
+    except DatabaseError as error:
         if getattr(error.__cause__, "sqlstate", "") != "TR002":
             raise
         raise OutdatedAgreement("the policy has changed meanwhile", advice="read the version now in force") from error
