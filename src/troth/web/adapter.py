@@ -13,6 +13,8 @@ from troth.database import published
 from troth.people import actions
 from troth.people.actions import Account
 
+SAID = frozenset({"account/messages/password_changed.txt", "account/messages/password_set.txt"})
+
 
 class Adapter(DefaultAccountAdapter):
     """Agreement comes before everything, the address's code before the rest."""
@@ -59,6 +61,13 @@ class Adapter(DefaultAccountAdapter):
         if account is not None:
             message.troth_subject = account.subject  # type: ignore[attr-defined]
         return message
+
+    def add_message(
+        self, request: HttpRequest, level: int, message_template: str | None = None, *args: object, **kwargs: object
+    ) -> None:
+        """Say only what the next page does not show anyway."""
+        if message_template in SAID:
+            super().add_message(request, level, message_template, *args, **kwargs)
 
     def is_safe_url(self, url: str | None) -> bool:
         """Only paths of ours are safe to go to."""
