@@ -73,3 +73,13 @@ def browser(owner: Connection[Any]) -> Iterator[Browser]:
     cache.clear()
     yield Browser()
     cache.clear()
+
+
+@pytest.fixture
+def settings(browser: Browser) -> Iterator[Any]:
+    """Django's settings, put back afterwards."""
+    from django.conf import settings as real
+    from django.test import override_settings
+
+    with override_settings():
+        yield real

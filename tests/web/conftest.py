@@ -1,5 +1,5 @@
 """The pages, asked without a window."""
 
-from tests.browsing import browser
+from tests.browsing import browser, settings
 
-__all__ = ["browser"]
+__all__ = ["browser", "settings"]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from psycopg import Connection
 from psycopg.types.json import Jsonb
+
 from tests.browsing import PASSWORD, Browser, mails, subject
 
 ALICE = "alice@harbor.example"

@@ -1,0 +1,130 @@
+"""Hardening 1: every route, asked by everybody; a route that is not listed opens for nobody and fails here."""
+
+from typing import Any
+
+import pytest
+from psycopg import Connection
+
+from tests.browsing import Browser
+
+OPEN, IN, AGREE, GONE, AWAY = "open", "sign-in", "agree", "not there", "sent on"
+WHO = ("nobody", "unagreed", "alice", "olga")
+#: route -> (its path, what nobody, somebody without an agreement, Alice and the operator get from GET)
+EXPECTED: dict[str, tuple[str, tuple[str, str, str, str]]] = {
+    "home": ("/", (OPEN, OPEN, AWAY, AWAY)),
+    "policy": ("/policy", (OPEN, OPEN, OPEN, OPEN)),
+    "terms": ("/terms", (OPEN, OPEN, OPEN, OPEN)),
+    "declined": ("/declined", (OPEN, OPEN, OPEN, OPEN)),
+    "closed": ("/closed", (OPEN, OPEN, OPEN, OPEN)),
+    "first": ("/operator/first/word", (GONE, GONE, GONE, GONE)),
+    "agree": ("/agree", (IN, OPEN, AWAY, AWAY)),
+    "account_login": ("/sign-in", (OPEN, AGREE, AWAY, AWAY)),
+    "account_signup": ("/sign-up", (OPEN, AGREE, AWAY, AWAY)),
+    "account_email_verification_sent": ("/sign-up/verify", (IN, IN, AWAY, AWAY)),
+    "account_inactive": ("/sign-in/inactive", (OPEN, OPEN, OPEN, OPEN)),
+    "account_reset_password": ("/password/forgotten", (OPEN, OPEN, OPEN, OPEN)),
+    "account_confirm_password_reset_code": ("/password/forgotten/code", (IN, IN, IN, IN)),
+    "account_complete_password_reset": ("/password/forgotten/new", (AWAY, AWAY, AWAY, AWAY)),
+    "account_password_reset_completed": ("/password/forgotten/done", (OPEN, OPEN, OPEN, OPEN)),
+    "account_logout": ("/sign-out", (IN, IN, OPEN, OPEN)),
+    "account_change_password": ("/password", (IN, IN, OPEN, OPEN)),
+    "account_reauthenticate": ("/password/confirm", (IN, IN, OPEN, OPEN)),
+    "account_email": ("/email", (IN, IN, GONE, GONE)),
+    "account_set_password": ("/password/set", (IN, IN, AWAY, AWAY)),
+    "me": ("/me", (IN, IN, OPEN, OPEN)),
+    "name": ("/me/name", (IN, IN, OPEN, OPEN)),
+    "accesses": ("/me/accesses", (IN, IN, OPEN, OPEN)),
+    "close": ("/me/close", (IN, IN, OPEN, OPEN)),
+    "operator": ("/operator", (IN, IN, GONE, OPEN)),
+    "components": ("/dev/components", (GONE, GONE, GONE, GONE)),
+    "mail": ("/dev/mail", (GONE, GONE, GONE, GONE)),
+}
+#: Routes that only take forms, with a form.
+FORMS: dict[str, tuple[str, dict[str, str]]] = {
+    "language": ("/language", {"language": "es"}),
+    "choose": ("/me/purposes/understand", {"kind": "objection"}),
+}
+
+
+@pytest.fixture
+def everybody(browser: Browser, owner: Connection[Any]) -> dict[str, Browser]:
+    unagreed, alice, olga = Browser(), Browser(), Browser()
+    unagreed.begin("eve@harbor.example", "Eve")
+    alice.sign_up(owner, "alice@harbor.example")
+    olga.sign_up(owner, "olga@harbor.example", "Olga")
+    owner.execute("UPDATE troth.people_account SET is_operator = true WHERE email = 'olga@harbor.example'")
+    return {"nobody": browser, "unagreed": unagreed, "alice": alice, "olga": olga}
+
+
+def seen(answer: Any) -> str:
+    """Return what an answer is, in this table's words."""
+    if answer.status_code == 404:
+        return GONE
+    if answer.status_code in (302, 303):
+        where = answer.headers["Location"].partition("?")[0]
+        return {"/sign-in": IN, "/agree": AGREE}.get(where, AWAY)
+    assert answer.status_code == 200, answer.status_code
+    return OPEN
+
+
+def test_every_route_is_listed_with_its_audience_and_walked_here(browser: Browser) -> None:
+    from troth.config.urls import urlpatterns
+    from troth.web.routes import ROUTES
+
+    names = {pattern.name for pattern in urlpatterns}
+    assert names == set(ROUTES) == set(EXPECTED) | set(FORMS)
+
+
+def test_each_route_opens_for_whom_it_is_meant(everybody: dict[str, Browser]) -> None:
+    wrong = []
+    for name, (path, expected) in EXPECTED.items():
+        for who, wanted in zip(WHO, expected, strict=True):
+            got = seen(everybody[who].get(path))
+            if got != wanted:
+                wrong.append((name, who, got, wanted))
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_forms_without_a_page_take_no_other_request(everybody: dict[str, Browser]) -> None:
+    for path, _ in FORMS.values():
+        assert everybody["alice"].get(path).status_code == 405
+    assert seen(everybody["nobody"].post(*FORMS["choose"])) == IN
+    assert seen(everybody["unagreed"].post(*FORMS["choose"])) == IN
+    assert everybody["alice"].post(*FORMS["choose"]).status_code == 302
+
+
+def test_a_route_that_is_not_listed_opens_for_nobody(
+    everybody: dict[str, Browser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from troth.web.routes import ROUTES
+
+    monkeypatch.delitem(ROUTES, "policy")
+    assert [everybody[who].get("/policy").status_code for who in WHO] == [404] * 4
+
+
+def test_what_is_not_yours_answers_as_what_is_not_there(everybody: dict[str, Browser]) -> None:
+    import re
+
+    def told(path: str) -> str:
+        page = everybody["alice"].get(path).content.decode()
+        return re.sub(r'csrfmiddlewaretoken" value="\w+"|name="next" value="[^"]*"', "", page)
+
+    assert told("/operator") == told("/no-such-page")
+
+
+def test_without_the_gate_the_operators_page_would_open(
+    everybody: dict[str, Browser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control taken away."""
+    from troth.web.gate import Gate
+
+    monkeypatch.setattr(Gate, "process_view", lambda *_: None)
+    alice = Browser()
+    alice.cookies = everybody["alice"].cookies
+    assert alice.get("/operator").status_code == 200
+
+
+def test_a_page_shows_only_ones_own_name(everybody: dict[str, Browser]) -> None:
+    assert "Olga" in everybody["olga"].get("/me").content.decode()
+    for path, _ in EXPECTED.values():
+        assert "Olga" not in everybody["alice"].get(path).content.decode(), path
