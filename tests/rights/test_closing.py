@@ -1,0 +1,130 @@
+"""Closing an account: what goes, goes at once; what stays is named before, and nobody can sign in again."""
+
+from typing import Any
+
+import pytest
+from psycopg import Connection
+
+from tests.browsing import PASSWORD, Browser
+
+ALICE, BOB = "alice@harbor.example", "bob@harbor.example"
+
+
+def closed(browser: Browser) -> Any:
+    return browser.post("/me/close", {"password": PASSWORD})
+
+
+def test_the_page_says_before_what_goes_and_what_stays(browser: Browser, owner: Connection[Any]) -> None:
+    from troth.rights.queries import fates
+
+    browser.sign_up(owner, ALICE)
+    page = browser.get("/me/close").content.decode()
+    for fate in fates():
+        assert fate.what in page
+        if not fate.goes_at_once:
+            assert ("up to a year" if fate.days == 365 else f"up to {fate.days} days") in page
+    assert {fate.table: fate.days for fate in fates()} == {
+        "person": 30, "device": 90, "access": 90, "agreement": 365, "choice": 365,
+    }  # fmt: skip
+
+
+def test_closing_ends_account_sessions_and_tokens(browser: Browser, owner: Connection[Any]) -> None:
+    from troth.people import queries
+
+    alice = browser.sign_up(owner, ALICE)
+    elsewhere = Browser()
+    elsewhere.sign_in(ALICE)
+    elsewhere.get("/me")
+    token = elsewhere.cookies["__Host-viewer"].value
+    answer = closed(browser)
+    assert answer.headers["Location"] == "/closed"
+    assert answer.headers["Clear-Site-Data"] == '"cookies", "storage"'
+    assert browser.get("/closed").status_code == 200
+    assert elsewhere.get("/me").status_code == 303
+    assert queries.profile(token) is None
+    for table in ("people_account", "account_emailaddress", "request_token", "notice"):
+        assert owner.execute(f"SELECT count(*) FROM troth.{table}".encode()).fetchone() == (0,), table
+    assert not [row for row in owner.execute("SELECT session_key FROM troth.django_session") if row[0] == "alice"]
+    assert owner.execute("SELECT ended_at IS NOT NULL FROM troth.subject WHERE subject = %s", (alice,)).fetchone() == (
+        True,
+    )
+    assert "ended" not in elsewhere.sign_in(ALICE).content.decode()
+
+
+def test_the_sessions_of_who_leaves_are_gone_and_only_theirs(browser: Browser, owner: Connection[Any]) -> None:
+    from troth.people.actions import Account, end_sessions
+
+    browser.sign_up(owner, ALICE)
+    bob = Browser()
+    bob.sign_up(owner, BOB, "Bob")
+    Browser().sign_in(ALICE)
+    assert end_sessions(Account.objects.get(email=ALICE)) == 2
+    assert browser.get("/me").status_code == 303
+    assert bob.get("/me").status_code == 200
+
+
+def test_what_stays_is_marked_and_serves_only_who_may_still_use_it(browser: Browser, owner: Connection[Any]) -> None:
+    from troth.database import connect
+
+    alice = browser.sign_up(owner, ALICE)
+    browser.post("/me/purposes/announce", {"kind": "consent"})
+    with connect.acting("announce") as announce:
+        assert announce.execute("SELECT email FROM person").fetchall() == [(ALICE,)]
+    closed(browser)
+    with connect.acting("announce") as announce:
+        assert announce.execute("SELECT email FROM person").fetchall() == []
+    rows = owner.execute("SELECT ended_at IS NOT NULL FROM troth.person WHERE subject = %s", (alice,)).fetchall()
+    assert rows == [(True,)]
+
+
+def test_what_stayed_goes_when_its_time_has_passed(browser: Browser, owner: Connection[Any]) -> None:
+    from troth.database import connect
+
+    browser.sign_up(owner, ALICE)
+    closed(browser)
+    for table in ("person", "agreement"):
+        owner.execute(
+            f"UPDATE troth.{table} SET at = at - interval '366 days', ended_at = ended_at - interval '366 days'".encode()
+        )
+    with connect.acting("steward") as steward:
+        steward.execute("SELECT troth.sweep()")
+    for table in ("person", "agreement"):
+        assert owner.execute(f"SELECT count(*) FROM troth.{table}".encode()).fetchone() == (0,), table
+
+
+def test_the_wrong_password_closes_nothing(browser: Browser, owner: Connection[Any]) -> None:
+    browser.sign_up(owner, ALICE)
+    assert browser.post("/me/close", {"password": "not this one at all"}).status_code == 422
+    assert browser.get("/me").status_code == 200
+
+
+def test_all_of_it_or_nothing(browser: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    from troth.rights import actions
+
+    browser.sign_up(owner, ALICE)
+    monkeypatch.setattr(actions, "SQL", {"end_subject": "SELECT 1 / 0, %(subject)s, %(reason)s"})
+    assert closed(browser).status_code == 500
+    assert owner.execute("SELECT count(*) FROM troth.people_account").fetchone() == (1,)
+    assert browser.get("/me").status_code == 200
+
+
+def test_the_address_is_free_for_a_new_beginning(browser: Browser, owner: Connection[Any]) -> None:
+    first = browser.sign_up(owner, ALICE)
+    closed(browser)
+    again = Browser()
+    second = again.sign_up(owner, ALICE)
+    assert first != second
+    assert again.get("/me").status_code == 200
+
+
+def test_somebody_a_new_version_reached_may_leave_without_agreeing(browser: Browser, owner: Connection[Any]) -> None:
+    from psycopg.types.json import Jsonb
+
+    browser.sign_up(owner, ALICE)
+    again = Jsonb({"version": 2, "floor": True, "digest": "2" * 64})
+    owner.execute(
+        "INSERT INTO troth.policy_version SELECT (jsonb_populate_record(v, %s)).* FROM troth.policy_version v", (again,)
+    )
+    assert browser.agree("decline").headers["Location"] == "/me/close"
+    assert closed(browser).headers["Location"] == "/closed"
+    assert owner.execute("SELECT count(*) FROM troth.people_account").fetchone() == (0,)
