@@ -44,7 +44,7 @@ class Serving:
         return self.log.read_text("utf-8", "replace")
 
     def start(self, seconds: float = 90) -> "Serving":
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("TROTH_", "DJANGO_", "DATABASE_URL"))}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("TROTH_", "DJANGO_"))}
         environment |= {"TROTH_UNLIMITED": "1", "PYTHONUNBUFFERED": "1"}
         command = [str(TROTH), "serve", "--port", str(self.port), "--data", str(self.data), *self.arguments]
         before = self.said.count("troth is ready") if self.log.exists() else 0

@@ -61,7 +61,7 @@ def address(role: str, password: str) -> str:
     """Return the connection string that psql takes as it is: a Unix socket for the embedded server, else over TLS."""
     where = place.current()
     told = {"host": where.host, "port": str(where.port)} | dict(where.tls)
-    if where.external and not where.host.startswith("/"):
+    if where.external and where.host not in connect.LOOPBACK and not where.host.startswith("/"):
         told.setdefault("sslmode", "verify-full")
     query = "&".join(f"{name}={quote(value, safe='')}" for name, value in told.items())
     return f"postgresql://{quote(role)}:{quote(password, safe='')}@/{quote(where.database)}?{query}"

@@ -11,6 +11,7 @@ from typing import Any
 from troth.database import connect, embedded, place
 from troth.database.account import Account
 from troth.database.errors import BackupRefusal
+from troth.database.observe import is_superuser
 from troth.database.place import Place
 from troth.policy.sql import create_database
 
@@ -23,6 +24,12 @@ def create(where: Place, folder: Path) -> int:
     """Write a backup into a new folder and return its bytes. Raises BackupRefusal; what was begun is then removed."""
     if folder.exists():
         raise BackupRefusal(f"`{folder}` exists already", advice="name a folder that does not")
+    with connect.owning(where) as connection:
+        if not is_superuser(connection):
+            sentence = (
+                "the owner of this database is no superuser, so that PostgreSQL shows it neither roles nor all rows"
+            )
+            raise BackupRefusal(sentence, advice="back the server up by its own means, and the data folder beside it")
     new = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         new.mkdir(mode=0o700, parents=True)

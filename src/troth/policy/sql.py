@@ -81,11 +81,13 @@ def _role(name: str, value: str, *, superuser: bool) -> Fact:
     plain = f"{'LOGIN' if value else 'NOLOGIN'} NOCREATEDB NOCREATEROLE INHERIT"
     # A non-superuser may not even name these, and never can have given them.
     plain += " NOSUPERUSER NOREPLICATION NOBYPASSRLS" if superuser else ""
+    # Nor can it own through a twin, or end a reader's session, without being a member.
+    keeps = f"; GRANT {quoted(name)} TO CURRENT_USER WITH INHERIT TRUE, SET {'FALSE' if value else 'TRUE'}"
     return Fact(
         Kind.ROLE,
         name,
         value,
-        make=f"CREATE ROLE {quoted(name)} {plain}",
+        make=f"CREATE ROLE {quoted(name)} {plain}{'' if superuser else keeps}",
         remake=f"ALTER ROLE {quoted(name)} {plain}",
     )
 
@@ -166,7 +168,11 @@ def _functions(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
 def _function(function: Function, target: Target) -> Fact:
     signature = f"troth.{function.name}({function.arguments})"
     owner = target.role(function.owner)
-    made = f"{function.sql}; ALTER FUNCTION {signature} OWNER TO {quoted(owner)};"
+    handed = f"ALTER FUNCTION {signature} OWNER TO {quoted(owner)}"
+    if not target.superuser:  # who takes a function over must for that moment be able to make one
+        create = f"CREATE ON SCHEMA troth {{}} {quoted(owner)}"
+        handed = f"GRANT {create.format('TO')}; {handed}; REVOKE {create.format('FROM')}"
+    made = f"{function.sql}; {handed};"
     made += f" REVOKE ALL ON FUNCTION {signature} FROM PUBLIC"
     return Fact(
         Kind.FUNCTION,

@@ -9,8 +9,8 @@ def drop(thing: str) -> str:
 
 
 def drop_role(name: str) -> str:
-    """Drop a role with everything it was granted."""
-    return f"DROP OWNED BY {quoted(name)}; DROP ROLE {quoted(name)}"
+    """Drop a role; what it was granted are facts of their own, and are taken back before."""
+    return f"DROP ROLE {quoted(name)}"
 
 
 def leave(role: str, who: str) -> str:
