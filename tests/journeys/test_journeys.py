@@ -59,7 +59,7 @@ def test_from_sign_up_to_leaving(service: Serving, visit: Visit) -> None:
     alice.press("Close my account")
     assert alice.title() == "Your account is closed"
     alice.go("/sign-in")
-    alice.page.get_by_label("Email").fill("alice@harbor.example")
+    alice.page.get_by_label("E-mail address").fill("alice@harbor.example")
     alice.page.get_by_label("Password").fill(PASSWORD)
     alice.press("Sign in")
     assert alice.page.url.endswith("/sign-in")
@@ -101,7 +101,7 @@ def test_signing_out_and_in_again_changes_the_session(visit: Visit) -> None:
     assert "/sign-in" in old.page.url
     assert old.context.request.get(carol.service.address + "/api/v1/me").status == 401
     carol.go("/sign-in")
-    carol.page.get_by_label("Email").fill("carol@harbor.example")
+    carol.page.get_by_label("E-mail address").fill("carol@harbor.example")
     carol.page.get_by_label("Password").fill(PASSWORD)
     carol.press("Sign in")
     assert carol.title() == "Your data"
@@ -115,7 +115,7 @@ def test_a_forgotten_password_by_code(visit: Visit) -> None:
     erin.join("erin@harbor.example", "Erin")
     other = visit()
     other.go("/password/forgotten")
-    other.page.get_by_label("Email").fill("erin@harbor.example")
+    other.page.get_by_label("E-mail address").fill("erin@harbor.example")
     other.press("Send the code")
     time.sleep(1)
     other.page.get_by_label("Code").fill(other.code("erin@harbor.example"))
@@ -126,7 +126,7 @@ def test_a_forgotten_password_by_code(visit: Visit) -> None:
     other.press("Save")
     erin.go("/me")
     assert "/sign-in" in erin.page.url
-    erin.page.get_by_label("Email").fill("erin@harbor.example")
+    erin.page.get_by_label("E-mail address").fill("erin@harbor.example")
     erin.page.get_by_label("Password").fill("four words that nobody guesses")
     erin.press("Sign in")
     assert erin.title() == "Your data"

@@ -109,7 +109,13 @@ ACCOUNT_ADAPTER = "troth.web.adapter.Adapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-ACCOUNT_FORMS = {"signup": "troth.web.forms.SignUp"}
+ACCOUNT_FORMS = {
+    "signup": "troth.web.forms.SignUp",
+    "login": "troth.web.forms.Login",
+    "reset_password": "troth.web.forms.Forgotten",
+    "reset_password_from_key": "troth.web.forms.NewPassword",
+    "change_password": "troth.web.forms.ChangePassword",
+}
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from allauth.account.forms import SignupForm
+from allauth.account.forms import ChangePasswordForm, LoginForm, ResetPasswordForm, ResetPasswordKeyForm, SignupForm
 from django import forms
 from django.db import transaction
 from django.http import HttpRequest
@@ -56,6 +56,41 @@ class SignUp(SignupForm):
         """Save account, subject, person and address together or not at all."""
         with transaction.atomic():
             return super().save(request)
+
+
+class Plain:
+    """A form of the sign-in library in our words: one name for each thing, and no words inside the fields."""
+
+    fields: dict[str, forms.Field]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Django's signature
+        """Rename what is called otherwise elsewhere, and empty the fields."""
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            field.widget.attrs.pop("placeholder", None)
+            if name in ("login", "email"):
+                field.label = _("E-mail address")
+
+
+class Login(Plain, LoginForm):
+    """Sign in; the link for a forgotten password stands below the form."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Django's signature
+        """Drop the library's own link."""
+        super().__init__(*args, **kwargs)
+        self.fields["password"].help_text = ""
+
+
+class Forgotten(Plain, ResetPasswordForm):
+    """Ask for a code for a new password."""
+
+
+class NewPassword(Plain, ResetPasswordKeyForm):
+    """Choose the new password."""
+
+
+class ChangePassword(Plain, ChangePasswordForm):
+    """Change a password that is known."""
 
 
 class Name(forms.Form):
