@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import troth.web
 from django.utils.translation.template import templatize
+
+import troth.web
 
 WEB = Path(troth.web.__file__).parent
 HOME = WEB / "locale/es/LC_MESSAGES"
