@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,8 @@ SQL = load("troth.database.sql")
 #: Months of partitions that stand ready before and after the present one.
 BEFORE, AHEAD = 4, 3
 ROUND = 60.0
+#: Seconds that a purpose's statement may last, as its connections are told too; and horizons that are remembered.
+LONGEST, HORIZONS = 60.0, 500
 
 
 @dataclass(slots=True)
@@ -37,6 +40,7 @@ class Keeper:
     where: Place
     tell: Callable[[str], None] = lambda _: None
     next_round: float = 0.0
+    horizons: deque[tuple[datetime, str]] = field(default_factory=lambda: deque(maxlen=HORIZONS))
     kinds: Mapping[str, Callable[[Connection[Any], dict[str, Any]], dict[str, Any]]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,12 +75,19 @@ class Keeper:
                 told = {"request": request, "granted": granted, "answer": Jsonb(answer)}
                 connection.execute(SQL["answer_request"].encode(), told)
             connection.execute(SQL["forget_answer"].encode())
-            machine = [self.where.role(part) for part in (*LOGINS, *TWINS)]
-            connection.execute(SQL["end_old_snapshots"].encode(), {"machine": machine})
+            self._end_old_snapshots(connection)
             if time.monotonic() >= self.next_round:
                 self.next_round = time.monotonic() + ROUND
                 self._partitions(connection)
                 self._sweep()
+
+    def _end_old_snapshots(self, connection: Connection[Any]) -> None:
+        row = connection.execute(SQL["horizon"].encode()).fetchone()
+        if row:
+            self.horizons.append(row)
+        told: dict[str, Any] = {"machine": [self.where.role(part) for part in (*LOGINS, *TWINS)], "longest": LONGEST}
+        told |= {"moments": [moment for moment, _ in self.horizons], "horizons": [xmin for _, xmin in self.horizons]}
+        connection.execute(SQL["end_old_snapshots"].encode(), told)
 
     def _create(self) -> None:
         if self.where.external:

@@ -31,9 +31,18 @@ SELECT troth.sweep()
 -- name: databases
 SELECT 1 FROM pg_database WHERE datname = %(name)s
 
+-- name: horizon
+-- Statements that begin from now on see every transaction older than this one.
+SELECT clock_timestamp(), pg_snapshot_xmin(pg_current_snapshot())::text
+
 -- name: end_old_snapshots
--- A role may choose REPEATABLE READ; withdrawal bites there too once the snapshot is older than five seconds.
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND usename <> ALL(%(machine)s) AND starts_with(usename, current_database() || '_')
-  AND backend_xmin IS NOT NULL AND state LIKE 'idle in transaction%%'
-  AND xact_start < clock_timestamp() - interval '5 seconds'
+-- A role may choose REPEATABLE READ; withdrawal bites there too once the snapshot is older than five seconds, whether it
+-- is held idle or by keeping busy: its horizon is then older than one remembered from before the present statement.
+-- A single statement sees what it began with; it may not take longer than `longest`, whatever timeout a role sets itself.
+SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity AS a
+WHERE a.datname = current_database() AND a.usename <> ALL(%(machine)s) AND starts_with(a.usename, current_database() || '_')
+  AND a.backend_xmin IS NOT NULL AND a.xact_start < clock_timestamp() - interval '5 seconds'
+  AND (a.state LIKE 'idle in transaction%%' OR a.query_start < clock_timestamp() - make_interval(secs => %(longest)s)
+       OR EXISTS (
+           SELECT 1 FROM unnest(%(moments)s::timestamptz[], %(horizons)s::text[]) AS h (moment, horizon)
+           WHERE h.moment <= a.query_start AND age(a.backend_xmin) > age(h.horizon::xid)))
