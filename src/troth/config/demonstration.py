@@ -67,6 +67,7 @@ def main() -> None:
     os.environ["TROTH_UNLIMITED"] = "1"
     django.setup()
     from troth.people.actions import Account  # noqa: PLC0415 - Django must be set up first
+    from troth.web.operating import use_up  # noqa: PLC0415
 
     if Account.objects.exists():
         print("there are people already; the demonstration left them alone")  # noqa: T201
@@ -75,6 +76,7 @@ def main() -> None:
     visitors = people(chance)
     stored = asyncio.run(accesses(visitors, chance))
     choices(chance)
+    use_up()  # Olga operates; another operator's link would open nothing
     print(f"{len(NAMES)} people and {stored:,} accesses")  # noqa: T201
     print(f"sign in as alice@harbor.example with: {PASSWORD}")  # noqa: T201
     print("the operator's account is olga@harbor.example, with the same password")  # noqa: T201
