@@ -6,6 +6,9 @@ SELECT rolname, concat_ws(' ',
     CASE WHEN rolreplication THEN 'replication' END, CASE WHEN rolbypassrls THEN 'bypassrls' END,
     CASE WHEN NOT rolinherit THEN 'noinherit' END)
 FROM pg_roles WHERE starts_with(rolname, current_database() || '_') AND rolname <> %(owner)s
+  -- A neighbour's roles begin with its longer name: `troth_staging_door` is no role of `troth`.
+  AND NOT EXISTS (SELECT 1 FROM pg_database AS d WHERE starts_with(d.datname, current_database() || '_')
+                  AND starts_with(rolname, d.datname || '_'))
 
 -- name: observed_members
 SELECT role.rolname, who.rolname, concat_ws(' ',
@@ -78,6 +81,8 @@ WHERE n.nspname = 'troth' AND c.relkind IN ('r', 'p') AND a.attgenerated <> '' A
 SELECT rolname, rolpassword FROM pg_authid
 WHERE starts_with(rolname, current_database() || '_') AND rolcanlogin AND rolname <> %(owner)s
   AND NOT starts_with(rolname, current_database() || '_analyst_')
+  AND NOT EXISTS (SELECT 1 FROM pg_database AS d WHERE starts_with(d.datname, current_database() || '_')
+                  AND starts_with(rolname, d.datname || '_'))
 
 -- name: observed_strangers
 -- Whatever else could copy, divert or reach personal data, and that no plan ever writes.

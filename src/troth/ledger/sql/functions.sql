@@ -11,7 +11,7 @@
 --   actor, subject = HMAC-SHA-256(salt, the uuid's 16 bytes), one salt per entry and person, in ledger_salt
 --
 -- Raises TR030 when the action is no word, or when a fact could say who somebody is: facts are flat; a value is null,
--- a boolean, an integer of at most 15 digits, a word, or a SHA-256 in hex.
+-- a boolean, an integer of at most 15 digits, a word, or a SHA-256 in hex. Raises TR031 when a viewer names another.
 CREATE OR REPLACE FUNCTION troth.record(what text, who uuid, whom uuid, told jsonb) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
@@ -45,6 +45,13 @@ BEGIN
            END
     ) THEN
         RAISE EXCEPTION 'a fact could say who somebody is' USING ERRCODE = 'TR030';
+    END IF;
+
+    -- A viewer acts in nobody's name but their own, whatever statement was slipped into a page.
+    IF session_user = current_database() || '_self' THEN
+        IF who IS NULL OR whom IS DISTINCT FROM who OR who IS DISTINCT FROM troth.viewer() THEN
+            RAISE EXCEPTION 'a viewer records only what they did themselves' USING ERRCODE = 'TR031';
+        END IF;
     END IF;
 
     -- One writer at a time, and a statement of its own after the lock, so that the head it reads is the last committed one.
