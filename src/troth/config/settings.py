@@ -78,12 +78,12 @@ def _database() -> dict[str, Any]:
     named = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     options: dict[str, Any] = {key: value for key, value in told.items() if key not in named}
     if role == "door":
-        options["pool"] = {"min_size": 1, "max_size": 10, "timeout": 15, "max_idle": 120, "check": None}
-        options["pool"].pop("check")
+        options["pool"] = {"min_size": 1, "max_size": 10, "timeout": 15, "max_idle": 120}
     return {
         "ENGINE": "django.db.backends.postgresql",
         **{named[k]: v for k, v in told.items() if k in named},
         "OPTIONS": options,
+        "CONN_HEALTH_CHECKS": True,  # a pooled connection may be from before the database was started again
     }
 
 
