@@ -14,6 +14,7 @@ from troth.people.errors import NameRefusal
 from troth.policy.explain import field_sentence
 from troth.policy.meaning import Occasion
 
+LONG = _("At least 15 characters; a few words in a row are easy to remember.")
 FIELDS = {"email": "person.email", "name": "person.name", "password1": "person.password"}
 
 
@@ -48,8 +49,7 @@ class SignUp(SignupForm):
             self.fields[field].widget.attrs.pop("placeholder", None)
         self.fields["email"].label = _("E-mail address")
         self.fields["password1"].label = _("Password")
-        longer = _("At least 15 characters; a few words in a row are easy to remember.")
-        self.fields["password1"].help_text = f"{longer} {self.fields['password1'].help_text}"
+        self.fields["password1"].help_text = f"{LONG} {self.fields['password1'].help_text}"
         self.fields["password1"].widget.attrs |= {"minlength": "15", "autocomplete": "new-password"}
 
     def save(self, request: HttpRequest) -> Any:  # noqa: ANN401 - the library's signature
@@ -58,8 +58,17 @@ class SignUp(SignupForm):
             return super().save(request)
 
 
+LABELS = {
+    "login": _("E-mail address"),
+    "email": _("E-mail address"),
+    "oldpassword": _("Your password"),
+    "password1": _("A new password"),
+    "password2": _("The new password again"),
+}
+
+
 class Plain:
-    """A form of the sign-in library in our words: one name for each thing, and no words inside the fields."""
+    """A form of the sign-in library in our words: one name for each thing, and nothing written inside the fields."""
 
     fields: dict[str, forms.Field]
 
@@ -68,17 +77,12 @@ class Plain:
         super().__init__(*args, **kwargs)
         for name, field in self.fields.items():
             field.widget.attrs.pop("placeholder", None)
-            if name in ("login", "email"):
-                field.label = _("E-mail address")
+            field.label = LABELS.get(name, field.label)
+            field.help_text = LONG if name == "password1" else ""
 
 
 class Login(Plain, LoginForm):
     """Sign in; the link for a forgotten password stands below the form."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Django's signature
-        """Drop the library's own link."""
-        super().__init__(*args, **kwargs)
-        self.fields["password"].help_text = ""
 
 
 class Forgotten(Plain, ResetPasswordForm):
