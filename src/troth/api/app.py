@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import datetime
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -61,14 +60,15 @@ class Lean:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a refusal is JSON with a code, a sentence and what to do."""
+        status, allowed = 200, ""
         try:
-            status, body = 200, await self._route(scope)(scope, receive)
+            body = await self._route(scope)(scope, receive)
         except Refusal as refusal:
-            status, body = refusal.status, refusal.body
+            status, body, allowed = refusal.status, refusal.body, refusal.allowed
         except (Error, TimeoutError):
             away = Refusal("unavailable")
             status, body = away.status, away.body
-        await answer(send, status, body, head=scope["method"] == "HEAD")
+        await answer(send, status, body, head=scope["method"] == "HEAD", allowed=allowed)
 
     def _route(self, scope: Scope) -> Callable[[Scope, Receive], Awaitable[Any]]:
         methods = self.routes.get(scope["path"])
@@ -76,7 +76,7 @@ class Lean:
             raise Refusal("not-found")
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         if method not in methods:
-            raise Refusal("method")
+            raise Refusal("method", allowed="GET, HEAD" if "GET" in methods else ", ".join(methods))
         return methods[method]
 
     async def health(self, _scope: Scope, _receive: Receive) -> Any:  # noqa: ANN401 - JSON
@@ -116,6 +116,8 @@ class Lean:
         except (msgspec.DecodeError, RecursionError) as error:
             raise Refusal("body", str(error)) from error
         token = await self._viewer(scope)
+        if "\0" in wish.purpose + wish.kind:  # which no text of the database can hold
+            raise Refusal("purpose-unknown")
         try:
             async with self._bound(token) as connection:
                 await connection.execute(SQL["choose"], (wish.purpose, wish.kind))
@@ -155,8 +157,8 @@ class Lean:
         return self.pool.connection()
 
 
-async def answer(send: Send, status: int, body: Any, *, head: bool = False) -> None:  # noqa: ANN401 - JSON
-    """Send JSON."""
+async def answer(send: Send, status: int, body: Any, *, head: bool = False, allowed: str = "") -> None:  # noqa: ANN401
+    """Send JSON; `allowed` names the methods that a path takes (RFC 9110, 15.5.6)."""
     content = msgspec.json.encode(body, enc_hook=str)
     headers = [
         (b"content-type", b"application/json"),
@@ -166,6 +168,8 @@ async def answer(send: Send, status: int, body: Any, *, head: bool = False) -> N
         (b"strict-transport-security", b"max-age=31536000"),
         (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     ]
+    if allowed:
+        headers.append((b"allow", allowed.encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else content})
 
@@ -188,11 +192,13 @@ def header(scope: Scope, name: bytes) -> bytes:
 
 
 def cookie(scope: Scope) -> str:
-    """Return the viewer's token that the browser holds, or nothing."""
-    jar: SimpleCookie = SimpleCookie()
-    with contextlib.suppress(CookieError):
-        jar.load(header(scope, b"cookie").decode("latin-1"))
-    return jar[COOKIE].value if COOKIE in jar else ""
+    """Return the viewer's token that the browser holds, or nothing; other cookies may be as odd as they like."""
+    held = ""
+    for part in header(scope, b"cookie").decode("latin-1").split(";"):
+        name, _, value = part.partition("=")
+        if name.strip() == COOKIE:
+            held = value.strip().strip('"')
+    return held
 
 
 def own_origin(scope: Scope) -> bool:

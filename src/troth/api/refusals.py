@@ -28,8 +28,9 @@ REFUSALS: dict[str, tuple[int, str, str]] = {
 class Refusal(Exception):
     """One of them."""
 
-    def __init__(self, code: str, detail: str = "") -> None:
+    def __init__(self, code: str, detail: str = "", *, allowed: str = "") -> None:
         """Look it up by its code."""
+        self.allowed = allowed
         self.status, sentence, advice = REFUSALS[code]
         self.body: dict[str, Any] = {
             "code": code,
