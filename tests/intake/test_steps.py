@@ -20,7 +20,18 @@ from troth.policy.plan import plan
 
 SOURCE = (Path(__file__).parents[2] / "policies" / "hosted-solutions.troth").read_text(encoding="utf-8")
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-SECRETS = ("token", "code", "password", "key", "signature", "session", "email", "access_token", "X-Api-Key", "reset_code")
+SECRETS = (
+    "token",
+    "code",
+    "password",
+    "key",
+    "signature",
+    "session",
+    "email",
+    "access_token",
+    "X-Api-Key",
+    "reset_code",
+)
 
 
 def decisions(source: str = SOURCE) -> Decisions:
@@ -37,7 +48,15 @@ def passed(event: Event, by: Decisions = DECIDED) -> Event:
 
 
 def an_access(**told: object) -> Event:
-    whole = {"at": now(), "method": "GET", "url": "/me", "status": 200, "ip": "192.0.2.77", "agent": FIREFOX, "subject": ordered_uuid()}
+    whole = {
+        "at": now(),
+        "method": "GET",
+        "url": "/me",
+        "status": 200,
+        "ip": "192.0.2.77",
+        "agent": FIREFOX,
+        "subject": ordered_uuid(),
+    }
     return Event(**(whole | told))  # type: ignore[arg-type]
 
 
@@ -73,8 +92,17 @@ def test_a_referrer_is_reduced_to_its_origin() -> None:
 def test_a_visitor_leaves_a_network_and_no_referrer_where_a_member_leaves_an_address() -> None:
     member = passed(an_access(referrer="https://elsewhere.example/a"))
     visitor = passed(a_visit(referrer="https://elsewhere.example/a"))
-    assert (member.occasion, member.ip, member.referrer) == (Occasion.ACCESS, "192.0.2.77", "https://elsewhere.example/")
-    assert (visitor.occasion, visitor.ip, visitor.referrer, visitor.system) == (Occasion.VISIT, "192.0.2.0/24", None, None)
+    assert (member.occasion, member.ip, member.referrer) == (
+        Occasion.ACCESS,
+        "192.0.2.77",
+        "https://elsewhere.example/",
+    )
+    assert (visitor.occasion, visitor.ip, visitor.referrer, visitor.system) == (
+        Occasion.VISIT,
+        "192.0.2.0/24",
+        None,
+        None,
+    )
 
 
 def test_an_address_is_coarsened_to_its_network() -> None:
@@ -88,7 +116,10 @@ def test_the_user_agent_becomes_browser_system_and_kind_and_is_itself_not_kept()
     found = passed(an_access())
     assert (found.browser, found.system, found.kind, found.agent) == ("Firefox 140", "Linux", "computer", None)
     assert described("curl/8.5.0")[2] == described("Mozilla/5.0 (compatible; Googlebot/2.1)")[2] == "robot"
-    assert described("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile/15E148 Safari/604.1")[2] == "phone"
+    assert (
+        described("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile/15E148 Safari/604.1")[2]
+        == "phone"
+    )
     assert described("Mozilla/5.0 (Linux; Android 14; SM-X700) Chrome/130.0 Safari/537.36")[2] == "tablet"
     assert described("") == described("-") == (None, None, None)
 
@@ -100,7 +131,11 @@ def test_what_the_policy_does_not_collect_is_refused_with_the_reason() -> None:
 
 
 def test_a_column_that_the_policy_stops_collecting_is_gone_from_what_is_kept() -> None:
-    narrower = decisions(SOURCE.replace("access.status, access.time, access.referrer, access.browser", "access.status, access.time, access.browser"))
+    narrower = decisions(
+        SOURCE.replace(
+            "access.status, access.time, access.referrer, access.browser", "access.status, access.time, access.browser"
+        )
+    )
     assert "referrer" not in narrower.kept[Occasion.ACCESS]
     assert passed(an_access(referrer="https://elsewhere.example/"), narrower).referrer is None
 
@@ -119,7 +154,11 @@ def test_what_is_older_than_every_window_or_from_the_future_is_refused() -> None
     member=st.booleans(),
 )
 def test_whatever_is_sent_the_steps_end_and_taking_them_twice_changes_nothing(
-    url: str, referrer: str, ip: str, agent: str, member: bool  # noqa: FBT001 - drawn
+    url: str,
+    referrer: str,
+    ip: str,
+    agent: str,
+    member: bool,  # noqa: FBT001 - drawn
 ) -> None:
     sent = (an_access if member else a_visit)(url=url, referrer=referrer, ip=ip, agent=agent)
     once = understood(sent, DECIDED)
@@ -132,10 +171,18 @@ def test_whatever_is_sent_the_steps_end_and_taking_them_twice_changes_nothing(
         assert text is None or text.encode().find(b"\0") < 0
 
 
-@given(secret=st.text(alphabet="abcdefghijklmnopqrstuvwxyz0123456789", min_size=5, max_size=60), name=st.sampled_from(SECRETS))
+@given(
+    secret=st.text(alphabet="abcdefghijklmnopqrstuvwxyz0123456789", min_size=5, max_size=60),
+    name=st.sampled_from(SECRETS),
+)
 def test_no_secret_survives_wherever_its_field_stands(secret: str, name: str) -> None:
     canary = f"canary{secret}"
-    for url in (f"/x?{name}={canary}", f"/x?a=1&{name}={canary}&b=2", f"/x?{name.upper()}={canary}", f"/x?{name}%20={canary}"):
+    for url in (
+        f"/x?{name}={canary}",
+        f"/x?a=1&{name}={canary}&b=2",
+        f"/x?{name.upper()}={canary}",
+        f"/x?{name}%20={canary}",
+    ):
         assert canary not in (stripped(url) or "")
 
 

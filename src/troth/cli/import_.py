@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import zlib
 from pathlib import Path
 
 import click
@@ -54,7 +55,7 @@ def access_log(files: tuple[Path, ...], source: str | None, shift_to_now: bool, 
                         advance=lambda done, task=task: progress.update(task, completed=done),  # type: ignore[misc]
                     )
                 )
-            except (OSError, EOFError) as error:
+            except (OSError, EOFError, zlib.error) as error:
                 raise DatabaseRefusal(
                     f"`{file}` cannot be read: {error}", advice="nothing of it beyond the last batch is lost"
                 ) from error

@@ -14,6 +14,7 @@ from typing import IO, Any
 import asyncpg
 
 from troth.database import place, published
+from troth.database.errors import DatabaseRefusal
 from troth.intake.event import Event, Refused, now, ordered_uuid
 from troth.intake.steps import Decisions, through
 from troth.intake.store import Store, open_pool
@@ -21,8 +22,10 @@ from troth.intake.store import Store, open_pool
 BATCH = 1_000
 LONGEST_LINE = 65_536
 #: host ident user [time] "request" status bytes, and for Combined "referrer" "user agent"; quotes inside are escaped.
+#: What could begin at many places is bounded, so that a hostile line costs no more than it is long.
 LINE = re.compile(
-    r'(?P<host>\S+) \S+ (?P<user>.*?) \[(?P<at>[^\]]+)\] "(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3}|-) (?:\d+|-)'
+    r'(?P<host>\S+) \S+ (?P<user>.{1,256}?) \[(?P<at>[^\]]{1,40})\] "(?P<request>(?:[^"\\]|\\.)*)"'
+    r" (?P<status>\d{3}|-) (?:\d+|-)"
     r'(?: "(?P<referrer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?(?:\s.*)?'
 )
 MONTHS = {name: place for place, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1)}  # noqa: SIM905 - one glance
@@ -68,7 +71,8 @@ async def bring_in(
 ) -> Tally:
     """Import one file and return what became of its lines; each batch is acknowledged after its commit.
 
-    `advance` hears the bytes read so far. Raises OSError or EOFError for a file that cannot be read to its end.
+    `advance` hears the bytes read so far. Raises OSError, EOFError or zlib.error for a file that cannot be read to its
+    end, and DatabaseRefusal when the database does not take a batch.
     """
     shift = now() - last_time(file) if shift_to_now else timedelta(0)
     decisions = Decisions.of((await asyncio.to_thread(published.current, "intake")).plan)
@@ -110,10 +114,16 @@ async def _commit(
             tally.refused[str(outcome)] += 1
         else:
             judged[line.key] = outcome
-    async with pool.acquire() as connection, connection.transaction():
-        rows = await connection.fetch("SELECT * FROM troth.import_keys($1)", list(judged))
-        fresh = [judged[row[0]] for row in rows]
-        await store.write(connection, fresh, decisions)
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch("SELECT * FROM troth.import_keys($1)", list(judged))
+            fresh = [judged[row[0]] for row in rows]
+            await store.write(connection, fresh, decisions)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise DatabaseRefusal(
+            f"the database did not take line {batch[0].number} of `{name}` and what follows ({type(error).__name__})",
+            advice="what came before is stored; run the same import again, and nothing is stored twice",
+        ) from error
     tally.stored += len(fresh)
     tally.already += len(judged) - len(fresh)
 

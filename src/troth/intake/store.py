@@ -47,6 +47,7 @@ def arguments(role: str) -> dict[str, Any]:
         "user": told["user"],
         "password": told["password"],
         "ssl": ssl,
+        "timeout": 10,
         "server_settings": {"search_path": "troth", "application_name": f"troth {role}"},
     }
 
