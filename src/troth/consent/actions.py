@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import DatabaseError, transaction
 from django.db import connection as door
-from psycopg import Error
+from psycopg import DataError, Error
 
 from troth.consent.errors import ConsentRefusal, NoSuchChoice, NoSuchPurpose, NotSignedIn, OutdatedAgreement
 from troth.database import connect
@@ -33,6 +33,8 @@ def choose(*, token: str, purpose: str, kind: str) -> None:
     try:
         with connect.acting("self", token=token) as connection:
             connection.execute(SQL["choose"].encode(), {"purpose": purpose, "kind": kind})
+    except DataError as error:  # signs that no text of the database can hold
+        raise NoSuchChoice("there is no such choice", advice="use the switches of your page") from error
     except Error as error:
         refusal = REFUSALS.get(error.sqlstate or "")
         if refusal is None:
