@@ -1,8 +1,24 @@
-"""`{{ name|say:"purpose" }}`: an identifier in human words."""
+"""Filters that speak: identifiers in human words, days in the order in which the language says them."""
+
+from datetime import date, datetime
 
 from django import template
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from troth.web.words import say
 
 register = template.Library()
 register.filter("say", say)
+
+
+@register.filter
+def day(value: date) -> str:
+    """Say a day in full."""
+    return date_format(value, _("j F Y"))
+
+
+@register.filter
+def moment(value: datetime) -> str:
+    """Say a day and the time, to the minute."""
+    return f"{day(value)}, {date_format(value, 'H:i')}"
