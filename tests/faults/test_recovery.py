@@ -31,11 +31,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 def asked(service: Serving, path: str) -> int:
     """Return the status of a page asked for with a session that the database has to look up."""
     trust = ssl.create_default_context(cafile=str(service.data / "tls" / "ca.pem"))
-    request = urllib.request.Request(
+    request = urllib.request.Request(  # noqa: S310 - our own service
         service.address + path, headers={"Cookie": "__Host-session=abcdefgh12345678abcdefgh12345678"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=20, context=trust) as answer:  # noqa: S310 - our own service
+        with urllib.request.urlopen(request, timeout=20, context=trust) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

@@ -82,8 +82,6 @@ def _database() -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.postgresql",
         **{named[k]: v for k, v in told.items() if k in named},
-        # Asked before it is lent: after a restart of PostgreSQL no request fails for a connection of before.
-        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": options,
         "CONN_HEALTH_CHECKS": True,  # a pooled connection may be from before the database was started again
     }
