@@ -141,9 +141,21 @@ def test_a_column_that_the_policy_stops_collecting_is_gone_from_what_is_kept() -
 
 
 def test_what_is_older_than_every_window_or_from_the_future_is_refused() -> None:
-    assert str(through(an_access(at=now() - timedelta(days=90)), DECIDED)) == "older-than-every-window"
-    assert isinstance(through(an_access(at=now() - timedelta(days=89, hours=23)), DECIDED), Event)
+    assert str(through(a_visit(at=now() - timedelta(days=90)), DECIDED)) == "older-than-every-window"
+    assert isinstance(through(a_visit(at=now() - timedelta(days=89, hours=23)), DECIDED), Event)
     assert str(through(an_access(at=now() + timedelta(hours=1)), DECIDED)) == "in-the-future"
+
+
+def test_the_windows_that_count_are_those_of_the_occasion() -> None:
+    """A visit that no use of visits may see any more is refused, though members' accesses are kept for longer."""
+    head, visits, tail = re.split(
+        r"(?=collect access.url, access.method[^\n]* on visit)|(?=collect access.url, access.time on)", SOURCE
+    )
+    shorter = decisions(head + visits.replace("    for protect 90 days as network\n", "") + tail)
+    for days, refused in ((29, False), (31, True)):
+        found = through(a_visit(at=now() - timedelta(days=days)), shorter)
+        assert (str(found) == "older-than-every-window") is refused
+    assert isinstance(through(an_access(at=now() - timedelta(days=31)), shorter), Event)
 
 
 @given(

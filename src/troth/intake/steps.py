@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from ua_parser import parse
 
 from troth.intake.event import Event, Refused, now
-from troth.policy.meaning import Occasion, Precision
+from troth.policy.meaning import Occasion, Precision, WindowKind
 from troth.policy.plan import Plan
 
 #: Names of query fields whose values are never kept, and what a value that gives itself away looks like.
@@ -32,18 +32,23 @@ class Decisions:
 
     kept: Mapping[Occasion, Mapping[str, Precision]]
     devices: Mapping[str, Precision]
-    oldest: timedelta | None
+    oldest: Mapping[Occasion, timedelta | None]
 
     @classmethod
     def of(cls, plan: Plan) -> "Decisions":
         """Compile."""
-        kept = {occasion: plan.kept_on(occasion, "access") for occasion in (Occasion.ACCESS, Occasion.VISIT)}
-        oldest = None
-        if any(kept.values()):
-            held = plan.longest("access")
-            if held.days and held.after_end is None:
-                oldest = timedelta(days=held.days)
+        occasions = (Occasion.ACCESS, Occasion.VISIT)
+        kept = {occasion: plan.kept_on(occasion, "access") for occasion in occasions}
+        oldest = {occasion: _longest(plan, occasion) for occasion in occasions}
         return cls(kept, plan.kept_on(Occasion.SIGN_IN, "device"), oldest)
+
+
+def _longest(plan: Plan, occasion: Occasion) -> timedelta | None:
+    """Return the longest window of an occasion's uses; None when one does not end with age."""
+    windows = [atom.window for unit in plan.units for atom in unit.atoms if atom.occasion is occasion]
+    if not windows or any(window.kind is not WindowKind.DAYS for window in windows):
+        return None
+    return timedelta(days=max(window.days for window in windows))
 
 
 Step = Callable[[Event, Decisions], "Event | Refused"]
@@ -62,7 +67,8 @@ def judge(event: Event, decisions: Decisions) -> Event | Refused:
     if not decisions.kept[event.occasion]:
         return Refused("not-collected", f"on {event.occasion}")
     age = now() - event.at
-    if decisions.oldest is not None and age >= decisions.oldest:
+    oldest = decisions.oldest[event.occasion]
+    if oldest is not None and age >= oldest:
         return Refused("older-than-every-window")
     if age < -FUTURE:
         return Refused("in-the-future")
