@@ -78,7 +78,7 @@ def _database() -> dict[str, Any]:
     named = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     options: dict[str, Any] = {key: value for key, value in told.items() if key not in named}
     if role == "door":
-        options["pool"] = {"min_size": 1, "max_size": 10, "timeout": 15, "max_idle": 120}
+        options["pool"] = {"min_size": 1, "max_size": 10, "timeout": 15, "max_idle": 120, "reset": connect.forget}
     return {
         "ENGINE": "django.db.backends.postgresql",
         **{named[k]: v for k, v in told.items() if k in named},
