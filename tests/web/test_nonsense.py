@@ -22,6 +22,20 @@ ODD = (
     "0001-01-01",
     "9999-12-31T23:59:59Z",
 )
+#: path -> the fields of its form, for somebody signed in and for nobody.
+SIGNED_IN: dict[str, tuple[str, ...]] = {
+    "/me/name": ("name",),
+    "/me/close": ("password",),
+    "/me/purposes/announce": ("kind",),
+    "/language": ("language", "next"),
+    "/password": ("oldpassword", "password1"),
+}
+NOBODY: dict[str, tuple[str, ...]] = {
+    "/sign-in": ("login", "password", "next"),
+    "/sign-up": ("email", "name", "password1"),
+    "/password/forgotten": ("email",),
+    "/agree": ("policy", "answer"),
+}
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -35,18 +49,12 @@ def test_odd_values_of_forms_and_queries(browser: Browser, owner: Connection[Any
     statuses = {
         field: browser.get(f"/me/accesses?{field}={text}").status_code for field in ("day", "path", "before", "other")
     }
-    for path, fields in (
-        ("/me/name", ("name",)), ("/me/close", ("password",)), ("/me/purposes/announce", ("kind",)),
-        ("/language", ("language", "next")), ("/password", ("oldpassword", "password1")),
-    ):  # fmt: skip
+    for path, fields in SIGNED_IN.items():
         body = "&".join(f"{field}={text}" for field in fields)
         statuses[path] = browser.generic("POST", path, body, form).status_code
-    for path, fields in (
-        ("/sign-in", ("login", "password", "next")), ("/sign-up", ("email", "name", "password1")),
-        ("/password/forgotten", ("email",)), ("/agree", ("policy", "answer")),
-    ):  # fmt: skip
+    for path, fields in NOBODY.items():
         body = "&".join(f"{field}={text}" for field in fields)
-        statuses["nobody " + path] = visitor.generic("POST", path, body, form).status_code
+        statuses[f"nobody {path}"] = visitor.generic("POST", path, body, form).status_code
     assert not {where: status for where, status in statuses.items() if status >= 500}
 
 
