@@ -62,3 +62,16 @@ def test_a_translation_names_what_the_original_names() -> None:
         original = words[0] if isinstance(words, tuple) else str(words)
         if original:
             assert set(re.findall(r"%\(\w+\)s", original)) == set(re.findall(r"%\(\w+\)s", translated)), original
+
+
+def test_whatever_the_ledger_records_has_words() -> None:
+    from troth.web.words import ACTIONS
+
+    recorded = set()
+    for file in [*WEB.parent.rglob("*.sql"), *WEB.parent.rglob("*.py")]:
+        text = file.read_text("utf-8")
+        recorded |= set(re.findall(r"troth\.record\('([a-z-]+)'", text))
+        recorded |= set(re.findall(r'_record\(cursor, "([a-z-]+)"|"action": "([a-z-]+)"', text))
+    names = {name for found in recorded for name in ([found] if isinstance(found, str) else found) if name}
+    assert {"agreed", "signed-up", "name-corrected", "account-closed"} <= names
+    assert names <= set(ACTIONS)

@@ -49,6 +49,7 @@ TABLES: Words = {
 }
 OUTCOMES: Words = {"refused": _("Refused"), "dropped": _("Dropped")}
 REASONS: Words = {
+    "killed": _("lost when the service was killed"),
     "queue-full": _("more came at once than could be noted"),
     "not-collected": _("the policy does not collect it"),
     "older-than-every-window": _("older than any purpose may use it"),
