@@ -16,6 +16,7 @@ from psycopg import OperationalError
 from troth.cli import certificates
 from troth.cli.options import data_option, form_option
 from troth.database import connect, drift, place, versions
+from troth.database.account import Account
 from troth.database.errors import DatabaseRefusal
 from troth.database.place import Place
 
@@ -110,8 +111,9 @@ def _users(where: Place) -> Iterator[Finding]:
     elif where.cluster.exists() and where.cluster.stat().st_uid == os.geteuid():
         advice = "run as root or under systemd to part them; see the README on what one user means"
         yield Finding("users", "warn", "keeper, server and database run as one operating-system user", advice)
-    else:
-        yield Finding("users", "ok", "the database runs as a user of its own")
+    elif where.cluster.exists():
+        database, keeper = (Account.of(path.stat().st_uid).name for path in (where.cluster, where.data))
+        yield Finding("users", "ok", f"the database runs as `{database}`, keeper and server as `{keeper}`")
 
 
 def _mail(url: str) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ import click
 from psycopg import Error, OperationalError
 from rich.console import Console
 
-from troth.cli import certificates, demo
+from troth.cli import certificates, demo, listening
 from troth.cli.options import data_option
 from troth.database import apply, connect, embedded, place
 from troth.database.account import die_with_parent
@@ -79,6 +79,7 @@ def serve(**told: object) -> None:
     data = place.data_folder()
     place.prepare(data)
     with place.lock(data):
+        listening.ensure_free(data, options.host, options.port)
         Service(options, data).run()
 
 
@@ -182,6 +183,7 @@ class Service:
             start_new_session=True,
             preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - one call of prctl
         )
+        listening.remember(self.data, self.server.pid)
 
     def _await(self, seconds: float) -> None:
         trust = ssl._create_unverified_context()  # noqa: S323, SLF001 - our own server on this machine, asked whether it is up
@@ -198,7 +200,7 @@ class Service:
                 time.sleep(0.1)
         if not self.stopping:
             sentence = f"the server does not come up at {self.options.host}:{self.options.port}"
-            raise ServerRefusal(sentence, advice="is the port taken? name another with --port")
+            raise ServerRefusal(sentence, advice="what it said stands above")
 
     def _fill(self, where: Place) -> None:
         if self.options.demo:

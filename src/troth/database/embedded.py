@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,8 @@ LONGEST_SOCKET = 107  # bytes of a Unix socket's address, its final zero aside
 RESTART_SECONDS = 60  # after kill -9 old backends may hold the shared memory for so long
 STILL_HELD = ("pre-existing shared memory block", "lock file", "Is another postmaster")
 TRIES = 4
+PREFIX = re.compile(r"^\S+ \S+ \S+ \[\d+\] (?:LOG:  )?")
+LOUD = re.compile(r"FATAL|PANIC|error|invalid|unrecognized")
 
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
@@ -183,12 +186,15 @@ class Server:
         return False
 
     def _last_words(self) -> str:
-        """Return what the postmaster said last: to its terminal, or to today's log."""
+        """Return what the postmaster complained of last: on its terminal, or, once it logs, in the newest log."""
         log = self.place.data / "log"
-        files = [log / "start.log", *sorted(log.glob("postgresql-*.log"), key=lambda file: file.stat().st_mtime)[-1:]]
-        lines = [line for file in files for line in file.read_text("utf-8", "replace").splitlines()]
-        loud = [line for line in lines if "FATAL" in line or "PANIC" in line or "error" in line.lower()]
-        return (loud or lines or ["it said nothing"])[-1]
+        newest = sorted(log.glob("postgresql-*.log"), key=lambda file: file.stat().st_mtime)[-1:]
+        for file in (log / "start.log", *newest):
+            lines = [PREFIX.sub("", line) for line in file.read_text("utf-8", "replace").splitlines()]
+            loud = [line for line in lines if LOUD.search(line)]
+            if loud:
+                return "; ".join(loud[-2:])
+        return "it said nothing"
 
 
 def advice_on(said: str) -> str:

@@ -1,0 +1,41 @@
+"""An address that cannot be served at is said at once, by name, and a server that is still ending is waited for."""
+
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.serving import Serving, free_port
+from troth.cli import listening
+from troth.database.errors import ServerRefusal
+
+
+def test_a_taken_port_is_named_before_anything_is_made(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        service = Serving(tmp_path / "data", other.getsockname()[1])
+        done = service.run("serve", "--port", str(service.port), check=False)
+    assert done.returncode == 1
+    assert f"port {service.port} of `127.0.0.1` is taken by another program; name another with --port" in done.stderr
+    assert not (tmp_path / "data" / "cluster").exists()
+
+
+def test_an_address_of_another_machine_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ServerRefusal, match=r"`192.0.2.1` is no address of this machine"):
+        listening.ensure_free(tmp_path, "192.0.2.1", free_port())
+
+
+def test_a_server_whose_keeper_was_killed_is_waited_for(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        last = subprocess.Popen(["/bin/sleep", "1"], pass_fds=[listener.fileno()])
+    try:
+        listening.remember(tmp_path, last.pid)
+        began = time.monotonic()
+        with pytest.raises(ServerRefusal, match="is taken"):
+            listening.ensure_free(tmp_path / "unknown", "127.0.0.1", port)
+        assert time.monotonic() - began < 0.5
+        listening.ensure_free(tmp_path, "127.0.0.1", port)
+    finally:
+        last.wait(10)
