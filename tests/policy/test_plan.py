@@ -116,6 +116,36 @@ def test_a_purpose_has_one_window_for_the_rows_of_a_table() -> None:
         planned(text)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        # Visitors' whole addresses would open members' whole addresses to a purpose that may know networks.
+        (
+            "for protect 90 days as network\n    for understand 30 days as network",
+            "for protect 90 days\n    for understand 30 days",
+            "access.ip",
+        ),
+        ("access.kind, access.ip on visit", "access.kind, access.referrer, access.ip on visit", "access.referrer"),
+    ],
+)
+def test_a_purpose_reads_nothing_of_one_occasion_that_it_may_use_on_another_only(old: str, new: str, what: str) -> None:
+    with pytest.raises(PlanError, match="P-T03") as found:
+        planned(DEFAULT, (old, new))
+    assert f"`understand` uses `{what}` on visit" in str(found.value)
+    assert found.value.clause == "collect-access-url-on-visit"
+
+
+def test_a_purpose_without_a_part_in_visits_may_know_more_of_members() -> None:
+    made = planned(
+        DEFAULT,
+        (
+            "collect access.url, access.time on access [P8]\n",
+            "collect access.url, access.ip, access.time on access [P8]\n",
+        ),
+    )
+    assert ("personalise", "access", "ip") in {(r.purpose, r.table, r.column) for r in made.readings}
+
+
 def test_each_stamped_table_is_forced_and_each_row_rule_has_stamp_and_window() -> None:
     made = facts()
     forced = {fact.name for fact in made if fact.kind is Kind.SECURITY}

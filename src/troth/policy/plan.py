@@ -152,6 +152,8 @@ def plan(policy: Policy, catalog: Catalog) -> Plan:
             raise PlanError(
                 "P-T01", category.clause.name, f"no table holds `{category.name}`; collect only what a table holds"
             )
+    for purpose in policy.purposes:
+        _refuse_spill(policy, catalog, purpose)
     return Plan(
         policy=policy.name,
         version=policy.version,
@@ -216,6 +218,39 @@ def _uses(policy: Policy, catalog: Catalog, purpose: str | None = None) -> Itera
         for (table, category), use in product(_holders(catalog, collection), collection.uses):
             if purpose in (None, use.purpose):
                 yield table, category, collection, use
+
+
+def _refuse_spill(policy: Policy, catalog: Catalog, purpose: Purpose) -> None:
+    """Refuse what a column's grant would show of rows of another occasion, for which no clause lets the purpose use it.
+
+    A grant reaches every row that is stamped, whatever the occasion. Raises PlanError.
+    """
+    mine = list(_uses(policy, catalog, purpose.name))
+    visits = any(collection.occasion is Occasion.VISIT for _, _, collection, _ in mine)
+    allowed = {(t.name, c, s.occasion, _at(t, c, use.precision)) for t, c, s, use in mine}
+    for table, category, stored, use in _uses(policy, catalog):
+        if stored.occasion is Occasion.VISIT and not visits:
+            continue
+        kept = _at(table, category, use.precision)
+        for _, occasion, granted, clause in _granted(mine, table, category):
+            known = {p for p in Precision if (table.name, category, stored.occasion, p) in allowed}
+            finer = kept is Precision.AS_IS and granted is Precision.AS_IS and Precision.AS_IS not in known
+            if finer or not known:
+                raise PlanError(
+                    "P-T03",
+                    clause,
+                    f"`{purpose.name}` uses `{category}` on {occasion}, and would so read it on {stored.occasion} too,"
+                    f" where `{stored.clause.name}` stores it; let it use that too, or leave it out",
+                )
+
+
+def _granted(
+    uses: Iterable[tuple[Table, str, Collection, Use]], table: Table, category: str
+) -> Iterator[tuple[str, Occasion, Precision, str]]:
+    """Yield what uses know of a category in a table: the category, when, how exactly, and by which clause."""
+    for where, what, collection, use in uses:
+        if (where.name, what) == (table.name, category):
+            yield what, collection.occasion, _at(table, category, use.precision), collection.clause.name
 
 
 def _unit(policy: Policy, catalog: Catalog, purpose: Purpose) -> Unit:
