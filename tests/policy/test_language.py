@@ -37,7 +37,7 @@ collect person.name, person.email on sign-up
 CASES = {
     "P-S01": ("collct person.name on sign-up\n    for provide 3 days\n", "did you mean `collect`?"),
     "P-S02": ("collect access.url on acess\n    for provide 3 days\n", "expected an occasion"),
-    "P-S03": ('purpose other "say\x00" by agreement\n', "not a character"),
+    "P-S03": ('purpose other "say\x00" by agreement\n', "the character U+0000 cannot be read"),
     "P-S05": ("!policy", "month must be in 1..12"),
     "P-N01": ("collect access.urls on access\n    for provide 3 days\n", "did you mean `access.url`?"),
     "P-N02": ("collect access.url on access\n    for provied 3 days\n", "did you mean `provide`?"),
@@ -93,11 +93,85 @@ def test_each_error_has_its_place_and_the_way_out(code: str) -> None:
 
 
 def test_too_much_is_refused_before_it_is_read() -> None:
-    began = time.monotonic()
     assert errors_of("x" * 1_000_001).errors[0].code == "P-S04"
-    assert errors_of("collect " * 100_000).errors
-    assert errors_of("x y\n" * 20_000).errors
+
+
+HEAPS = {
+    "one word": lambda n: "x" * n,
+    "no clauses": lambda n: "x y\n" * (n // 4),
+    "one long clause": lambda n: "collect " * (n // 8),
+    "one long line of unknown names": lambda n: "collect " + "a.b, " * (n // 5) + "a.b on access\n    for p 3 days\n",
+    "unknown names after known ones": lambda n: (
+        "".join(f"category c{i}.x\n" for i in range(900)) + "show d.x to the person\n" * (n // 23)
+    ),
+    "many categories and patterns": lambda n: (
+        "category " + ", ".join(f"c.x{i}" for i in range(n // 20)) + "\nshow c.* to the person" * (n // 50)
+    ),
+    "quotation marks": lambda n: '"' * n,
+    "brackets": lambda n: "let [" * (n // 5),
+    "remarks": lambda n: "#" * n,
+}
+
+
+@pytest.mark.parametrize("heap", HEAPS)
+def test_a_heap_of_garbage_is_refused_in_time_and_in_few_words(heap: str) -> None:
+    began = time.monotonic()
+    found = errors_of(HEAPS[heap](400_000))
     assert time.monotonic() - began < 20
+    assert len(str(found)) < 300_000
+    assert len(found.as_json()) < 300_000
+
+
+def test_errors_beyond_two_hundred_are_counted() -> None:
+    found = errors_of("x y\n" * 1_000)
+    assert (len(found.errors), found.errors[-1].code) == (201, "P-S06")
+    assert "there are 800 more errors" in str(found)
+
+
+def test_the_caret_stands_under_the_word_of_a_long_line_too() -> None:
+    error = str(
+        errors_of(HEAD + "collect " + "access.url, " * 100 + "access.urk on access\n    for provide 3 days\n").errors[0]
+    )
+    line, caret = error.splitlines()[1:3]
+    assert line[caret.index("^") : caret.rindex("^") + 1] == "access.urk"
+
+
+def test_many_categories_are_refused() -> None:
+    many = "category " + ", ".join(f"c{n}.x" for n in range(1000)) + "\n"
+    assert "P-M11" in {error.code for error in errors_of(HEAD + many).errors}
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u2066", "\x85", "\x1b", "\u2028", "\udcff"])
+def test_a_policy_shows_what_it_says(mark: str) -> None:
+    """No mark turns the direction of writing, ends a line for some readers only, or steers a terminal."""
+    found = errors_of(HEAD.replace("tell you", f"tell{mark} you"))
+    assert found.errors[0].code == "P-S03"
+    assert mark not in str(found)
+    assert mark not in found.as_json()
+
+
+def test_numbers_are_written_in_the_digits_of_the_language() -> None:
+    for text in (HEAD.replace("version 1", "version \u0661"), HEAD + "show person.name to the person [P\u0662]\n"):
+        assert errors_of(text).errors[0].code == "P-S02"
+
+
+def test_clauses_that_sound_alike_have_names_of_their_own_whatever_their_order() -> None:
+    alike = [
+        "let people review person.name [P22]",
+        "let people review person.name [P3]",
+        "let people review person.name_2",
+        "category person.name_2",
+        "category person_name",
+        "collect person.name_2, person_name on sign-up\n    for provide while the account exists",
+    ]
+    named: list[dict[str, tuple[str, ...]]] = []
+    for order in (alike, alike[::-1]):
+        policy = parse.read(HEAD + "\n".join(order) + "\n", "x")
+        things: list[Any] = [*policy.collections, *policy.rights, *policy.purposes]
+        names = [thing.clause.name for thing in things] + sorted({c.clause.name for c in policy.categories})
+        assert len(names) == len(set(names))
+        named.append({right.clause.name: (*right.categories, *right.clause.promises) for right in policy.rights})
+    assert named[0] == named[1]
 
 
 def test_many_purposes_are_refused() -> None:
@@ -111,7 +185,7 @@ def test_every_documented_code_is_shown_and_every_shown_code_is_documented() -> 
     documented = set(re.findall(r"\| (P-[SNMT]\d\d) \|", DOCUMENT))
     source = "".join(file.read_text(encoding="utf-8") for file in (PROJECT / "src/troth/policy").glob("*.py"))
     assert documented == set(re.findall(r'"(P-[SNMT]\d\d)"', source))
-    assert documented == set(CASES) | {"P-S04", "P-M10", "P-T01", "P-T02"}
+    assert documented == set(CASES) | {"P-S04", "P-S06", "P-M10", "P-M11", "P-T01", "P-T02", "P-T03"}
 
 
 def test_one_error_hides_no_other() -> None:

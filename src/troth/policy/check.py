@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import islice
 
 from troth.policy.errors import PolicyError
 from troth.policy.meaning import (
@@ -45,6 +46,10 @@ RESERVED = frozenset(
 PURPOSE = re.compile(r"[a-z][a-z0-9_]{0,29}")
 PROMISES = 40
 MOST_PURPOSES = 40
+MOST_CATEGORIES = 1_000
+#: Beyond so many errors and names, none is told what it may have meant: a guess costs more than it helps.
+MOST_GUESSES = 100
+MOST_NEIGHBOURS = 500
 MOST_DAYS = 36_500
 #: Which categories can be known more coarsely, and how.
 COARSER = {Precision.NETWORK: "access.ip", Precision.DAY: "access.time"}
@@ -79,8 +84,11 @@ class _Desk:
 def checked(statements: list[Statement], digest: str, whole: Source, *, partial: bool) -> Checked:
     """Check all clauses together. With `partial`, some could not be read: what they may have declared is not missed."""
     desk = _Desk(whole, statements, partial)
-    for step in (_heads, _declared, _promises, _collected, _shown, _unused):
+    for step in (_heads, _declared, _promises):
         step(desk)
+    if not _too_many(desk):
+        for step in (_collected, _shown, _unused):
+            step(desk)
     if desk.errors or partial:
         return Checked(None, desk.errors)
     return Checked(_policy(desk, digest), [])
@@ -126,9 +134,18 @@ def _declared(desk: _Desk) -> None:
                 "P-M13", statement.span, f"purpose `{name.text}` says nothing", 'say in "a sentence" what it is for'
             )
         desk.purposes.setdefault(name.text, statement)
-    if len(desk.purposes) > MOST_PURPOSES:
-        last = list(desk.purposes.values())[MOST_PURPOSES]
-        desk.wrong("P-M10", last.span, f"there are {len(desk.purposes)} purposes", f"have at most {MOST_PURPOSES}")
+
+
+def _too_many(desk: _Desk) -> bool:
+    """Say so where there are more things than can be compared with each other."""
+    before = len(desk.errors)
+    for code, things, most, what in (
+        ("P-M10", desk.purposes, MOST_PURPOSES, "purposes"),
+        ("P-M11", desk.categories, MOST_CATEGORIES, "categories"),
+    ):
+        for last in islice(things.values(), most, most + 1):
+            desk.wrong(code, last.span, f"there are {len(things)} {what}", f"have at most {most}")
+    return len(desk.errors) > before
 
 
 def _promises(desk: _Desk) -> None:
@@ -220,7 +237,8 @@ def _names(desk: _Desk, names: Iterable[Named]) -> Iterator[str]:
 def _unknown(desk: _Desk, code: str, kind: str, name: Named, known: Iterable[str]) -> None:
     if desk.partial and not known:
         return
-    near = get_close_matches(name.text, list(known), 1, 0.6)
+    guessing = len(desk.errors) < MOST_GUESSES
+    near = get_close_matches(name.text, list(islice(known, MOST_NEIGHBOURS)), 1, 0.6) if guessing else []
     advice = f"did you mean `{near[0]}`?" if near else f"declare it: {kind} {name.text} ..."
     desk.wrong(code, name.span, f"there is no {kind} `{name.text}`", advice)
 
@@ -284,7 +302,7 @@ def _clause_names(desk: _Desk) -> dict[int, str]:
 
 
 def _slug(statement: Statement) -> str:
-    first = statement.names[0].text.replace(".*", "").replace(".", "-").replace("_", "-") if statement.names else ""
+    first = statement.names[0].text.replace(".*", "").replace(".", "-") if statement.names else ""
     match statement.kind:
         case "collect":
             return f"collect-{first}-on-{statement.occasion}"
@@ -303,4 +321,5 @@ def _slug(statement: Statement) -> str:
 def _content(statement: Statement) -> str:
     names = sorted(name.text for name in statement.names)
     uses = sorted(f"{u.purpose.text} {u.window} {u.precision}" for u in statement.uses)
-    return repr((names, uses, statement.verbs, statement.text, statement.attribute))
+    promises = sorted(promise.text for promise in statement.promises)
+    return repr((names, uses, statement.verbs, statement.text, statement.attribute, promises))

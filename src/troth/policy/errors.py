@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 from troth.policy.meaning import Span
 
+#: More errors than this are only counted, and longer lines only shown around the place.
+MOST_SHOWN = 200
+LONGEST_SHOWN = 200
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyError:
@@ -20,15 +24,17 @@ class PolicyError:
 
     def __str__(self) -> str:
         """Show the place, the source line with a caret, and what to do."""
-        shown = self.line.replace("\t", " ")
-        width = max(1, min(self.span.end_column, len(shown) + 1) - self.span.column)
+        start = 0 if len(self.line) <= LONGEST_SHOWN else max(0, self.span.column - LONGEST_SHOWN // 2)
+        shown = self.line[start : start + LONGEST_SHOWN].replace("\t", " ")
+        column, end = self.span.column - start, self.span.end_column - start
+        width = max(1, min(end, len(shown) + 1) - column)
         if self.span.end_line > self.span.line:
-            width = max(1, len(shown) + 1 - self.span.column)
+            width = max(1, len(shown) + 1 - column)
         number = str(self.span.line)
         gutter = " " * len(number)
         return (
             f"{self.file}:{self.span.line}:{self.span.column}: {self.code}: {self.sentence}\n"
-            f" {number} | {shown}\n {gutter} | {' ' * (self.span.column - 1)}{'^' * width}\n {gutter} = {self.advice}"
+            f" {number} | {shown}\n {gutter} | {' ' * (column - 1)}{'^' * width}\n {gutter} = {self.advice}"
         )
 
     def as_data(self) -> dict[str, str | int]:
@@ -40,7 +46,7 @@ class PolicyError:
             "column": self.span.column,
             "end_line": self.span.end_line,
             "end_column": self.span.end_column,
-            "source": self.line,
+            "source": self.line[:LONGEST_SHOWN],
             "message": self.sentence,
             "advice": self.advice,
         }
@@ -51,7 +57,12 @@ class PolicyErrors(ValueError):
 
     def __init__(self, errors: Iterable[PolicyError]) -> None:
         """Sort them."""
-        self.errors = tuple(sorted(errors, key=lambda e: (e.span.line, e.span.column, e.code)))
+        found = sorted(errors, key=lambda e: (e.span.line, e.span.column, e.code))
+        more = found[MOST_SHOWN:]
+        if more:
+            sentence, advice = f"there are {len(more)} more errors", "mend the first ones and check again"
+            found[MOST_SHOWN:] = [PolicyError("P-S06", more[0].file, more[0].span, more[0].line, sentence, advice)]
+        self.errors = tuple(found)
         super().__init__("\n\n".join(map(str, self.errors)))
 
     def as_json(self) -> str:

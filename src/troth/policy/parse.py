@@ -16,6 +16,13 @@ from troth.policy.written import Named, Statement, WrittenUse
 
 KEYWORDS = ("policy", "operator", "require", "encrypt", "category", "purpose", "collect", "show", "let")
 ROOT = Span(1, 1, 1, 2)
+#: Control characters, bytes that are not UTF-8, and marks that show a line in another order than it is read in
+#: (CVE-2021-42574): with them a policy would not say what people see.
+UNREADABLE = frozenset(
+    code
+    for part in (range(32), range(127, 160), range(0x2028, 0x202F), range(0x2066, 0x206A), range(0xD800, 0xE000))
+    for code in part
+)
 WORDS = {
     "NAME": "a name such as `person.email`",
     "STRING": 'a text in "quotation marks"',
@@ -68,13 +75,11 @@ def _unreadable(whole: Source) -> list[PolicyError]:
         return [PolicyError("P-S04", whole.name, ROOT, "", f"the text has {len(whole.text):,} characters", advice)]
     for number, line in enumerate(whole.lines, start=1):
         for column, sign in enumerate(line, start=1):
-            if (ord(sign) < 32) or 0xD800 <= ord(sign) <= 0xDFFF or ord(sign) == 127:  # noqa: PLR2004 - code points
+            if ord(sign) in UNREADABLE:
                 span = Span(number, column, number, column + 1)
-                shown = line.encode("ascii", "backslashreplace").decode()
-                sentence = f"`{sign.encode('ascii', 'backslashreplace').decode()}` is not a character of UTF-8 text"
-                return [
-                    PolicyError("P-S03", whole.name, span, shown[:200], sentence, "save the file as plain UTF-8 text")
-                ]
+                shown = "".join("\N{REPLACEMENT CHARACTER}" if ord(each) in UNREADABLE else each for each in line)
+                sentence = f"the character U+{ord(sign):04X} cannot be read"
+                return [PolicyError("P-S03", whole.name, span, shown, sentence, "save the file as plain UTF-8 text")]
     return []
 
 
