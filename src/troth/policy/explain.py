@@ -230,8 +230,8 @@ def _rights(policy: Policy) -> Iterator[Sentence]:
     for sight in policy.sights:
         seen = listed(category_words(category) for category in sight.categories)
         text = f"You see {seen}. Your page “Your data” shows it."
-        parts = (("On your page “Your data” you see", _grouped(sight.categories)),)
-        yield Sentence(sight.clause.name, text, sight.clause.promises, parts)
+        layout = (("On your page “Your data” you see", _grouped(sight.categories)),)
+        yield Sentence(sight.clause.name, text, sight.clause.promises, layout)
     for right in policy.rights:
         verbs = listed(VERBS[verb] for verb in right.verbs)
         text = f"You can {verbs} {listed(category_words(category) for category in right.categories)}."
