@@ -11,7 +11,8 @@
 --   actor, subject = HMAC-SHA-256(salt, the uuid's 16 bytes), one salt per entry and person, in ledger_salt
 --
 -- Raises TR030 when the action is no word, or when a fact could say who somebody is: facts are flat; a value is null,
--- a boolean, an integer of at most 15 digits, a word, or a SHA-256 in hex. Raises TR031 when a viewer names another.
+-- a boolean, an integer of at most 15 digits, a word, or a SHA-256 in hex. Raises TR031 when a viewer names another,
+-- TR003 when the viewer is one no longer.
 CREATE OR REPLACE FUNCTION troth.record(what text, who uuid, whom uuid, told jsonb) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
@@ -49,7 +50,9 @@ BEGIN
 
     -- A viewer acts in nobody's name but their own, whatever statement was slipped into a page.
     IF session_user = current_database() || '_self' THEN
-        IF who IS NULL OR whom IS DISTINCT FROM who OR who IS DISTINCT FROM troth.viewer() THEN
+        IF troth.viewer() IS NULL THEN
+            RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
+        ELSIF who IS NULL OR whom IS DISTINCT FROM who OR who IS DISTINCT FROM troth.viewer() THEN
             RAISE EXCEPTION 'a viewer records only what they did themselves' USING ERRCODE = 'TR031';
         END IF;
     END IF;
