@@ -1,16 +1,20 @@
 """What is stripped, judged, read from and coarsened of an access before anything of it is stored."""
 
 import re
+import time
 from copy import copy
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.conftest import SHARED
 from troth.database.catalog import load as catalog
+from troth.database.place import Place
 from troth.intake.event import Event, Refused, now, ordered_uuid
 from troth.intake.recorder import understood
 from troth.intake.steps import Decisions, coarse_address, described, origin_only, stripped, through, valid_address
@@ -78,6 +82,34 @@ def test_the_operators_first_link_is_not_kept() -> None:
     assert passed(an_access(url="/operator/first/abcdef")).url == "/operator/first/-"
 
 
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("/people/alice@harbor.example/files", "/people/-/files"),
+        ("/people/alice%40harbor.example", "/people/-"),
+        ("http://alice:hunter2@harbor.example/x", "http://-/x"),
+        ("/files;jsessionid=hunter2/list", "/files;-/list"),
+        ("/files%3Bjsessionid=hunter2", "/files%3B-"),
+        ("/files#access_token=hunter2", "/files#-"),
+        ("/sign-in?next=/reset%3Ftoken%3Dhunter2", "/sign-in?next=-"),
+        ("/x?a=1;token=hunter2", "/x?a=-"),
+        ("/x?" + "Zx9" * 10, "/x?-="),
+        ("/x?alice@harbor.example", "/x?-="),
+        ("/files/secret-plan-for-everybody-2026.pdf", "/files/secret-plan-for-everybody-2026.pdf"),
+    ],
+)
+def test_what_gives_itself_away_is_not_kept_in_paths_and_names_either(url: str, kept: str) -> None:
+    assert stripped(url) == stripped(kept) == kept
+
+
+def test_a_long_address_costs_no_more_than_it_is_long() -> None:
+    began = time.monotonic()
+    for sign in ("a", ";", "%3b", "@", "?", "/", "a=%"):
+        assert len(stripped("/" + sign * 60_000) or "") <= 2048
+        assert len(stripped("/?" + sign * 60_000) or "") <= 2048
+    assert time.monotonic() - began < 2
+
+
 def test_a_query_of_too_many_fields_is_not_kept_at_all() -> None:
     assert passed(an_access(url="/x?" + "&".join("a=1" for _ in range(5000)))).url == "/x?-"
 
@@ -122,6 +154,57 @@ def test_the_user_agent_becomes_browser_system_and_kind_and_is_itself_not_kept()
     )
     assert described("Mozilla/5.0 (Linux; Android 14; SM-X700) Chrome/130.0 Safari/537.36")[2] == "tablet"
     assert described("") == described("-") == (None, None, None)
+
+
+@pytest.mark.real
+def test_every_known_user_agent_is_described_in_a_few_words() -> None:
+    """The browsers that ua-parser's own list names are those that are stored, with their major version."""
+    listed = SHARED / "ua" / "uapcore_test_ua.yaml"
+    cases = yaml.load(listed.read_text(encoding="utf-8"), yaml.CSafeLoader)["test_cases"]
+    assert len(cases) > 1000
+    for case in cases:
+        browser, system, kind = described(case["user_agent_string"])
+        if len(case["user_agent_string"]) <= 1024 and case["family"] != "Other":
+            assert browser == " ".join(filter(None, (case["family"], case["major"])))[:200]
+        assert kind in ("robot", "tablet", "phone", "computer")
+        assert len(system or "") <= 200
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.255", "192.0.2.0/24"),
+        ("::ffff:c000:24d", "192.0.2.0/24"),
+        ("::1", "::/48"),
+        ("2001:DB8:AAAA::", "2001:db8:aaaa::/48"),
+        ("192.0.2.77/32", "192.0.2.0/24"),
+        ("192.0.2.077", None),
+        ("192.0.2", None),
+        ("1" * 100_000, None),
+        ("192.0.2.77\n", None),
+        ("", None),
+    ],
+)
+def test_every_form_of_an_address_becomes_the_same_network_or_nothing(address: str, network: str | None) -> None:
+    assert coarse_address(address) == network
+
+
+def test_the_log_of_another_host_is_told_by_nobody_but_listed_proxies(cluster: Place) -> None:
+    from troth.config.asgi import Application, proxies
+
+    def told(peer: str, forwarded: str, listed: str) -> str:
+        scope = {"client": (peer, 1), "headers": [(b"x-forwarded-for", forwarded.encode())]}
+        return Application(listed)._client(scope)[0]
+
+    assert told("198.51.100.9", "192.0.2.77", "") == "198.51.100.9"
+    assert told("198.51.100.9", "192.0.2.77", "10.0.0.0/8") == "198.51.100.9"
+    assert told("10.0.0.1", "192.0.2.77", "10.0.0.0/8") == "192.0.2.77"
+    assert told("10.0.0.1", "203.0.113.5, 192.0.2.77", "10.0.0.0/8") == "192.0.2.77"
+    assert told("10.0.0.1", "203.0.113.5, 192.0.2.77, 10.0.0.2", "10.0.0.0/8") == "192.0.2.77"
+    assert told("10.0.0.1", "", "10.0.0.0/8") == "10.0.0.1"
+    assert told("", "192.0.2.77", "10.0.0.0/8") == ""
+    with pytest.raises(ValueError, match="everybody"):
+        proxies("everybody")
 
 
 def test_what_the_policy_does_not_collect_is_refused_with_the_reason() -> None:

@@ -18,9 +18,10 @@ from troth.policy.plan import Plan
 SECRET_NAME = re.compile(
     r"(?i)(token|secret|pass|pwd|code|key|sig|auth|session|sid|jwt|otp|pin|email|mail|phone|ssn|card|name|state|nonce|assert|cred)"
 )
-SECRET_VALUE = re.compile(r"@|%40|^[A-Za-z0-9+/_=.-]{24,}$|\d{9,}")
-#: Paths that carry a secret themselves.
+SECRET_VALUE = re.compile(r"[@?&=;]|%40|^[A-Za-z0-9+/_.-]{24,}$|\d{9,}")
+#: Paths that carry a secret themselves; parts that hold an address or a password, and what follows a part's semicolon.
 SECRET_PATH = re.compile(r"^(/operator/first/)[^/?#]+")
+SECRET_REST = re.compile(r"(;|#|%3[Bb]).*", re.DOTALL)
 HIDDEN = "-"
 LONGEST = 2048
 FUTURE = timedelta(minutes=5)
@@ -115,13 +116,21 @@ def stripped(url: str | None) -> str | None:
         return None
     clean = "".join(sign for sign in url if sign.isprintable())
     path, _, query = clean.partition("?")
-    path = SECRET_PATH.sub(r"\1" + HIDDEN, path)
+    path = "/".join(_part(each) for each in SECRET_PATH.sub(r"\1" + HIDDEN, path[:LONGEST]).split("/"))
     fields = parse_qsl(query, keep_blank_values=True, max_num_fields=200) if query and query.count("&") < 200 else []  # noqa: PLR2004
     if fields:
-        path += "?" + "&".join(f"{quote(name[:80])}={_shown(name, value)}" for name, value in fields)
+        path += "?" + "&".join(f"{_named(name)}={_shown(name, value)}" for name, value in fields)
     elif query:
         path += "?" + HIDDEN
     return path[:LONGEST]
+
+
+def _part(part: str) -> str:
+    return HIDDEN if "@" in part or "%40" in part else SECRET_REST.sub(r"\1" + HIDDEN, part)
+
+
+def _named(name: str) -> str:
+    return HIDDEN if SECRET_VALUE.search(name) else quote(name[:80])
 
 
 def _shown(name: str, value: str) -> str:
