@@ -15,7 +15,6 @@ from troth.database.errors import DatabaseRefusal
 from troth.database.observe import is_superuser, marked_objects, observe
 from troth.database.statements import load
 from troth.policy import parse
-from troth.policy.catalog import Catalog
 from troth.policy.facts import Difference, Fact, Kind, difference
 from troth.policy.meaning import Policy
 from troth.policy.plan import Plan, plan, widened
