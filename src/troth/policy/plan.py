@@ -152,6 +152,10 @@ def plan(policy: Policy, catalog: Catalog) -> Plan:
             raise PlanError(
                 "P-T01", category.clause.name, f"no table holds `{category.name}`; collect only what a table holds"
             )
+    for right in policy.rights:
+        if Verb.DELETE in right.verbs:
+            sentence = "nothing here deletes a single thing on request: leave `delete` out; closing the account deletes"
+            raise PlanError("P-T04", right.clause.name, sentence)
     for purpose in policy.purposes:
         _refuse_spill(policy, catalog, purpose)
     return Plan(
