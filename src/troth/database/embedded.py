@@ -28,7 +28,7 @@ RESTART_SECONDS = 60  # after kill -9 old backends may hold the shared memory fo
 STILL_HELD = ("pre-existing shared memory block", "lock file", "Is another postmaster")
 TRIES = 4
 PREFIX = re.compile(r"^\S+ \S+ \S+ \[\d+\] (?:LOG:  )?")
-LOUD = re.compile(r"FATAL|PANIC|error|invalid|unrecognized")
+LOUD = re.compile(r"FATAL|PANIC|error|invalid|unrecognized|could not")
 
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
@@ -190,11 +190,15 @@ class Server:
         log = self.place.data / "log"
         newest = sorted(log.glob("postgresql-*.log"), key=lambda file: file.stat().st_mtime)[-1:]
         for file in (log / "start.log", *newest):
-            lines = [PREFIX.sub("", line) for line in file.read_text("utf-8", "replace").splitlines()]
-            loud = [line for line in lines if LOUD.search(line)]
-            if loud:
-                return "; ".join(loud[-2:])
+            if said := complaint(file):
+                return said
         return "it said nothing"
+
+
+def complaint(log: Path) -> str:
+    """Return the last two things a log complains of, without its time stamps; nothing when it does not."""
+    lines = [PREFIX.sub("", line) for line in log.read_text("utf-8", "replace").splitlines()]
+    return "; ".join([line for line in lines if LOUD.search(line)][-2:])
 
 
 def advice_on(said: str) -> str:
@@ -260,10 +264,8 @@ def make_cluster(place: Place, account: Account, binaries: Path) -> None:
     with log.open("wb") as output:
         code = run_as(account, command, cwd=new, output=output, preexec=die_with_parent(signal.SIGTERM)).wait(300)
     if code != 0:
-        said = log.read_text("utf-8", "replace").strip().splitlines() or ["it said nothing"]
-        raise ServerRefusal(
-            f"the database cannot be created: {said[-1]}", place=str(log), advice=advice_on(" ".join(said))
-        )
+        said = complaint(log) or "it said nothing"
+        raise ServerRefusal(f"the database cannot be created: {said}", place=str(log), advice=advice_on(said))
     new.rename(place.cluster)
 
 
