@@ -63,6 +63,34 @@ def test_what_may_do_more_is_widened_and_the_way_back_is_not(what: str) -> None:
     assert widened(wider, planned()) == frozenset()
 
 
+def test_another_occasion_and_another_kind_of_window_widen_and_what_is_taken_away_does_not() -> None:
+    sign_in = (
+        "    for personalise while consented\ncollect agreement",
+        "    for personalise while consented\n    for understand 30 days\ncollect agreement",
+    )
+    assert widened(planned(), planned(DEFAULT, sign_in)) == {"understand"}
+    visits = (
+        "collect access.url, access.time on access [P8]\n    for personalise while consented",
+        "collect access.url, access.time on access [P8]\n    for personalise 5 days\n"
+        "collect access.url, access.time on visit [P8]\n    for personalise 5 days",
+    )
+    assert widened(planned(), planned(DEFAULT, visits)) == {"personalise"}
+    forever = (
+        "    for provide while the account exists\ncollect person.session",
+        "    for provide while the account exists then 1 days\ncollect person.session",
+    )
+    assert widened(planned(), planned(DEFAULT, forever)) == frozenset(), (
+        "no purpose reads what the sign-in service holds"
+    )
+    fewer = (
+        (", access.browser, access.kind on access [P8, P9, P14]", " on access [P8, P9, P14]"),
+        ("access.browser, access.kind, access.ip on visit", "access.ip on visit"),
+    )
+    for taken in (fewer, (("30 days as network", "7 days as network"),)):
+        assert widened(planned(), planned(DEFAULT, *taken)) == frozenset()
+        assert "understand" in widened(planned(DEFAULT, *taken), planned())
+
+
 def test_a_new_purpose_and_another_basis_widen() -> None:
     extra = planned(
         DEFAULT,

@@ -32,7 +32,7 @@ WORDS = {
     "PROMISE": "a promise such as P8",
     "OCCASION": "an occasion: sign-up, sign-in, agreement, access or visit",
     "PRECISION": "a precision: network or day",
-    "VERB": "review, correct or delete",
+    "VERB": "review or correct",
     "INTEREST": "`legitimate interest`",
     "ATTRIBUTE": "`identifying` or `sensitive`",
     "LSQB": "promises in brackets",
