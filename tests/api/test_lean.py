@@ -144,6 +144,21 @@ def test_a_page_before_no_time_is_refused(cast: dict[str, Person], before: str) 
     assert (found.status, found.code) == (422, "before")
 
 
+@pytest.mark.parametrize(
+    ("before", "many"),
+    [
+        ("0001-01-01", 0),
+        ("0001-01-01T00:00:00%2B23:59", 0),
+        ("9999-12-31T23:59:59-23:59", 2),
+        ("", 2),
+        ("2026-01-01T00:00:00Z", 0),
+    ],
+)
+def test_the_ends_of_time_are_times(cast: dict[str, Person], before: str, many: int) -> None:
+    found = asked("/api/v1/me", token=cast["alice"].token, query=f"before={before}")
+    assert (found.status, len(found.body["accesses"])) == (200, many)
+
+
 @pytest.mark.parametrize("token", ["", "nonsense", "x" * 5000, "%00", '"quoted"'])
 def test_nobody_is_told_to_sign_in(database: Place, token: str) -> None:
     found = asked("/api/v1/me", token=token)
