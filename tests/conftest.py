@@ -1,6 +1,7 @@
 """One throw-away PostgreSQL per worker; every test that asks for `database` gets a fresh copy of a prepared one."""
 
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "troth.config.settings"
 from troth.database import connect, embedded, place, published
 from troth.database.keeper import Keeper
 
+DATA = Path(os.environ["TROTH_DATA"])
 PROJECT = Path(__file__).parents[1]
 POLICY = PROJECT / "policies" / "hosted-solutions.troth"
 SHARED = PROJECT.parent / "shared" / "data"
@@ -33,6 +35,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("real"):
                 item.add_marker(absent)
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing behind once the server has stopped."""
+    shutil.rmtree(DATA, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
