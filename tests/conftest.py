@@ -16,6 +16,8 @@ os.environ.pop("DATABASE_URL", None)
 os.environ["TROTH_DATA"] = tempfile.mkdtemp(prefix="troth-")
 os.environ["TROTH_UNLIMITED"] = "1"
 os.environ["DJANGO_SETTINGS_MODULE"] = "troth.config.settings"
+# The browser of the journeys leaves its event loop running in a worker; the database of later tests is not asked from it.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
 from troth.database import connect, embedded, place, published
 from troth.database.keeper import Keeper
