@@ -174,6 +174,44 @@ def test_clauses_that_sound_alike_have_names_of_their_own_whatever_their_order()
     assert named[0] == named[1]
 
 
+@pytest.mark.parametrize("name", ['policy "Test"', 'operator "Somebody"'])
+def test_a_policy_and_its_operator_have_names(name: str) -> None:
+    nameless = HEAD.replace(name, name.split(maxsplit=1)[0] + ' " "')
+    assert [error.code for error in errors_of(nameless).errors] == ["P-M13"]
+
+
+def test_what_is_kept_after_an_account_ends_is_kept_for_a_century_at_most() -> None:
+    text = HEAD + "collect access.url on access\n    for provide while the account exists then 36501 days\n"
+    assert [error.code for error in errors_of(text).errors] == ["P-M12"]
+    assert parse.read(text.replace("36501", "36500"), "x").version == 1
+
+
+@pytest.mark.parametrize("name", ["analyst", "analysts", "analyst_ann", "pg_x", "keeper", "a" * 31])
+def test_no_purpose_takes_a_name_of_the_house(name: str) -> None:
+    text = HEAD + f'purpose {name} "x" by agreement\ncollect access.url on access\n    for {name} 3 days\n'
+    assert [error.code for error in errors_of(text).errors] == ["P-N04"]
+
+
+def test_a_sentence_says_which_of_its_uses_knows_less() -> None:
+    text = HEAD + "collect access.ip on access\n    for provide 3 days\n    for announce 9 days as network\n"
+    said = [s.text for section in explain.sections(parse.read(text, "x")) for s in section.sentences]
+    assert any("to tell you, for 9 days, knowing only the network you come from." in each for each in said)
+    assert not any("for 3 days, knowing" in each for each in said)
+
+
+def test_the_table_says_who_sees_what_and_who_does_not() -> None:
+    def who(extra: str) -> str:
+        return explain.table(parse.read(HEAD + extra, "x"))[0].who_sees
+
+    assert who("") == "the purposes named here"
+    assert who("show person.name to the person\n") == "you, except your e-mail address, and the purposes named here"
+    assert who("show person.* to the person\n") == "you, and the purposes named here"
+    rows = explain.table(parse.read(DEFAULT, "x"))
+    assert [r.what for r in rows if r.who_sees.startswith("nobody")] == [
+        explain.capital(explain.category_words(name)) for name in ("person.password", "person.session")
+    ]
+
+
 def test_many_purposes_are_refused() -> None:
     many = "".join(
         f'purpose p{n} "x" by agreement\ncollect access.url on access\n    for p{n} 3 days\n' for n in range(41)
@@ -210,7 +248,8 @@ def test_line_ends_tabs_and_marks_change_nothing(ending: str) -> None:
 
 def test_a_file_that_is_not_utf8_is_an_error_with_a_place() -> None:
     text = b'policy "\xff\xfe" version 1 effective 2026-11-01\n'.decode("utf-8", "surrogateescape")
-    assert errors_of(text).errors[0].code == "P-S03"
+    error = errors_of(text).errors[0]
+    assert (error.code, error.span.column, error.sentence) == ("P-S03", 9, "the byte 0xFF cannot be read")
 
 
 @settings(max_examples=300, deadline=None)

@@ -39,7 +39,6 @@ RESERVED = frozenset(
         "usher",
         "owner",
         "keeper",
-        "analyst",
         "withheld",
     }
 )
@@ -110,6 +109,11 @@ def _heads(desk: _Desk) -> None:
     for head in desk.of("policy"):
         if head.number < 1:
             desk.wrong("P-M02", head.span, "version `0` cannot be", "number versions from 1 upward")
+    for statement in (*desk.of("policy"), *desk.of("operator")):
+        if not statement.text.strip():
+            desk.wrong(
+                "P-M13", statement.span, f"`{statement.kind}` has no name", 'write its name in "quotation marks"'
+            )
 
 
 def _declared(desk: _Desk) -> None:
@@ -124,7 +128,7 @@ def _declared(desk: _Desk) -> None:
             desk.categories.setdefault(name.text, statement)
     for statement in desk.of("purpose"):
         name = statement.names[0]
-        if not PURPOSE.fullmatch(name.text) or name.text in RESERVED or name.text.startswith(("pg_", "analyst_")):
+        if not PURPOSE.fullmatch(name.text) or name.text in RESERVED or name.text.startswith(("pg_", "analyst")):
             advice = "use up to 30 small letters, digits and underscores, and no name that the database itself uses"
             desk.wrong("P-N04", name.span, f"`{name.text}` cannot name a purpose", advice)
         elif name.text in desk.purposes:
@@ -181,7 +185,8 @@ def _check_use(desk: _Desk, use: WrittenUse, purpose: Statement, names: list[str
     if kind is WindowKind.ACCOUNT and by_consent:
         sentence = f"`while the account exists` does not fit `{use.purpose.text}`, which is by consent"
         desk.wrong("P-M04", use.span, sentence, "write `while consented`, or a number of days")
-    if kind is WindowKind.DAYS and not 1 <= use.window.days <= MOST_DAYS:
+    least = 1 if kind is WindowKind.DAYS else 0
+    if kind is not WindowKind.CONSENTED and not least <= use.window.days <= MOST_DAYS:
         sentence = f"`{use.window.days} days` is no window"
         desk.wrong("P-M12", use.span, sentence, f"give 1 to {MOST_DAYS} days, or do not collect it")
     coarse = COARSER.get(use.precision)

@@ -48,6 +48,8 @@ MOMENTS: Mapping[Occasion, str] = {
     Occasion.ACCESS: "Each time you use the service",
     Occasion.VISIT: "When somebody visits without having agreed",
 }
+#: Held by the sign-in service, which checks them and shows them to no purpose.
+CREDENTIALS = frozenset({"person.password", "person.session"})
 BASES: Mapping[Basis, str] = {
     Basis.AGREEMENT: "It is part of what you agree to.",
     Basis.CONSENT: "We do it only if you say yes, and you can take that back at any time.",
@@ -150,8 +152,7 @@ def table(policy: Policy) -> tuple[TableRow, ...]:
     shown = {category for sight in policy.sights for category in sight.categories}
     rows = []
     for collection in policy.collections:
-        mine = any(category in shown for category in collection.categories)
-        who = "you, and the purposes named here" if mine else "nobody; the sign-in service checks it"
+        who = _who_sees(collection, shown)
         for what in dict.fromkeys(capital(listed(_known(collection, use))) for use in collection.uses):
             uses = tuple(
                 (_purpose(policy, use.purpose).sentence, window_words(use.window))
@@ -171,6 +172,17 @@ def listed(words: Iterable[str], joint: str = " and ", comma: str = ", ") -> str
 def capital(text: str) -> str:
     """Begin with a capital."""
     return text[:1].upper() + text[1:]
+
+
+def _who_sees(collection: Collection, shown: set[str]) -> str:
+    hidden = [category for category in collection.categories if category not in shown]
+    if CREDENTIALS.issuperset(collection.categories) and hidden:
+        return "nobody; the sign-in service checks it"
+    if len(hidden) == len(collection.categories):
+        return "the purposes named here"
+    if hidden:
+        return f"you, except {listed(map(category_words, hidden))}, and the purposes named here"
+    return "you, and the purposes named here"
 
 
 def _days(days: int) -> str:
@@ -207,12 +219,14 @@ def _why(policy: Policy) -> Iterator[Sentence]:
 
 def _what(policy: Policy) -> Iterator[Sentence]:
     for collection in policy.collections:
-        purposes = tuple(
-            f"to {_purpose(policy, u.purpose).sentence}, {window_words(u.window)}" for u in collection.uses
-        )
-        uses = listed(purposes, joint="; and ", comma="; ")
         precision = collection.uses[0].precision
         alike = all(use.precision is precision for use in collection.uses)
+        purposes = tuple(
+            f"to {_purpose(policy, u.purpose).sentence}, {window_words(u.window)}"
+            + ("" if alike else _coarsened(collection, u))
+            for u in collection.uses
+        )
+        uses = listed(purposes, joint="; and ", comma="; ")
         what = [category_words(c, precision if alike else Precision.AS_IS) for c in collection.categories]
         if collection.occasion is Occasion.VISIT:
             what = [_theirs(words) for words in what]
@@ -220,6 +234,13 @@ def _what(policy: Policy) -> Iterator[Sentence]:
         parts = ((lead, tuple(what)), ("We use it", purposes))
         text = f"{lead} {listed(what)}. We use it {uses}."
         yield Sentence(collection.clause.name, text, collection.clause.promises, parts)
+
+
+def _coarsened(collection: Collection, use: Use) -> str:
+    """Say what this use knows less exactly than the other uses of the same collection."""
+    known = [COARSE[c, use.precision] for c in collection.categories if (c, use.precision) in COARSE]
+    words = _theirs(listed(known)) if collection.occasion is Occasion.VISIT else listed(known)
+    return f", knowing {words}" if known else ""
 
 
 def _theirs(words: str) -> str:
