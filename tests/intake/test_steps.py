@@ -201,6 +201,7 @@ def test_the_log_of_another_host_is_told_by_nobody_but_listed_proxies(cluster: P
     assert told("10.0.0.1", "192.0.2.77", "10.0.0.0/8") == "192.0.2.77"
     assert told("10.0.0.1", "203.0.113.5, 192.0.2.77", "10.0.0.0/8") == "192.0.2.77"
     assert told("10.0.0.1", "203.0.113.5, 192.0.2.77, 10.0.0.2", "10.0.0.0/8") == "192.0.2.77"
+    assert told("::ffff:10.0.0.1", "192.0.2.77", "10.0.0.0/8") == "192.0.2.77"
     assert told("10.0.0.1", "", "10.0.0.0/8") == "10.0.0.1"
     assert told("", "192.0.2.77", "10.0.0.0/8") == ""
     with pytest.raises(ValueError, match="everybody"):

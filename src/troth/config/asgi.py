@@ -92,6 +92,7 @@ class Application:
             address = ipaddress.ip_address(host)
         except ValueError:
             return False
+        address = getattr(address, "ipv4_mapped", None) or address  # as a socket that listens to both kinds says it
         return any(address in network for network in self.proxies)
 
 
