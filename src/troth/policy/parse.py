@@ -78,7 +78,9 @@ def _unreadable(whole: Source) -> list[PolicyError]:
             if ord(sign) in UNREADABLE:
                 span = Span(number, column, number, column + 1)
                 shown = "".join("\N{REPLACEMENT CHARACTER}" if ord(each) in UNREADABLE else each for each in line)
-                sentence = f"the character U+{ord(sign):04X} cannot be read"
+                byte = 0xDC80 <= ord(sign) <= 0xDCFF  # noqa: PLR2004 - what surrogateescape makes of a byte
+                what = f"the byte 0x{ord(sign) - 0xDC00:02X}" if byte else f"the character U+{ord(sign):04X}"
+                sentence = f"{what} cannot be read"
                 return [PolicyError("P-S03", whole.name, span, shown, sentence, "save the file as plain UTF-8 text")]
     return []
 
