@@ -23,7 +23,5 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "agreed": getattr(getattr(request, "standing", None), "agreed", False),
         "dev": settings.DEV,
         "style": address("style.css"),
-        "script": address("htmx.min.js"),
-        "icons": address("icons.svg"),
         "favicon": address("favicon.svg"),
     }
