@@ -10,7 +10,7 @@ from troth.database import connect
 
 PURPOSES = ("provide", "protect", "understand", "personalise", "announce")
 LOGINS = ("door", "self", "steward", "intake", *PURPOSES)
-TWINS = ("stamper", "recorder", "usher")
+TWINS = ("stamper", "recorder", "usher", "counter")
 
 
 @pytest.mark.parametrize("role", LOGINS)

@@ -1,5 +1,6 @@
 """The plan: what a policy compiles to, when it widens, and what it can never compile to."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -129,10 +130,13 @@ def test_a_visit_keeps_the_network_and_never_the_address() -> None:
     assert planned().kept_on(Occasion.ACCESS, "access")["ip"] is Precision.AS_IS
 
 
-def test_what_no_table_holds_cannot_be_collected() -> None:
+def test_what_no_table_holds_is_named_and_stored_nowhere() -> None:
     text = DEFAULT + "\ncategory shoe.size [P3]\ncollect shoe.size on access [P8]\n    for protect 90 days\n"
-    with pytest.raises(PlanError, match="P-T01"):
-        planned(text)
+    made = planned(text)
+    assert [(u.category, str(u.occasion), u.clause) for u in made.unheld] == [
+        ("shoe.size", "access", "collect-shoe-size-on-access")
+    ]
+    assert replace(made, unheld=(), digest="") == replace(planned(), digest="")
 
 
 def test_a_purpose_has_one_window_for_the_rows_of_a_table() -> None:
@@ -245,3 +249,28 @@ def test_a_table_of_its_own_follows_without_code() -> None:
         "personalise",
     }
     assert made.longest("note").days == 90
+
+
+@pytest.mark.parametrize(
+    ("added", "code"),
+    [
+        ("coarsen access.time to day after 3 days\n", "P-T06"),
+        ("collect person.email on sign-up\n    for understand 30 days as hashed\n", "P-T05"),
+    ],
+)
+def test_what_the_tables_cannot_coarsen_is_refused(added: str, code: str) -> None:
+    with pytest.raises(PlanError, match=code):
+        planned(DEFAULT + "\n" + added)
+
+
+def test_what_is_counted_is_read_by_nobody() -> None:
+    counted = (
+        "collect access.url, access.time on access [P8]\n    for personalise while consented",
+        "collect access.url, access.time on access [P8]\n    for personalise 30 days as counted",
+    )
+    made = planned(DEFAULT, counted)
+    assert not [r for r in made.readings if (r.purpose, r.table) == ("personalise", "access")]
+    assert [(c.purpose, c.table, c.columns) for c in made.counted] == [("personalise", "access", ("url",))]
+    assert {w.reason for w in made.withheld if (w.purpose, w.column) == ("personalise", "url")} == {
+        "only as numbers: read `access_counted`"
+    }

@@ -18,6 +18,8 @@ ALTERED = "altered"
 #: How PostgreSQL writes back what the tables compute for each precision.
 COMPUTED = {
     Precision.DAY: "((at AT TIME ZONE 'UTC'::text))::date",
+    Precision.HOUR: "date_trunc('hour'::text, (at AT TIME ZONE 'UTC'::text))",
+    Precision.HASHED: "sha256(uuid_send(device))",
     Precision.NETWORK: ("network(set_masklen(ip, CASE family(ip) WHEN 4 THEN 24 ELSE 48 END))"),
 }
 

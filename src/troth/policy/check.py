@@ -4,25 +4,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from itertools import islice
+from itertools import islice, product
 
 from troth.policy.errors import PolicyError
-from troth.policy.meaning import (
-    Basis,
-    Category,
-    Clause,
-    Collection,
-    Duty,
-    Policy,
-    Precision,
-    Purpose,
-    Right,
-    Sight,
-    Span,
-    Use,
-    WindowKind,
-)
+from troth.policy.meaning import FITTING, Basis, Occasion, Policy, Precision, Span, Storage, WindowKind
 from troth.policy.source import Source
+from troth.policy.understood import DUTIES, expanded, understood
 from troth.policy.written import Named, Statement, WrittenUse
 
 RESERVED = frozenset(
@@ -37,6 +24,7 @@ RESERVED = frozenset(
         "stamper",
         "recorder",
         "usher",
+        "counter",
         "owner",
         "keeper",
         "withheld",
@@ -50,8 +38,12 @@ MOST_CATEGORIES = 1_000
 MOST_GUESSES = 100
 MOST_NEIGHBOURS = 500
 MOST_DAYS = 36_500
-#: Which categories can be known more coarsely, and how.
-COARSER = {Precision.NETWORK: "access.ip", Precision.DAY: "access.time"}
+#: What a stored value can become in place.
+IN_PLACE = (Precision.NETWORK, Precision.HOUR, Precision.DAY, Precision.CITY, Precision.REGION, Precision.COUNTRY)
+#: Occasions on which nobody is known.
+ANONYMOUS = (Occasion.VISIT, Occasion.COOKIE)
+#: Kinds of clauses that stand at most once, besides duties.
+ONCE = {"policy": "policy", "operator": "operator", "again": "ask again", "notify": "notify"}
 
 
 @dataclass(slots=True)
@@ -76,6 +68,9 @@ class _Desk:
     def of(self, kind: str) -> list[Statement]:
         return [statement for statement in self.statements if statement.kind == kind]
 
+    def is_sensitive(self, name: str) -> bool:
+        return name in self.categories and self.categories[name].attribute == "sensitive"
+
     def wrong(self, code: str, span: Span, sentence: str, advice: str) -> None:
         self.errors.append(PolicyError(code, self.whole.name, span, self.whole.line(span.line), sentence, advice))
 
@@ -86,11 +81,11 @@ def checked(statements: list[Statement], digest: str, whole: Source, *, partial:
     for step in (_heads, _declared, _promises):
         step(desk)
     if not _too_many(desk):
-        for step in (_collected, _shown, _unused):
+        for step in (_collected, _shown, _kept_on_devices, _coarsened, _handed_on, _parted, _called, _unused):
             step(desk)
     if desk.errors or partial:
         return Checked(None, desk.errors)
-    return Checked(_policy(desk, digest), [])
+    return Checked(understood(statements, digest), [])
 
 
 # The checks
@@ -104,8 +99,7 @@ def _heads(desk: _Desk) -> None:
         found = desk.of(kind)
         if not found and not desk.partial:
             desk.wrong("P-M01", Span(1, 1, 1, 2), f"there is no `{kind}` clause", f"add one line: {example}")
-        for extra in found[1:]:
-            desk.wrong("P-N03", extra.span, f"`{kind}` stands twice", "keep one of them")
+    _once(desk)
     for head in desk.of("policy"):
         if head.number < 1:
             desk.wrong("P-M02", head.span, "version `0` cannot be", "number versions from 1 upward")
@@ -114,6 +108,21 @@ def _heads(desk: _Desk) -> None:
             desk.wrong(
                 "P-M13", statement.span, f"`{statement.kind}` has no name", 'write its name in "quotation marks"'
             )
+
+
+def _once(desk: _Desk) -> None:
+    seen: set[str] = set()
+    for statement in desk.statements:
+        kind = ONCE.get(statement.kind) or (
+            " ".join((statement.kind, *statement.words)) if statement.kind in DUTIES or statement.kind == "tell" else ""
+        )
+        if kind and kind in seen:
+            desk.wrong("P-N03", statement.span, f"`{kind.replace('_', ' ')}` stands twice", "keep one of them")
+        seen.add(kind)
+    for statement in desk.statements:
+        languages = [language for language, _ in statement.translations]
+        for language in {each for each in languages if languages.count(each) > 1}:
+            desk.wrong("P-N07", statement.span, f"the text stands twice in `{language}`", "keep one of them")
 
 
 def _declared(desk: _Desk) -> None:
@@ -169,12 +178,12 @@ def _collected(desk: _Desk) -> None:
                 _unknown(desk, "P-N02", "purpose", use.purpose, desk.purposes)
                 continue
             _check_use(desk, use, purpose, names)
-            for name in names:
-                key = (name, str(statement.occasion), use.purpose.text)
-                other = windows.setdefault(key, use)
+            for name, occasion in product(names, statement.occasions):
+                other = windows.setdefault((name, str(occasion), use.purpose.text), use)
                 if other.window != use.window:
-                    sentence = f"`{use.purpose.text}` has two windows for `{name}` on {statement.occasion}"
+                    sentence = f"`{use.purpose.text}` has two windows for `{name}` on {occasion}"
                     desk.wrong("P-M07", use.span, sentence, f"keep one; the other is in line {other.span.line}")
+        _check_anonymous(desk, statement, names)
 
 
 def _check_use(desk: _Desk, use: WrittenUse, purpose: Statement, names: list[str]) -> None:
@@ -189,19 +198,32 @@ def _check_use(desk: _Desk, use: WrittenUse, purpose: Statement, names: list[str
     if kind is not WindowKind.CONSENTED and not least <= use.window.days <= MOST_DAYS:
         sentence = f"`{use.window.days} days` is no window"
         desk.wrong("P-M12", use.span, sentence, f"give 1 to {MOST_DAYS} days, or do not collect it")
-    coarse = COARSER.get(use.precision)
-    if coarse and coarse not in names:
+    if names and not any(use.precision.fits(name) for name in names):
         sentence = f"nothing here can be known `as {use.precision}`"
-        desk.wrong("P-M05", use.span, sentence, f"only `{coarse}` can; drop `as {use.precision}`")
+        desk.wrong("P-M05", use.span, sentence, f"only {_fitting(use.precision)} can; drop `as {use.precision}`")
+    if purpose.basis in (Basis.CONSENT, Basis.LEGAL_DUTY):
+        return
     for name in names:
-        declared = desk.categories.get(name)
-        if declared and declared.attribute == "sensitive" and not by_consent:
-            sentence = f"`{name}` is sensitive, and `{use.purpose.text}` is not by consent"
-            desk.wrong("P-M06", use.span, sentence, "use it only for purposes by consent")
+        if desk.is_sensitive(name):
+            sentence = f"`{name}` is sensitive, and `{use.purpose.text}` is by {purpose.basis}"
+            desk.wrong("P-M06", use.span, sentence, "use it only for purposes by consent or by legal duty")
+
+
+def _fitting(precision: Precision) -> str:
+    return f"what ends in {' or '.join(f'`.{ending}`' for ending in FITTING[precision])}"
+
+
+def _check_anonymous(desk: _Desk, statement: Statement, names: list[str]) -> None:
+    if not desk.of("apart"):
+        return
+    for occasion in set(statement.occasions).intersection(ANONYMOUS):
+        for name in filter(desk.is_sensitive, names):
+            sentence = f"`{name}` is sensitive, and on {occasion} only an anonymous identifier is known"
+            desk.wrong("P-M14", statement.span, sentence, "collect it on another occasion, of people who are known")
 
 
 def _shown(desk: _Desk) -> None:
-    kept = {name for s in desk.of("collect") for name in _names(desk, s.names)}
+    kept = {name for s in desk.of("collect") for name in expanded(s.names, desk.categories)}
     for statement in (*desk.of("show"), *desk.of("let")):
         for name in statement.names:
             for category in _expanded(desk, (name,)):
@@ -210,8 +232,100 @@ def _shown(desk: _Desk) -> None:
                     desk.wrong("P-M08", name.span, sentence, "collect it, or leave it out")
 
 
+def _kept_on_devices(desk: _Desk) -> None:
+    seen: set[str] = set()
+    for statement in desk.of("store"):
+        session = statement.words[0] == Storage.SESSION_COOKIE
+        if not statement.text.rstrip("*").strip():
+            desk.wrong("P-M13", statement.span, "what is stored has no name", 'write its name in "quotation marks"')
+        if statement.text in seen:
+            desk.wrong("P-N03", statement.span, f"`{statement.text}` is stored twice", "keep one of them")
+        if session and statement.limit is not None:
+            sentence = "a session cookie lasts as long as the session"
+            desk.wrong("P-M19", statement.span, sentence, "drop the days, or make it a persistent cookie")
+        if not session and not 1 <= (statement.limit or 0) <= MOST_DAYS:
+            sentence = f"how long the {statement.words[0]} lasts is not said"
+            desk.wrong("P-M19", statement.span, sentence, f"say how long, as 30 days, and at most {MOST_DAYS}")
+        seen.add(statement.text)
+        _purpose_of(desk, statement)
+
+
+def _purpose_of(desk: _Desk, statement: Statement) -> None:
+    name = (statement.others or statement.names)[-1]
+    if name.text not in desk.purposes:
+        _unknown(desk, "P-N02", "purpose", name, desk.purposes)
+
+
+def _coarsened(desk: _Desk) -> None:
+    seen: set[str] = set()
+    for statement in desk.of("coarsen"):
+        precision = statement.precision
+        if precision not in IN_PLACE:
+            sentence = f"a value cannot be made `{precision}` in place"
+            desk.wrong("P-M18", statement.span, sentence, f"one of: {', '.join(IN_PLACE)}")
+            continue
+        if not 1 <= statement.number <= MOST_DAYS:
+            desk.wrong(
+                "P-M12", statement.span, f"`{statement.number} days` is no window", f"give 1 to {MOST_DAYS} days"
+            )
+        for name in _expanded(desk, statement.names):
+            if not precision.fits(name):
+                advice = f"only {_fitting(precision)} can"
+                desk.wrong("P-M05", statement.span, f"`{name}` cannot become a {precision}", advice)
+            if name in seen:
+                desk.wrong("P-N03", statement.span, f"`{name}` is coarsened twice", "keep one of them")
+            seen.add(name)
+
+
+def _handed_on(desk: _Desk) -> None:
+    for statement in desk.of("share"):
+        list(_expanded(desk, statement.names))
+        _purpose_of(desk, statement)
+        if not statement.text.strip():
+            desk.wrong("P-M13", statement.span, "the recipient has no name", 'write its name in "quotation marks"')
+        if desk.of("share_nothing"):
+            sentence = f"`share with nobody` stands beside a share with `{statement.text}`"
+            desk.wrong("P-M17", statement.span, sentence, "keep one of them")
+    for statement in desk.of("post"):
+        list(_expanded(desk, statement.names))
+
+
+def _parted(desk: _Desk) -> None:
+    """Check that no purpose uses both sides of what is never correlated, and that nothing is both allowed and not."""
+    uses: dict[str, set[str]] = {}
+    for statement in desk.of("collect"):
+        for use in statement.uses:
+            uses.setdefault(use.purpose.text, set()).update(expanded(statement.names, desk.categories))
+    said: dict[tuple[str, str], str] = {}
+    for statement in desk.of("correlate"):
+        left, right = (sorted(set(_expanded(desk, names))) for names in (statement.names, statement.others))
+        for pair in product(left, right):
+            key = (min(pair), max(pair))
+            if said.setdefault(key, statement.words[0]) != statement.words[0]:
+                sentence = f"`{key[0]}` with `{key[1]}` is both allowed and ruled out"
+                desk.wrong("P-M16", statement.span, sentence, "keep one of them")
+        for purpose, used in uses.items():
+            if statement.words[0] != "correlate" and used.intersection(left) and used.intersection(right):
+                both = f"`{min(used.intersection(left))}` and `{min(used.intersection(right))}`"
+                advice = "let one purpose use one of them and another purpose the other"
+                desk.wrong("P-M15", statement.span, f"`{purpose}` uses {both}, and so could correlate them", advice)
+
+
+def _called(desk: _Desk) -> None:
+    seen: set[str] = set()
+    for statement in desk.of("call"):
+        name = statement.names[0].text
+        if name in seen:
+            desk.wrong("P-N03", statement.span, f"`{name}` is called twice", "keep one of them")
+        seen.add(name)
+        if not statement.text.strip():
+            desk.wrong("P-M13", statement.span, f"`{name}` is called nothing", 'say it in "a few words"')
+        list(_expanded(desk, statement.names))
+
+
 def _unused(desk: _Desk) -> None:
     used = {use.purpose.text for s in desk.of("collect") for use in s.uses}
+    used |= {s.names[-1].text for s in desk.of("store")} | {s.others[-1].text for s in desk.of("share") if s.others}
     for name, statement in desk.purposes.items():
         if name not in used and not desk.partial:
             sentence = f"purpose `{name}` uses nothing"
@@ -221,7 +335,7 @@ def _unused(desk: _Desk) -> None:
 def _expanded(desk: _Desk, names: Iterable[Named]) -> Iterator[str]:
     """Yield categories, patterns expanded, unknown ones reported."""
     for name in names:
-        found = list(_names(desk, (name,)))
+        found = list(expanded((name,), desk.categories))
         yield from found
         if not found and name.text.endswith(".*"):
             desk.wrong(
@@ -231,14 +345,6 @@ def _expanded(desk: _Desk, names: Iterable[Named]) -> Iterator[str]:
             _unknown(desk, "P-N01", "category", name, desk.categories)
 
 
-def _names(desk: _Desk, names: Iterable[Named]) -> Iterator[str]:
-    for name in names:
-        if name.text.endswith(".*"):
-            yield from (known for known in desk.categories if known.startswith(name.text[:-1]))
-        elif name.text in desk.categories:
-            yield name.text
-
-
 def _unknown(desk: _Desk, code: str, kind: str, name: Named, known: Iterable[str]) -> None:
     if desk.partial and not known:
         return
@@ -246,85 +352,3 @@ def _unknown(desk: _Desk, code: str, kind: str, name: Named, known: Iterable[str
     near = get_close_matches(name.text, list(islice(known, MOST_NEIGHBOURS)), 1, 0.6) if guessing else []
     advice = f"did you mean `{near[0]}`?" if near else f"declare it: {kind} {name.text} ..."
     desk.wrong(code, name.span, f"there is no {kind} `{name.text}`", advice)
-
-
-# The meaning
-
-
-def _policy(desk: _Desk, digest: str) -> Policy:
-    head, operator = desk.of("policy")[0], desk.of("operator")[0]
-    names = _clause_names(desk)
-    made = {id(s): Clause(names[id(s)], tuple(p.text for p in s.promises), s.span) for s in desk.statements}
-    if head.day is None:
-        raise AssertionError("the grammar demands a date")
-    return Policy(
-        name=head.text,
-        version=head.number,
-        effective=head.day,
-        operator=operator.text,
-        contact=operator.contact,
-        categories=tuple(
-            Category(n.text, s.attribute == "identifying", s.attribute == "sensitive", made[id(s)])
-            for s in desk.of("category")
-            for n in s.names
-        ),
-        purposes=tuple(
-            Purpose(s.names[0].text, s.text, s.basis or Basis.AGREEMENT, made[id(s)]) for s in desk.of("purpose")
-        ),
-        collections=tuple(_collection(desk, s, made[id(s)]) for s in desk.of("collect")),
-        sights=tuple(Sight(_unique(desk, s), made[id(s)]) for s in desk.of("show")),
-        rights=tuple(Right(s.verbs, _unique(desk, s), made[id(s)]) for s in desk.of("let")),
-        duties=tuple(
-            Duty(word, made[id(s)])
-            for kind, word in (("require", "agreement"), ("encrypt", "transmission"))
-            for s in desk.of(kind)
-        ),
-        digest=digest,
-    )
-
-
-def _unique(desk: _Desk, statement: Statement) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_names(desk, statement.names)))
-
-
-def _collection(desk: _Desk, statement: Statement, clause: Clause) -> Collection:
-    if statement.occasion is None:
-        raise AssertionError("the grammar demands an occasion")
-    uses = tuple(Use(u.purpose.text, u.window, u.precision) for u in statement.uses)
-    return Collection(_unique(desk, statement), statement.occasion, uses, clause)
-
-
-def _clause_names(desk: _Desk) -> dict[int, str]:
-    """Name clauses by their content, so that their order changes no name."""
-    wanted: dict[str, list[Statement]] = {}
-    for statement in desk.statements:
-        wanted.setdefault(_slug(statement), []).append(statement)
-    names = {}
-    for slug, alike in wanted.items():
-        for number, statement in enumerate(sorted(alike, key=_content), start=1):
-            names[id(statement)] = slug if number == 1 else f"{slug}-{number}"
-    return names
-
-
-def _slug(statement: Statement) -> str:
-    first = statement.names[0].text.replace(".*", "").replace(".", "-") if statement.names else ""
-    match statement.kind:
-        case "collect":
-            return f"collect-{first}-on-{statement.occasion}"
-        case "show":
-            return f"show-{first}-to-the-person"
-        case "let":
-            return f"let-people-{statement.verbs[0]}-{first}"
-        case "require":
-            return "require-agreement"
-        case "encrypt":
-            return "encrypt-transmission"
-        case kind:
-            return f"{kind}-{first}" if first else kind
-
-
-def _content(statement: Statement) -> str:
-    names = sorted(name.text for name in statement.names)
-    uses = sorted(f"{u.purpose.text} {u.window} {u.precision}" for u in statement.uses)
-    promises = sorted(promise.text for promise in statement.promises)
-    return repr((names, uses, statement.verbs, statement.text, statement.attribute, promises))

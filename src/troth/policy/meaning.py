@@ -21,6 +21,7 @@ class Basis(StrEnum):
     AGREEMENT = "agreement"
     CONSENT = "consent"
     LEGITIMATE_INTEREST = "legitimate interest"
+    LEGAL_DUTY = "legal duty"
 
 
 class Occasion(StrEnum):
@@ -31,14 +32,63 @@ class Occasion(StrEnum):
     AGREEMENT = "agreement"
     ACCESS = "access"
     VISIT = "visit"
+    TRANSACTION = "transaction"
+    CRASH = "crash"
+    ACTIVITY = "system activity"
+    LOCATION = "use of location"
+    COOKIE = "cookie"
+    POST = "post"
+    UPLOAD = "upload"
 
 
 class Precision(StrEnum):
-    """How exactly a purpose may know a value."""
+    """How exactly a purpose may know a value. `counted`: no row of it, only how many."""
 
     AS_IS = "as is"
     NETWORK = "network"
+    HOUR = "hour"
     DAY = "day"
+    CITY = "city"
+    REGION = "region"
+    COUNTRY = "country"
+    HASHED = "hashed"
+    COUNTED = "counted"
+
+    def fits(self, category: str) -> bool:
+        """Whether values of a category can be known this way at all: `network` fits an address, not a name."""
+        ending = category.rsplit(".", 1)[-1]
+        return not FITTING.get(self) or ending in FITTING[self]
+
+    def within(self, other: "Precision") -> bool:
+        """Whether this tells no more than the other: `day` is within `hour`, everything within `as is`."""
+        here: Precision | None = self
+        while here is not None and here is not other:
+            here = COARSER_THAN.get(here)
+        return here is other or self is Precision.COUNTED
+
+
+#: The next finer precision. What is counted tells less than any other.
+COARSER_THAN = {
+    Precision.NETWORK: Precision.AS_IS,
+    Precision.HOUR: Precision.AS_IS,
+    Precision.DAY: Precision.HOUR,
+    Precision.CITY: Precision.AS_IS,
+    Precision.REGION: Precision.CITY,
+    Precision.COUNTRY: Precision.REGION,
+    Precision.HASHED: Precision.AS_IS,
+    Precision.COUNTED: Precision.AS_IS,
+}
+PLACES = ("place", "gps", "position")
+#: The last part of the categories that a precision fits; one without an entry fits all.
+FITTING = {
+    Precision.NETWORK: ("ip",),
+    Precision.HOUR: ("time",),
+    Precision.DAY: ("time",),
+    Precision.CITY: PLACES,
+    Precision.REGION: PLACES,
+    Precision.COUNTRY: PLACES,
+    Precision.HASHED: ("identifier", "email", "phone", "ip", "number"),
+}
 
 
 class WindowKind(StrEnum):
@@ -55,6 +105,16 @@ class Window:
 
     kind: WindowKind
     days: int
+
+    def within(self, other: "Window") -> bool:
+        """Whether this lasts no longer than the other, whatever happens."""
+        if self.kind is other.kind:
+            return self.days <= other.days
+        return self.kind is WindowKind.CONSENTED and other.kind is WindowKind.ACCOUNT
+
+
+#: A text in the policy's own language and, behind their language codes, its translations.
+type Texts = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +144,11 @@ class Purpose:
     sentence: str
     basis: Basis
     clause: Clause
+    translations: Texts = ()
+
+    def said(self, language: str) -> str:
+        """Return the sentence in a language, or as the operator wrote it first."""
+        return dict(self.translations).get(language, self.sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,30 +176,176 @@ class Verb(StrEnum):
     REVIEW = "review"
     CORRECT = "correct"
     DELETE = "delete"
+    EXPORT = "export"
+    ERASE = "erase"
+    RESTRICT = "restrict"
+
+
+class Condition(StrEnum):
+    """What a right is held to."""
+
+    ASSIGNED = "within assigned permissions"
+    HELD = "unless a legal duty keeps it"
+
+
+class Audience(StrEnum):
+    """Who may be shown something."""
+
+    PERSON = "the person"
+    CHOSEN = "chosen people"
+    MEMBERS = "members of the same organization"
+    ADMINISTRATORS = "administrators of the person's organization"
+    SIGNED_IN = "everyone signed in"
+    PUBLIC = "the public"
+    STAFF = "the operator's staff with the person's permission"
+
+    def within(self, other: "Audience") -> bool:
+        """Whether everybody in this audience is in the other too."""
+        return other in (self, *ENCLOSING.get(self, ()))
+
+
+ENCLOSING = {
+    Audience.CHOSEN: (Audience.SIGNED_IN, Audience.PUBLIC),
+    Audience.MEMBERS: (Audience.SIGNED_IN, Audience.PUBLIC),
+    Audience.ADMINISTRATORS: (Audience.MEMBERS, Audience.SIGNED_IN, Audience.PUBLIC),
+    Audience.SIGNED_IN: (Audience.PUBLIC,),
+}
+
+
+class Storage(StrEnum):
+    """Where something is held on a person's own device."""
+
+    SESSION_COOKIE = "session cookie"
+    PERSISTENT_COOKIE = "persistent cookie"
+    BROWSER_STORAGE = "browser storage"
+    CACHE = "cache"
+
+
+class Change(StrEnum):
+    """What of a policy can change so much that people are asked again."""
+
+    PURPOSES = "purposes"
+    BASES = "bases"
+    CATEGORIES = "categories"
+    OCCASIONS = "occasions"
+    WINDOWS = "windows"
+    PRECISION = "precision"
+    AUDIENCES = "audiences"
+    RECIPIENTS = "recipients"
+    STORAGE = "storage"
+    SENSITIVE = "sensitive data"
+    IDENTIFYING = "identifying data"
+    RIGHTS = "rights"
+    DUTIES = "duties"
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """Who may be shown what; at this stage the audience is always the person the data is about."""
+    """Who may be shown what."""
 
     categories: tuple[str, ...]
     clause: Clause
+    audience: Audience = Audience.PERSON
 
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """What people may do with the named categories of their own data (patterns already expanded)."""
+    """What people may do with the named categories of their own data (patterns already expanded).
+
+    `days` is the longest it may take; None is at once.
+    """
 
     verbs: tuple[Verb, ...]
     categories: tuple[str, ...]
     clause: Clause
+    days: int | None = None
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """What people may post, and to whom."""
+
+    categories: tuple[str, ...]
+    audiences: tuple[Audience, ...]
+    clause: Clause
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a recipient outside gets, and for which purpose."""
+
+    categories: tuple[str, ...]
+    recipient: str
+    purpose: str
+    clause: Clause
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is held on the person's device under `key`; a `*` at its end stands for any ending.
+
+    `days` None: as long as the session.
+    """
+
+    key: str
+    storage: Storage
+    purpose: str
+    days: int | None
+    clause: Clause
+
+    def covers(self, key: str) -> bool:
+        """Whether a key is this one."""
+        return key.startswith(self.key[:-1]) if self.key.endswith("*") else key == self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Coarsening:
+    """What becomes coarser in place, `days` after it was collected."""
+
+    categories: tuple[str, ...]
+    precision: Precision
+    days: int
+    clause: Clause
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """What may be joined with what by one purpose, or never."""
+
+    left: tuple[str, ...]
+    right: tuple[str, ...]
+    allowed: bool
+    clause: Clause
+
+
+#: Duties that bind people rather than the service: one more of them is wider, not narrower.
+PERMITTING = frozenset({"ties", "agreed-permissions", "changes-allowed", "remains"})
 
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """Something the service itself must hold to: `require agreement`, `encrypt transmission`."""
+    """Something the service itself must hold to, or (PERMITTING) may do; `details` are its closed words."""
 
     name: str
+    clause: Clause
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """How a category is said to the person it is about."""
+
+    category: str
+    texts: Texts
+    clause: Clause
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Free commentary; it binds nobody and is marked so."""
+
+    texts: Texts
     clause: Clause
 
 
@@ -154,3 +365,21 @@ class Policy:
     rights: tuple[Right, ...]
     duties: tuple[Duty, ...]
     digest: str
+    postings: tuple[Posting, ...] = ()
+    shares: tuple[Share, ...] = ()
+    stored: tuple[Stored, ...] = ()
+    coarsenings: tuple[Coarsening, ...] = ()
+    correlations: tuple[Correlation, ...] = ()
+    called: tuple[Called, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    def purpose(self, name: str) -> Purpose:
+        """Return the named purpose. Raises KeyError when there is none."""
+        for purpose in self.purposes:
+            if purpose.name == name:
+                return purpose
+        raise KeyError(name)
+
+    def duty(self, name: str) -> Duty | None:
+        """Return the named duty, where the policy states it."""
+        return next((duty for duty in self.duties if duty.name == name), None)

@@ -1,5 +1,6 @@
 """From a policy's text to its meaning: every clause is parsed by itself, so that one error hides no other."""
 
+from collections.abc import Iterable
 from datetime import date
 from difflib import get_close_matches
 from functools import cache
@@ -10,11 +11,53 @@ from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedEOF, Unexpec
 
 from troth.policy.check import Checked, checked
 from troth.policy.errors import PolicyError, PolicyErrors
-from troth.policy.meaning import Basis, Occasion, Policy, Precision, Span, Verb, Window, WindowKind
+from troth.policy.meaning import (
+    Audience,
+    Basis,
+    Change,
+    Condition,
+    Occasion,
+    Policy,
+    Precision,
+    Span,
+    Storage,
+    Texts,
+    Verb,
+    Window,
+    WindowKind,
+)
 from troth.policy.source import LONGEST, Piece, Source, pieces, source
 from troth.policy.written import Named, Statement, WrittenUse
 
-KEYWORDS = ("policy", "operator", "require", "encrypt", "category", "purpose", "collect", "show", "let")
+KEYWORDS = (
+    "policy",
+    "operator",
+    "category",
+    "call",
+    "purpose",
+    "collect",
+    "coarsen",
+    "store",
+    "show",
+    "let",
+    "share",
+    "never",
+    "correlate",
+    "require",
+    "keep",
+    "encrypt",
+    "stay",
+    "tie",
+    "agree",
+    "leave",
+    "open",
+    "verify",
+    "allow",
+    "ask",
+    "notify",
+    "tell",
+    "note",
+)
 ROOT = Span(1, 1, 1, 2)
 #: Control characters, bytes that are not UTF-8, and marks that show a line in another order than it is read in
 #: (CVE-2021-42574): with them a policy would not say what people see.
@@ -23,6 +66,13 @@ UNREADABLE = frozenset(
     for part in (range(32), range(127, 160), range(0x2028, 0x202F), range(0x2066, 0x206A), range(0xD800, 0xE000))
     for code in part
 )
+
+
+def _choice(words: Iterable[str]) -> str:
+    every = [str(word) for word in words]
+    return f"{', '.join(every[:-1])} or {every[-1]}"
+
+
 WORDS = {
     "NAME": "a name such as `person.email`",
     "STRING": 'a text in "quotation marks"',
@@ -30,10 +80,18 @@ WORDS = {
     "DATE": "a date such as 2026-11-01",
     "EMAIL": "an e-mail address",
     "PROMISE": "a promise such as P8",
-    "OCCASION": "an occasion: sign-up, sign-in, agreement, access or visit",
-    "PRECISION": "a precision: network or day",
-    "VERB": "review or correct",
-    "INTEREST": "`legitimate interest`",
+    "OCCASION": f"an occasion: {_choice(Occasion)}",
+    "PRECISION": f"a precision: {_choice(p for p in Precision if p is not Precision.AS_IS)}",
+    "VERB": f"a verb: {_choice(Verb)}",
+    "BASIS": f"a basis: {_choice(Basis)}",
+    "AUDIENCE": f"an audience: {_choice(Audience)}",
+    "STORAGE": f"a place: {_choice(Storage)}",
+    "CHANGE": f"what may change: {_choice(Change)}",
+    "CONDITION": f"a condition: {_choice(Condition)}",
+    "TOPIC": "what people are told: see docs/policy-language.md",
+    "CHANNEL": "a way: e-mail, letter or message",
+    "LANGUAGE": "a language such as `es`",
+    "CORRELATE": "`correlate`",
     "ATTRIBUTE": "`identifying` or `sensitive`",
     "LSQB": "promises in brackets",
     "COMMA": "a comma",
@@ -147,22 +205,44 @@ def _statement(tree: Tree[Token], piece: Piece) -> Statement:
     for child in tree.children:
         if isinstance(child, Tree):
             parts.setdefault(str(child.data), []).append(child)
-    names = [_named(piece, t) for part in parts.get("names", []) for t in _tokens(part)]
+    lists = [tuple(_named(piece, t) for t in _tokens(part)) for part in parts.get("names", [])]
+    own = tuple(_named(piece, t) for t in _tokens(tree) if t.type == "NAME")
     return Statement(
         kind=str(tree.data),
         span=_span(piece, tree),
-        names=tuple(names or [_named(piece, t) for t in _tokens(tree) if t.type == "NAME"]),
+        names=lists[0] if lists else own,
+        others=lists[1] if len(lists) > 1 else own if lists else (),
         text=tokens.get("STRING", '""')[1:-1],
+        translations=_translations(parts.get("translation", [])),
         number=int(tokens.get("NUMBER", "0")),
+        limit=next((int(t) for kind in ("deadline", "lasting") for p in parts.get(kind, []) for t in _tokens(p)), None),
         day=date.fromisoformat(tokens["DATE"]) if "DATE" in tokens else None,
         contact=tokens.get("EMAIL", ""),
         attribute=tokens.get("ATTRIBUTE", ""),
-        basis=_basis(parts["basis"][0]) if "basis" in parts else None,
-        occasion=Occasion(tokens["OCCASION"]) if "OCCASION" in tokens else None,
+        words=_closed(tree, parts),
+        basis=Basis(_word_of(parts["basis"][0])) if "basis" in parts else None,
+        precision=Precision(_word_of(parts["precision"][0])) if "precision" in parts else None,
+        occasions=tuple(Occasion(plain(t)) for part in parts.get("occasions", []) for t in _tokens(part)),
         verbs=tuple(Verb(str(t)) for part in parts.get("verbs", []) for t in _tokens(part)),
         uses=tuple(_use(piece, part) for part in parts.get("use", [])),
         promises=tuple(_named(piece, t) for part in parts.get("promises", []) for t in _tokens(part)),
     )
+
+
+def plain(text: str) -> str:
+    """Write words with one space between them, however they were broken."""
+    return " ".join(text.split())
+
+
+def _closed(tree: Tree[Token], parts: dict[str, list[Tree[Token]]]) -> tuple[str, ...]:
+    """Return the closed words of a clause: each is one token of its own rule, or of the clause itself."""
+    own = [plain(t) for t in _tokens(tree) if t.type in ("CHANNEL", "CORRELATE")]
+    kinds = ("audience", "audiences", "storage", "condition", "topic", "changes")
+    return tuple(own + [plain(t) for kind in kinds for part in parts.get(kind, []) for t in _tokens(part)])
+
+
+def _translations(trees: list[Tree[Token]]) -> Texts:
+    return tuple((str(language), str(text)[1:-1]) for language, text in (_tokens(tree) for tree in trees))
 
 
 def _tokens(tree: Tree[Token]) -> list[Token]:
@@ -173,15 +253,15 @@ def _named(piece: Piece, token: Token) -> Named:
     return Named(str(token), _span(piece, token))
 
 
-def _basis(tree: Tree[Token]) -> Basis:
-    return Basis(" ".join(str(_tokens(tree)[0]).split()))
+def _word_of(tree: Tree[Token]) -> str:
+    return plain(str(_tokens(tree)[0]))
 
 
 def _use(piece: Piece, tree: Tree[Token]) -> WrittenUse:
     window, precision = Window(WindowKind.CONSENTED, 0), Precision.AS_IS
     for child in tree.children:
         if isinstance(child, Tree) and child.data == "precision":
-            precision = Precision(str(_tokens(child)[0]))
+            precision = Precision(_word_of(child))
         elif isinstance(child, Tree):
             days = [int(t) for t in _tokens(child)]
             window = Window(WindowKind(str(child.data)), days[0] if days else 0)

@@ -7,6 +7,7 @@ from itertools import product
 
 from troth.policy.catalog import Catalog, Column, Table
 from troth.policy.meaning import (
+    Audience,
     Basis,
     Collection,
     Occasion,
@@ -18,6 +19,11 @@ from troth.policy.meaning import (
     Window,
     WindowKind,
 )
+
+#: Rights that nobody has over what they cannot see.
+SHOWING = frozenset({Verb.REVIEW, Verb.CORRECT, Verb.EXPORT})
+#: How exactly a column itself can hold a value; other precisions are columns of their own beside it.
+REDUCIBLE = (Precision.AS_IS, Precision.NETWORK, Precision.HOUR, Precision.DAY)
 
 
 class PlanError(ValueError):
@@ -117,6 +123,37 @@ class Retention:
     consented: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Counted:
+    """What a purpose may know of a table's rows only as numbers: for each value of these columns, how many people."""
+
+    purpose: str
+    table: str
+    columns: tuple[str, ...]
+    window: Window
+    clause: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Coarsening:
+    """A column whose values become coarser in place, `days` after their row."""
+
+    table: str
+    column: str
+    precision: Precision
+    days: int
+    clause: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Unheld:
+    """What the policy lets be collected and no table holds: nothing of it can be kept."""
+
+    category: str
+    occasion: Occasion
+    clause: str
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that a policy version compiles to, before it becomes SQL."""
@@ -131,6 +168,9 @@ class Plan:
     own: tuple[Own, ...]
     collected: tuple[Collected, ...]
     retention: tuple[Retention, ...]
+    counted: tuple[Counted, ...] = ()
+    coarsenings: tuple[Coarsening, ...] = ()
+    unheld: tuple[Unheld, ...] = ()
 
     def kept_on(self, occasion: Occasion, table: str) -> dict[str, Precision]:
         """Return column -> precision of what is stored in a table on an occasion; empty when nothing is."""
@@ -146,16 +186,6 @@ class Plan:
 
 def plan(policy: Policy, catalog: Catalog) -> Plan:
     """Compile. Raises PlanError when the tables cannot do what the policy says."""
-    known = catalog.categories
-    for category in policy.categories:
-        if category.name not in known and _collected(policy, category.name):
-            raise PlanError(
-                "P-T01", category.clause.name, f"no table holds `{category.name}`; collect only what a table holds"
-            )
-    for right in policy.rights:
-        if Verb.DELETE in right.verbs:
-            sentence = "nothing here deletes a single thing on request: leave `delete` out; closing the account deletes"
-            raise PlanError("P-T04", right.clause.name, sentence)
     for purpose in policy.purposes:
         _refuse_spill(policy, catalog, purpose)
     return Plan(
@@ -169,6 +199,9 @@ def plan(policy: Policy, catalog: Catalog) -> Plan:
         own=tuple(sorted(set(_own(policy, catalog)))),
         collected=tuple(sorted(_stored(policy, catalog))),
         retention=tuple(sorted(_retention(policy, catalog))),
+        counted=tuple(sorted(_counted(policy, catalog))),
+        coarsenings=tuple(sorted(_coarsenings(policy, catalog))),
+        unheld=tuple(sorted(set(_unheld(policy, catalog)))),
     )
 
 
@@ -188,25 +221,26 @@ def _covered(atom: Atom, allowed: Iterable[Atom]) -> bool:
     return any(
         other.category == atom.category
         and other.occasion is atom.occasion
-        and other.precision in (atom.precision, Precision.AS_IS)
-        and _no_longer(atom.window, other.window)
+        and atom.precision.within(other.precision)
+        and atom.window.within(other.window)
         for other in allowed
     )
 
 
-def _no_longer(window: Window, other: Window) -> bool:
-    if window.kind is other.kind:
-        return window.days <= other.days
-    return window.kind is WindowKind.CONSENTED and other.kind is WindowKind.ACCOUNT
+def _at(table: Table, category: str, use: Use, clause: str) -> Precision:
+    """Return the precision at which a use knows a category. Raises PlanError where the table has no such column."""
+    if use.precision is Precision.COUNTED or table.held(category, use.precision):
+        return use.precision
+    if use.precision.fits(category):
+        sentence = f"`{table.name}` cannot show `{category}` as {use.precision}"
+        held = [str(c.precision) for c in table.columns if c.category == category]
+        raise PlanError("P-T05", clause, f"{sentence}; it holds it {' and '.join(held)}")
+    return Precision.AS_IS
 
 
-def _collected(policy: Policy, category: str) -> bool:
-    return any(category in collection.categories for collection in policy.collections)
-
-
-def _at(table: Table, category: str, precision: Precision) -> Precision:
-    """Return the precision at which a use knows a category: coarser only where the table can coarsen it."""
-    return precision if table.held(category, precision) else Precision.AS_IS
+def _kept(precision: Precision) -> Precision:
+    """Return how exactly rows must hold what is used so: counting needs the values."""
+    return Precision.AS_IS if precision is Precision.COUNTED else precision
 
 
 def _holders(catalog: Catalog, collection: Collection) -> Iterator[tuple[Table, str]]:
@@ -231,15 +265,16 @@ def _refuse_spill(policy: Policy, catalog: Catalog, purpose: Purpose) -> None:
     """
     mine = list(_uses(policy, catalog, purpose.name))
     visits = any(collection.occasion is Occasion.VISIT for _, _, collection, _ in mine)
-    allowed = {(t.name, c, s.occasion, _at(t, c, use.precision)) for t, c, s, use in mine}
+    allowed: dict[tuple[str, str, Occasion], set[Precision]] = defaultdict(set)
+    for table, category, collection, use in mine:
+        allowed[table.name, category, collection.occasion].add(_at(table, category, use, collection.clause.name))
     for table, category, stored, use in _uses(policy, catalog):
         if stored.occasion is Occasion.VISIT and not visits:
             continue
-        kept = _at(table, category, use.precision)
-        for _, occasion, granted, clause in _granted(mine, table, category):
-            known = {p for p in Precision if (table.name, category, stored.occasion, p) in allowed}
-            finer = kept is Precision.AS_IS and granted is Precision.AS_IS and Precision.AS_IS not in known
-            if finer or not known:
+        kept = _kept(_at(table, category, use, stored.clause.name))
+        for occasion, granted, clause in _granted(mine, table, category):
+            shown = kept if kept.within(granted) else granted
+            if not any(shown.within(known) for known in allowed[table.name, category, stored.occasion]):
                 raise PlanError(
                     "P-T03",
                     clause,
@@ -250,31 +285,36 @@ def _refuse_spill(policy: Policy, catalog: Catalog, purpose: Purpose) -> None:
 
 def _granted(
     uses: Iterable[tuple[Table, str, Collection, Use]], table: Table, category: str
-) -> Iterator[tuple[str, Occasion, Precision, str]]:
-    """Yield what uses know of a category in a table: the category, when, how exactly, and by which clause."""
+) -> Iterator[tuple[Occasion, Precision, str]]:
+    """Yield what uses read of a category in rows of a table: when, how exactly, and by which clause."""
     for where, what, collection, use in uses:
-        if (where.name, what) == (table.name, category):
-            yield what, collection.occasion, _at(table, category, use.precision), collection.clause.name
+        if (where.name, what) == (table.name, category) and use.precision is not Precision.COUNTED:
+            clause = collection.clause.name
+            yield collection.occasion, _at(table, category, use, clause), clause
 
 
 def _unit(policy: Policy, catalog: Catalog, purpose: Purpose) -> Unit:
     atoms = {
-        Atom(category, collection.occasion, _at(table, category, use.precision), use.window)
+        Atom(category, collection.occasion, _at(table, category, use, collection.clause.name), use.window)
         for table, category, collection, use in _uses(policy, catalog, purpose.name)
     }
     return Unit(purpose.name, purpose.basis, frozenset(atoms))
 
 
-def _visible(column: Column, precision: Precision) -> bool:
-    return precision is Precision.AS_IS or column.precision is precision
+def _read(policy: Policy, catalog: Catalog) -> Iterator[tuple[Table, str, Collection, Use, Precision]]:
+    """Yield the uses that read rows, with the precision at which they do."""
+    for table, category, collection, use in _uses(policy, catalog):
+        precision = _at(table, category, use, collection.clause.name)
+        if precision is not Precision.COUNTED:
+            yield table, category, collection, use, precision
 
 
 def _readings(policy: Policy, catalog: Catalog) -> Iterator[Reading]:
     found: dict[tuple[str, str, str], str] = {}
-    for table, category, collection, use in _uses(policy, catalog):
+    for table, category, collection, use, precision in _read(policy, catalog):
         found.setdefault((use.purpose, table.name, "subject"), collection.clause.name)
         for column in table.columns:
-            if column.category == category and _visible(column, _at(table, category, use.precision)):
+            if column.category == category and column.precision.within(precision):
                 found.setdefault((use.purpose, table.name, column.name), collection.clause.name)
     for (purpose, name, column_name), clause in found.items():
         yield Reading(purpose, name, column_name, clause)
@@ -282,18 +322,25 @@ def _readings(policy: Policy, catalog: Catalog) -> Iterator[Reading]:
 
 def _withheld(policy: Policy, catalog: Catalog) -> Iterator[Withheld]:
     granted = {(r.purpose, r.table, r.column): r.clause for r in _readings(policy, catalog)}
+    counted = {(c.purpose, c.table): c.clause for c in _counted(policy, catalog)}
     for purpose, table in product(policy.purposes, catalog):
         for column in table.columns:
             if column.category and (purpose.name, table.name, column.name) not in granted:
-                clause, reason = _why_withheld(purpose, table, column, granted)
+                clause, reason = _why_withheld(purpose, table, column, granted, counted)
                 yield Withheld(purpose.name, table.name, column.name, column.category, reason, clause)
 
 
 def _why_withheld(
-    purpose: Purpose, table: Table, column: Column, granted: dict[tuple[str, str, str], str]
+    purpose: Purpose,
+    table: Table,
+    column: Column,
+    granted: dict[tuple[str, str, str], str],
+    counted: dict[tuple[str, str], str],
 ) -> tuple[str, str]:
     if not table.stamped:
         return purpose.clause.name, "held by the sign-in service alone; no purpose reads it"
+    if (purpose.name, table.name) in counted:
+        return counted[purpose.name, table.name], f"only as numbers: read `{table.name}_counted`"
     for other in table.columns:
         clause = granted.get((purpose.name, table.name, other.name))
         if other.category == column.category and clause:
@@ -303,7 +350,7 @@ def _why_withheld(
 
 def _rows(policy: Policy, catalog: Catalog) -> Iterator[Rows]:
     windows: dict[tuple[str, str], dict[Window, str]] = defaultdict(dict)
-    for table, _, collection, use in _uses(policy, catalog):
+    for table, _, collection, use, _ in _read(policy, catalog):
         windows[use.purpose, table.name].setdefault(use.window, collection.clause.name)
     for (purpose, name), found in windows.items():
         if len(found) > 1:
@@ -317,10 +364,15 @@ def _rows(policy: Policy, catalog: Catalog) -> Iterator[Rows]:
 
 def _own(policy: Policy, catalog: Catalog) -> Iterator[Own]:
     shown: list[tuple[str, tuple[str, ...], tuple[str, ...]]]
-    shown = [(sight.clause.name, sight.categories, ("select",)) for sight in policy.sights]
+    shown = [
+        (sight.clause.name, sight.categories, ("select",))
+        for sight in policy.sights
+        if sight.audience is Audience.PERSON
+    ]
     shown += [
         (right.clause.name, right.categories, ("select", "update") if Verb.CORRECT in right.verbs else ("select",))
         for right in policy.rights
+        if SHOWING.intersection(right.verbs)
     ]
     for (clause, categories, privileges), table in product(shown, catalog.stamped):
         for column in table.columns:
@@ -339,13 +391,17 @@ def _own_column(table: Table, column: Column, privileges: tuple[str, ...], claus
 def _stored(policy: Policy, catalog: Catalog) -> Iterator[Collected]:
     needed: dict[tuple[Occasion, str, str], dict[Precision, str]] = defaultdict(dict)
     for table, category, collection, use in _uses(policy, catalog):
-        precision = _at(table, category, use.precision)
-        needed[collection.occasion, table.name, category].setdefault(precision, collection.clause.name)
+        clause = collection.clause.name
+        needed[collection.occasion, table.name, category].setdefault(_kept(_at(table, category, use, clause)), clause)
     for (occasion, name, category), found in needed.items():
-        finest = Precision.AS_IS if Precision.AS_IS in found else next(iter(found))
+        finest = next((p for p in found if all(other.within(p) for other in found)), Precision.AS_IS)
+        clause = found.get(finest) or min(found.values())
+        if finest not in REDUCIBLE:
+            sentence = f"`{category}` is used only as {finest} on {occasion}, and `{name}` would hold it as it is"
+            raise PlanError("P-T05", clause, f"{sentence}; let one purpose use it as it is, or leave it out")
         for column in catalog.table(name).columns:
             if column.category == category and not column.generated:
-                yield Collected(occasion, name, column.name, finest, found[finest])
+                yield Collected(occasion, name, column.name, finest, clause)
 
 
 def _retention(policy: Policy, catalog: Catalog) -> Iterator[Retention]:
@@ -357,3 +413,42 @@ def _retention(policy: Policy, catalog: Catalog) -> Iterator[Retention]:
         after = [u.window.days for u in found if u.window.kind is WindowKind.ACCOUNT]
         consented = {u.purpose for u in found if u.window.kind is WindowKind.CONSENTED}
         yield Retention(name, max(days, default=None), max(after, default=None), tuple(sorted(consented)))
+
+
+def _counted(policy: Policy, catalog: Catalog) -> Iterator[Counted]:
+    found: dict[tuple[str, str], tuple[set[str], dict[Window, str]]] = {}
+    for table, category, collection, use in _uses(policy, catalog):
+        if use.precision is Precision.COUNTED:
+            columns, windows = found.setdefault((use.purpose, table.name), (set(), {}))
+            columns |= {
+                c.name
+                for c in table.columns
+                if c.category == category and c.name not in table.key and c.precision is Precision.AS_IS
+            }
+            windows.setdefault(use.window, collection.clause.name)
+    for (purpose, name), (columns, windows) in found.items():
+        if len(windows) > 1:
+            sentence = f"`{purpose}` counts rows of `{name}` over {len(windows)} windows; give all of them one window"
+            raise PlanError("P-T02", max(windows.values()), sentence)
+        ordered = tuple(column.name for column in catalog.table(name).columns if column.name in columns)
+        yield Counted(purpose, name, ordered, *next(iter(windows.items())))
+
+
+def _coarsenings(policy: Policy, catalog: Catalog) -> Iterator[Coarsening]:
+    for coarsening, table in product(policy.coarsenings, catalog.stamped):
+        for column in table.columns:
+            if column.category in coarsening.categories and not column.generated:
+                clause = coarsening.clause.name
+                if column.name in table.key or coarsening.precision not in REDUCIBLE:
+                    sentence = f"`{table.name}.{column.name}` cannot become a {coarsening.precision} in place"
+                    raise PlanError("P-T06", clause, f"{sentence}; use it as {coarsening.precision} from the start")
+                yield Coarsening(table.name, column.name, coarsening.precision, coarsening.days, clause)
+
+
+def _unheld(policy: Policy, catalog: Catalog) -> Iterator[Unheld]:
+    for collection in policy.collections:
+        held = {category for _, category in _holders(catalog, collection)}
+        held |= {c.category for t in catalog if not t.stamped for c in t.columns if c.category}
+        for category in collection.categories:
+            if category not in held:
+                yield Unheld(category, collection.occasion, collection.clause.name)

@@ -6,13 +6,14 @@ from itertools import chain
 
 from troth.policy.catalog import Catalog, Function, Table
 from troth.policy.catalog import Rows as Reach
+from troth.policy.counting import columns_read, counters, view_query
 from troth.policy.facts import Fact, Kind, fingerprint
 from troth.policy.meaning import Occasion, Precision, Window, WindowKind
 from troth.policy.plan import Plan, Rows
 from troth.policy.routines import NOBODY, hours, routines
 
 LOGINS = ("door", "self", "steward", "intake")
-TWINS = ("stamper", "recorder", "usher")
+TWINS = ("stamper", "recorder", "usher", "counter")
 #: Functions of PostgreSQL that stay with the twins that need them (drift finds PUBLIC's grants on their kind).
 LOCKS = {
     "stamper": ("pg_advisory_xact_lock(integer, integer)", "pg_advisory_xact_lock_shared(integer, integer)"),
@@ -155,7 +156,8 @@ def grant(on: str, role: str, privilege: str) -> Fact:
 
 
 def _functions(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
-    for function in (*catalog.functions, *routines(plan, catalog)):
+    rules = {c: row_rule(Rows(c.purpose, c.table, c.window), target.bits[c.purpose]) for c in plan.counted}
+    for function in (*catalog.functions, *routines(plan, catalog), *counters(plan, rules)):
         yield _function(function, target)
         for executor in function.executors:
             if executor != function.owner:
@@ -226,6 +228,8 @@ def _triggers(catalog: Catalog) -> Iterator[Fact]:
 def _rules(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
     for rows in plan.rows:
         yield _rule(rows.table, target, rows.purpose, "select", using=row_rule(rows, target.bits[rows.purpose]))
+    for name in sorted({counted.table for counted in plan.counted}):
+        yield _rule(name, target, "counter", "select", using="true")
     own = {(o.table, o.privilege) for o in plan.own}
     for name, privilege in sorted(own):
         yield _rule(name, target, "self", privilege, using="subject = troth.viewer()")
@@ -342,6 +346,8 @@ def _views(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
         ordered = [c.name for c in catalog.table(name).columns if c.name in columns]
         names = ", ".join(f"t.{quoted(column)}" for column in ordered)
         yield from _view(purpose, name, f"SELECT {names} FROM troth.{quoted(name)} AS t", target)
+    for counted in plan.counted:
+        yield from _view(counted.purpose, f"{counted.table}_counted", view_query(counted), target)
     for unit in plan.units:
         yield from _view(unit.purpose, "withheld", _explanation(plan, unit.purpose), target)
 
@@ -373,6 +379,8 @@ def _explanation(plan: Plan, purpose: str) -> str:
 def _grants(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
     for reading in plan.readings:
         yield from _columns(reading.table, (reading.column,), target.role(reading.purpose), "SELECT")
+    for counted in plan.counted:
+        yield from _columns(counted.table, columns_read(counted), target.role("counter"), "SELECT")
     for own in plan.own:
         yield from _columns(own.table, (own.column,), target.role("self"), own.privilege.upper())
     for table in catalog:

@@ -16,7 +16,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
               SELECT 1 FROM troth.agreement AS agreement
               WHERE agreement.subject = whose AND agreement.version >= unit.since_version
           ) THEN false
-          WHEN unit.basis = 'agreement' THEN true
+          WHEN unit.basis IN ('agreement', 'legal duty') THEN true
           WHEN unit.basis = 'legitimate interest' THEN last.kind IS DISTINCT FROM 'objection'
           ELSE coalesce(last.kind = 'consent' AND last.version >= unit.since_version, false)
               AND NOT EXISTS (SELECT 1 FROM troth.subject AS s WHERE s.subject = whose AND s.ended_at IS NOT NULL)
