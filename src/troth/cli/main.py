@@ -23,6 +23,7 @@ class Lazy(click.Group):
         "query": ("query:query", "Ask as a purpose."),
         "analyst": ("analyst:analyst", "Login roles bound to a purpose."),
         "import": ("import_:import_", "Bring in access logs."),
+        "retention": ("retention:retention", "See what is past its time, and remove it now."),
         "ledger": ("ledger:ledger", "Verify the record of what was done."),
     }
 

@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from psycopg import Connection, Error, OperationalError
 from psycopg.types.json import Jsonb
 
-from troth.database import apply, connect, place, versions
+from troth.database import apply, connect, place, retention, versions
 from troth.database.errors import DatabaseRefusal, RequestRefusal, ServerRefusal
 from troth.database.place import Place
 from troth.database.requests import signed
@@ -29,6 +29,8 @@ SQL = load("troth.database.sql")
 #: Months of partitions that stand ready before and after the present one.
 BEFORE, AHEAD = 4, 3
 ROUND = 60.0
+#: Seconds of a round that retention may take; what is left then is due to the next.
+RETAINING = 10.0
 #: Seconds that a purpose's statement may last, as its connections are told too; and horizons that are remembered.
 LONGEST, HORIZONS = 60.0, 500
 
@@ -116,6 +118,7 @@ class Keeper:
         apply.make_partitions(connection, "access", first, BEFORE + AHEAD + 1)
 
     def _sweep(self) -> None:
+        retention.run(seconds=RETAINING)
         with connect.acting("steward") as connection:
             connection.execute(SQL["sweep"].encode())
 

@@ -25,6 +25,8 @@ SECRET_REST = re.compile(r"(;|#|%3[Bb]).*", re.DOTALL)
 HIDDEN = "-"
 LONGEST = 2048
 FUTURE = timedelta(minutes=5)
+#: The longest that an event waits to be stored; what comes of age on its way is coarsened before.
+ON_ITS_WAY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Decisions:
     kept: Mapping[Occasion, Mapping[str, Precision]]
     devices: Mapping[str, Precision]
     oldest: Mapping[Occasion, timedelta | None]
+    exact: timedelta | None = None  # the age from which on an address is no longer exact
 
     @classmethod
     def of(cls, plan: Plan) -> "Decisions":
@@ -41,7 +44,8 @@ class Decisions:
         occasions = (Occasion.ACCESS, Occasion.VISIT)
         kept = {occasion: plan.kept_on(occasion, "access") for occasion in occasions}
         oldest = {occasion: _longest(plan, occasion) for occasion in occasions}
-        return cls(kept, plan.kept_on(Occasion.SIGN_IN, "device"), oldest)
+        ages = [timedelta(days=c.days) for c in plan.coarsenings if (c.table, c.column) == ("access", "ip")]
+        return cls(kept, plan.kept_on(Occasion.SIGN_IN, "device"), oldest, min(ages, default=None))
 
 
 def _longest(plan: Plan, occasion: Occasion) -> timedelta | None:
@@ -91,10 +95,15 @@ def reduce(event: Event, decisions: Decisions) -> Event | Refused:
         if column not in kept:
             setattr(event, column, None)
     if event.ip is not None:
-        event.ip = coarse_address(event.ip) if kept["ip"] is Precision.NETWORK else valid_address(event.ip)
+        coarse = kept["ip"] is Precision.NETWORK or _no_longer_exact(event, decisions)
+        event.ip = coarse_address(event.ip) if coarse else valid_address(event.ip)
     if kept.get("at") is Precision.DAY:
         event.at = event.at.replace(hour=0, minute=0, second=0, microsecond=0)
     return event
+
+
+def _no_longer_exact(event: Event, decisions: Decisions) -> bool:
+    return decisions.exact is not None and now() - event.at >= decisions.exact - ON_ITS_WAY
 
 
 STEPS: tuple[Step, ...] = (receive, judge, enrich, reduce)

@@ -1,16 +1,22 @@
 """The functions whose bodies name every stamped table: stamping, restamping, ending, removing, sweeping."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from troth.policy.catalog import Catalog, Function, Table
+from troth.policy.lasting import alive, coarsened, ends, in_time, made
 from troth.policy.meaning import Occasion
-from troth.policy.plan import Plan, Retention
+from troth.policy.plan import Coarsening, Plan, Retention
 
 SECURE = "SECURITY DEFINER SET search_path = ''"
-#: Rows that one call of `sweep` takes from a table, so that no transaction grows long.
+#: Rows that one call of `retain` removes from a table, and makes coarser in it, so that no transaction grows long.
 BATCH = 5000
+#: A run that was silent for so long was killed: the next one tells what it had counted. No call lasts half of it.
+SILENT = "interval '5 minutes'"
 #: People that one call folds or erases, each of whom holds up the inserts of a bucket until it ends.
 PEOPLE = 500
+#: What counts the rows of the statement before it.
+GONE = "    GET DIAGNOSTICS gone = ROW_COUNT;\n    coarser := 0;"
+COARSER = "    GET DIAGNOSTICS many = ROW_COUNT;\n    coarser := coarser + many;"
 NOBODY = "'00000000-0000-0000-0000-000000000000'"
 LIVE = "(SELECT coalesce(bit_or(1::bigint << u.bit), 0) FROM troth.unit AS u WHERE u.retired_at IS NULL)"
 
@@ -23,13 +29,11 @@ def routines(plan: Plan, catalog: Catalog) -> Iterator[Function]:
     yield Function("restamp", "uuid, bigint", "stamper", (), _restamp(catalog))
     yield Function("end_rows", "uuid", "stamper", (), _end_rows(plan, catalog))
     yield Function("remove_subject", "uuid", "stamper", (), _remove(catalog))
-    yield Function("sweep", "", "stamper", ("steward",), _sweep(plan, catalog))
+    yield Function("sweep", "", "stamper", ("steward",), _sweep(catalog))
+    yield Function("retain", "uuid", "stamper", ("steward",), _retain(plan, catalog))
+    yield Function("end_run", "uuid", "stamper", ("steward",), _end_run(plan))
+    yield Function("retention_status", "", "stamper", ("steward",), _status(plan, catalog))
     yield Function("misstamped", "", "stamper", ("steward",), _misstamped(catalog))
-
-
-def hours(days: int) -> str:
-    """Write days as hours: taking days from a time goes through the calendar, row by row, at ten times the cost."""
-    return f"interval '{days * 24} hours'"
 
 
 def _key(table: Table, left: str, right: str) -> str:
@@ -70,23 +74,6 @@ END
 $$"""
 
 
-def _alive(retention: Retention) -> str:
-    """Return whether some use of a row still lasts."""
-    parts = []
-    if retention.days is not None:
-        parts.append(f"at > statement_timestamp() - {hours(retention.days)}")
-    if retention.after_end is not None:
-        parts.append(f"ended_at IS NULL OR ended_at > statement_timestamp() - {hours(retention.after_end)}")
-    if retention.consented:
-        names = ", ".join(f"'{purpose}'" for purpose in retention.consented)
-        bits = (
-            "(SELECT coalesce(bit_or(1::bigint << u.bit), 0) FROM troth.unit AS u"
-            f" WHERE u.retired_at IS NULL AND u.purpose IN ({names}))"
-        )
-        parts.append(f"ended_at IS NULL AND uses & {bits} <> 0")
-    return " OR ".join(f"({part})" for part in parts) or "false"
-
-
 def _end_rows(plan: Plan, catalog: Catalog) -> str:
     steps = []
     for table in catalog.stamped:
@@ -118,7 +105,7 @@ END
 $$"""
 
 
-def _sweep(plan: Plan, catalog: Catalog) -> str:
+def _sweep(catalog: Catalog) -> str:
     rows_left = " AND ".join(
         f"NOT EXISTS (SELECT 1 FROM troth.{t.name} AS r WHERE r.subject = s.subject)" for t in catalog.stamped
     )
@@ -129,7 +116,7 @@ def _sweep(plan: Plan, catalog: Catalog) -> str:
     # another holds, and the ledger, where everybody queues, at the very end.
     return f"""CREATE OR REPLACE FUNCTION troth.sweep() RETURNS bigint
 LANGUAGE plpgsql VOLATILE {SECURE} AS $$
-DECLARE gone bigint := 0; erased bigint := 0; many bigint; whose uuid;
+DECLARE this uuid := uuidv7(); gone bigint; erased bigint := 0; whose uuid;
 BEGIN
     FOR whose IN SELECT p.subject FROM troth.permitted AS p WHERE EXISTS (
         SELECT 1 FROM troth.unit AS u
@@ -142,7 +129,7 @@ BEGIN
     WHERE u.retired_at IS NOT NULL AND u.swept_at IS NULL
       AND NOT EXISTS (SELECT 1 FROM troth.permitted AS p WHERE (p.uses >> u.bit) & 1 = 1) AND {absent};
 {_end_stragglers(catalog)}
-{_remove_expired(plan, catalog)}
+    gone := troth.retain(this);
     DELETE FROM troth.request_token WHERE expires_at <= statement_timestamp();
     FOR whose IN
         SELECT s.subject FROM troth.subject AS s WHERE s.ended_at IS NOT NULL AND {rows_left}
@@ -151,9 +138,12 @@ BEGIN
         PERFORM troth.remove_subject(whose);
         erased := erased + 1;
     END LOOP;
-    FOR many IN 1..erased LOOP
+    FOR _ IN 1..erased LOOP
         PERFORM troth.record('erased', NULL, NULL, '{{}}');
     END LOOP;
+    IF gone > 0 THEN
+        PERFORM troth.end_run(this);
+    END IF;
     RETURN gone + erased;
 END
 $$"""
@@ -184,19 +174,96 @@ def _end_stragglers(catalog: Catalog) -> str:
     )
 
 
-def _remove_expired(plan: Plan, catalog: Catalog) -> str:
-    steps = []
-    for retention in plan.retention:
-        table = catalog.table(retention.table)
-        key = ", ".join(table.key)
-        steps.append(
-            f"""    DELETE FROM troth.{table.name} WHERE ({key}) IN (
-        SELECT {key} FROM troth.{table.name} WHERE NOT ({_alive(retention)}) LIMIT {BATCH} FOR UPDATE SKIP LOCKED
-    );
-    GET DIAGNOSTICS many = ROW_COUNT;
-    gone := gone + many;"""
-        )
-    return "\n".join(steps)
+def _retain(plan: Plan, catalog: Catalog) -> str:
+    # Nothing here waits for anybody: rows that another holds are left for the next call.
+    steps = "\n".join(
+        _retain_in(catalog.table(retention.table), retention, coarsened(plan, retention.table))
+        for retention in plan.retention
+    )
+    return f"""CREATE OR REPLACE FUNCTION troth.retain(this uuid) RETURNS bigint
+LANGUAGE plpgsql VOLATILE {SECURE} AS $$
+DECLARE gone bigint; coarser bigint; many bigint; changed bigint := 0;
+BEGIN
+{steps}
+    RETURN changed;
+END
+$$"""
+
+
+def _retain_in(table: Table, retention: Retention, coarsenings: Iterable[Coarsening]) -> str:
+    lasts = alive(retention)
+    steps = [_batch(table, f"NOT ({lasts})", f"DELETE FROM troth.{table.name} AS stored USING due WHERE"), GONE]
+    for each in coarsenings:
+        change = f"UPDATE troth.{table.name} AS stored SET {each.column} = {made(each.column, each.precision)}"
+        steps += [_batch(table, f"({lasts}) AND NOT {in_time(each)}", f"{change} FROM due WHERE"), COARSER]
+    body = "\n".join(steps)
+    return f"""{body}
+    IF gone + coarser > 0 THEN
+        INSERT INTO troth.retention_run AS r (run, table_name, removed, coarsened)
+        VALUES (this, '{table.name}', gone, coarser) ON CONFLICT (run, table_name) DO UPDATE SET at = excluded.at,
+            removed = r.removed + excluded.removed, coarsened = r.coarsened + excluded.coarsened;
+        changed := changed + gone + coarser;
+    END IF;"""
+
+
+def _batch(table: Table, due: str, change: str) -> str:
+    # Judged once and looked up by key: a sub-select with a limit may be asked again for each row.
+    key = ", ".join(table.key)
+    return f"""    WITH due AS MATERIALIZED (
+        SELECT {key} FROM troth.{table.name} WHERE {due} LIMIT {BATCH} FOR UPDATE SKIP LOCKED
+    )
+    {change} {_key(table, "stored", "due")};"""
+
+
+def _end_run(plan: Plan) -> str:
+    # What a killed run had counted is moved, never copied, so that every row is told of once.
+    names = ", ".join(f"'{retention.table}'" for retention in plan.retention)
+    return f"""CREATE OR REPLACE FUNCTION troth.end_run(this uuid) RETURNS void
+LANGUAGE plpgsql VOLATILE {SECURE} AS $$
+DECLARE told jsonb;
+BEGIN
+    WITH old AS (
+        DELETE FROM troth.retention_run WHERE (run, table_name) IN (
+            SELECT run, table_name FROM troth.retention_run
+            WHERE finished_at < statement_timestamp() - interval '1 day'
+               OR finished_at IS NULL AND run <> this AND at < statement_timestamp() - {SILENT}
+            FOR UPDATE SKIP LOCKED
+        ) RETURNING table_name, removed, coarsened, finished_at
+    ), counted (table_name, removed, coarsened) AS (
+        SELECT name, 0, 0 FROM unnest(ARRAY[{names}]::text[]) AS known (name)
+        UNION ALL SELECT table_name, removed, coarsened FROM old WHERE finished_at IS NULL
+    )
+    INSERT INTO troth.retention_run AS r (run, table_name, removed, coarsened, finished_at)
+    SELECT this, c.table_name, sum(c.removed), sum(c.coarsened), statement_timestamp() FROM counted AS c GROUP BY 2
+    ON CONFLICT (run, table_name) DO UPDATE SET finished_at = excluded.finished_at,
+        removed = r.removed + excluded.removed, coarsened = r.coarsened + excluded.coarsened;
+    SELECT jsonb_object_agg(what, rows) INTO told FROM troth.retention_run AS r CROSS JOIN LATERAL (
+        VALUES ('removed_' || r.table_name, r.removed), ('coarsened_' || r.table_name, r.coarsened)
+    ) AS counts (what, rows) WHERE r.run = this AND rows > 0;
+    IF told IS NOT NULL THEN
+        PERFORM troth.record('retained', NULL, NULL, told);
+    END IF;
+END
+$$"""
+
+
+def _status(plan: Plan, catalog: Catalog) -> str:
+    kept = {retention.table: retention for retention in plan.retention}
+    rows = " UNION ALL ".join(_status_of(t, kept.get(t.name), coarsened(plan, t.name)) for t in catalog.stamped)
+    return f"""CREATE OR REPLACE FUNCTION troth.retention_status()
+RETURNS TABLE (table_name text, rows bigint, due bigint, fine bigint, oldest timestamptz, next_due timestamptz)
+LANGUAGE sql STABLE {SECURE} AS $$ {rows} $$"""
+
+
+def _status_of(table: Table, retention: Retention | None, coarsenings: Iterable[Coarsening]) -> str:
+    lasts, end = (alive(retention), ends(retention)) if retention else ("true", "NULL::timestamptz")
+    fine = " OR ".join(f"NOT {in_time(each)}" for each in coarsenings) or "false"
+    return (
+        f"SELECT '{table.name}'::text, count(*), count(*) FILTER (WHERE NOT ({lasts})),"
+        f" count(*) FILTER (WHERE ({lasts}) AND ({fine})), min(at),"
+        f" min(e.nd) FILTER (WHERE e.nd > statement_timestamp() AND isfinite(e.nd))"
+        f" FROM troth.{table.name} CROSS JOIN LATERAL (SELECT {end}) AS e (nd)"
+    )
 
 
 def _misstamped(catalog: Catalog) -> str:

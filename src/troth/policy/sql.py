@@ -1,16 +1,18 @@
 """The one emitter: from a plan to the facts that PostgreSQL must show, each with the SQL that makes it true."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
+from troth.policy import lasting
 from troth.policy.catalog import Catalog, Function, Table
 from troth.policy.catalog import Rows as Reach
 from troth.policy.counting import columns_read, counters, view_query
 from troth.policy.facts import Fact, Kind, fingerprint
+from troth.policy.lasting import hours
 from troth.policy.meaning import Occasion, Precision, Window, WindowKind
 from troth.policy.plan import Plan, Rows
-from troth.policy.routines import NOBODY, hours, routines
+from troth.policy.routines import NOBODY, routines
 
 LOGINS = ("door", "self", "steward", "intake")
 TWINS = ("stamper", "recorder", "usher", "counter")
@@ -46,7 +48,8 @@ def literal(text: str) -> str:
 
 
 def desired(plan: Plan, catalog: Catalog, target: Target) -> tuple[Fact, ...]:
-    """Return every fact that must hold, and no other may."""
+    """Return every fact that must hold, and no other may. Raises PlanError for a coarsening that cannot be held to."""
+    lasting.check(plan, catalog)
     return tuple(
         dict.fromkeys(
             chain(
@@ -156,7 +159,10 @@ def grant(on: str, role: str, privilege: str) -> Fact:
 
 
 def _functions(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
-    rules = {c: row_rule(Rows(c.purpose, c.table, c.window), target.bits[c.purpose]) for c in plan.counted}
+    rules = {
+        c: _seen(plan, Rows(c.purpose, c.table, c.window), catalog.table(c.table), c.columns, target)
+        for c in plan.counted
+    }
     for function in (*catalog.functions, *routines(plan, catalog), *counters(plan, rules)):
         yield _function(function, target)
         for executor in function.executors:
@@ -227,7 +233,9 @@ def _triggers(catalog: Catalog) -> Iterator[Fact]:
 
 def _rules(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
     for rows in plan.rows:
-        yield _rule(rows.table, target, rows.purpose, "select", using=row_rule(rows, target.bits[rows.purpose]))
+        read = {r.column for r in plan.readings if (r.purpose, r.table) == (rows.purpose, rows.table)}
+        using = _seen(plan, rows, catalog.table(rows.table), read, target)
+        yield _rule(rows.table, target, rows.purpose, "select", using=using)
     for name in sorted({counted.table for counted in plan.counted}):
         yield _rule(name, target, "counter", "select", using="true")
     own = {(o.table, o.privilege) for o in plan.own}
@@ -238,6 +246,11 @@ def _rules(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
             yield _rule(table.name, target, "stamper", "all", using="true", check="true")
         if table.bound:
             yield from _static_rules(plan, table, target)
+
+
+def _seen(plan: Plan, rows: Rows, table: Table, read: Collection[str], target: Target) -> str:
+    coarse = lasting.coarse_by_now(plan, table, rows.window, read)
+    return " AND ".join((row_rule(rows, target.bits[rows.purpose]), *coarse))
 
 
 def row_rule(rows: Rows, bit: int) -> str:
@@ -303,7 +316,7 @@ def _covered(plan: Plan, table: Table) -> str:
         kept = plan.kept_on(occasion, table.name)
         if kept:
             who = "=" if occasion is Occasion.VISIT else "<>"
-            parts = [f"subject {who} {NOBODY}::uuid", *_reduced(table, kept), *_recent(plan, table)]
+            parts = [f"subject {who} {NOBODY}::uuid", *_reduced(table, kept), *lasting.new_enough(plan, table)]
             branches.append("(" + " AND ".join(parts) + ")")
     return " OR ".join(branches) or "false"
 
@@ -316,23 +329,10 @@ def _reduced(table: Table, kept: Mapping[str, Precision]) -> Iterator[str]:
         match kept.get(column.name):
             case None if column.name not in table.key:
                 yield f"{name} IS NULL"
-            case Precision.NETWORK:
-                yield (
-                    f"({name} IS NULL OR {name} ="
-                    f" network(set_masklen({name}, CASE family({name}) WHEN 4 THEN 24 ELSE 48 END))::inet)"
-                )
-            case Precision.DAY:
-                yield f"{name} = date_trunc('day', {name}, 'UTC')"
-            case _:
+            case None | Precision.AS_IS:
                 pass
-
-
-def _recent(plan: Plan, table: Table) -> Iterator[str]:
-    if "at" in table.key:
-        yield "at < statement_timestamp() + interval '1 day'"
-        retention = plan.longest(table.name)
-        if retention.days and retention.after_end is None and not retention.consented:
-            yield f"at > statement_timestamp() - {hours(retention.days)}"
+            case precision:
+                yield lasting.holds(name, precision)
 
 
 # Views
@@ -388,19 +388,20 @@ def _grants(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
             for privilege, columns in access.privileges:
                 yield from _columns(table.name, columns, target.role(access.role), privilege.upper())
         if table.stamped:
-            yield from _stamper(table, target.role("stamper"))
+            coarse = {each.column for each in lasting.coarsened(plan, table.name)}
+            yield from _stamper(table, coarse, target.role("stamper"))
     for collected in plan.collected:
         if any(a.rows is Reach.COLLECTED for a in catalog.table(collected.table).accesses):
             yield from _columns(collected.table, (collected.column,), target.role("intake"), "INSERT")
 
 
-def _stamper(table: Table, role: str) -> Iterator[Fact]:
-    if table.inserter == "stamper":
+def _stamper(table: Table, coarse: Collection[str], role: str) -> Iterator[Fact]:
+    own = table.inserter == "stamper"
+    known = () if own else sorted({*table.key, *coarse, "subject", "at", "ended_at", "uses"})
+    yield from _columns(table.name, known, role, "SELECT")
+    if own:
         yield from _columns(table.name, (), role, "INSERT")
-        yield from _columns(table.name, (), role, "SELECT")
-    else:
-        yield from _columns(table.name, sorted({*table.key, "subject", "at", "ended_at", "uses"}), role, "SELECT")
-    yield from _columns(table.name, ("uses", "ended_at"), role, "UPDATE")
+    yield from _columns(table.name, ("uses", "ended_at", *sorted(coarse)), role, "UPDATE")
     yield grant(f'"troth".{quoted(table.name)}', role, "DELETE")
 
 

@@ -26,6 +26,7 @@ ACTIONS: Words = {
     "account-closed": _("You closed your account"),
     "declined": _("Somebody declined"),
     "erased": _("What was due was erased"),
+    "retained": _("What had outlasted its time was removed"),
 }
 KINDS: Words = {
     "consent": _("You said yes"),
