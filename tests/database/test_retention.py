@@ -195,6 +195,27 @@ def test_two_runs_at_once_take_other_rows_and_neither_waits(
     assert left(owner, cast["bob"]) == 2
 
 
+def test_what_a_run_that_fell_silent_did_is_told_once_even_when_it_wakes_up(
+    cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    many(owner, cast["bob"], 2 * BATCH, 91)
+    sleeper = uuid.uuid4()
+
+    def steward(statement: str, run: uuid.UUID) -> None:
+        with connect.acting("steward") as connection:
+            connection.execute(statement.encode(), (run,))
+
+    steward("SELECT troth.retain(%s)", sleeper)
+    assert retention.run() == retention.Done(BATCH, 0)
+    assert told(owner) == [{"removed_access": BATCH}]
+    owner.execute("UPDATE troth.retention_run SET at = at - interval '6 minutes' WHERE run = %s", (sleeper,))
+    assert retention.run() == retention.Done(BATCH, 0)
+    many(owner, cast["bob"], 7, 91)
+    steward("SELECT troth.retain(%s)", sleeper)
+    steward("SELECT troth.end_run(%s)", sleeper)
+    assert told(owner) == [{"removed_access": BATCH}, {"removed_access": BATCH}, {"removed_access": 7}]
+
+
 def test_a_row_that_somebody_holds_is_left_to_the_next_run(cast: dict[str, Person], owner: Connection[Any]) -> None:
     aged(owner, cast["bob"], 91)
     with owner.transaction():

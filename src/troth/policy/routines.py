@@ -130,7 +130,9 @@ BEGIN
       AND NOT EXISTS (SELECT 1 FROM troth.permitted AS p WHERE (p.uses >> u.bit) & 1 = 1) AND {absent};
 {_end_stragglers(catalog)}
     gone := troth.retain(this);
-    DELETE FROM troth.request_token WHERE expires_at <= statement_timestamp();
+    DELETE FROM troth.request_token WHERE hash IN (
+        SELECT hash FROM troth.request_token WHERE expires_at <= statement_timestamp() FOR UPDATE SKIP LOCKED
+    );
     FOR whose IN
         SELECT s.subject FROM troth.subject AS s WHERE s.ended_at IS NOT NULL AND {rows_left}
         LIMIT {PEOPLE} FOR UPDATE OF s SKIP LOCKED
