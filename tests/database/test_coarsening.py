@@ -113,7 +113,7 @@ def test_it_is_made_coarse_in_place_and_is_seen_again(coarsening: dict[str, Pers
 
 def test_it_goes_in_batches(coarsening: dict[str, Person], owner: Connection[Any]) -> None:
     owner.execute(
-        "INSERT INTO troth.access (subject, at, id, ip) SELECT %s, statement_timestamp() - interval '40 days', uuidv7(),"
+        "INSERT INTO troth.access (subject, at, id, ip) SELECT %s, statement_timestamp() - interval '40 days' - g / 900 * interval '1 hour', uuidv7(),"
         " '192.0.2.0'::inet + g %% 200 + 1 FROM generate_series(1, 6000) AS g",
         (coarsening["bob"].subject,),
     )
@@ -152,6 +152,28 @@ def test_a_time_that_is_no_key_becomes_a_day(cast: dict[str, Person], owner: Con
     assert retention.run() == retention.Done(removed=0, coarsened=1)
     assert count("provide", everybody) == 4
     assert count("provide", "SELECT count(*) FROM agreement WHERE at = date_trunc('day', at, 'UTC')") == 1
+
+
+def test_several_coarsenings_of_a_table_each_come_to_their_end(cast: dict[str, Person], owner: Connection[Any]) -> None:
+    """One that is through does not hide from the other what is left for it, though they share how far a run is."""
+    steps = [
+        Coarsening("agreement", "at", precision, days, "x")
+        for precision, days in ((Precision.HOUR, 10), (Precision.DAY, 40))
+    ]
+    found = routines(replace(published.current().plan, coarsenings=tuple(steps)), load())
+    owner.execute("GRANT UPDATE (at) ON troth.agreement TO troth_stamper")
+    owner.execute(next(f.sql for f in found if f.name == "retain").encode())
+    owner.execute(
+        "INSERT INTO troth.agreement (subject, version, policy_digest, terms_digest, how, wording, language, at)"
+        " SELECT subject, 1, '', '', '', '', '', date_trunc('day', statement_timestamp(), 'UTC') - days * interval '1 day'"
+        " + interval '77.01 minutes' + g * interval '1 second' FROM troth.person,"
+        " (VALUES (20, 3000), (60, 1500)) AS c (days, many), generate_series(1, many) AS g WHERE subject IN (%s, %s)",
+        (cast["alice"].subject, cast["bob"].subject),
+    )
+    # All become hours, and the older ones then days.
+    assert retention.run().coarsened == 9000 + 3000
+    hours = "SELECT count(*), count(*) FILTER (WHERE at = date_trunc('hour', at, 'UTC')), count(*) FILTER (WHERE at = date_trunc('day', at, 'UTC'))"
+    assert owner.execute(f"{hours} FROM troth.agreement WHERE wording = ''".encode()).fetchone() == (9000, 9000, 3000)
 
 
 # Mutations: each control taken away, and what it kept from happening happens.

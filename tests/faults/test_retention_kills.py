@@ -15,7 +15,10 @@ from tests.serving import Serving
 from troth.database import connect, place
 
 pytestmark = pytest.mark.xdist_group("faults")
-DUE, KEPT = 150_000, 5_000
+DUE, KEPT = 50_000, 5_000
+#: Batches last, so that the kill comes in the middle of one.
+SLOWLY = """CREATE FUNCTION public.slowly() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END';
+CREATE TRIGGER slowly AFTER DELETE ON troth.access FOR EACH STATEMENT EXECUTE FUNCTION public.slowly()"""
 
 
 @pytest.fixture
@@ -65,6 +68,7 @@ def left(service: Serving, days: int) -> int:
 def test_the_database_killed_under_a_run(service: Serving) -> None:
     visits(service, KEPT, 89)
     visits(service, DUE, 91)
+    asked(service, SLOWLY)
     codes: list[int] = []
     before = service.children()["postmaster"]
     running = Thread(target=lambda: codes.append(service.run("retention", "run", check=False).returncode))
@@ -78,6 +82,7 @@ def test_the_database_killed_under_a_run(service: Serving) -> None:
     after = left(service, 90)
     print(f"killed with {after} of {DUE} left")
     assert after % 5_000 == 0
+    asked(service, "DROP FUNCTION public.slowly() CASCADE")
     asked(service, "UPDATE troth.retention_run SET at = at - interval '6 minutes' WHERE finished_at IS NULL")
     service.run("retention", "run")
     assert (left(service, 90), left(service, 88)) == (0, KEPT)

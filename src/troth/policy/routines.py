@@ -14,9 +14,6 @@ BATCH = 5000
 SILENT = "interval '5 minutes'"
 #: People that one call folds or erases, each of whom holds up the inserts of a bucket until it ends.
 PEOPLE = 500
-#: What counts the rows of the statement before it.
-GONE = "    GET DIAGNOSTICS gone = ROW_COUNT;\n    coarser := 0;"
-COARSER = "    GET DIAGNOSTICS many = ROW_COUNT;\n    coarser := coarser + many;"
 NOBODY = "'00000000-0000-0000-0000-000000000000'"
 LIVE = "(SELECT coalesce(bit_or(1::bigint << u.bit), 0) FROM troth.unit AS u WHERE u.retired_at IS NULL)"
 
@@ -185,6 +182,7 @@ def _retain(plan: Plan, catalog: Catalog) -> str:
     return f"""CREATE OR REPLACE FUNCTION troth.retain(this uuid) RETURNS bigint
 LANGUAGE plpgsql VOLATILE {SECURE} AS $$
 DECLARE gone bigint; coarser bigint; many bigint; changed bigint := 0;
+DECLARE since timestamptz; upto timestamptz; moment timestamptz;
 BEGIN
 {steps}
     RETURN changed;
@@ -193,28 +191,41 @@ $$"""
 
 
 def _retain_in(table: Table, retention: Retention, coarsenings: Iterable[Coarsening]) -> str:
-    lasts = alive(retention)
-    steps = [_batch(table, f"NOT ({lasts})", f"DELETE FROM troth.{table.name} AS stored USING due WHERE"), GONE]
-    for each in coarsenings:
-        change = f"UPDATE troth.{table.name} AS stored SET {each.column} = {made(each.column, each.precision)}"
-        steps += [_batch(table, f"({lasts}) AND NOT {in_time(each)}", f"{change} FROM due WHERE"), COARSER]
-    body = "\n".join(steps)
-    return f"""{body}
+    due = _due(table, f"NOT ({alive(retention)})")
+    coarsen = "\n".join(_coarsen(table, retention, each) for each in coarsenings)
+    return f"""    WITH due AS MATERIALIZED ({due})
+    DELETE FROM troth.{table.name} AS stored USING due WHERE {_key(table, "stored", "due")};
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    coarser := 0;
+    since := coalesce(
+        (SELECT reached FROM troth.retention_run WHERE (run, table_name) = (this, '{table.name}')), '-infinity'
+    );
+    upto := 'infinity';
+{coarsen}
     IF gone + coarser > 0 THEN
-        INSERT INTO troth.retention_run AS r (run, table_name, removed, coarsened)
-        VALUES (this, '{table.name}', gone, coarser) ON CONFLICT (run, table_name) DO UPDATE SET at = excluded.at,
+        INSERT INTO troth.retention_run AS r (run, table_name, removed, coarsened, reached)
+        VALUES (this, '{table.name}', gone, coarser, upto) ON CONFLICT (run, table_name) DO UPDATE SET
+            at = excluded.at, reached = excluded.reached,
             removed = r.removed + excluded.removed, coarsened = r.coarsened + excluded.coarsened;
         changed := changed + gone + coarser;
     END IF;"""
 
 
-def _batch(table: Table, due: str, change: str) -> str:
+def _coarsen(table: Table, retention: Retention, each: Coarsening) -> str:
+    # In the order of time from where this run is: what it has passed is not read again at each batch.
+    due = _due(table, f"at >= since AND ({alive(retention)}) AND NOT {in_time(each)} ORDER BY at")
+    return f"""    WITH due AS MATERIALIZED ({due}), done AS (
+        UPDATE troth.{table.name} AS stored SET {each.column} = {made(f"stored.{each.column}", each.precision)} FROM due
+        WHERE {_key(table, "stored", "due")} RETURNING due.at
+    ) SELECT count(*), max(at) INTO many, moment FROM done;
+    coarser := coarser + many;
+    upto := least(upto, CASE WHEN many >= {BATCH} THEN moment END);"""
+
+
+def _due(table: Table, judged: str) -> str:
     # Judged once and looked up by key: a sub-select with a limit may be asked again for each row.
-    key = ", ".join(table.key)
-    return f"""    WITH due AS MATERIALIZED (
-        SELECT {key} FROM troth.{table.name} WHERE {due} LIMIT {BATCH} FOR UPDATE SKIP LOCKED
-    )
-    {change} {_key(table, "stored", "due")};"""
+    key = ", ".join(dict.fromkeys((*table.key, "at")))
+    return f"SELECT {key} FROM troth.{table.name} WHERE {judged} LIMIT {BATCH} FOR UPDATE SKIP LOCKED"
 
 
 def _end_run(plan: Plan) -> str:
