@@ -100,6 +100,7 @@ def test_it_is_made_coarse_in_place_and_is_seen_again(coarsening: dict[str, Pers
     before = owner.execute("SELECT id, network FROM troth.access ORDER BY id").fetchall()
     access = next(kept for kept in retention.status() if kept.table == "access")
     assert (access.rows, access.due, access.fine) == (4, 0, 2)
+    assert [(c.column, c.precision, c.days) for c in access.coarsenings] == [("ip", Precision.NETWORK, DAYS)]
     assert retention.run() == retention.Done(removed=0, coarsened=2)
     assert addresses(owner, bob) == [COARSE, "2001:db8:1::/48", None]
     assert addresses(owner, alice) == [f"{FINE}/32"]

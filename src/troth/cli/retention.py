@@ -80,6 +80,9 @@ def as_data(kept: Kept) -> dict[str, Any]:
             {"purpose": w.purpose, "kind": w.window.kind, "days": w.window.days, "clauses": list(w.clauses)}
             for w in kept.windows
         ],
+        "coarsenings": [
+            {"column": c.column, "precision": c.precision, "days": c.days, "clause": c.clause} for c in kept.coarsenings
+        ],
         "last_run": last
         and {"removed": last.removed, "coarsened": last.coarsened, "finished_at": last.finished_at.isoformat()},
     }
@@ -91,9 +94,10 @@ def as_table(found: list[Kept]) -> str:
     for kept in found:
         numbers = (f"{kept.rows:,}", f"{kept.due:,}", f"{kept.fine:,}")
         moments = (_age(kept.oldest), f"{kept.next_due:%Y-%m-%d %H:%M}" if kept.next_due else "")
-        windows = "\n".join(_window(each) for each in kept.windows) or "no clause collects into it"
+        lasting = [_window(each) for each in kept.windows] or ["no clause collects into it"]
+        lasting += [f"{c.column} only as {c.precision} after {c.days} days ({c.clause})" for c in kept.coarsenings]
         last = (f"{kept.last.removed:,}", f"{kept.last.finished_at:%Y-%m-%d %H:%M}") if kept.last else ("", "never")
-        table.add_row(kept.table, *numbers, *moments, windows, *last)
+        table.add_row(kept.table, *numbers, *moments, "\n".join(lasting), *last)
     out = io.StringIO()
     Console(file=out, width=None if sys.stdout.isatty() else 200, markup=False, highlight=False).print(table)
     return out.getvalue().rstrip("\n")

@@ -1,6 +1,7 @@
 """Retention: what is past its time goes in batches, each a transaction of its own, and what is left can be counted."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,9 +9,11 @@ from typing import Any
 from uuid import uuid4
 
 from troth.database import connect, published
+from troth.database.catalog import load as load_catalog
 from troth.database.statements import load
-from troth.policy.meaning import Window
-from troth.policy.plan import Plan
+from troth.policy.catalog import Table
+from troth.policy.meaning import Policy, Window
+from troth.policy.plan import Coarsening
 
 SQL = load("troth.database.sql")
 
@@ -55,6 +58,7 @@ class Kept:
     oldest: timedelta | None
     next_due: datetime | None
     windows: tuple[Governing, ...]
+    coarsenings: tuple[Coarsening, ...]
     last: LastRun | None
 
 
@@ -85,18 +89,33 @@ def _call(name: str, told: dict[str, Any]) -> int:
 
 def status() -> list[Kept]:
     """Return how each stamped table stands, as the steward counts it; it reads every row."""
-    plan = published.current("steward").plan
+    published_now = published.current("steward")
+    coarsenings = published_now.plan.coarsenings
     with connect.acting("steward") as connection:
         counted = connection.execute(SQL["retention_status"].encode()).fetchall()
         last = {table: LastRun(*did) for table, *did in connection.execute(SQL["last_run"].encode())}
     return [
-        Kept(table, rows, due, fine, oldest and now - oldest, following, tuple(_windows(plan, table)), last.get(table))
-        for table, rows, due, fine, oldest, following, now in counted
+        Kept(
+            table=name,
+            rows=rows,
+            due=due,
+            fine=fine,
+            oldest=oldest and now - oldest,
+            next_due=following,
+            windows=tuple(_windows(published_now.policy, load_catalog().table(name))),
+            coarsenings=tuple(each for each in coarsenings if each.table == name),
+            last=last.get(name),
+        )
+        for name, rows, due, fine, oldest, following, now in counted
     ]
 
 
-def _windows(plan: Plan, table: str) -> Iterator[Governing]:
-    for rows in plan.rows:
-        if rows.table == table:
-            clauses = {r.clause for r in plan.readings if (r.purpose, r.table) == (rows.purpose, table)}
-            yield Governing(rows.purpose, rows.window, tuple(sorted(clauses)))
+def _windows(policy: Policy, table: Table) -> Iterator[Governing]:
+    held = {column.category for column in table.columns}
+    clauses: dict[tuple[str, Window], set[str]] = defaultdict(set)
+    for collection in policy.collections:
+        if collection.occasion in table.occasions and held.intersection(collection.categories):
+            for use in collection.uses:
+                clauses[use.purpose, use.window].add(collection.clause.name)
+    for (purpose, window), names in sorted(clauses.items()):
+        yield Governing(purpose, window, tuple(sorted(names)))
