@@ -13,6 +13,9 @@ WHO = ("nobody", "unagreed", "alice", "olga")
 EXPECTED: dict[str, tuple[str, tuple[str, str, str, str]]] = {
     "home": ("/", (OPEN, OPEN, AWAY, AWAY)),
     "policy": ("/policy", (OPEN, OPEN, OPEN, OPEN)),
+    "policy_jsonld": ("/policy.jsonld", (OPEN, OPEN, OPEN, OPEN)),
+    "policy_turtle": ("/policy.ttl", (OPEN, OPEN, OPEN, OPEN)),
+    "policy_labels": ("/policy/labels.json", (OPEN, OPEN, OPEN, OPEN)),
     "terms": ("/terms", (OPEN, OPEN, OPEN, OPEN)),
     "declined": ("/declined", (OPEN, OPEN, OPEN, OPEN)),
     "closed": ("/closed", (OPEN, OPEN, OPEN, OPEN)),

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from troth.cli.options import data_option, form_option
+from troth.cli.standards import export
 from troth.database import connect, published, requests
 from troth.database.catalog import load as load_catalog
 from troth.database.drift import drift as find_drift
@@ -22,6 +23,9 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.group()
 def policy() -> None:
     """Check, plan and apply the policy; find where the database differs from it."""
+
+
+policy.add_command(export)
 
 
 @policy.command("check")

@@ -3,11 +3,14 @@
 from allauth.account import views as account
 from django.urls import path
 
-from troth.web.views import agreement, dev, errors, me, operator, pages
+from troth.web.views import agreement, dev, errors, me, operator, pages, standards
 
 urlpatterns = [
     path("", pages.home, name="home"),
     path("policy", pages.policy, name="policy"),
+    path("policy.jsonld", standards.json_ld, name="policy_jsonld"),
+    path("policy.ttl", standards.turtle, name="policy_turtle"),
+    path("policy/labels.json", standards.labels_json, name="policy_labels"),
     path("terms", pages.terms, name="terms"),
     path("language", pages.language, name="language"),
     path("sign-up", account.signup, name="account_signup"),

@@ -17,6 +17,9 @@ class Audience(Enum):
 ROUTES: dict[str, Audience] = {
     "home": Audience.ANYBODY,
     "policy": Audience.ANYBODY,
+    "policy_jsonld": Audience.ANYBODY,
+    "policy_turtle": Audience.ANYBODY,
+    "policy_labels": Audience.ANYBODY,
     "terms": Audience.ANYBODY,
     "declined": Audience.ANYBODY,
     "closed": Audience.ANYBODY,
