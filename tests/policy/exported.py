@@ -30,6 +30,8 @@ collect person.name, person.email on sign-up
     for provide while the account exists then 30 days
     for announce while consented
     for retain 3650 days
+collect person.phone on sign-up
+    for provide while the account exists
 collect person.shoe, health.condition on transaction, upload
     for odd while consented
 collect access.ip, access.url, access.time on access

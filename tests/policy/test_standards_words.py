@@ -1,5 +1,7 @@
 """What the standards share: a fixed sentence for each duty, one activity for each use, tables that fall back."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.policy.exported import EVERYTHING, POLICIES, WHOLE
@@ -45,3 +47,20 @@ def test_the_first_pattern_that_matches_holds_and_the_rest_falls_back() -> None:
     table = mapping.Table({"access.ip": "address", "*.ip": "other", "access.*": "use"}, "something")
     named = {name: table.word(name) for name in ("access.ip", "device.ip", "access.url", "person.name")}
     assert named == {"access.ip": "address", "device.ip": "other", "access.url": "use", "person.name": "something"}
+
+
+def test_a_legal_duty_is_said_as_one_whatever_its_name() -> None:
+    words, named = mapping.load("fideslang"), replace(WHOLE.purpose("retain"), name="advertise")
+    assert words.word("uses", named.name) == "marketing.advertising"
+    assert words.purpose("uses", named) == "essential.legal_obligation"
+
+
+@pytest.mark.parametrize("name", ["account", "payroll", "protect_children", "provider"])
+def test_a_name_that_only_resembles_one_of_the_tables_is_not_taken_for_it(name: str) -> None:
+    for standard, table in (
+        ("dpv", "purposes"),
+        ("fideslang", "uses"),
+        ("labels", "apple_purposes"),
+        ("labels", "google_purposes"),
+    ):
+        assert mapping.load(standard).word(table, name) == ""

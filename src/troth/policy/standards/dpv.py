@@ -147,7 +147,7 @@ def _purpose(made: Graph, policy: Policy, name: str) -> None:
     made.say(term, TYPE, "skos:Concept", "dpv:Purpose")
     made.say(term, "skos:notation", Literal(name))
     made.say(term, "skos:prefLabel", Literal(purpose.sentence), *_texts(purpose.translations))
-    if broader := mapping.load("dpv").word("purposes", name):
+    if broader := mapping.load("dpv").purpose("purposes", purpose):
         made.say(term, "skos:broader", broader)
 
 

@@ -35,8 +35,9 @@ class Mapped:
         return self.tables[table].word(name)
 
     def purpose(self, table: str, purpose: Purpose) -> str:
-        """Return the word for a purpose: by its name, or else by its basis."""
-        return self.tables[table].word(purpose.name) or self.by_basis[table][purpose.basis]
+        """Return the word for a purpose: by its name, or else by its basis; a legal duty is one, whatever its name."""
+        named = "" if purpose.basis is Basis.LEGAL_DUTY else self.tables[table].word(purpose.name)
+        return named or self.by_basis[table].get(purpose.basis, "")
 
     def all_words(self, *tables: str) -> frozenset[str]:
         """Return every word that the named tables, or all of them, can give."""
