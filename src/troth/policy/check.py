@@ -42,6 +42,14 @@ MOST_DAYS = 36_500
 IN_PLACE = (Precision.NETWORK, Precision.HOUR, Precision.DAY, Precision.CITY, Precision.REGION, Precision.COUNTRY)
 #: Occasions on which nobody is known.
 ANONYMOUS = (Occasion.VISIT, Occasion.COOKIE)
+#: Kinds of clauses that can only be about what is collected, and what they would do with it.
+HANDLED = {
+    "show": "show",
+    "let": "have a right to",
+    "post": "post",
+    "share": "share",
+    "coarsen": "coarsen",
+}
 #: Kinds of clauses that stand at most once, besides duties.
 ONCE = {"policy": "policy", "operator": "operator", "again": "ask again", "notify": "notify"}
 
@@ -120,9 +128,20 @@ def _once(desk: _Desk) -> None:
             desk.wrong("P-N03", statement.span, f"`{kind.replace('_', ' ')}` stands twice", "keep one of them")
         seen.add(kind)
     for statement in desk.statements:
-        languages = [language for language, _ in statement.translations]
-        for language in {each for each in languages if languages.count(each) > 1}:
-            desk.wrong("P-N07", statement.span, f"the text stands twice in `{language}`", "keep one of them")
+        _check_texts(desk, statement)
+
+
+def _check_texts(desk: _Desk, statement: Statement) -> None:
+    languages = [language for language, _ in statement.translations]
+    for language in sorted({each for each in languages if languages.count(each) > 1}):
+        desk.wrong("P-N07", statement.span, f"the text stands twice in `{language}`", "keep one of them")
+    for language, text in statement.translations:
+        if not text.strip():
+            desk.wrong(
+                "P-M13", statement.span, f"the text in `{language}` says nothing", "translate it, or leave it out"
+            )
+    if statement.kind == "note" and not statement.text.strip():
+        desk.wrong("P-M13", statement.span, "the note says nothing", "write something, or leave it out")
 
 
 def _declared(desk: _Desk) -> None:
@@ -201,12 +220,15 @@ def _check_use(desk: _Desk, use: WrittenUse, purpose: Statement, names: list[str
     if names and not any(use.precision.fits(name) for name in names):
         sentence = f"nothing here can be known `as {use.precision}`"
         desk.wrong("P-M05", use.span, sentence, f"only {_fitting(use.precision)} can; drop `as {use.precision}`")
+    _check_sensitive(desk, use.span, purpose, names)
+
+
+def _check_sensitive(desk: _Desk, span: Span, purpose: Statement, names: Iterable[str]) -> None:
     if purpose.basis in (Basis.CONSENT, Basis.LEGAL_DUTY):
         return
-    for name in names:
-        if desk.is_sensitive(name):
-            sentence = f"`{name}` is sensitive, and `{use.purpose.text}` is by {purpose.basis}"
-            desk.wrong("P-M06", use.span, sentence, "use it only for purposes by consent or by legal duty")
+    for name in filter(desk.is_sensitive, names):
+        sentence = f"`{name}` is sensitive, and `{purpose.names[0].text}` is by {purpose.basis}"
+        desk.wrong("P-M06", span, sentence, "use it only for purposes by consent or by legal duty")
 
 
 def _fitting(precision: Precision) -> str:
@@ -224,12 +246,17 @@ def _check_anonymous(desk: _Desk, statement: Statement, names: list[str]) -> Non
 
 def _shown(desk: _Desk) -> None:
     kept = {name for s in desk.of("collect") for name in expanded(s.names, desk.categories)}
-    for statement in (*desk.of("show"), *desk.of("let")):
+    for statement in (each for kind in HANDLED for each in desk.of(kind)):
         for name in statement.names:
             for category in _expanded(desk, (name,)):
                 if category not in kept and not name.text.endswith(".*") and not desk.partial:
-                    sentence = f"`{category}` is never collected, so there is nothing to {statement.kind}"
+                    sentence = f"`{category}` is never collected, so there is nothing to {HANDLED[statement.kind]}"
                     desk.wrong("P-M08", name.span, sentence, "collect it, or leave it out")
+    for statement in desk.of("let"):
+        if statement.limit is not None and not 1 <= statement.limit <= MOST_DAYS:
+            desk.wrong(
+                "P-M12", statement.span, f"`{statement.limit} days` is no deadline", f"give 1 to {MOST_DAYS} days"
+            )
 
 
 def _kept_on_devices(desk: _Desk) -> None:
@@ -268,10 +295,10 @@ def _coarsened(desk: _Desk) -> None:
             desk.wrong(
                 "P-M12", statement.span, f"`{statement.number} days` is no window", f"give 1 to {MOST_DAYS} days"
             )
-        for name in _expanded(desk, statement.names):
+        for name in expanded(statement.names, desk.categories):
             if not precision.fits(name):
                 advice = f"only {_fitting(precision)} can"
-                desk.wrong("P-M05", statement.span, f"`{name}` cannot become a {precision}", advice)
+                desk.wrong("P-M05", statement.span, f"`{name}` cannot be made `{precision}`", advice)
             if name in seen:
                 desk.wrong("P-N03", statement.span, f"`{name}` is coarsened twice", "keep one of them")
             seen.add(name)
@@ -279,15 +306,15 @@ def _coarsened(desk: _Desk) -> None:
 
 def _handed_on(desk: _Desk) -> None:
     for statement in desk.of("share"):
-        list(_expanded(desk, statement.names))
         _purpose_of(desk, statement)
+        purpose = desk.purposes.get(statement.others[-1].text)
+        if purpose is not None:
+            _check_sensitive(desk, statement.span, purpose, expanded(statement.names, desk.categories))
         if not statement.text.strip():
             desk.wrong("P-M13", statement.span, "the recipient has no name", 'write its name in "quotation marks"')
         if desk.of("share_nothing"):
             sentence = f"`share with nobody` stands beside a share with `{statement.text}`"
             desk.wrong("P-M17", statement.span, sentence, "keep one of them")
-    for statement in desk.of("post"):
-        list(_expanded(desk, statement.names))
 
 
 def _parted(desk: _Desk) -> None:
@@ -305,8 +332,9 @@ def _parted(desk: _Desk) -> None:
                 sentence = f"`{key[0]}` with `{key[1]}` is both allowed and ruled out"
                 desk.wrong("P-M16", statement.span, sentence, "keep one of them")
         for purpose, used in uses.items():
-            if statement.words[0] != "correlate" and used.intersection(left) and used.intersection(right):
-                both = f"`{min(used.intersection(left))}` and `{min(used.intersection(right))}`"
+            pairs = product(sorted(used.intersection(left)), sorted(used.intersection(right)))
+            both = next((f"`{one}` and `{other}`" for one, other in pairs if one != other), None)
+            if statement.words[0] != "correlate" and both:
                 advice = "let one purpose use one of them and another purpose the other"
                 desk.wrong("P-M15", statement.span, f"`{purpose}` uses {both}, and so could correlate them", advice)
 

@@ -59,6 +59,10 @@ KEYWORDS = (
     "note",
 )
 ROOT = Span(1, 1, 1, 2)
+QUOTE = '"'
+#: What words are made of, and what ends one that is not.
+WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+CLOSING = frozenset("],:")
 #: Control characters, bytes that are not UTF-8, and marks that show a line in another order than it is read in
 #: (CVE-2021-42574): with them a policy would not say what people see.
 UNREADABLE = frozenset(
@@ -94,7 +98,9 @@ WORDS = {
     "CORRELATE": "`correlate`",
     "ATTRIBUTE": "`identifying` or `sensitive`",
     "LSQB": "promises in brackets",
+    "RSQB": "a closing bracket",
     "COMMA": "a comma",
+    "COLON": "a colon",
     "$END": "the end of the clause",
 }
 
@@ -180,10 +186,25 @@ def _syntax(whole: Source, piece: Piece, problem: UnexpectedInput) -> PolicyErro
         span, sentence = Span(number, column, number, column + 1), "the clause ends too early"
     else:
         number, column = piece.line + max(problem.line, 1) - 1, max(problem.column, 1)
-        word = (whole.line(number)[column - 1 :].split() or ["?"])[0]
+        column, word = _word_at(whole.line(number), column)
         span, sentence = Span(number, column, number, column + len(word)), f"`{word[:40]}` does not fit here"
+        if word == QUOTE:
+            advice = "close it on its own line"
+            return PolicyError("P-S02", whole.name, span, whole.line(number), "the text has no end", advice)
     wanted = ", or ".join(sorted({_word(each) for each in expected})) or "something else"
     return PolicyError("P-S02", whole.name, span, whole.line(span.line), sentence, f"expected {wanted}")
+
+
+def _word_at(line: str, column: int) -> tuple[int, str]:
+    """Return the whole word that a place is in, and where it begins; a quotation mark that nothing closes is one."""
+    start = end = column - 1
+    while start and line[start - 1] in WORD and line[start : start + 1] in WORD:
+        start -= 1
+    if line.startswith(QUOTE, start) and line.find(QUOTE, start + 1) < 0:
+        return start + 1, QUOTE
+    while end < len(line) and not line[end].isspace() and (end == start or line[end] not in CLOSING):
+        end += 1
+    return start + 1, line[start:end] or "?"
 
 
 def _word(terminal: str) -> str:

@@ -1,0 +1,86 @@
+"""What one clause says and another takes back is found, wherever it stands."""
+
+import pytest
+
+from troth.policy import parse
+from troth.policy.errors import PolicyError, PolicyErrors
+
+HEAD = """policy "Test" version 1 effective 2026-11-01
+operator "Somebody" contact a@b.example
+category person.name, access.ip, access.time, access.url
+category health.condition sensitive
+category location.gps
+purpose provide "provide it" by agreement
+purpose treat "treat you" by consent
+purpose archive "keep records" by legal duty
+collect person.name, access.time on access
+    for provide 30 days
+collect health.condition on transaction
+    for treat while consented
+    for archive 3650 days
+"""
+
+
+def errors(added: str) -> tuple[PolicyError, ...]:
+    try:
+        parse.read(HEAD + added, "test.troth")
+    except PolicyErrors as found:
+        return found.errors
+    return ()
+
+
+def test_what_is_sensitive_goes_to_a_recipient_by_consent_or_legal_duty_only() -> None:
+    found = errors('share health.condition with "Lab" for provide\n')
+    assert [(e.code, e.sentence) for e in found] == [
+        ("P-M06", "`health.condition` is sensitive, and `provide` is by agreement")
+    ]
+    assert errors('share health.condition with "Lab" for treat\n') == ()
+    assert errors('share health.condition with "Lab" for archive\n') == ()
+
+
+@pytest.mark.parametrize(
+    ("clause", "word"),
+    [
+        ('share location.gps with "Lab" for provide', "share"),
+        ("coarsen location.gps to city after 3 days", "coarsen"),
+        ("let people post location.gps to the public", "post"),
+        ("show location.gps to the public", "show"),
+        ("let people delete location.gps", "have a right to"),
+    ],
+)
+def test_nothing_is_done_with_what_is_never_collected(clause: str, word: str) -> None:
+    assert [(e.code, e.sentence) for e in errors(clause + "\n")] == [
+        ("P-M08", f"`location.gps` is never collected, so there is nothing to {word}")
+    ]
+    assert errors("collect location.gps on post\n    for treat 9 days\n" + clause + "\n") == ()
+
+
+@pytest.mark.parametrize("days", [0, 36_501])
+def test_a_deadline_is_a_time_that_comes(days: int) -> None:
+    assert [e.code for e in errors(f"let people delete person.name within {days} days\n")] == ["P-M12"]
+    assert errors("let people delete person.name within 1 days\n") == ()
+
+
+@pytest.mark.parametrize(
+    ("clause", "sentence"),
+    [
+        ('note " "', "the note says nothing"),
+        ('note "a" in es " "', "the text in `es` says nothing"),
+        ('call person.name "your name" in es ""', "the text in `es` says nothing"),
+    ],
+)
+def test_what_is_said_says_something(clause: str, sentence: str) -> None:
+    assert [(e.code, e.sentence) for e in errors(clause + "\n")] == [("P-M13", sentence)]
+
+
+def test_nothing_is_correlated_with_itself() -> None:
+    assert errors("never correlate health.* with health.condition\n") == ()
+    found = errors("never correlate person.*, access.time with person.name\n")
+    assert [e.sentence for e in found] == [
+        "`provide` uses `access.time` and `person.name`, and so could correlate them"
+    ]
+
+
+def test_what_cannot_be_made_coarser_is_said_plainly() -> None:
+    found = errors("coarsen person.name to hour after 3 days\n")
+    assert [(e.code, e.sentence) for e in found] == [("P-M05", "`person.name` cannot be made `hour`")]
