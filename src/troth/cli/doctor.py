@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import click
-from psycopg import OperationalError
+from psycopg import Error, OperationalError
 
 from troth.cli import certificates
 from troth.cli.options import data_option, form_option
-from troth.database import connect, drift, place, versions
+from troth.database import connect, drift, place, probes, versions
 from troth.database.account import Account
 from troth.database.errors import DatabaseRefusal
 from troth.database.place import Place
@@ -83,6 +83,20 @@ def _database(where: Place) -> Iterator[Finding]:
         yield Finding("drift", "ok", "the database is what the policy in force says")
 
 
+def _probes(where: Place) -> Iterator[Finding]:
+    try:
+        with connect.owning(where) as connection:
+            tried = probes.tried(where, connection)
+    except (Error, DatabaseRefusal):
+        return  # said above
+    for each in tried:
+        if each.ok is False:
+            yield Finding(each.probe.name, "fail", each.sentence, f"what must hold: {each.probe.sentence}")
+    unknown = ", ".join(each.probe.name for each in tried if each.ok is None)
+    told = f"{sum(each.ok is True for each in tried)} of {len(tried)} probes hold"
+    yield Finding("probes", "ok", told + (f"; not found out: {unknown}" if unknown else ""))
+
+
 def _disk(where: Place) -> Iterator[Finding]:
     free = shutil.disk_usage(where.data if where.data.exists() else "/").free
     verdict = "fail" if free < VERY_LITTLE else "warn" if free < LITTLE else "ok"
@@ -130,4 +144,4 @@ def _mail(url: str) -> Iterator[Finding]:
         yield Finding("mail", "ok", f"{parts.hostname} takes mail")
 
 
-CHECKS: tuple[Callable[[Place], Iterator[Finding]], ...] = (_keeper, _database, _disk, _certificate, _users)
+CHECKS: tuple[Callable[[Place], Iterator[Finding]], ...] = (_keeper, _database, _probes, _disk, _certificate, _users)

@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from psycopg import Connection, Error, OperationalError
 from psycopg.types.json import Jsonb
 
-from troth.database import apply, connect, place, retention, versions
+from troth.database import apply, connect, place, probes, retention, versions
 from troth.database.errors import DatabaseRefusal, RequestRefusal, ServerRefusal
 from troth.database.place import Place
 from troth.database.requests import signed
@@ -82,6 +82,7 @@ class Keeper:
                 self.next_round = time.monotonic() + ROUND
                 self._partitions(connection)
                 self._sweep()
+                probes.keep(self.where, connection)
 
     def _end_old_snapshots(self, connection: Connection[Any]) -> None:
         row = connection.execute(SQL["horizon"].encode()).fetchone()

@@ -31,6 +31,7 @@ def routines(plan: Plan, catalog: Catalog) -> Iterator[Function]:
     yield Function("end_run", "uuid", "stamper", ("steward",), _end_run(plan))
     yield Function("retention_status", "", "stamper", ("steward",), _status(plan, catalog))
     yield Function("misstamped", "", "stamper", ("steward",), _misstamped(catalog))
+    yield Function("overdue", "", "stamper", ("steward",), _overdue(plan))
 
 
 def _key(table: Table, left: str, right: str) -> str:
@@ -289,3 +290,15 @@ def _misstamped(catalog: Catalog) -> str:
     )
     return f"""CREATE OR REPLACE FUNCTION troth.misstamped() RETURNS TABLE (table_name text, rows bigint)
 LANGUAGE sql STABLE {SECURE} AS $$ {counts} $$"""
+
+
+def _overdue(plan: Plan) -> str:
+    # What was past every window an hour ago already: since then every sweep has left it.
+    before = "(statement_timestamp() - interval '1 hour')"
+    tables = " UNION ALL ".join(
+        f"SELECT '{kept.table}'::text, EXISTS (SELECT 1 FROM troth.{kept.table}"
+        f" WHERE NOT ({alive(kept).replace('statement_timestamp()', before)}))"
+        for kept in plan.retention
+    )
+    return f"""CREATE OR REPLACE FUNCTION troth.overdue() RETURNS TABLE (table_name text, overdue boolean)
+LANGUAGE sql STABLE {SECURE} AS $$ {tables or "SELECT ''::text, false WHERE false"} $$"""
