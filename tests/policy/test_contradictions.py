@@ -84,3 +84,14 @@ def test_nothing_is_correlated_with_itself() -> None:
 def test_what_cannot_be_made_coarser_is_said_plainly() -> None:
     found = errors("coarsen person.name to hour after 3 days\n")
     assert [(e.code, e.sentence) for e in found] == [("P-M05", "`person.name` cannot be made `hour`")]
+
+
+def test_a_misspelt_name_is_one_error_and_not_two() -> None:
+    lost = HEAD.replace("for treat while", "for tread while")
+    with pytest.raises(PolicyErrors) as found:
+        parse.read(lost, "test.troth")
+    assert [e.code for e in found.value.errors] == ["P-N02"]
+    lost = HEAD.replace("collect person.name", "collect person.nmae") + "show person.name to the person\n"
+    with pytest.raises(PolicyErrors) as found:
+        parse.read(lost, "test.troth")
+    assert [e.code for e in found.value.errors] == ["P-N01"]

@@ -234,10 +234,10 @@ def test_many_purposes_are_refused() -> None:
 
 
 def test_every_documented_code_is_shown_and_every_shown_code_is_documented() -> None:
-    documented = set(re.findall(r"\| (P-[SNMT]\d\d) \|", DOCUMENT))
+    documented = {page.stem for page in (PROJECT / "docs" / "errors").glob("*.md")}
     source = "".join(file.read_text(encoding="utf-8") for file in (PROJECT / "src/troth/policy").glob("*.py"))
     assert documented == set(re.findall(r'"(P-[SNMT]\d\d)"', source))
-    assert documented == set(CASES) | {"P-S04", "P-S06", "P-M10", "P-M11", "P-T02", "P-T03", "P-T05", "P-T06"}
+    assert set(CASES) <= documented
 
 
 def test_one_error_hides_no_other() -> None:
@@ -338,8 +338,7 @@ def test_the_default_policy_cites_a_promise_in_every_clause_and_says_every_claus
 
 def test_every_example_of_the_document_compiles() -> None:
     blocks = re.findall(r"```troth\n(.*?)```", DOCUMENT, re.DOTALL)
-    assert len(blocks) == 5
-    assert parse.read("".join(blocks), "document").version == 1
+    assert plan(parse.read("".join(blocks), "document"), load()).version == 1
     for block in blocks:
         for clause in clauses(block):
             assert parse.grammar().parse(clause.rstrip()).data

@@ -79,6 +79,10 @@ class _Desk:
     def is_sensitive(self, name: str) -> bool:
         return name in self.categories and self.categories[name].attribute == "sensitive"
 
+    def said(self, code: str) -> bool:
+        """Whether a name was misspelt: what it was meant to name is then not called unused or uncollected."""
+        return any(error.code == code for error in self.errors)
+
     def wrong(self, code: str, span: Span, sentence: str, advice: str) -> None:
         self.errors.append(PolicyError(code, self.whole.name, span, self.whole.line(span.line), sentence, advice))
 
@@ -246,10 +250,11 @@ def _check_anonymous(desk: _Desk, statement: Statement, names: list[str]) -> Non
 
 def _shown(desk: _Desk) -> None:
     kept = {name for s in desk.of("collect") for name in expanded(s.names, desk.categories)}
+    unsure = desk.partial or desk.said("P-N01")
     for statement in (each for kind in HANDLED for each in desk.of(kind)):
         for name in statement.names:
             for category in _expanded(desk, (name,)):
-                if category not in kept and not name.text.endswith(".*") and not desk.partial:
+                if category not in kept and not name.text.endswith(".*") and not unsure:
                     sentence = f"`{category}` is never collected, so there is nothing to {HANDLED[statement.kind]}"
                     desk.wrong("P-M08", name.span, sentence, "collect it, or leave it out")
     for statement in desk.of("let"):
@@ -355,7 +360,7 @@ def _unused(desk: _Desk) -> None:
     used = {use.purpose.text for s in desk.of("collect") for use in s.uses}
     used |= {s.names[-1].text for s in desk.of("store")} | {s.others[-1].text for s in desk.of("share") if s.others}
     for name, statement in desk.purposes.items():
-        if name not in used and not desk.partial:
+        if name not in used and not desk.partial and not desk.said("P-N02"):
             sentence = f"purpose `{name}` uses nothing"
             desk.wrong("P-M09", statement.span, sentence, "let a `collect` clause name it, or leave it out")
 

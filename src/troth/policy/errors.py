@@ -60,7 +60,8 @@ class PolicyErrors(ValueError):
         found = sorted(errors, key=lambda e: (e.span.line, e.span.column, e.code))
         more = found[MOST_SHOWN:]
         if more:
-            sentence, advice = f"there are {len(more)} more errors", "mend the first ones and check again"
+            count = "is 1 more error" if len(more) == 1 else f"are {len(more)} more errors"
+            sentence, advice = f"there {count}", "mend the first ones and check again"
             found[MOST_SHOWN:] = [PolicyError("P-S06", more[0].file, more[0].span, more[0].line, sentence, advice)]
         self.errors = tuple(found)
         super().__init__("\n\n".join(map(str, self.errors)))
