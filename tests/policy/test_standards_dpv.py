@@ -294,3 +294,105 @@ def test_the_json_ld_needs_nothing_from_elsewhere() -> None:
     assert isinstance(context, dict)
     assert context["own"] == "https://harbor.example/policy/7#"
     assert "@import" not in context
+
+
+# Each thing that a policy says beside its uses
+
+
+def test_visitors_and_people_with_an_account_are_told_apart() -> None:
+    triples = read_turtle(WHOLE)
+    whom = {
+        occasion: set(
+            triples[own(WHOLE, f"process-collect-access-ip-on-{occasion}.{occasion}.understand") : DPV.hasDataSubject]
+        )
+        for occasion in ("access", "visit")
+    }
+    assert whom == {"access": {own(WHOLE, "person")}, "visit": {own(WHOLE, "visitor")}}
+
+
+def test_what_is_stored_on_a_device_says_where_and_for_how_long() -> None:
+    triples = read_turtle(WHOLE)
+    language = own(WHOLE, "process-store-language")
+    assert set(triples[language : DPV.hasStorageCondition]) == {
+        own(WHOLE, "device-persistent-cookie"),
+        own(WHOLE, "storage-days-365"),
+    }
+    stored = {
+        str(text) for stored in WHOLE.stored for text in triples[_stored(stored.clause.name) : DCTERMS.description]
+    }
+    assert stored == {"token", "language", "draft-*"}
+    assert own(WHOLE, "storage-session") in set(triples[_stored("store-token") : DPV.hasStorageCondition])
+
+
+def _stored(clause: str) -> URIRef:
+    return own(WHOLE, f"process-{clause}")
+
+
+def test_days_after_an_event_are_said_with_the_event() -> None:
+    triples = read_turtle(WHOLE)
+    assert str(triples.value(own(WHOLE, "duration-account-30"), DPV.hasDuration)) == "P30D"
+    assert triples.value(own(WHOLE, "duration-account-0"), DPV.hasDuration) is None
+    assert triples.value(own(WHOLE, "duration-consented-0"), DPV.hasDuration) is None
+
+
+def test_each_right_says_what_it_is_over_how_soon_and_unless_what() -> None:
+    triples = read_turtle(WHOLE)
+    review, erase, restrict = (
+        own(WHOLE, f"right-let-people-{name}")
+        for name in ("review-person.review", "delete-person.erase", "restrict-access.restrict")
+    )
+    names = {own(WHOLE, f"category-person.{name}") for name in ("name", "email", "phone", "shoe")}
+    assert set(triples[review : DPV.hasPersonalData]) == names
+    assert str(triples.value(review, DPV.hasDuration)) == "P30D"
+    assert (erase, RDF.type, GDPR["A17"]) in triples
+    assert str(triples.value(erase, DCTERMS.description)) == "unless a legal duty keeps it"
+    assert triples.value(restrict, DPV.hasDuration) is None
+
+
+def test_what_becomes_coarser_is_a_measure_with_its_days() -> None:
+    triples = read_turtle(WHOLE)
+    coarse = set(triples.subjects(DCTERMS.description, Literal("becomes day after 20 days")))
+    (measure,) = coarse
+    assert str(triples.value(measure, DPV.hasDuration)) == "P20D"
+    assert (measure, DPV.hasPersonalData, own(WHOLE, "category-access.time")) in triples
+
+
+def test_names_notes_and_sentences_are_said_in_every_language_they_are_written_in() -> None:
+    triples = read_turtle(WHOLE)
+    assert set(triples[own(WHOLE, "category-person.shoe") : SKOS.altLabel]) == {
+        Literal("your shoe size"),
+        Literal("deine Schuhgr\u00f6\u00dfe", lang="de"),
+        Literal("seu n\u00famero", lang="pt-BR"),
+    }
+    assert Literal("den Dienst erbringen", lang="de") in set(triples[own(WHOLE, "purpose-provide") : SKOS.prefLabel])
+    assert set(triples[own(WHOLE, "policy") : SKOS.note]) == {
+        Literal("Commentary."),
+        Literal("Anmerkung.", lang="de"),
+    }
+
+
+def test_identifying_and_sensitive_categories_are_said_to_be() -> None:
+    triples = read_turtle(WHOLE)
+    for kind, wanted in (
+        (DPV.IdentifyingPersonalData, {c.name for c in WHOLE.categories if c.identifying}),
+        (DPV.SensitivePersonalData, {c.name for c in WHOLE.categories if c.sensitive}),
+    ):
+        assert set(triples.subjects(RDF.type, kind)) == {own(WHOLE, f"category-{name}") for name in wanted}
+
+
+def test_only_what_is_counted_is_aggregated() -> None:
+    counted = set(read_turtle(WHOLE).subjects(DPV.hasProcessing, DPV.Aggregate))
+    assert counted == {own(WHOLE, "process-collect-access-ip-on-visit.visit.understand")}
+
+
+def test_a_prohibition_names_what_is_done_nowhere() -> None:
+    triples = read_turtle(WHOLE)
+    assert (own(WHOLE, "rule-never-sell"), DPV.hasPurpose, DPV.SellDataToThirdParties) in triples
+    assert (own(WHOLE, "rule-apart"), DPV.hasProcessing, DPV.Combine) in triples
+
+
+def test_the_person_is_no_recipient_of_their_own_data() -> None:
+    triples = read_turtle(WHOLE)
+    seen = own(WHOLE, "process-show-person-name-to-the-person")
+    assert (seen, DPV.hasProcessing, DPV.Disclose) in triples
+    assert set(triples[seen : DPV.hasRecipient]) == set()

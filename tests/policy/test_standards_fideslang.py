@@ -137,6 +137,7 @@ def test_sensitive_data_and_sharing_are_declared() -> None:
         True,
         "Explicit consent",
     )
+    assert {each["flexible_legal_basis_for_processing"] for each in declared.values()} == {False}
     announce = declared["collect-person-name-on-sign-up.sign-up.announce"]
     assert announce["shared_categories"] == ["user.contact.email"]
     provide = declared["collect-person-name-on-sign-up.sign-up.provide"]

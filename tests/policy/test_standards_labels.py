@@ -207,3 +207,15 @@ def test_who_else_is_shown_something_is_named() -> None:
 def test_the_default_policy_says_what_is_known_of_it() -> None:
     assert [each["type"] for each in of(DEFAULT, "apple", "person.email")] == ["Email Address"]
     assert of(DEFAULT, "google", "person.email")[0]["purposes"] == ["App functionality", "Developer communications"]
+
+
+def test_what_is_handed_on_exactly_is_a_type_of_its_own_where_the_service_itself_knows_it_less_exactly() -> None:
+    share = replace(WHOLE.shares[0], categories=("location.gps",))
+    told = replace(WHOLE, shares=(share,))
+    precise, coarse = (
+        next(each for each in of(told, "google", "location.gps") if each["type"] == kind)
+        for kind in ("Precise location", "Approximate location")
+    )
+    assert (precise["shared"], precise["collected"], precise["optional"]) == (True, False, False)
+    assert (coarse["shared"], coarse["collected"], coarse["optional"]) == (False, True, True)
+    assert [each["linked_to_user"] for each in of(told, "apple", "location.gps")] == [True, True]

@@ -119,3 +119,15 @@ def test_what_is_handed_on_names_its_recipient_beside_the_use_too() -> None:
     assert carrier not in lines["collect-person-name-on-sign-up.sign-up.provide"]["recipients (d)"]
     assert lines["share-person-phone-with-phone"]["recipients (d)"] == "'+Phone"
     assert lines["share-person-phone-with-phone"]["kept for (f)"] == record.UNSAID
+
+
+def test_sensitive_data_is_named_and_nothing_else_is() -> None:
+    sensitive = {line["activity"]: line["sensitive data (c)"] for line in read(WHOLE)}
+    assert sensitive["collect-person-shoe-on-transaction.upload.odd"] == "health.condition"
+    assert sensitive["collect-person-name-on-sign-up.sign-up.provide"] == "none"
+
+
+def test_who_is_shown_data_is_a_recipient_and_the_person_is_none() -> None:
+    lines = {line["activity"]: line["recipients (d)"] for line in read(WHOLE)}
+    assert lines["collect-post-text-on-post.post.provide"] == "chosen people, the public"
+    assert lines["collect-access-ip-on-access.access.understand"] == "none"

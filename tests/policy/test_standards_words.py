@@ -24,6 +24,13 @@ def test_activities_are_named_once(name: str) -> None:
     assert len(keys) == len(set(keys)) == sum(len(c.uses) for c in POLICIES[name].collections)
 
 
+def test_a_purpose_that_uses_the_same_twice_has_two_activities() -> None:
+    first, *rest = WHOLE.collections
+    twice = replace(WHOLE, collections=(replace(first, uses=(*first.uses, first.uses[0])), *rest))
+    keys = [activity.key for activity in activities(twice)]
+    assert len(keys) == len(set(keys)) == len(activities(WHOLE)) + 1
+
+
 @pytest.mark.parametrize(
     ("window", "words"),
     [
