@@ -13,12 +13,14 @@ from tests.conftest import POLICY, TERMS, Person, count
 from troth.database import apply, connect, published, retention
 from troth.database.catalog import load
 from troth.database.drift import drift
+from troth.intake.decisions import Decisions
 from troth.intake.event import Event, now
-from troth.intake.steps import Decisions, through
+from troth.intake.steps import through
 from troth.policy import parse
 from troth.policy.facts import Fact, Kind
 from troth.policy.meaning import Precision, Window, WindowKind
-from troth.policy.plan import Coarsening, Counted, Plan, PlanError, plan
+from troth.policy.plan import plan
+from troth.policy.planned import Coarsening, Counted, Plan, PlanError
 from troth.policy.routines import routines
 from troth.policy.sql import Target, desired
 
@@ -133,9 +135,10 @@ def test_the_intake_takes_no_address_finer_than_its_age_allows(coarsening: dict[
 
 
 def test_an_old_log_is_coarsened_on_its_way_in(coarsening: dict[str, Person]) -> None:
-    decisions = Decisions.of(published.current().plan)
+    policy = published.current()
+    decisions = Decisions.of(policy.plan, policy.bits)
     for days, kept in ((DAYS - 1, FINE), (DAYS, COARSE), (DAYS + 1, COARSE)):
-        event = Event(at=now() - timedelta(days=days), subject=coarsening["bob"].subject, ip=FINE)
+        event = Event(at=now() - timedelta(days=days), subject=coarsening["bob"].subject, ip=FINE, uses=-1)
         outcome = through(event, decisions)
         assert isinstance(outcome, Event)
         assert outcome.ip == kept

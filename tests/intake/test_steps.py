@@ -15,15 +15,19 @@ from hypothesis import strategies as st
 from tests.conftest import SHARED
 from troth.database.catalog import load as catalog
 from troth.database.place import Place
+from troth.intake.decisions import Decisions
 from troth.intake.event import Event, Refused, now, ordered_uuid
 from troth.intake.recorder import understood
-from troth.intake.steps import Decisions, coarse_address, described, origin_only, stripped, through, valid_address
+from troth.intake.steps import coarse_address, described, origin_only, stripped, through, valid_address
 from troth.policy import parse
 from troth.policy.meaning import Occasion
 from troth.policy.plan import plan
 
-SOURCE = (Path(__file__).parents[2] / "policies" / "hosted-solutions.troth").read_text(encoding="utf-8")
+POLICY = Path(__file__).parents[2] / "policies" / "hosted-solutions.troth"
+#: With each clause's names on one line, so that clauses can be found.
+SOURCE = re.sub(r"\n {4}(?!for )", " ", POLICY.read_text(encoding="utf-8"))
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+PURPOSES = ("provide", "protect", "understand", "personalise", "announce")
 SECRETS = (
     "token",
     "code",
@@ -39,7 +43,13 @@ SECRETS = (
 
 
 def decisions(source: str = SOURCE) -> Decisions:
-    return Decisions.of(plan(parse.read(source, "test.troth"), catalog()))
+    planned = plan(parse.read(source, "test.troth"), catalog())
+    return Decisions.of(planned, {unit.purpose: PURPOSES.index(unit.purpose) for unit in planned.units})
+
+
+def within(*purposes: str) -> int:
+    """Return the bits of somebody who is in these purposes alone."""
+    return sum(1 << PURPOSES.index(purpose) for purpose in purposes)
 
 
 DECIDED = decisions()
@@ -60,6 +70,7 @@ def an_access(**told: object) -> Event:
         "ip": "192.0.2.77",
         "agent": FIREFOX,
         "subject": ordered_uuid(),
+        "uses": within("provide", "protect", "understand"),
     }
     return Event(**(whole | told))  # type: ignore[arg-type]
 

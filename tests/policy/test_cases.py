@@ -12,7 +12,8 @@ import pytest
 from troth.database.catalog import load
 from troth.policy import explain, parse
 from troth.policy.errors import PolicyErrors
-from troth.policy.plan import Plan, PlanError, plan
+from troth.policy.plan import plan
+from troth.policy.planned import Plan, PlanError
 from troth.policy.sql import row_rule
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.case"))

@@ -52,7 +52,7 @@ def test_nothing_is_done_with_what_is_never_collected(clause: str, word: str) ->
     assert [(e.code, e.sentence) for e in errors(clause + "\n")] == [
         ("P-M08", f"`location.gps` is never collected, so there is nothing to {word}")
     ]
-    assert errors("collect location.gps on post\n    for treat 9 days\n" + clause + "\n") == ()
+    assert errors("collect location.gps on post\n    for provide 9 days\n" + clause + "\n") == ()
 
 
 @pytest.mark.parametrize("days", [0, 36_501])
@@ -95,3 +95,14 @@ def test_a_misspelt_name_is_one_error_and_not_two() -> None:
     with pytest.raises(PolicyErrors) as found:
         parse.read(lost, "test.troth")
     assert [e.code for e in found.value.errors] == ["P-N01"]
+
+
+@pytest.mark.parametrize("verb", ["delete", "erase"])
+def test_nobody_is_promised_the_end_of_what_the_law_keeps(verb: str) -> None:
+    found = errors(f"let people review, {verb} health.*, person.name\n")
+    assert [(e.code, e.sentence) for e in found] == [
+        ("P-M20", f"people may {verb} `health.condition`, and `archive` keeps it by legal duty")
+    ]
+    assert errors(f"let people {verb} health.* unless a legal duty keeps it\n") == ()
+    assert errors(f"let people {verb} person.name\n") == ()
+    assert errors("let people review, restrict health.*\n") == ()

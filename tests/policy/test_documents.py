@@ -11,7 +11,8 @@ from troth.database.catalog import load
 from troth.policy import parse
 from troth.policy.errors import PolicyError, PolicyErrors
 from troth.policy.meaning import Audience, Basis, Change, Condition, Occasion, Precision, Storage, Verb
-from troth.policy.plan import PlanError, plan
+from troth.policy.plan import plan
+from troth.policy.planned import PlanError
 
 DOCS = Path(__file__).parents[2] / "docs"
 DOCUMENT = (DOCS / "policy-language.md").read_text(encoding="utf-8")

@@ -9,7 +9,8 @@ from inline_snapshot import snapshot
 from troth.database.catalog import load
 from troth.policy import parse, sql
 from troth.policy.facts import Fact, Kind
-from troth.policy.plan import Plan, plan
+from troth.policy.plan import plan
+from troth.policy.planned import Plan
 
 TINY = """policy "Harbor" version 1 effective 2026-11-01
 operator "Harbor, Inc." contact privacy@harbor.example

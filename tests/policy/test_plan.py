@@ -1,5 +1,6 @@
 """The plan: what a policy compiles to, when it widens, and what it can never compile to."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,13 @@ from troth.policy import parse
 from troth.policy.catalog import Catalog, Column, Table
 from troth.policy.facts import Fact, Kind, difference
 from troth.policy.meaning import Occasion, Precision, Window, WindowKind
-from troth.policy.plan import Plan, PlanError, Rows, plan, widened
+from troth.policy.plan import plan, widened
+from troth.policy.planned import Plan, PlanError, Rows, Unheld
 from troth.policy.sql import Target, desired, literal, quoted, row_rule
 
-DEFAULT = (Path(__file__).parents[2] / "policies" / "hosted-solutions.troth").read_text(encoding="utf-8")
+DEFAULT = re.sub(
+    r"\n {4}(?!for )", " ", (Path(__file__).parents[2] / "policies" / "hosted-solutions.troth").read_text(encoding="utf-8")
+)
 
 
 def planned(text: str = DEFAULT, *changes: tuple[str, str]) -> Plan:
@@ -66,8 +70,8 @@ def test_what_may_do_more_is_widened_and_the_way_back_is_not(what: str) -> None:
 
 def test_another_occasion_and_another_kind_of_window_widen_and_what_is_taken_away_does_not() -> None:
     sign_in = (
-        "    for personalise while consented\ncollect agreement",
-        "    for personalise while consented\n    for understand 30 days\ncollect agreement",
+        "    for personalise while consented\ncollect device.model",
+        "    for personalise while consented\n    for understand 30 days\ncollect device.model",
     )
     assert widened(planned(), planned(DEFAULT, sign_in)) == {"understand"}
     visits = (
@@ -103,7 +107,7 @@ def test_a_new_purpose_and_another_basis_widen() -> None:
     )
     assert widened(planned(), extra) == {"extra"}
     assert widened(extra, planned()) == frozenset()
-    other = planned(DEFAULT, ('used" by legitimate interest', 'used" by agreement'))
+    other = planned(DEFAULT, ('servicio" by legitimate interest', 'servicio" by agreement'))
     assert widened(planned(), other) == {"understand"}
 
 
@@ -133,10 +137,10 @@ def test_a_visit_keeps_the_network_and_never_the_address() -> None:
 def test_what_no_table_holds_is_named_and_stored_nowhere() -> None:
     text = DEFAULT + "\ncategory shoe.size [P3]\ncollect shoe.size on access [P8]\n    for protect 90 days\n"
     made = planned(text)
-    assert [(u.category, str(u.occasion), u.clause) for u in made.unheld] == [
-        ("shoe.size", "access", "collect-shoe-size-on-access")
-    ]
-    assert replace(made, unheld=(), digest="") == replace(planned(), digest="")
+    assert set(made.unheld) - set(planned().unheld) == {
+        Unheld("shoe.size", Occasion.ACCESS, "collect-shoe-size-on-access")
+    }
+    assert replace(made, unheld=planned().unheld, digest="") == replace(planned(), digest="")
 
 
 def test_a_purpose_has_one_window_for_the_rows_of_a_table() -> None:

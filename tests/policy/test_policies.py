@@ -24,7 +24,8 @@ from troth.database.drift import drift
 from troth.database.keeper import Keeper
 from troth.policy import parse
 from troth.policy.meaning import Audience, Occasion, Policy, Precision, Storage, Verb
-from troth.policy.plan import Plan, plan
+from troth.policy.plan import plan
+from troth.policy.planned import Plan
 
 __all__ = ["browser"]
 

@@ -15,7 +15,8 @@ from troth.database.drift import drift as find_drift
 from troth.policy import parse
 from troth.policy.errors import PolicyErrors
 from troth.policy.meaning import Policy
-from troth.policy.plan import Plan, PlanError, plan
+from troth.policy.plan import plan
+from troth.policy.planned import Plan, PlanError
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

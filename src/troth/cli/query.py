@@ -17,7 +17,7 @@ from rich.table import Table
 from troth.cli.options import data_option, form_option
 from troth.database import connect, published
 from troth.database.published import Published
-from troth.policy.plan import Withheld
+from troth.policy.planned import Withheld
 
 WORD = re.compile(r'"((?:[^"]|"")+)"|([A-Za-z_][A-Za-z0-9_]*)')
 

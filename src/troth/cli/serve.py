@@ -25,7 +25,7 @@ from troth.database.errors import DatabaseRefusal, ServerRefusal
 from troth.database.keeper import Keeper
 from troth.database.place import Place
 from troth.policy.errors import PolicyErrors
-from troth.policy.plan import PlanError
+from troth.policy.planned import PlanError
 
 DEFAULT_POLICY = Path(__file__).parents[3] / "policies" / "hosted-solutions.troth"
 TURN = 0.25

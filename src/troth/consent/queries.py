@@ -100,8 +100,8 @@ def choices(token: str) -> list[Choice]:
         return cursor.execute(SQL["choices"].encode()).fetchall()
 
 
-def purposes(token: str) -> list[PurposeState]:
-    """Return every purpose of the policy as it stands for the viewer."""
+def purposes(token: str, language: str = "en") -> list[PurposeState]:
+    """Return every purpose of the policy as it stands for the viewer, said in a language."""
     now = published.current()
     with connect.acting("self", token=token) as connection:
         inside = dict(connection.execute(SQL["units"].encode()).fetchall())
@@ -114,7 +114,8 @@ def purposes(token: str) -> list[PurposeState]:
         yes, no = CHOICES.get(purpose.basis, ("", ""))
         on = inside.get(purpose.name, False)
         many = sum(rows.get(table, 0) for table in read.get(purpose.name, ())) if on else 0
-        sentence, uses = purpose_sentence(now.policy, purpose.name), purpose_uses(now.policy, purpose.name)
+        sentence = purpose_sentence(now.policy, purpose.name, language)
+        uses = purpose_uses(now.policy, purpose.name, language)
         states.append(PurposeState(purpose.name, sentence, purpose.basis, uses, on, yes, no, many, purpose.clause.name))
     return states
 

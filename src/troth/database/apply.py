@@ -17,7 +17,8 @@ from troth.database.statements import load
 from troth.policy import parse
 from troth.policy.facts import Difference, Fact, Kind, difference
 from troth.policy.meaning import Policy
-from troth.policy.plan import Plan, plan, widened
+from troth.policy.plan import plan, widened
+from troth.policy.planned import Plan
 from troth.policy.sql import LOGINS, TWINS, Target, desired, lock, partition, password, security
 from troth.policy.unmake import mark
 
@@ -183,11 +184,15 @@ def _open(connection: Connection[Any], told: dict[str, Any]) -> None:
         raise ApplyRefusal("all 63 bits are taken", advice="let the sweep free retired ones and apply again") from None
 
 
+def bits_of(connection: Connection[Any]) -> dict[str, int]:
+    """Return the place of each live purpose's bit in a stamp."""
+    return {purpose: bit for purpose, _, bit in connection.execute(_sql("live_units"))}
+
+
 def target_of(connection: Connection[Any]) -> Target:
     """Return where the plan goes: the connected database with its bits and analysts."""
-    bits = {purpose: bit for purpose, _, bit in connection.execute(_sql("live_units"))}
     analysts = dict(connection.execute(_sql("analysts")).fetchall())
-    return Target(connection.info.dbname, bits, analysts, superuser=is_superuser(connection))
+    return Target(connection.info.dbname, bits_of(connection), analysts, superuser=is_superuser(connection))
 
 
 def _lock(connection: Connection[Any], change: Difference) -> float:

@@ -22,7 +22,7 @@ from troth.database.place import Place
 from troth.database.requests import signed
 from troth.database.statements import load
 from troth.policy.errors import PolicyErrors
-from troth.policy.plan import PlanError
+from troth.policy.planned import PlanError
 from troth.policy.sql import LOGINS, TWINS, create_database, password
 
 SQL = load("troth.database.sql")
@@ -88,7 +88,8 @@ class Keeper:
         row = connection.execute(SQL["horizon"].encode()).fetchone()
         if row:
             self.horizons.append(row)
-        told: dict[str, Any] = {"machine": [self.where.role(part) for part in (*LOGINS, *TWINS)], "longest": LONGEST}
+        machine = [self.where.owner, *(self.where.role(part) for part in (*LOGINS, *TWINS))]
+        told: dict[str, Any] = {"machine": machine, "longest": LONGEST}
         told |= {"moments": [moment for moment, _ in self.horizons], "horizons": [xmin for _, xmin in self.horizons]}
         connection.execute(SQL["end_old_snapshots"].encode(), told)
 
@@ -128,6 +129,8 @@ class Keeper:
     ) -> tuple[bool, dict[str, Any]]:
         try:
             place.secrets_of(self.where).operator.public_key().verify(signature, signed(kind, payload))
+            if connection.execute(SQL["answered_before"].encode(), {"kind": kind, "payload": payload}).fetchone():
+                return False, {"sentence": "this request was answered before", "advice": "ask anew"}
             return True, self.kinds[kind](connection, json.loads(payload))
         except InvalidSignature:
             return False, {"sentence": "the request's signature does not hold", "advice": "ask with the operator's key"}

@@ -1,18 +1,20 @@
 """The policy in force as every room reads it: meaning, plan and texts, read anew when the version changes."""
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import sha256
 from threading import Lock
 
 from troth.database import connect
-from troth.database.apply import Version, newest
+from troth.database.apply import Version, bits_of, newest
 from troth.database.catalog import load as load_catalog
 from troth.database.errors import DatabaseRefusal
 from troth.policy import parse
 from troth.policy.meaning import Policy
-from troth.policy.plan import Plan, plan
+from troth.policy.plan import plan
+from troth.policy.planned import Plan
 
 #: Seconds for which a process may show the version before; the database itself switches at once.
 FRESH = 1.0
@@ -26,7 +28,10 @@ class NothingPublished(DatabaseRefusal):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The version in force: its meaning, its plan, its source, the terms and their digests (SHA-256, hex)."""
+    """The version in force: its meaning, its plan, its source, the terms and their digests (SHA-256, hex).
+
+    `bits` names the place of each purpose's bit in a stamp.
+    """
 
     version: int
     policy: Policy
@@ -35,6 +40,7 @@ class Published:
     digest: str
     terms: str
     terms_digest: str
+    bits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -52,10 +58,10 @@ def current(role: str = "door") -> Published:
     with _memory.lock:
         if _memory.held is None or time.monotonic() >= _memory.until:
             with connect.acting(role) as connection:
-                version = newest(connection)
+                version, bits = newest(connection), bits_of(connection)
             if version is None:
                 raise NothingPublished("no policy is in force", advice="start `troth serve`, which applies one")
-            _memory.held, _memory.until = understood(version), time.monotonic() + FRESH
+            _memory.held, _memory.until = replace(understood(version), bits=bits), time.monotonic() + FRESH
         return _memory.held
 
 

@@ -13,7 +13,7 @@ from troth.database.catalog import load as load_catalog
 from troth.database.statements import load
 from troth.policy.catalog import Table
 from troth.policy.meaning import Policy, Window
-from troth.policy.plan import Coarsening
+from troth.policy.planned import Coarsening
 
 SQL = load("troth.database.sql")
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from itertools import islice, product
 
 from troth.policy.errors import PolicyError
-from troth.policy.meaning import FITTING, Basis, Occasion, Policy, Precision, Span, Storage, WindowKind
+from troth.policy.meaning import FITTING, Basis, Condition, Occasion, Policy, Precision, Span, Storage, Verb, WindowKind
 from troth.policy.source import Source
 from troth.policy.understood import DUTIES, expanded, understood
 from troth.policy.written import Named, Statement, WrittenUse
@@ -40,6 +40,8 @@ MOST_NEIGHBOURS = 500
 MOST_DAYS = 36_500
 #: What a stored value can become in place.
 IN_PLACE = (Precision.NETWORK, Precision.HOUR, Precision.DAY, Precision.CITY, Precision.REGION, Precision.COUNTRY)
+#: Rights after which something is gone.
+ENDING = frozenset({Verb.DELETE, Verb.ERASE})
 #: Occasions on which nobody is known.
 ANONYMOUS = (Occasion.VISIT, Occasion.COOKIE)
 #: Kinds of clauses that can only be about what is collected, and what they would do with it.
@@ -93,7 +95,17 @@ def checked(statements: list[Statement], digest: str, whole: Source, *, partial:
     for step in (_heads, _declared, _promises):
         step(desk)
     if not _too_many(desk):
-        for step in (_collected, _shown, _kept_on_devices, _coarsened, _handed_on, _parted, _called, _unused):
+        for step in (
+            _collected,
+            _shown,
+            _taken_away,
+            _kept_on_devices,
+            _coarsened,
+            _handed_on,
+            _parted,
+            _called,
+            _unused,
+        ):
             step(desk)
     if desk.errors or partial:
         return Checked(None, desk.errors)
@@ -264,6 +276,32 @@ def _shown(desk: _Desk) -> None:
             )
 
 
+def _used(desk: _Desk) -> dict[str, set[str]]:
+    """Return what each purpose uses, whenever it is collected."""
+    uses: dict[str, set[str]] = {}
+    for statement in desk.of("collect"):
+        for use in statement.uses:
+            uses.setdefault(use.purpose.text, set()).update(expanded(statement.names, desk.categories))
+    return uses
+
+
+def _taken_away(desk: _Desk) -> None:
+    """Check that nobody is promised the end of what the law keeps."""
+    held = {
+        name: purpose
+        for purpose, used in _used(desk).items()
+        for name in sorted(used)
+        if purpose in desk.purposes and desk.purposes[purpose].basis is Basis.LEGAL_DUTY
+    }
+    for statement in desk.of("let"):
+        verbs = [verb for verb in statement.verbs if verb in ENDING]
+        if not verbs or Condition.HELD in statement.words:
+            continue
+        for name in sorted(set(expanded(statement.names, desk.categories)).intersection(held))[:1]:
+            sentence = f"people may {verbs[0]} `{name}`, and `{held[name]}` keeps it by legal duty"
+            desk.wrong("P-M20", statement.span, sentence, f"add `{Condition.HELD}`")
+
+
 def _kept_on_devices(desk: _Desk) -> None:
     seen: set[str] = set()
     for statement in desk.of("store"):
@@ -324,10 +362,7 @@ def _handed_on(desk: _Desk) -> None:
 
 def _parted(desk: _Desk) -> None:
     """Check that no purpose uses both sides of what is never correlated, and that nothing is both allowed and not."""
-    uses: dict[str, set[str]] = {}
-    for statement in desk.of("collect"):
-        for use in statement.uses:
-            uses.setdefault(use.purpose.text, set()).update(expanded(statement.names, desk.categories))
+    uses = _used(desk)
     said: dict[tuple[str, str], str] = {}
     for statement in desk.of("correlate"):
         left, right = (sorted(set(_expanded(desk, names))) for names in (statement.names, statement.others))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from troth.policy.catalog import Function
-from troth.policy.plan import Counted, Plan
+from troth.policy.planned import Counted, Plan
 from troth.policy.routines import NOBODY, SECURE
 
 #: Fewer people than this are not counted out: a number of one or two is a person.

@@ -1,71 +1,53 @@
 """The policy in plain sentences, written from its meaning: what pages, switches and cards say."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
-from troth.policy.meaning import Basis, Collection, Occasion, Policy, Precision, Purpose, Use, Verb, Window, WindowKind
+from troth.policy.meaning import (
+    Audience,
+    Change,
+    Collection,
+    Duty,
+    Occasion,
+    Policy,
+    Precision,
+    Storage,
+    Stored,
+    Use,
+    Window,
+    WindowKind,
+)
+from troth.policy.voice import Voice, text_in, voice
 
-WORDS: Mapping[str, str] = {
-    "person.name": "your name",
-    "person.email": "your e-mail address",
-    "person.password": "your password, in a form that cannot be turned back",
-    "person.session": "that you are signed in",
-    "access.ip": "your network address",
-    "access.url": "the page you asked for",
-    "access.method": "how you asked for it",
-    "access.status": "what we answered",
-    "access.time": "the time",
-    "access.referrer": "the page you came from",
-    "access.browser": "your browser",
-    "access.system": "your operating system",
-    "access.kind": "the kind of your device",
-    "device.identifier": "which of your devices it is",
-    "device.browser": "its browser",
-    "device.system": "its operating system",
-    "device.kind": "its kind",
-    "agreement.version": "which version you agreed to",
-    "agreement.time": "when you agreed",
-    "agreement.wording": "the words and the language you saw",
-    "choice.purpose": "which purpose you decided about",
-    "choice.kind": "what you decided",
-    "choice.time": "when you decided",
-}
-THINGS: Mapping[str, str] = {
-    "person": "about yourself",
-    "access": "about each time you used the service",
-    "device": "about each of your devices",
-    "agreement": "about each agreement",
-    "choice": "about each choice",
-}
-COARSE: Mapping[tuple[str, Precision], str] = {
-    ("access.ip", Precision.NETWORK): "only the network you come from",
-    ("access.time", Precision.DAY): "only the day",
-}
-MOMENTS: Mapping[Occasion, str] = {
-    Occasion.SIGN_UP: "When you sign up",
-    Occasion.SIGN_IN: "When you sign in",
-    Occasion.AGREEMENT: "When you agree or choose",
-    Occasion.ACCESS: "Each time you use the service",
-    Occasion.VISIT: "When somebody visits without having agreed",
-}
 #: Held by the sign-in service, which checks them and shows them to no purpose.
 CREDENTIALS = frozenset({"person.password", "person.session"})
-BASES: Mapping[Basis, str] = {
-    Basis.AGREEMENT: "It is part of what you agree to.",
-    Basis.CONSENT: "We do it only if you say yes, and you can take that back at any time.",
-    Basis.LEGITIMATE_INTEREST: "You can object at any time.",
+#: In which section a duty, or something that is told, stands.
+PLACES = {
+    "agreement": ("one-agreement", "agreement", "remains"),
+    "why": ("silence", "tell that purposes end here"),
+    "what": ("ties", "apart", "tell that logs may hold any of it"),
+    "device": ("tell that applications may hold copies on their device", "tell what refusing cookies costs"),
+    "use": ("names-everywhere", "authorised", "own-permissions", "agreed-permissions"),
+    "others": ("opening", "share-nothing", "never-sell"),
+    "posting": ("tell who sees a post", "tell that copies outside stay"),
+    "security": ("transmission", "tell that no transmission is perfectly secure"),
+    "changes": ("changes-allowed", "notify", "ask-again", "new-purpose", "owner"),
 }
-VERBS: Mapping[Verb, str] = {Verb.REVIEW: "look at", Verb.CORRECT: "correct", Verb.DELETE: "delete"}
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence, the clause it says, and the promises that the clause keeps; `parts` lays it out as lists."""
+    """One sentence, the clause it says, and the promises that the clause keeps; `parts` lays it out as lists.
+
+    `commentary` is the operator's own and binds nobody.
+    """
 
     clause: str
     text: str
     promises: tuple[str, ...]
     parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    commentary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,86 +69,78 @@ class TableRow:
     clause: str
 
 
-def sections(policy: Policy) -> tuple[Section, ...]:
+def sections(policy: Policy, language: str = "en") -> tuple[Section, ...]:
     """Return the whole policy in the order in which people look for things; empty sections are left out."""
-    made = (
-        Section("agreement", "Your agreement", tuple(_agreement(policy))),
-        Section("why", "Why we use information", tuple(_why(policy))),
-        Section("what", "What we collect, and when", tuple(_what(policy))),
-        Section("use", "What you see and can do", tuple(_rights(policy))),
-        Section("security", "Security", tuple(_security(policy))),
+    said = _Saying(policy, voice(policy, language))
+    made = {
+        "agreement": [said.head(), *said.duties("agreement"), said.contact()],
+        "why": [*said.purposes(), *said.duties("why")],
+        "what": [*said.collections(), *said.coarsenings(), *said.correlations(), *said.duties("what")],
+        "device": [*said.stored(), *said.duties("device")],
+        "use": [*said.own_sights(), *said.rights(), *said.duties("use")],
+        "others": [*said.other_sights(), *said.shares(), *said.duties("others")],
+        "posting": [*said.postings(), *said.duties("posting")],
+        "security": list(said.duties("security")),
+        "changes": list(said.duties("changes")),
+        "commentary": list(said.notes()),
+    }
+    return tuple(
+        Section(key, said.voice.say("sections", key), tuple(sentences)) for key, sentences in made.items() if sentences
     )
-    return tuple(section for section in made if section.sentences)
 
 
-def category_words(name: str, precision: Precision = Precision.AS_IS) -> str:
-    """Say a category, the way one speaks to the person it is about."""
-    return COARSE.get((name, precision)) or WORDS.get(name) or f"your {name.replace('.', ' ').replace('_', ' ')}"
-
-
-def window_words(window: Window) -> str:
-    """Say a window."""
-    match window.kind:
-        case WindowKind.CONSENTED:
-            return "for as long as you say yes"
-        case WindowKind.ACCOUNT if window.days:
-            return f"while your account exists and for {_days(window.days)} after"
-        case WindowKind.ACCOUNT:
-            return "while your account exists"
-        case _:
-            return f"for {_days(window.days)}"
-
-
-def purpose_sentence(policy: Policy, name: str) -> str:
+def purpose_sentence(policy: Policy, name: str, language: str = "en") -> str:
     """Say what a purpose does and whether one can say no. Raises KeyError for an unknown purpose."""
-    for purpose in policy.purposes:
-        if purpose.name == name:
-            return f"We use information to {purpose.sentence}. {BASES[purpose.basis]}"
-    raise KeyError(name)
+    speaking, purpose = voice(policy, language), policy.purpose(name)
+    basis = speaking.say("bases", purpose.basis)
+    return speaking.say("sentences", "purpose_says", purpose=speaking.purpose(purpose), basis=basis)
 
 
-def purpose_uses(policy: Policy, name: str) -> tuple[str, ...]:
+def purpose_uses(policy: Policy, name: str, language: str = "en") -> tuple[str, ...]:
     """Say in sentences what a purpose uses, from when and for how long."""
-    found = []
-    for collection in policy.collections:
-        for use in collection.uses:
-            if use.purpose == name:
-                what = listed(_known(collection, use))
-                found.append(f"{MOMENTS[collection.occasion]}: {what}, {window_words(use.window)}.")
-    return tuple(found)
+    speaking = voice(policy, language)
+    return tuple(
+        speaking.say(
+            "sentences",
+            "use_line",
+            moment=capital(speaking.say("occasions", collection.occasion)),
+            what=speaking.listed(_known(speaking, collection, use)),
+            window=speaking.window(use.window),
+        )
+        for collection in policy.collections
+        for use in collection.uses
+        if use.purpose == name
+    )
 
 
-def field_sentence(policy: Policy, category: str, occasion: Occasion) -> str:
+def field_sentence(policy: Policy, category: str, occasion: Occasion, language: str = "en") -> str:
     """Say why a form asks for something and how long it is kept; empty when the policy does not collect it."""
+    said = _Saying(policy, voice(policy, language))
     uses = [
-        f"to {_purpose(policy, use.purpose).sentence}, {window_words(use.window)}"
+        said.use(use)
         for collection in policy.collections
         if collection.occasion is occasion and category in collection.categories
         for use in collection.uses
     ]
-    return f"We use it {listed(uses, joint='; and ', comma='; ')}." if uses else ""
+    return said.voice.say("sentences", "field", uses=said.voice.clauses(uses)) if uses else ""
 
 
-def table(policy: Policy) -> tuple[TableRow, ...]:
+def table(policy: Policy, language: str = "en") -> tuple[TableRow, ...]:
     """Return what is collected, why, for how long, and who sees it."""
-    shown = {category for sight in policy.sights for category in sight.categories}
+    speaking = voice(policy, language)
     rows = []
-    for collection in policy.collections:
-        who = _who_sees(collection, shown)
-        for what in dict.fromkeys(capital(listed(_known(collection, use))) for use in collection.uses):
+    for clause, collections in _by_clause(policy):
+        collection = collections[0]
+        who = _who_sees(policy, speaking, collection)
+        whats = [capital(speaking.listed(_known(speaking, collection, use))) for use in collection.uses]
+        for what in dict.fromkeys(whats):
             uses = tuple(
-                (_purpose(policy, use.purpose).sentence, window_words(use.window))
-                for use in collection.uses
-                if capital(listed(_known(collection, use))) == what
+                (speaking.purpose(policy.purpose(use.purpose)), speaking.window(use.window))
+                for use, known in zip(collection.uses, whats, strict=True)
+                if known == what
             )
-            rows.append(TableRow(what, uses, who, collection.clause.name))
+            rows.append(TableRow(what, uses, who, clause))
     return tuple(rows)
-
-
-def listed(words: Iterable[str], joint: str = " and ", comma: str = ", ") -> str:
-    """Join words the way a sentence does."""
-    all_words = list(words)
-    return joint.join([comma.join(all_words[:-1]), all_words[-1]]) if len(all_words) > 1 else "".join(all_words)
 
 
 def capital(text: str) -> str:
@@ -174,103 +148,179 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _who_sees(collection: Collection, shown: set[str]) -> str:
-    hidden = [category for category in collection.categories if category not in shown]
+def _by_clause(policy: Policy) -> list[tuple[str, list[Collection]]]:
+    return [(name, list(each)) for name, each in groupby(policy.collections, key=lambda c: c.clause.name)]
+
+
+def _known(speaking: Voice, collection: Collection, use: Use) -> list[str]:
+    return [speaking.category(category, use.precision) for category in collection.categories]
+
+
+def _who_sees(policy: Policy, speaking: Voice, collection: Collection) -> str:
+    own = {c for sight in policy.sights if sight.audience is Audience.PERSON for c in sight.categories}
+    hidden = [category for category in collection.categories if category not in own]
     if CREDENTIALS.issuperset(collection.categories) and hidden:
-        return "nobody; the sign-in service checks it"
-    if len(hidden) == len(collection.categories):
-        return "the purposes named here"
-    if hidden:
-        return f"you, except {listed(map(category_words, hidden))}, and the purposes named here"
-    return "you, and the purposes named here"
-
-
-def _days(days: int) -> str:
-    return "one day" if days == 1 else "a year" if days == 365 else f"{days} days"  # noqa: PLR2004 - a year
-
-
-def _known(collection: Collection, use: Use) -> list[str]:
-    return [category_words(category, use.precision) for category in collection.categories]
-
-
-def _purpose(policy: Policy, name: str) -> Purpose:
-    return next(purpose for purpose in policy.purposes if purpose.name == name)
-
-
-def _agreement(policy: Policy) -> Iterator[Sentence]:
-    yield Sentence(
-        "policy",
-        f"This is version {policy.version} of the policy of {policy.operator},"
-        f" in effect from {policy.effective:%d %B %Y}.",
-        (),
+        return speaking.say("table", "credentials")
+    key = "purposes" if len(hidden) == len(collection.categories) else "except" if hidden else "you"
+    who = speaking.say("table", key, what=speaking.listed(map(speaking.category, hidden)))
+    others = dict.fromkeys(
+        speaking.say("audiences", sight.audience)
+        for sight in policy.sights
+        if sight.audience is not Audience.PERSON and set(sight.categories).intersection(collection.categories)
     )
-    for duty in policy.duties:
-        if duty.name == "agreement":
-            text = "Nobody uses the service without agreeing to this policy and to the terms: until you do, it refuses."
-            yield Sentence(duty.clause.name, text, duty.clause.promises)
-    yield Sentence("operator", f"Questions about any of it go to {policy.contact}.", ())
+    return who + (speaking.say("table", "others", audiences=speaking.listed(others)) if others else "")
 
 
-def _why(policy: Policy) -> Iterator[Sentence]:
-    for purpose in policy.purposes:
-        text = f"To {purpose.sentence}. {BASES[purpose.basis]}"
-        yield Sentence(purpose.clause.name, text, purpose.clause.promises)
+class _Saying:
+    """The sentences of one policy in one voice, a method for each kind of clause."""
 
+    def __init__(self, policy: Policy, speaking: Voice) -> None:
+        self.policy, self.voice = policy, speaking
 
-def _what(policy: Policy) -> Iterator[Sentence]:
-    for collection in policy.collections:
-        precision = collection.uses[0].precision
-        alike = all(use.precision is precision for use in collection.uses)
-        purposes = tuple(
-            f"to {_purpose(policy, u.purpose).sentence}, {window_words(u.window)}"
-            + ("" if alike else _coarsened(collection, u))
-            for u in collection.uses
+    def head(self) -> Sentence:
+        policy = self.policy
+        day = self.voice.date(policy.effective)
+        text = self.voice.say("duties", "policy", version=policy.version, operator=policy.operator, day=day)
+        return Sentence("policy", text, ())
+
+    def contact(self) -> Sentence:
+        return Sentence("operator", self.voice.say("duties", "contact", contact=self.policy.contact), ())
+
+    def duties(self, section: str) -> Iterator[Sentence]:
+        for place in PLACES[section]:
+            for duty in self.policy.duties:
+                if place in (duty.name, " ".join((duty.name, *duty.details))):
+                    yield Sentence(duty.clause.name, self._duty(duty), duty.clause.promises)
+
+    def _duty(self, duty: Duty) -> str:
+        say = self.voice.say
+        if duty.name == "tell":
+            return say("tell", duty.details[0])
+        channel = say("channels", duty.details[0]) if duty.name == "notify" else ""
+        changes = [say("changes", change) for change in Change if change in duty.details]
+        return say(
+            "duties", duty.name, contact=self.policy.contact, channel=channel, changes=self.voice.listed(changes)
         )
-        uses = listed(purposes, joint="; and ", comma="; ")
-        what = [category_words(c, precision if alike else Precision.AS_IS) for c in collection.categories]
-        if collection.occasion is Occasion.VISIT:
-            what = [_theirs(words) for words in what]
-        lead = f"{MOMENTS[collection.occasion]}, we collect"
-        parts = ((lead, tuple(what)), ("We use it", purposes))
-        text = f"{lead} {listed(what)}. We use it {uses}."
-        yield Sentence(collection.clause.name, text, collection.clause.promises, parts)
 
+    def purposes(self) -> Iterator[Sentence]:
+        for purpose in self.policy.purposes:
+            basis = self.voice.say("bases", purpose.basis)
+            text = self.voice.say("sentences", "purpose", purpose=self.voice.purpose(purpose), basis=basis)
+            yield Sentence(purpose.clause.name, text, purpose.clause.promises)
 
-def _coarsened(collection: Collection, use: Use) -> str:
-    """Say what this use knows less exactly than the other uses of the same collection."""
-    known = [COARSE[c, use.precision] for c in collection.categories if (c, use.precision) in COARSE]
-    words = _theirs(listed(known)) if collection.occasion is Occasion.VISIT else listed(known)
-    return f", knowing {words}" if known else ""
+    def use(self, use: Use) -> str:
+        purpose = self.voice.purpose(self.policy.purpose(use.purpose))
+        return self.voice.say("sentences", "use", purpose=purpose, window=self.voice.window(use.window))
 
+    def collections(self) -> Iterator[Sentence]:
+        for name, collections in _by_clause(self.policy):
+            collection = collections[0]
+            precision = collection.uses[0].precision
+            alike = all(use.precision is precision for use in collection.uses)
+            uses = [self.use(use) + ("" if alike else self._coarsened(collection, use)) for use in collection.uses]
+            exactly = precision if alike else Precision.AS_IS
+            what = [self._of(collection, self.voice.category(c, exactly)) for c in collection.categories]
+            moments = capital(self.voice.listed(self.voice.say("occasions", c.occasion) for c in collections))
+            filled = {"what": self.voice.listed(what), "uses": self.voice.clauses(uses)}
+            text = self.voice.say("sentences", "collect", moments=moments, **filled)
+            lead = self.voice.say("sentences", "collect_lead", moments=moments)
+            parts = ((lead, tuple(what)), (self.voice.say("sentences", "uses_lead"), tuple(uses)))
+            yield Sentence(name, text, collection.clause.promises, parts)
 
-def _theirs(words: str) -> str:
-    return words.replace("your ", "their ").replace("you come", "they come").replace("you asked", "they asked")
+    def _of(self, collection: Collection, words: str) -> str:
+        return self.voice.theirs(words) if collection.occasion is Occasion.VISIT else words
 
+    def _coarsened(self, collection: Collection, use: Use) -> str:
+        """Say what this use knows less exactly than the other uses of the same collection."""
+        coarse = [c for c in collection.categories if use.precision is not Precision.AS_IS and use.precision.fits(c)]
+        words = self._of(collection, self.voice.listed(self.voice.category(c, use.precision) for c in coarse))
+        return self.voice.say("sentences", "knowing", what=words) if coarse else ""
 
-def _rights(policy: Policy) -> Iterator[Sentence]:
-    for sight in policy.sights:
-        seen = listed(category_words(category) for category in sight.categories)
-        text = f"You see {seen}. Your page “Your data” shows it."
-        layout = (("On your page “Your data” you see", _grouped(sight.categories)),)
-        yield Sentence(sight.clause.name, text, sight.clause.promises, layout)
-    for right in policy.rights:
-        verbs = listed(VERBS[verb] for verb in right.verbs)
-        text = f"You can {verbs} {listed(category_words(category) for category in right.categories)}."
-        groups = _grouped(right.categories)
-        parts = ((f"You can {verbs}", groups),) if len(groups) > 1 else ()
-        yield Sentence(right.clause.name, text, right.clause.promises, parts)
+    def coarsenings(self) -> Iterator[Sentence]:
+        for each in self.policy.coarsenings:
+            what = self.voice.listed(map(self.voice.category, each.categories))
+            coarse = self.voice.listed(self.voice.category(c, each.precision) for c in each.categories)
+            days = capital(self.voice.days(each.days))
+            text = self.voice.say("sentences", "coarsen", days=days, what=what, coarse=coarse)
+            yield Sentence(each.clause.name, text, each.clause.promises)
 
+    def correlations(self) -> Iterator[Sentence]:
+        for each in self.policy.correlations:
+            left, right = (self.voice.listed(map(self.voice.category, side)) for side in (each.left, each.right))
+            key = "correlate" if each.allowed else "never_correlate"
+            text = capital(self.voice.say("sentences", key, left=left, right=right))
+            yield Sentence(each.clause.name, text, each.clause.promises)
 
-def _grouped(categories: Iterable[str]) -> tuple[str, ...]:
-    """Say many categories as one line for each thing that they are about."""
-    groups: dict[str, list[str]] = {}
-    for category in categories:
-        groups.setdefault(category.split(".")[0], []).append(category_words(category))
-    return tuple(f"{THINGS.get(thing, thing)}: {listed(words)}" for thing, words in groups.items())
+    def stored(self) -> Iterator[Sentence]:
+        for each in self.policy.stored:
+            text = self.voice.say(
+                "sentences",
+                "store",
+                key=each.key,
+                storage=self.voice.say("storage", each.storage),
+                window=self._lasting(each),
+                purpose=self.voice.purpose(self.policy.purpose(each.purpose)),
+            )
+            yield Sentence(each.clause.name, text, each.clause.promises)
 
+    def _lasting(self, stored: Stored) -> str:
+        if stored.storage is Storage.SESSION_COOKIE or stored.days is None:
+            return self.voice.say("windows", "until_sign_out")
+        return self.voice.window(Window(WindowKind.DAYS, stored.days))
 
-def _security(policy: Policy) -> Iterator[Sentence]:
-    for duty in policy.duties:
-        if duty.name == "transmission":
-            text = "Everything that passes between you and the service is encrypted on its way."
-            yield Sentence(duty.clause.name, text, duty.clause.promises)
+    def own_sights(self) -> Iterator[Sentence]:
+        for sight in self.policy.sights:
+            if sight.audience is Audience.PERSON:
+                what = self.voice.listed(map(self.voice.category, sight.categories))
+                parts = ((self.voice.say("sentences", "see_lead"), self._grouped(sight.categories)),)
+                text = self.voice.say("sentences", "see", what=what)
+                yield Sentence(sight.clause.name, text, sight.clause.promises, parts)
+
+    def other_sights(self) -> Iterator[Sentence]:
+        for sight in self.policy.sights:
+            if sight.audience is not Audience.PERSON:
+                what = self.voice.listed(map(self.voice.category, sight.categories))
+                audience = self.voice.say("audiences", sight.audience)
+                text = capital(self.voice.say("sentences", "seen", audience=audience, what=what))
+                yield Sentence(sight.clause.name, text, sight.clause.promises)
+
+    def rights(self) -> Iterator[Sentence]:
+        for right in self.policy.rights:
+            verbs = self.voice.listed(self.voice.say("verbs", verb) for verb in right.verbs)
+            condition = self.voice.say("conditions", right.condition) if right.condition else ""
+            deadline = (
+                "" if right.days is None else self.voice.say("sentences", "deadline", days=self.voice.days(right.days))
+            )
+            what = self.voice.listed(map(self.voice.category, right.categories))
+            text = self.voice.say("sentences", "can", verbs=verbs, what=what, condition=condition, deadline=deadline)
+            groups = self._grouped(right.categories)
+            lead = self.voice.say("sentences", "can_lead", verbs=verbs)
+            rest = f"{condition.lstrip(', ')}{deadline}".strip()
+            parts = ((lead, groups), *(((capital(rest), ()),) if rest else ())) if len(groups) > 1 else ()
+            yield Sentence(right.clause.name, text, right.clause.promises, parts)
+
+    def _grouped(self, categories: Iterable[str]) -> tuple[str, ...]:
+        """Say many categories as one line for each thing that they are about."""
+        groups: dict[str, list[str]] = {}
+        for category in categories:
+            groups.setdefault(category.split(".")[0], []).append(self.voice.category(category))
+        return tuple(f"{self.voice.thing(thing)}: {self.voice.listed(words)}" for thing, words in groups.items())
+
+    def shares(self) -> Iterator[Sentence]:
+        for share in self.policy.shares:
+            what = self.voice.listed(map(self.voice.category, share.categories))
+            purpose = self.voice.purpose(self.policy.purpose(share.purpose))
+            text = self.voice.say("sentences", "share", recipient=share.recipient, what=what, purpose=purpose)
+            yield Sentence(share.clause.name, text, share.clause.promises)
+
+    def postings(self) -> Iterator[Sentence]:
+        for posting in self.policy.postings:
+            what = self.voice.listed(map(self.voice.category, posting.categories))
+            audiences = self.voice.listed(self.voice.say("audiences", audience) for audience in posting.audiences)
+            text = self.voice.say("sentences", "post", what=what, audiences=audiences)
+            yield Sentence(posting.clause.name, text, posting.clause.promises)
+
+    def notes(self) -> Iterator[Sentence]:
+        for note in self.policy.notes:
+            text = text_in(note.texts, self.voice.language)
+            yield Sentence(note.clause.name, text, note.clause.promises, commentary=True)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from troth.policy.catalog import Catalog, Table
 from troth.policy.meaning import Precision, Window, WindowKind
-from troth.policy.plan import Coarsening, Plan, PlanError, Retention
+from troth.policy.planned import Coarsening, Plan, PlanError, Retention
 
 #: What a value can become where it stands.
 IN_PLACE = (Precision.NETWORK, Precision.HOUR, Precision.DAY)

@@ -2,13 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import product
 
 from troth.policy.catalog import Catalog, Column, Table
 from troth.policy.meaning import (
     Audience,
-    Basis,
     Collection,
     Occasion,
     Policy,
@@ -19,169 +17,26 @@ from troth.policy.meaning import (
     Window,
     WindowKind,
 )
+from troth.policy.planned import (
+    Atom,
+    Coarsening,
+    Collected,
+    Counted,
+    Own,
+    Plan,
+    PlanError,
+    Reading,
+    Retention,
+    Rows,
+    Unheld,
+    Unit,
+    Withheld,
+)
 
 #: Rights that nobody has over what they cannot see.
 SHOWING = frozenset({Verb.REVIEW, Verb.CORRECT, Verb.EXPORT})
 #: How exactly a column itself can hold a value; other precisions are columns of their own beside it.
 REDUCIBLE = (Precision.AS_IS, Precision.NETWORK, Precision.HOUR, Precision.DAY)
-
-
-class PlanError(ValueError):
-    """The policy says something that these tables cannot hold to; `code`, `clause` and the sentence say what."""
-
-    def __init__(self, code: str, clause: str, sentence: str) -> None:
-        super().__init__(f"{code} ({clause}): {sentence}")
-        self.code, self.clause, self.sentence = code, clause, sentence
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Atom:
-    """One thing a purpose may do: use a category, collected on an occasion, at a precision, for a window."""
-
-    category: str
-    occasion: Occasion
-    precision: Precision
-    window: Window
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """What a person can be in or out of. `visits`: whether it also uses what visitors leave."""
-
-    purpose: str
-    basis: Basis
-    atoms: frozenset[Atom]
-
-    @property
-    def visits(self) -> bool:
-        """Whether rows of nobody (visitors) are in this unit."""
-        return any(atom.occasion is Occasion.VISIT for atom in self.atoms)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Reading:
-    """A column that a purpose may read, and the clause that says so."""
-
-    purpose: str
-    table: str
-    column: str
-    clause: str
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Withheld:
-    """A column that a purpose may not read, why, and the clause that comes nearest."""
-
-    purpose: str
-    table: str
-    column: str
-    category: str
-    reason: str
-    clause: str
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Rows:
-    """Which rows of a table a purpose may read: those stamped for it, within the window."""
-
-    purpose: str
-    table: str
-    window: Window
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Own:
-    """What a viewer may do with a column of their own rows: `select` or `update`."""
-
-    table: str
-    column: str
-    privilege: str
-    clause: str
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Collected:
-    """A column that is stored on an occasion, at the finest precision that some use needs."""
-
-    occasion: Occasion
-    table: str
-    column: str
-    precision: Precision
-    clause: str
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Retention:
-    """How long rows of a table stay: the longest of `days` since the row and `after_end` days since the account's end.
-
-    None means that no use has a window of that kind; `consented` names the purposes whose use lasts while consented.
-    """
-
-    table: str
-    days: int | None
-    after_end: int | None
-    consented: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Counted:
-    """What a purpose may know of a table's rows only as numbers: for each value of these columns, how many people."""
-
-    purpose: str
-    table: str
-    columns: tuple[str, ...]
-    window: Window
-    clause: str
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Coarsening:
-    """A column whose values become coarser in place, `days` after their row."""
-
-    table: str
-    column: str
-    precision: Precision
-    days: int
-    clause: str
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Unheld:
-    """What the policy lets be collected and no table holds: nothing of it can be kept."""
-
-    category: str
-    occasion: Occasion
-    clause: str
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything that a policy version compiles to, before it becomes SQL."""
-
-    policy: str
-    version: int
-    digest: str
-    units: tuple[Unit, ...]
-    readings: tuple[Reading, ...]
-    withheld: tuple[Withheld, ...]
-    rows: tuple[Rows, ...]
-    own: tuple[Own, ...]
-    collected: tuple[Collected, ...]
-    retention: tuple[Retention, ...]
-    counted: tuple[Counted, ...] = ()
-    coarsenings: tuple[Coarsening, ...] = ()
-    unheld: tuple[Unheld, ...] = ()
-
-    def kept_on(self, occasion: Occasion, table: str) -> dict[str, Precision]:
-        """Return column -> precision of what is stored in a table on an occasion; empty when nothing is."""
-        return {c.column: c.precision for c in self.collected if (c.occasion, c.table) == (occasion, table)}
-
-    def longest(self, table: str) -> Retention:
-        """Return the retention of a table. Raises KeyError when nothing is collected into it."""
-        for retention in self.retention:
-            if retention.table == table:
-                return retention
-        raise KeyError(table)
 
 
 def plan(policy: Policy, catalog: Catalog) -> Plan:

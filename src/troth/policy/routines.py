@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from troth.policy.catalog import Catalog, Function, Table
 from troth.policy.lasting import alive, coarsened, ends, in_time, made
 from troth.policy.meaning import Occasion
-from troth.policy.plan import Coarsening, Plan, Retention
+from troth.policy.planned import Coarsening, Plan, Retention
 
 SECURE = "SECURITY DEFINER SET search_path = ''"
 #: Rows that one call of `retain` removes from a table, and makes coarser in it, so that no transaction grows long.

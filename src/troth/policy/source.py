@@ -50,10 +50,19 @@ def pieces(text: Source) -> list[Piece]:
 
 def without_comment(line: str) -> str:
     """Cut from the first `#` that stands outside quotation marks."""
+    return line[: _mark(line)].rstrip()
+
+
+def remark_of(line: str) -> str:
+    """Return the remark that a line ends with, or nothing."""
+    return line[_mark(line) :].rstrip()
+
+
+def _mark(line: str) -> int:
     quoted = False
     for place, sign in enumerate(line):
         if sign == '"':
             quoted = not quoted
         elif sign == "#" and not quoted:
-            return line[:place].rstrip()
-    return line.rstrip()
+            return place
+    return len(line)

@@ -11,7 +11,7 @@ from troth.policy.counting import columns_read, counters, view_query
 from troth.policy.facts import Fact, Kind, fingerprint
 from troth.policy.lasting import hours
 from troth.policy.meaning import Occasion, Precision, Window, WindowKind
-from troth.policy.plan import Plan, Rows
+from troth.policy.planned import Plan, Rows
 from troth.policy.routines import NOBODY, routines
 
 LOGINS = ("door", "self", "steward", "intake")

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from troth.database import published
 from troth.database.catalog import load as load_catalog
-from troth.policy.explain import category_words, listed
-from troth.policy.plan import Plan, Retention
+from troth.policy.planned import Plan, Retention
+from troth.policy.voice import Voice, voice
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +23,16 @@ class Fate:
         return self.days == 0
 
 
-def fates() -> list[Fate]:
+def fates(language: str = "en") -> list[Fate]:
     """Return the fate of everything that is held about a person, should they close their account now."""
-    plan = published.current().plan
-    return [_fate(plan, retention) for retention in plan.retention]
+    now = published.current()
+    speaking = voice(now.policy, language)
+    return [_fate(now.plan, speaking, retention) for retention in now.plan.retention]
 
 
-def _fate(plan: Plan, retention: Retention) -> Fate:
+def _fate(plan: Plan, speaking: Voice, retention: Retention) -> Fate:
     table = load_catalog().table(retention.table)
     kept = {collected.column for collected in plan.collected if collected.table == table.name}
-    words = dict.fromkeys(category_words(c.category) for c in table.columns if c.category and c.name in kept)
+    words = dict.fromkeys(speaking.category(c.category) for c in table.columns if c.category and c.name in kept)
     clauses = dict.fromkeys(c.clause for c in plan.collected if c.table == table.name)
-    return Fate(listed(words), table.name, max(retention.days or 0, retention.after_end or 0), tuple(clauses))
+    return Fate(speaking.listed(words), table.name, max(retention.days or 0, retention.after_end or 0), tuple(clauses))

@@ -6,6 +6,7 @@ from allauth.account.forms import ChangePasswordForm, LoginForm, ResetPasswordFo
 from django import forms
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from troth.database import published
@@ -45,7 +46,7 @@ class SignUp(SignupForm):
         }
         policy = published.current().policy
         for field, category in FIELDS.items():
-            self.fields[field].help_text = field_sentence(policy, category, Occasion.SIGN_UP)
+            self.fields[field].help_text = field_sentence(policy, category, Occasion.SIGN_UP, get_language() or "en")
             self.fields[field].widget.attrs.pop("placeholder", None)
         self.fields["email"].label = _("E-mail address")
         self.fields["password1"].label = _("Password")

@@ -44,8 +44,8 @@ def _context(account: Any) -> dict[str, Any]:  # noqa: ANN401 - an account, or N
     before = queries.standing(account.subject).version if account else 0
     return {
         "now": now,
-        "sections": explain.sections(now.policy),
-        "rows": explain.table(now.policy),
+        "sections": explain.sections(now.policy, get_language() or "en"),
+        "rows": explain.table(now.policy, get_language() or "en"),
         "before": before,
         "wording": wording(now.version),
     }
