@@ -61,15 +61,17 @@ SETTINGS: Mapping[str, str] = {
     "log_statement": "none",
     # Statements, parameters and DETAIL lines hold personal data; a log keeps what happened, never with what.
     "log_min_error_statement": "panic",
+    "log_min_messages": "log",  # an error's own words name the value that was wrong; LOG, FATAL and PANIC do not
     "log_parameter_max_length": "0",
     "log_parameter_max_length_on_error": "0",
     "log_error_verbosity": "terse",
 }
 
 ACCESS = """\
-# Written by troth at each start. The owner is the keeper's operating-system user; everybody else has a password.
+# Written by troth at each start. The owner is the keeper's operating-system user; everybody else has a password, and
+# enters this database only: what stands in others, no policy governs.
 local all {owner} peer map=keeper
-local all all scram-sha-256
+local {database} all scram-sha-256
 """
 
 
@@ -139,7 +141,7 @@ class Server:
         keeper = pwd.getpwuid(os.geteuid()).pw_name
         for name, text in {
             "postgresql.conf": f"{remark}{told}include_if_exists = 'own.conf'\n",
-            "pg_hba.conf": ACCESS.format(owner=self.place.owner),
+            "pg_hba.conf": ACCESS.format(owner=self.place.owner, database=self.place.database),
             "pg_ident.conf": f'keeper "{keeper}" {self.place.owner}\n',
         }.items():
             replace_file(cluster / name, text.encode(), 0o600)

@@ -1,6 +1,7 @@
 """Asking the keeper, who alone may change roles, tables and rules: a signed row in a table, and its answer."""
 
 import json
+import secrets
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +18,8 @@ PATIENCE = 60.0
 def ask(kind: str, payload: Mapping[str, Any], *, timeout: float = PATIENCE) -> dict[str, Any]:
     """Return the keeper's answer. Raises RequestRefusal when it says no or says nothing within `timeout` seconds."""
     where = place.current()
-    text = json.dumps(payload, sort_keys=True)
+    # A request is carried out once: asked again it is another one.
+    text = json.dumps(dict(payload) | {"nonce": secrets.token_urlsafe(16)}, sort_keys=True)
     signature = place.secrets_of(where).operator.sign(signed(kind, text))
     sql = load("troth.database.sql")
     try:

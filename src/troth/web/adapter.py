@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from troth.database import published
 from troth.people import actions
 from troth.people.actions import Account
+from troth.web.stages import begin
 
 SAID = frozenset({"account/messages/password_changed.txt", "account/messages/password_set.txt"})
 
@@ -22,6 +23,11 @@ class Adapter(DefaultAccountAdapter):
     def get_login_stages(self) -> list[str]:
         """Put the agreement first, so that not even a mail is sent before it."""
         return ["troth.web.stages.AgreementStage", *super().get_login_stages()]
+
+    def pre_login(self, request: HttpRequest, user: Any, **told: Any) -> HttpResponse | None:  # noqa: ANN401
+        """Note where the way in begins."""
+        begin(request, user)
+        return cast("HttpResponse | None", super().pre_login(request, user, **told))
 
     def save_user(self, request: HttpRequest, user: Any, form: Any, commit: bool = True) -> Account:  # noqa: ANN401, FBT001, FBT002
         """Save the account together with its subject and person."""

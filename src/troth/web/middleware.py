@@ -14,6 +14,7 @@ from django.utils import timezone
 from troth.consent import queries
 from troth.consent.queries import Standing
 from troth.people import actions
+from troth.web.stages import turn_back
 
 COOKIE = "__Host-viewer"
 Next = Callable[[HttpRequest], HttpResponse]
@@ -41,9 +42,9 @@ def viewer(get_response: Next) -> Next:
     def answer(request: HttpRequest) -> HttpResponse:
         held = request.COOKIES.get(COOKIE, "")
         fresh = _stand(request, held)
-        standing = request.standing  # type: ignore[attr-defined]
         subject = getattr(request.user, "subject", None)  # signing out takes the user away before the answer is back
         response = get_response(request)
+        standing = request.standing  # type: ignore[attr-defined] # as it is after the answer: a choice may have changed it
         told = request.META.get("asgi.scope", {}).get("troth.access")
         if told is not None and standing.agreed and not getattr(request, "account_ended", False):
             told |= {"subject": subject, "uses": standing.uses}
@@ -57,6 +58,7 @@ def _stand(request: Any, held: str) -> str:  # noqa: ANN401 - attributes are add
     """Set `standing` and `viewer` on the request; return a token if a new one was minted."""
     request.standing, request.viewer = Standing(agreed=False, uses=0, version=0), ""
     if not request.user.is_authenticated:
+        turn_back(request)
         return ""
     known = queries.standing_of(held) if held else None
     if known and known[0] == request.user.subject:

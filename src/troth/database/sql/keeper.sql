@@ -6,6 +6,11 @@ WHERE answered_at IS NULL ORDER BY asked_at LIMIT 10
 UPDATE troth.keeper_request SET answered_at = statement_timestamp(), granted = %(granted)s, answer = %(answer)s
 WHERE request = %(request)s
 
+-- name: answered_before
+-- Whoever may ask may also read what was asked: a signature holds for one request, not for its copies.
+SELECT 1 FROM troth.keeper_request
+WHERE kind = %(kind)s AND payload = %(payload)s AND answered_at IS NOT NULL LIMIT 1
+
 -- name: forget_answer
 -- What an answer held stays only until it is read: an analyst's password is shown once.
 UPDATE troth.keeper_request SET answer = '{}' WHERE answered_at < statement_timestamp() - interval '10 seconds' AND answer <> '{}'
@@ -39,10 +44,15 @@ SELECT clock_timestamp(), pg_snapshot_xmin(pg_current_snapshot())::text
 -- A role may choose REPEATABLE READ; withdrawal bites there too once the snapshot is older than five seconds, whether it
 -- is held idle or by keeping busy: its horizon is then older than one remembered from before the present statement.
 -- A single statement sees what it began with; it may not take longer than `longest`, whatever timeout a role sets itself.
+-- A snapshot older than its own transaction was taken over from another one, and could be handed on for ever.
 SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity AS a
+CROSS JOIN LATERAL (
+    SELECT min(h.moment) AS passed
+    FROM unnest(%(moments)s::timestamptz[], %(horizons)s::text[]) AS h (moment, horizon)
+    WHERE age(a.backend_xmin) > age(h.horizon::xid)
+) AS horizon
 WHERE a.datname = current_database() AND a.usename <> ALL(%(machine)s) AND starts_with(a.usename, current_database() || '_')
-  AND a.backend_xmin IS NOT NULL AND a.xact_start < clock_timestamp() - interval '5 seconds'
-  AND (a.state LIKE 'idle in transaction%%' OR a.query_start < clock_timestamp() - make_interval(secs => %(longest)s)
-       OR EXISTS (
-           SELECT 1 FROM unnest(%(moments)s::timestamptz[], %(horizons)s::text[]) AS h (moment, horizon)
-           WHERE h.moment <= a.query_start AND age(a.backend_xmin) > age(h.horizon::xid)))
+  AND a.backend_xmin IS NOT NULL
+  AND (horizon.passed <= a.xact_start OR a.xact_start < clock_timestamp() - interval '5 seconds'
+      AND (a.state LIKE 'idle in transaction%%' OR a.query_start < clock_timestamp() - make_interval(secs => %(longest)s)
+           OR horizon.passed <= a.query_start))

@@ -143,7 +143,7 @@ WITH held AS (
     FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
     WHERE n.nspname !~ '^(pg_.*|information_schema)$'
        OR (%(superuser)s AND n.nspname = 'pg_catalog'
-           AND p.proname ~ '^(lo_.*|loread|lowrite|pg_notify|pg_logical_emit_message|pg_(try_)?advisory_(xact_)?lock(_shared)?|pg_advisory_unlock(_shared)?)$')
+           AND p.proname ~ '^(lo_.*|loread|lowrite|pg_notify|pg_logical_emit_message|pg_export_snapshot|pg_(try_)?advisory_(xact_)?lock(_shared)?|pg_advisory_unlock(_shared)?)$')
     UNION ALL
     SELECT 'LANGUAGE ' || '"' || lanname || '"', '', lanowner, coalesce(lanacl, acldefault('l', lanowner))
     FROM pg_language WHERE %(superuser)s AND lanname = 'plpgsql'
