@@ -307,3 +307,10 @@ def test_a_database_that_is_away_is_said_so(cast: dict[str, Person], monkeypatch
 def test_no_cookie_makes_the_plane_stumble(database: Place, cookie: str) -> None:
     assert asked("/api/v1/me", headers={"cookie": f"__Host-viewer={cookie}"}).status == 401
     assert asked("/api/v1/me", headers={"cookie": cookie}).status == 401
+
+
+def test_the_access_that_chooses_is_recorded_as_was_chosen(cast: dict[str, Person]) -> None:
+    bob = cast["bob"]
+    before = asked("/api/v1/me", token=bob.token).told["uses"]
+    found = chosen(bob.token, {"purpose": "protect", "kind": "objection"})
+    assert found.told["uses"] == asked("/api/v1/me", token=bob.token).told["uses"] != before

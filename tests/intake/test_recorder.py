@@ -5,6 +5,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -16,9 +17,9 @@ from tests.conftest import Person, count
 from troth.database import connect, published
 from troth.database.place import Place
 from troth.intake import queries, recorder
+from troth.intake.decisions import Decisions
 from troth.intake.event import Event, now
 from troth.intake.recorder import Recorder
-from troth.intake.steps import Decisions
 from troth.intake.store import Store
 from troth.policy.meaning import Occasion, Precision
 
@@ -28,7 +29,13 @@ NOBODY = uuid.UUID(int=0)
 
 def an_access(subject: uuid.UUID = NOBODY, url: str = "/policy", **told: Any) -> Event:
     whole: dict[str, Any] = {"at": now(), "method": "GET", "status": 200, "ip": "192.0.2.77", "agent": FIREFOX}
+    whole |= {"uses": 0 if subject == NOBODY else -1}
     return Event(**(whole | told), url=url, subject=subject)
+
+
+def in_purposes(*names: str) -> int:
+    """Return the bits of somebody who is in these purposes alone."""
+    return sum(1 << published.current().bits[name] for name in names)
 
 
 def run(scenario: Callable[[Recorder], Any]) -> Recorder:
@@ -104,7 +111,7 @@ def test_a_visitor_is_recorded_without_subject_address_or_device(owner: Connecti
 def test_a_wrong_hint_of_uses_is_repaired_by_the_database(cast: dict[str, Person], owner: Connection[Any]) -> None:
     async def scenario(each: Recorder) -> None:
         each.record(an_access(cast["alice"].subject, "/overstamped", uses=-1))
-        each.record(an_access(cast["bob"].subject, "/understamped", uses=0))
+        each.record(an_access(cast["bob"].subject, "/understamped", uses=in_purposes("understand")))
 
     run(scenario)
     stamps = owner.execute(
@@ -282,11 +289,11 @@ def test_a_recorder_that_judges_wrongly_is_refused_by_the_database(
     caplog.set_level(logging.CRITICAL)
     real = Decisions.of
 
-    def generous(plan: Any) -> Any:
-        found = real(plan)
+    def generous(plan: Any, bits: Any) -> Any:
+        found = real(plan, bits)
         kept = dict(found.kept)
         kept[Occasion.VISIT] = dict(kept[Occasion.VISIT]) | {"ip": Precision.AS_IS}
-        return Decisions(kept, found.devices, found.oldest)
+        return replace(found, kept=kept)
 
     monkeypatch.setattr(Decisions, "of", generous)
 

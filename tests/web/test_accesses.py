@@ -38,3 +38,11 @@ def test_signing_out_is_still_the_persons_access(browser: Browser, owner: Connec
 def test_nothing_more_is_recorded_of_somebody_who_just_left(browser: Browser, owner: Connection[Any]) -> None:
     browser.sign_up(owner, ALICE)
     assert told(browser, "post", "/me/close", {"password": PASSWORD}) == (302, {})
+
+
+def test_the_access_that_chooses_is_recorded_as_was_chosen(browser: Browser, owner: Connection[Any]) -> None:
+    browser.sign_up(owner, ALICE)
+    before = told(browser, "get", "/me")[1]["uses"]
+    status, noted = told(browser, "post", "/me/purposes/protect", {"kind": "objection"})
+    assert (status, noted["uses"]) == (302, told(browser, "get", "/me")[1]["uses"])
+    assert noted["uses"] != before

@@ -128,6 +128,7 @@ class Lean:
             if known is None:
                 raise
             raise Refusal(known) from error
+        await self._viewer(scope)  # the access that chose is recorded as was chosen
         return {"purpose": wish.purpose, "kind": wish.kind}
 
     async def _viewer(self, scope: Scope) -> str:

@@ -132,11 +132,13 @@ def choices(chance: random.Random) -> None:
 async def accesses(visitors: list[Visitor], chance: random.Random) -> int:
     """Send weeks of accesses through the intake's steps and store, and return how many were stored."""
     from troth.database import published  # noqa: PLC0415 - Django must be set up first
+    from troth.intake.decisions import Decisions  # noqa: PLC0415
     from troth.intake.event import Event  # noqa: PLC0415
-    from troth.intake.steps import Decisions, through  # noqa: PLC0415
+    from troth.intake.steps import through  # noqa: PLC0415
     from troth.intake.store import Store, open_pool  # noqa: PLC0415
 
-    decisions = Decisions.of((await asyncio.to_thread(published.current)).plan)
+    policy = await asyncio.to_thread(published.current)
+    decisions = Decisions.of(policy.plan, policy.bits)
     judged = [through(event, decisions) for event in made_up(visitors, chance)]
     kept = [event for event in judged if isinstance(event, Event)]
     pool, store = await open_pool(size=1), Store()

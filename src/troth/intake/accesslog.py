@@ -15,8 +15,9 @@ import asyncpg
 
 from troth.database import place, published
 from troth.database.errors import DatabaseRefusal
+from troth.intake.decisions import Decisions
 from troth.intake.event import Event, Refused, now, ordered_uuid
-from troth.intake.steps import Decisions, through
+from troth.intake.steps import through
 from troth.intake.store import Store, open_pool
 
 BATCH = 1_000
@@ -75,7 +76,8 @@ async def bring_in(
     end, and DatabaseRefusal when the database does not take a batch.
     """
     shift = now() - last_time(file) if shift_to_now else timedelta(0)
-    decisions = Decisions.of((await asyncio.to_thread(published.current, "intake")).plan)
+    policy = await asyncio.to_thread(published.current, "intake")
+    decisions = Decisions.of(policy.plan, policy.bits)
     tally, store = Tally(), Store()
     pool = await open_pool(size=1)
     try:

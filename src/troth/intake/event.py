@@ -11,9 +11,21 @@ from troth.policy.meaning import Occasion
 NOBODY = uuid.UUID(int=0)
 
 
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What an access was made with; what the policy does not collect of it is None."""
+
+    browser: str | None
+    system: str | None
+    kind: str | None
+
+
 @dataclass(slots=True)
 class Event:
-    """One access. What the policy does not collect is None by the time it is stored. Times are UTC."""
+    """One access. What the policy does not collect is None by the time it is stored. Times are UTC.
+
+    `uses` are the bits of the units that its person is in, as whoever found out who is asking knew them.
+    """
 
     at: datetime
     method: str | None = None
@@ -25,6 +37,7 @@ class Event:
     browser: str | None = None
     system: str | None = None
     kind: str | None = None
+    device: Device | None = None
     subject: uuid.UUID = NOBODY
     uses: int = 0
     id: uuid.UUID = field(default_factory=lambda: ordered_uuid())  # noqa: PLW0108 - defined below

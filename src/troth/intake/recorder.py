@@ -13,9 +13,10 @@ import psycopg
 
 from troth.database import place, published
 from troth.database.errors import DatabaseRefusal
+from troth.intake.decisions import Decisions
 from troth.intake.event import Event, Refused
 from troth.intake.remainder import Remainder
-from troth.intake.steps import Decisions, through
+from troth.intake.steps import through
 from troth.intake.store import Store, count, open_pool
 
 LOG = logging.getLogger(__name__)
@@ -181,7 +182,7 @@ class Recorder:
     async def _decide(self) -> Decisions:
         if self.decisions is None or time.monotonic() - self.decided > DECIDED:
             now = await asyncio.to_thread(published.current, "intake")
-            self.decisions, self.decided = Decisions.of(now.plan), time.monotonic()
+            self.decisions, self.decided = Decisions.of(now.plan, now.bits), time.monotonic()
         return self.decisions
 
 

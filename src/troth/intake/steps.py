@@ -2,17 +2,17 @@
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from ua_parser import parse
 
-from troth.intake.event import Event, Refused, now
-from troth.policy.meaning import Occasion, Precision, WindowKind
-from troth.policy.plan import Plan
+from troth.intake.decisions import Decisions, Share
+from troth.intake.event import Device, Event, Refused, now
+from troth.policy.meaning import Precision
 
 #: Names of query fields whose values are never kept, and what a value that gives itself away looks like.
 SECRET_NAME = re.compile(
@@ -29,33 +29,6 @@ FUTURE = timedelta(minutes=5)
 ON_ITS_WAY = timedelta(hours=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Decisions:
-    """The decision table, compiled from a plan: what is kept on each occasion, and for how long at the most."""
-
-    kept: Mapping[Occasion, Mapping[str, Precision]]
-    devices: Mapping[str, Precision]
-    oldest: Mapping[Occasion, timedelta | None]
-    exact: timedelta | None = None  # the age from which on an address is no longer exact
-
-    @classmethod
-    def of(cls, plan: Plan) -> "Decisions":
-        """Compile."""
-        occasions = (Occasion.ACCESS, Occasion.VISIT)
-        kept = {occasion: plan.kept_on(occasion, "access") for occasion in occasions}
-        oldest = {occasion: _longest(plan, occasion) for occasion in occasions}
-        ages = [timedelta(days=c.days) for c in plan.coarsenings if (c.table, c.column) == ("access", "ip")]
-        return cls(kept, plan.kept_on(Occasion.SIGN_IN, "device"), oldest, min(ages, default=None))
-
-
-def _longest(plan: Plan, occasion: Occasion) -> timedelta | None:
-    """Return the longest window of an occasion's uses; None when one does not end with age."""
-    windows = [atom.window for unit in plan.units for atom in unit.atoms if atom.occasion is occasion]
-    if not windows or any(window.kind is not WindowKind.DAYS for window in windows):
-        return None
-    return timedelta(days=max(window.days for window in windows))
-
-
 Step = Callable[[Event, Decisions], "Event | Refused"]
 
 
@@ -68,14 +41,18 @@ def receive(event: Event, _decisions: Decisions) -> Event | Refused:
 
 
 def judge(event: Event, decisions: Decisions) -> Event | Refused:
-    """Refuse what the policy does not collect on this occasion, and what is older than every window."""
+    """Refuse what the policy does not collect now, what nothing that its person is in may use, and what is old."""
     if not decisions.kept[event.occasion]:
         return Refused("not-collected", f"on {event.occasion}")
-    age = now() - event.at
-    oldest = decisions.oldest[event.occasion]
-    if oldest is not None and age >= oldest:
+    share = decisions.share(event)
+    if not share.access:
+        return Refused("person-declined")
+    if (
+        share.oldest is not None
+        and now() - coarse_time(event.at, share.access.get("at", Precision.DAY)) >= share.oldest
+    ):
         return Refused("older-than-every-window")
-    if age < -FUTURE:
+    if event.at - now() > FUTURE:
         return Refused("in-the-future")
     return event
 
@@ -84,22 +61,32 @@ def enrich(event: Event, _decisions: Decisions) -> Event | Refused:
     """Read browser, system and kind of device from the user agent, which itself is not kept."""
     if event.agent is not None:
         event.browser, event.system, event.kind = described(event.agent)
+        event.device = Device(event.browser, event.system, event.kind)
         event.agent = None
     return event
 
 
 def reduce(event: Event, decisions: Decisions) -> Event | Refused:
-    """Drop what is not collected and coarsen what is collected coarsely. The database checks the same."""
-    kept = decisions.kept[event.occasion]
+    """Drop what nothing its person is in may use, and coarsen what is used coarsely.
+
+    The database checks what the policy collects; what a person left is known here alone.
+    """
+    share = decisions.share(event)
     for column in ("method", "url", "status", "referrer", "ip", "browser", "system", "kind"):
-        if column not in kept:
+        if column not in share.access:
             setattr(event, column, None)
+    event.at = coarse_time(event.at, share.access.get("at", Precision.DAY))
     if event.ip is not None:
-        coarse = kept["ip"] is Precision.NETWORK or _no_longer_exact(event, decisions)
+        coarse = share.access["ip"] is Precision.NETWORK or _no_longer_exact(event, decisions)
         event.ip = coarse_address(event.ip) if coarse else valid_address(event.ip)
-    if kept.get("at") is Precision.DAY:
-        event.at = event.at.replace(hour=0, minute=0, second=0, microsecond=0)
+    event.device = _device(event.device, share)
     return event
+
+
+def _device(device: Device | None, share: Share) -> Device | None:
+    if device is None or device.browser is None or "device" not in share.device:
+        return None
+    return Device(**{name: value if name in share.device else None for name, value in asdict(device).items()})
 
 
 def _no_longer_exact(event: Event, decisions: Decisions) -> bool:
@@ -116,6 +103,17 @@ def through(event: Event, decisions: Decisions) -> Event | Refused:
         if isinstance(outcome, Refused):
             return outcome
     return event
+
+
+def coarse_time(at: datetime, precision: Precision) -> datetime:
+    """Return the hour or the day (UTC) of a time that is used so; a row must have some time."""
+    match precision:
+        case Precision.DAY:
+            return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        case Precision.HOUR:
+            return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        case _:
+            return at
 
 
 @lru_cache(maxsize=8192)

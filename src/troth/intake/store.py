@@ -9,8 +9,8 @@ import asyncpg
 
 from troth.database import connect
 from troth.database.statements import load
+from troth.intake.decisions import Decisions
 from troth.intake.event import NOBODY, Event
-from troth.intake.steps import Decisions
 from troth.policy.sql import insert
 
 SQL = load("troth.intake.sql")
@@ -74,8 +74,9 @@ class Store:
             return
         fresh = {}
         for event in events:
-            if event.subject != NOBODY and event.browser:
-                device = uuid.uuid5(event.subject, f"{event.browser}|{event.system}|{event.kind}")
+            if event.subject != NOBODY and event.device:
+                told = event.device
+                device = uuid.uuid5(event.subject, f"{told.browser}|{told.system}|{told.kind}")
                 if device not in self.devices:
                     fresh[device] = event
         if not fresh:
@@ -83,7 +84,7 @@ class Store:
         described = [name for name in ("browser", "system", "kind") if name in decisions.devices]
         columns = dict(DEVICES) | dict.fromkeys(described, "text")
         arrays: list[list[Any]] = [[e.subject for e in fresh.values()], [e.uses for e in fresh.values()], list(fresh)]
-        arrays += [[getattr(event, name) for event in fresh.values()] for name in described]
+        arrays += [[getattr(event.device, name) for event in fresh.values()] for name in described]
         await connection.execute(insert("device", columns), *arrays)
         if len(self.devices) > KNOWN:
             self.devices.clear()

@@ -53,6 +53,7 @@ REASONS: Words = {
     "killed": _("lost when the service was killed"),
     "queue-full": _("more came at once than could be noted"),
     "not-collected": _("the policy does not collect it"),
+    "person-declined": _("its person is in no purpose that may use it"),
     "older-than-every-window": _("older than any purpose may use it"),
     "in-the-future": _("dated in the future"),
 }

@@ -84,6 +84,7 @@ def choose(request: HttpRequest, purpose: str) -> HttpResponse:
     except ConsentRefusal as refusal:
         messages.error(request, f"{refusal.sentence}; {refusal.advice}")
     else:
+        request.standing = consents.standing(request.user.subject)  # type: ignore[attr-defined, union-attr]
         messages.success(request, _("Done. It holds from this moment on."))
     return redirect("/me#purposes")
 

@@ -1,0 +1,89 @@
+"""What is kept of an access, and for how long at the most: by its occasion, and by the purposes its person is in."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from troth.database.catalog import load as load_catalog
+from troth.intake.event import Event
+from troth.policy.meaning import Occasion, Precision, WindowKind
+from troth.policy.plan import REDUCIBLE
+from troth.policy.planned import Plan, Unit
+
+Kept = Mapping[str, Precision]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What somebody's purposes leave: column -> precision of an access and of a device, and the longest window."""
+
+    access: Kept
+    device: Kept
+    oldest: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """The decision table, compiled from a plan and the bits of its units."""
+
+    kept: Mapping[Occasion, Kept]
+    devices: Kept
+    oldest: timedelta | None  # of a visit
+    exact: timedelta | None  # the age from which on an address is no longer exact
+    units: Mapping[int, Unit]  # by the bit that says that somebody is in it
+    shares: dict[int, Share] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def of(cls, plan: Plan, bits: Mapping[str, int]) -> "Decisions":
+        """Compile; `bits` names the place of each purpose's bit."""
+        ages = [timedelta(days=c.days) for c in plan.coarsenings if (c.table, c.column) == ("access", "ip")]
+        return cls(
+            kept={occasion: plan.kept_on(occasion, "access") for occasion in (Occasion.ACCESS, Occasion.VISIT)},
+            devices=plan.kept_on(Occasion.SIGN_IN, "device"),
+            oldest=_longest(plan.units, Occasion.VISIT),
+            exact=min(ages, default=None),
+            units={1 << bits[unit.purpose]: unit for unit in plan.units if unit.purpose in bits},
+        )
+
+    def share(self, event: Event) -> Share:
+        """Return what is kept of an event: of a visit what the policy says, of an access what its person allows."""
+        if event.occasion is Occasion.VISIT:
+            return Share(self.kept[Occasion.VISIT], {}, self.oldest)
+        mask = event.uses & sum(self.units)
+        if mask not in self.shares:
+            self.shares[mask] = self._share([unit for bit, unit in self.units.items() if mask & bit])
+        return self.shares[mask]
+
+    def _share(self, units: list[Unit]) -> Share:
+        access = _narrowed(self.kept[Occasion.ACCESS], units, Occasion.ACCESS, "access")
+        device = _narrowed(self.devices, units, Occasion.SIGN_IN, "device")
+        return Share(access, device, _longest(units, Occasion.ACCESS))
+
+
+def _narrowed(kept: Kept, units: Iterable[Unit], occasion: Occasion, table: str) -> Kept:
+    """Return the columns that some of the units may use on an occasion, each as finely as the finest of them may."""
+    needed: dict[str, set[Precision]] = {}
+    for atom in (atom for unit in units for atom in unit.atoms if atom.occasion is occasion):
+        needed.setdefault(atom.category, set()).add(
+            Precision.AS_IS if atom.precision is Precision.COUNTED else atom.precision
+        )
+    categories = {column.name: column.category or "" for column in load_catalog().table(table).columns}
+    return {
+        column: _finest(needed[categories[column]], precision)
+        for column, precision in kept.items()
+        if categories[column] in needed
+    }
+
+
+def _finest(wanted: set[Precision], collected: Precision) -> Precision:
+    """Return the finest precision that is wanted; where none is, or no column can hold it, that of the policy."""
+    finest = next((one for one in wanted if all(other.within(one) for other in wanted)), collected)
+    return finest if finest in REDUCIBLE else collected
+
+
+def _longest(units: Iterable[Unit], occasion: Occasion) -> timedelta | None:
+    """Return the longest window of an occasion's uses; None when one does not end with age."""
+    windows = [atom.window for unit in units for atom in unit.atoms if atom.occasion is occasion]
+    if not windows or any(window.kind is not WindowKind.DAYS for window in windows):
+        return None
+    return timedelta(days=max(window.days for window in windows))
