@@ -1,14 +1,20 @@
 """A new version: what widened waits for agreement, what did not goes on; switching stalls nobody for long."""
 
+import json
+import re
 import threading
 import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from psycopg import Connection
 
 from tests.conftest import POLICY, TERMS, Person, count, visit
+from troth.cli.policy import policy
 from troth.database import apply, connect, place
 from troth.database.drift import drift
 
@@ -48,6 +54,27 @@ def test_an_older_or_an_altered_version_is_refused(owner: Connection[Any]) -> No
         apply.apply(owner, WIDER + "\n# a word more\n", TERMS)
     with pytest.raises(apply.ApplyRefusal, match="another text"):
         apply.apply(owner, WIDER, TERMS + " and more")
+
+
+@pytest.mark.parametrize("days", [1, 400])
+def test_a_version_whose_day_has_not_come_is_refused(owner: Connection[Any], days: int) -> None:
+    """What is applied is in force at once, and its text would say otherwise."""
+    day = datetime.now(UTC).date() + timedelta(days=days)
+    later = re.sub(r"effective \S+", f"effective {day}", WIDER, count=1)
+    with pytest.raises(apply.ApplyRefusal, match=f"effective on {day}.*apply it on that day"):
+        apply.apply(owner, later, TERMS)
+    assert apply.newest(owner).version == 1  # type: ignore[union-attr]
+    assert apply.apply(owner, later.replace(str(day), str(datetime.now(UTC).date())), TERMS).version == 2
+
+
+def test_checking_says_that_the_day_has_not_come(tmp_path: Path) -> None:
+    file = tmp_path / "later.troth"
+    for day, remarks in ((datetime.now(UTC).date() + timedelta(days=2), 1), (datetime.now(UTC).date(), 0)):
+        file.write_text(re.sub(r"effective \S+", f"effective {day}", FIRST, count=1), encoding="utf-8")
+        said = CliRunner().invoke(policy, ["check", str(file)])
+        assert (said.exit_code, said.output.count("apply it on that day")) == (0, remarks)
+        told = json.loads(CliRunner().invoke(policy, ["check", str(file), "--format", "json"]).output)
+        assert len(told["remarks"]) == remarks
 
 
 def test_a_widened_purpose_loses_everybody_until_they_agree_again(

@@ -10,6 +10,7 @@ import click
 from troth.cli.options import data_option, form_option
 from troth.cli.standards import export
 from troth.database import connect, published, requests
+from troth.database.apply import not_yet
 from troth.database.catalog import load as load_catalog
 from troth.database.drift import drift as find_drift
 from troth.policy import parse
@@ -35,14 +36,25 @@ policy.add_command(export)
 def check(file: Path, form: str) -> None:
     """Say everything that is wrong with a policy, with the places; exit with 1 when something is."""
     found, compiled = understood(file, form)
+    remarks = remarks_on(found)
     if form == "json":
-        click.echo(json.dumps({"errors": [], "name": found.name, "version": found.version, "digest": found.digest}))
+        told = {"name": found.name, "version": found.version, "digest": found.digest}
+        click.echo(json.dumps({"errors": [], "remarks": remarks} | told))
         return
     click.echo(
         f"{file}: version {found.version} of `{found.name}` is sound:"
         f" {len(found.purposes)} purposes, {len(found.collections)} collections,"
         f" {len(compiled.readings)} columns granted"
     )
+    for remark in remarks:
+        click.echo(f"{file}: remark: {remark}")
+
+
+def remarks_on(found: Policy) -> list[str]:
+    """Return what is no error, and still not what somebody might expect."""
+    if not_yet(found.effective):
+        return [f"it is effective on {found.effective}, which has not come; apply it on that day, not before"]
+    return []
 
 
 @policy.command("plan")

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -74,7 +74,7 @@ def apply(connection: Connection[Any], source: str, terms: str, *, name: str = "
     """Apply a policy's source over the database that the owner's autocommitting connection reaches.
 
     The same version again repairs drift. Raises PolicyErrors for a bad source, PlanError for one the tables cannot
-    hold to, ApplyRefusal for an older version or a changed text under an old number.
+    hold to, ApplyRefusal for an older version, a changed text under an old number, or a day that has not come.
     """
     policy = parse.read(source, name)
     new = plan(policy, load_catalog())
@@ -105,7 +105,16 @@ def _is_fresh(before: Version | None, policy: Policy, terms_digest: str) -> bool
     if policy.version == before.version and (policy.digest, terms_digest) != (before.digest, before.terms_digest):
         sentence = f"version {policy.version} is in force with another text"
         raise ApplyRefusal(sentence, advice="a changed policy or changed terms need a higher version number")
+    # What is in force has its day, whatever the clock says; a first policy has nothing to wait behind.
+    if not_yet(policy.effective) and policy.effective > before.effective_on:
+        sentence = f"version {policy.version} is effective on {policy.effective}, and that day has not come"
+        raise ApplyRefusal(sentence, advice="what is applied is in force at once: apply it on that day")
     return policy.version > before.version
+
+
+def not_yet(day: date) -> bool:
+    """Whether a day is still to come, by UTC."""
+    return day > datetime.now(UTC).date()
 
 
 def _switch(
