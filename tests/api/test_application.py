@@ -23,11 +23,13 @@ def scope(path: str = "/policy", client: str = "198.51.100.9", **headers: str) -
     }  # fmt: skip
 
 
-def served(asked: dict[str, Any], *, listed: str = "", pages: Any = plane) -> tuple[list[Any], list[Event]]:
+def served(
+    asked: dict[str, Any], *, listed: str = "", pages: Any = plane, receive: Any = None
+) -> tuple[list[Any], list[Event]]:
     """Serve one request; return what was sent, and what was recorded."""
     sent: list[Any] = []
 
-    async def receive() -> dict[str, Any]:
+    async def at_once() -> dict[str, Any]:
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: Any) -> None:
@@ -39,7 +41,7 @@ def served(asked: dict[str, Any], *, listed: str = "", pages: Any = plane) -> tu
         application = Application(listed)
         application.pages = pages
         with contextlib.suppress(ZeroDivisionError):
-            await application(asked, receive, send)
+            await application(asked, receive or at_once, send)
         return list(application.recorder.waiting)
 
     return sent, asyncio.run(whole())

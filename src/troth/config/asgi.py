@@ -1,10 +1,12 @@
 """The one application behind the one port: the lean plane, the pages, and the recorder of accesses around both."""
 
+import asyncio
 import ipaddress
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, cast
+from urllib.parse import quote_from_bytes
 
 from a2wsgi import WSGIMiddleware
 
@@ -18,7 +20,11 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 UNRECORDED = ("/static/", "/health", "/favicon.ico")
 LEAN = ("/api/", "/health")
+ASCII = bytes(range(128)).decode()
 THREADS = 8
+#: A form is shorter, and quicker; settings refuse forms above half of it with a page.
+LONGEST_BODY = 512 * 1024
+SLOWEST_BODY = 20.0
 
 
 def proxies(listed: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
@@ -69,11 +75,34 @@ class Application:
             await send(message)
 
         try:
-            plane = self.lean if scope["path"].startswith(LEAN) else self.pages
-            await plane(scope, receive, noted)
+            if scope["path"].startswith(LEAN):
+                await self.lean(scope, receive, noted)
+            else:
+                await self._page(scope, receive, noted)
         finally:
             if not scope["path"].startswith(UNRECORDED):
                 self.recorder.record(access(scope, status, told))
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a page answer once the whole body is there: a thread that waited for it would keep others waiting."""
+        try:
+            body = await whole(receive)
+        except TimeoutError:
+            await refuse(send, 408)
+            return
+        if body is None:
+            return
+        if len(body) > LONGEST_BODY:
+            await refuse(send, 413)
+            return
+        # Raw bytes beyond ASCII are none of a query's, yet they arrive.
+        scope["query_string"] = quote_from_bytes(scope["query_string"], ASCII).encode()
+        parts = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+        async def again() -> MutableMapping[str, Any]:
+            return next(parts, None) or await receive()
+
+        await self.pages(scope, again, send)
 
     def _client(self, scope: Scope) -> tuple[str, int]:
         """Return the client's address; a proxy is believed only when it is listed."""
@@ -94,6 +123,30 @@ class Application:
             return False
         address = getattr(address, "ipv4_mapped", None) or address  # as a socket that listens to both kinds says it
         return any(address in network for network in self.proxies)
+
+
+async def whole(receive: Receive) -> bytes | None:
+    """Return a body, or as much of one as shows that it is too long; None when the client left before its end.
+
+    Raises TimeoutError for one that takes too long.
+    """
+    held = bytearray()
+    async with asyncio.timeout(SLOWEST_BODY):
+        while len(held) <= LONGEST_BODY:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            held += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+    return bytes(held)
+
+
+async def refuse(send: Send, status: int) -> None:
+    """Answer without a page, and end the connection, on which the rest of a body may still come."""
+    headers = [(b"content-length", b"0"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def access(scope: Scope, status: int, told: dict[str, Any]) -> Event:

@@ -34,6 +34,7 @@ def main() -> None:
     from django.conf import settings  # noqa: PLC0415 - settings need the environment first
 
     from troth.config.asgi import application  # noqa: PLC0415
+    from troth.config.protocol import Bounded  # noqa: PLC0415
     from troth.notices.delivery import Route, run  # noqa: PLC0415
 
     stopped = threading.Event()
@@ -49,7 +50,7 @@ def main() -> None:
         ssl_keyfile=os.environ["TROTH_KEY"],
         ssl_version=ssl.PROTOCOL_TLS_SERVER,
         loop="uvloop",
-        http="httptools",
+        http=Bounded,
         ws="none",
         lifespan="on",
         access_log=False,
@@ -59,7 +60,6 @@ def main() -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=8,
         timeout_keep_alive=20,
-        h11_max_incomplete_event_size=32768,
     )
     config.load()
     if config.ssl is not None:

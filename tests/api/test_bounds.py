@@ -1,0 +1,137 @@
+"""Nobody holds up the service with a request that is too long, or never comes to its end."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import uvicorn
+
+from tests.api.test_application import plane, scope, served
+from troth.database.place import Place
+
+
+def answered(parts: list[dict[str, Any]], pages: Any = plane, **asked: Any) -> list[Any]:
+    """Serve one request that arrives in parts, and then nothing more; return statuses, or what else happened."""
+    waiting = list(parts)
+
+    async def receive() -> dict[str, Any]:
+        if not waiting:
+            await asyncio.sleep(60)
+        return waiting.pop(0)
+
+    sent, _ = served(scope("/sign-in") | {"method": "POST"} | asked, pages=pages, receive=receive)
+    return [message["status"] for message in sent if "status" in message]
+
+
+def part(size: int, *, more: bool) -> dict[str, Any]:
+    return {"type": "http.request", "body": b"x" * size, "more_body": more}
+
+
+def test_a_page_gets_the_whole_body_at_once(database: Place) -> None:
+    got: list[Any] = []
+
+    async def page(asked: Any, receive: Any, send: Any) -> None:
+        got.append(await receive())
+        await plane(asked, receive, send)
+
+    assert answered([part(3, more=True), part(4, more=False)], page) == [204]
+    assert got == [{"type": "http.request", "body": b"x" * 7, "more_body": False}]
+
+
+def test_a_body_that_never_ends_takes_no_page_from_others(database: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    from troth.config import asgi
+
+    async def page(*_: Any) -> None:
+        pytest.fail("a page was held up")
+
+    monkeypatch.setattr(asgi, "SLOWEST_BODY", 0.2)
+    assert answered([part(3, more=True)], page) == [408]
+    assert answered([part(asgi.LONGEST_BODY, more=True), part(1, more=True)], page) == [413]
+    assert answered([part(3, more=True), {"type": "http.disconnect"}], page) == []
+
+
+def test_a_query_of_raw_bytes_reaches_its_page(database: Place) -> None:
+    got: list[str] = []
+
+    async def page(asked: Any, receive: Any, send: Any) -> None:
+        got.append(asked["query_string"].decode("ascii"))
+        await plane(asked, receive, send)
+
+    assert answered([part(0, more=False)], page, query_string=b"a=\xff&b=%20+c") == [204]
+    assert got == ["a=%FF&b=%20+c"]
+
+
+def spoken(say: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]]) -> bytes:
+    """Return what a client heard of a server that listens as ours does."""
+    from troth.config.protocol import Bounded
+
+    async def whole() -> bytes:
+        config = uvicorn.Config(plane, port=0, http=Bounded, ws="none", lifespan="off", log_level="error")
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server.serve())
+        while not server.started:  # noqa: ASYNC110 - it says so by nothing else
+            await asyncio.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            return await asyncio.wait_for(say(reader, writer), 10)
+        finally:
+            writer.close()
+            server.should_exit = True
+            await task
+
+    return asyncio.run(whole())
+
+
+async def heard(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read(65536)
+    except ConnectionError:
+        return b""
+
+
+@pytest.mark.parametrize("endless", [b"x-more: y\r\n", b"yyyyyyyyyyy"])
+def test_a_head_without_an_end_ends_the_connection(endless: bytes) -> None:
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(b"GET / HTTP/1.1\r\nhost: localhost\r\nx-long: ")
+        try:
+            for _ in range(4000):
+                writer.write(endless * 100)
+                await writer.drain()
+        except ConnectionError:
+            return b"ended"
+        return await heard(reader) or b"ended"
+
+    assert spoken(say) == b"ended"
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\nhost: loc"])
+def test_a_head_that_does_not_come_ends_the_connection(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    from troth.config import protocol
+
+    monkeypatch.setattr(protocol, "SLOWEST_HEAD", 0.3)
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(begun)
+        return await heard(reader)
+
+    assert spoken(say) == b""
+
+
+def test_long_bodies_and_several_requests_are_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    from troth.config import protocol
+
+    monkeypatch.setattr(protocol, "SLOWEST_HEAD", 0.3)
+    size = 4 * protocol.LONGEST_HEAD
+    head = f"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {size}\r\n\r\n".encode()
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        found = b""
+        for _ in range(3):
+            writer.write(head + b"x" * size)
+            found += await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(0.5)
+        return found
+
+    assert spoken(say).count(b"204 No Content") == 3
