@@ -7,6 +7,7 @@ from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from tests.browsing import PASSWORD, Browser, mails, subject
+from troth.database import published
 
 ALICE = "alice@harbor.example"
 
@@ -77,6 +78,10 @@ def test_when_a_version_asks_again_every_page_leads_to_the_agreement(browser: Br
     for path in ("/me", "/me/name", "/me/accesses"):
         answer = browser.get(path)
         assert (answer.status_code, answer.headers["Location"]) == (303, "/agree"), path
+    published.forget()
+    page = browser.get("/agree").content.decode()
+    # Whether it asks for more nobody compared: the page says what is so.
+    assert "You agreed to version 1. The policy has changed since; your agreement to version 2" in page
 
 
 def test_accounts_nobody_agreed_to_are_forgotten_after_a_day(browser: Browser, owner: Connection[Any]) -> None:
