@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from troth.database.catalog import load
 from troth.policy import parse
 from troth.policy.compare import Comparison, Direction, Verdict, compare
+from troth.policy.differences import Differing
 from troth.policy.meaning import Change, Policy
 from troth.policy.orders import Kind
 from troth.policy.plan import plan, widened
@@ -206,6 +207,22 @@ def test_each_change_has_its_direction_and_its_verdict(what: str) -> None:
     comparison = compare(read(BASE), changed(old, new))
     assert direction in {delta.direction for delta in comparison.deltas if delta.kind is kind}
     assert comparison.verdict is verdict
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("what", CHANGES)
+def test_each_difference_is_said_both_ways_in_each_language(what: str, language: str) -> None:
+    old, new, *_ = CHANGES[what]
+    pair = read(BASE), changed(old, new)
+    for before, after in (pair, pair[::-1]):
+        differing = Differing(before, after, language)
+        comparison = compare(before, after)
+        for delta in comparison.deltas:
+            said = differing.sentence(delta)
+            assert said[0] == said[0].upper()
+            assert "{" not in said
+            assert differing.direction(delta)
+        assert differing.verdict(comparison)
 
 
 @pytest.mark.parametrize("what", CHANGES)

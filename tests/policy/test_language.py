@@ -224,7 +224,8 @@ def test_the_table_says_who_sees_what_and_who_does_not() -> None:
     assert who("show person.* to the person\n") == "you, and the purposes named here"
     rows = explain.table(parse.read(DEFAULT, "x"))
     assert [r.what for r in rows if r.who_sees.startswith("nobody")] == [
-        explain.capital(voice(parse.read(DEFAULT, "x")).category(name)) for name in ("person.password", "person.session")
+        explain.capital(voice(parse.read(DEFAULT, "x")).category(name))
+        for name in ("person.password", "person.session")
     ]
 
 

@@ -16,7 +16,9 @@ from troth.policy.planned import Plan, PlanError, Rows, Unheld
 from troth.policy.sql import Target, desired, literal, quoted, row_rule
 
 DEFAULT = re.sub(
-    r"\n {4}(?!for )", " ", (Path(__file__).parents[2] / "policies" / "hosted-solutions.troth").read_text(encoding="utf-8")
+    r"\n {4}(?!for )",
+    " ",
+    (Path(__file__).parents[2] / "policies" / "hosted-solutions.troth").read_text(encoding="utf-8"),
 )
 
 

@@ -8,16 +8,13 @@ from typing import Any
 import click
 
 from troth.cli.options import data_option, form_option
+from troth.cli.reading import compare_command, coverage, explain_command, fmt, meant, show
 from troth.cli.standards import export
 from troth.database import connect, published, requests
 from troth.database.apply import not_yet
-from troth.database.catalog import load as load_catalog
 from troth.database.drift import drift as find_drift
-from troth.policy import parse
-from troth.policy.errors import PolicyErrors
 from troth.policy.meaning import Policy
-from troth.policy.plan import plan
-from troth.policy.planned import Plan, PlanError
+from troth.policy.planned import Plan
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -27,7 +24,8 @@ def policy() -> None:
     """Check, plan and apply the policy; find where the database differs from it."""
 
 
-policy.add_command(export)
+for command in (export, fmt, explain_command, compare_command, coverage, show):
+    policy.add_command(command)
 
 
 @policy.command("check")
@@ -35,7 +33,7 @@ policy.add_command(export)
 @form_option("text", "json")
 def check(file: Path, form: str) -> None:
     """Say everything that is wrong with a policy, with the places; exit with 1 when something is."""
-    found, compiled = understood(file, form)
+    found, compiled = meant(file, form)
     remarks = remarks_on(found)
     if form == "json":
         told = {"name": found.name, "version": found.version, "digest": found.digest}
@@ -62,7 +60,7 @@ def remarks_on(found: Policy) -> list[str]:
 @form_option("text", "json")
 def plan_command(file: Path, form: str) -> None:
     """Show what a policy compiles to: who may read which columns of which rows, how long, by which clause."""
-    _, compiled = understood(file, form)
+    _, compiled = meant(file, form)
     click.echo(json.dumps(as_data(compiled), indent=2) if form == "json" else "\n".join(as_lines(compiled)))
 
 
@@ -74,7 +72,7 @@ def plan_command(file: Path, form: str) -> None:
 @data_option
 def apply(file: Path, terms_file: Path | None) -> None:
     """Ask the keeper of the running troth to put a policy into force."""
-    understood(file, "text")
+    meant(file, "text")
     terms = terms_file.read_text(encoding="utf-8") if terms_file else published.current("steward").terms
     answer = requests.ask("policy.apply", {"source": file.read_text(encoding="utf-8"), "terms": terms})
     opened = f"; people agree again before these resume: {', '.join(answer['widened'])}" if answer["widened"] else ""
@@ -93,7 +91,7 @@ def drift(file: Path | None, form: str) -> None:
     with connect.owning() as connection:
         found = find_drift(connection)
     lines = found.lines()
-    if file is not None and understood(file, form)[0].digest != published.current("steward").digest:
+    if file is not None and meant(file, form)[0].digest != published.current("steward").digest:
         lines.append(
             f"version {published.current('steward').version}, which is in force, has another text than `{file}`"
         )
@@ -103,19 +101,6 @@ def drift(file: Path | None, form: str) -> None:
         click.echo("\n".join(lines) or "no drift: the database is what the policy in force says")
     if lines:
         raise SystemExit(1)
-
-
-def understood(file: Path, form: str) -> tuple[Policy, Plan]:
-    """Return a file's meaning and plan, or print all errors and exit with 1."""
-    try:
-        found = parse.read(file.read_bytes().decode("utf-8", errors="surrogateescape"), str(file))
-        return found, plan(found, load_catalog())
-    except PolicyErrors as errors:
-        click.echo(errors.as_json() if form == "json" else str(errors), err=form != "json")
-    except PlanError as error:
-        told = {"errors": [{"code": error.code, "clause": error.clause, "message": error.sentence}]}
-        click.echo(json.dumps(told) if form == "json" else f"{file}: {error}", err=form != "json")
-    raise SystemExit(1)
 
 
 def as_data(compiled: Plan) -> dict[str, Any]:

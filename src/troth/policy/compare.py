@@ -12,6 +12,7 @@ from troth.policy.meaning import (
     Change,
     Collection,
     Policy,
+    Precision,
 )
 from troth.policy.orders import ORDERS, Kind, Value, marks_within
 
@@ -91,7 +92,9 @@ def compare(old: Policy, new: Policy) -> Comparison:
     deltas = []
     for key in sorted({*before, *after}, key=lambda k: (list(Kind).index(k[0]), k[1])):
         left, right = before.get(key, empty), after.get(key, empty)
-        if left.value != right.value:
+        # Of what only one version has, the purpose, or the use of the category, already says so.
+        alone = key[0] in (Kind.SENTENCE, Kind.CATEGORY) and not (left.value and right.value)
+        if left.value != right.value and not alone:
             deltas.append(_delta(key, left, right, (old, new)))
     reducing = [delta for delta in deltas if delta.reduces]
     asked = tuple(d.about[0] for d in reducing if d.kind is Kind.PURPOSE and not d.old)
@@ -151,7 +154,8 @@ def _of_data(policy: Policy) -> Iterator[tuple[Key, tuple[object, ...], str]]:
     for collection in policy.collections:
         for category, use in product(collection.categories, collection.uses):
             about = (category, collection.occasion, use.purpose)
-            yield (Kind.USE, about), (use.precision, use.window), collection.clause.name
+            exactly = use.precision if use.precision.fits(category) else Precision.AS_IS
+            yield (Kind.USE, about), (exactly, use.window), collection.clause.name
     for declared in policy.categories:
         yield (Kind.CATEGORY, (declared.name,)), (_mark(declared),), declared.clause.name
     for coarsening in policy.coarsenings:

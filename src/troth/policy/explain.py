@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from textwrap import wrap
 
 from troth.policy.meaning import (
     Audience,
@@ -324,3 +325,22 @@ class _Saying:
         for note in self.policy.notes:
             text = text_in(note.texts, self.voice.language)
             yield Sentence(note.clause.name, text, note.clause.promises, commentary=True)
+
+
+def as_text(policy: Policy, language: str = "en", width: int = 100) -> str:
+    """Return the whole policy as plain text, for a terminal or a mail."""
+    speaking = voice(policy, language)
+    lines = [f"{policy.name}", "=" * len(policy.name)]
+    for section in sections(policy, language):
+        lines += ["", section.title, "-" * len(section.title), ""]
+        for sentence in section.sentences:
+            mark = f"[{speaking.say('sections', 'commentary')}] " if sentence.commentary else ""
+            cited = f" [{', '.join(sentence.promises)}]" if sentence.promises else ""
+            lines += [*wrap(f"{mark}{sentence.text}{cited}", width), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def minutes(policy: Policy, language: str = "en") -> int:
+    """Return how many minutes reading the policy takes, at two hundred words a minute."""
+    words = sum(len(s.text.split()) for section in sections(policy, language) for s in section.sentences)
+    return max(1, round(words / 200))

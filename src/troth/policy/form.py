@@ -87,7 +87,7 @@ def _wrapped(line: str, indent: str) -> Iterator[str]:
     while len(own) + len(rest) > WIDTH:
         quoted, place = False, -1
         for at, sign in enumerate(rest):
-            quoted = quoted is not (sign == '"')
+            quoted = quoted is not (sign in '"[]')
             if not quoted and rest.startswith(", ", at) and (len(own) + at < WIDTH or place < 0):
                 place = at
         if place < 0:
