@@ -167,3 +167,20 @@ def test_a_crowd_of_guesses_does_not_push_out_the_limit_of_one_account(
         cache.set(f"other-{number}", [1.0], 300)
     answer = Browser().post("/sign-in", {"login": ALICE, "password": PASSWORD}, REMOTE_ADDR="198.51.100.9")
     assert "too many" in answer.content.decode().lower()
+
+
+@pytest.mark.parametrize(
+    ("email", "name"),
+    [
+        ('"\x1b]0;owned\x07"@harbor.example', "Eve"),
+        ('"\x7f"@harbor.example', "Eve"),
+        (ALICE, "Eve\x9b31m"),
+        (ALICE, "\x7fEve"),
+    ],
+)
+def test_nobody_writes_to_the_operators_terminal(
+    browser: Browser, owner: Connection[Any], email: str, name: str
+) -> None:
+    """Mails without a server, and the answers of `troth query`, show there."""
+    assert browser.begin(email, name).status_code == 200
+    assert owner.execute("SELECT count(*) FROM troth.person").fetchone() == (0,)

@@ -6,7 +6,9 @@ from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
+from django.core.validators import EmailValidator
 from django.http import HttpRequest, HttpResponse
 
 from troth.database import published
@@ -28,6 +30,12 @@ class Adapter(DefaultAccountAdapter):
         """Note where the way in begins."""
         begin(request, user)
         return cast("HttpResponse | None", super().pre_login(request, user, **told))
+
+    def clean_email(self, email: str) -> str:
+        """Refuse what quotes let into an address and a terminal would obey."""
+        if not email.isprintable():
+            raise ValidationError(EmailValidator.message, code=EmailValidator.code)
+        return str(super().clean_email(email))
 
     def save_user(self, request: HttpRequest, user: Any, form: Any, commit: bool = True) -> Account:  # noqa: ANN401, FBT001, FBT002
         """Save the account together with its subject and person."""
