@@ -46,6 +46,8 @@ EXPECTED: dict[str, tuple[str, tuple[str, str, str, str]]] = {
 FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "language": ("/language", {"language": "es"}),
     "choose": ("/me/purposes/understand", {"kind": "objection"}),
+    "another": ("/sign-up/another", {}),
+    "instead": ("/sign-up/instead", {}),
 }
 
 

@@ -3,7 +3,7 @@
 from allauth.account import views as account
 from django.urls import path
 
-from troth.web.views import agreement, dev, errors, me, operator, pages, standards
+from troth.web.views import agreement, dev, errors, me, operator, pages, standards, verifying
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -14,7 +14,9 @@ urlpatterns = [
     path("terms", pages.terms, name="terms"),
     path("language", pages.language, name="language"),
     path("sign-up", account.signup, name="account_signup"),
-    path("sign-up/verify", account.email_verification_sent, name="account_email_verification_sent"),
+    path("sign-up/verify", verifying.Verify.as_view(), name="account_email_verification_sent"),
+    path("sign-up/another", verifying.another, name="another"),
+    path("sign-up/instead", verifying.instead, name="instead"),
     path("sign-in", account.login, name="account_login"),
     path("sign-in/inactive", account.account_inactive, name="account_inactive"),
     path("sign-out", account.logout, name="account_logout"),

@@ -29,6 +29,8 @@ ROUTES: dict[str, Audience] = {
     "account_login": Audience.NEWCOMER,
     "account_signup": Audience.NEWCOMER,
     "account_email_verification_sent": Audience.NEWCOMER,
+    "another": Audience.NEWCOMER,
+    "instead": Audience.NEWCOMER,
     "account_inactive": Audience.NEWCOMER,
     "account_reset_password": Audience.NEWCOMER,
     "account_confirm_password_reset_code": Audience.NEWCOMER,

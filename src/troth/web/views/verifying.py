@@ -1,0 +1,62 @@
+"""Proving the address: the code, the code again, or another address."""
+
+from typing import cast
+
+from allauth.account.internal.flows.email_verification import consume_email_verification_rate_limit
+from allauth.account.internal.flows.email_verification_by_code import EmailVerificationProcess
+from allauth.account.internal.stagekit import clear_login
+from allauth.account.stages import EmailVerificationStage, LoginStageController
+from allauth.account.views import ConfirmEmailVerificationCodeView
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from troth.rights import actions as rights
+from troth.web import operating
+
+
+class Verify(ConfirmEmailVerificationCodeView):
+    """Ask for the code, and say what became of asking for it again."""
+
+    def _resend_form_valid(self, form: forms.Form) -> HttpResponse:
+        # Before a new code is made: one that was never sent would take the place of the one that was.
+        if not consume_email_verification_rate_limit(self.request, self._process.email, dry_run=True):
+            messages.error(self.request, _("A code was sent a few seconds ago. Wait ten seconds, then ask again."))
+            return redirect("account_email_verification_sent")
+        messages.success(self.request, _("A new code is on its way; the one before works no more."))
+        return cast("HttpResponse", super()._resend_form_valid(form))
+
+
+@require_POST
+def another(request: HttpRequest) -> HttpResponse:
+    """Begin again with another address, and close what was begun with this one. A taken address looks the same."""
+    process = EmailVerificationProcess.resume(request)
+    if process is None:
+        return redirect("account_login")
+    stage = LoginStageController.enter(request, EmailVerificationStage.key)
+    account = stage.login.user if stage else None
+    _leave(request, process)
+    if account is not None:
+        rights.close(account, reason="unverified")
+        if account.is_operator:
+            operating.renew()
+            request.session["first_link"] = True
+    messages.success(request, _("What you began is closed. Begin again with the other address."))
+    return redirect("account_signup")
+
+
+@require_POST
+def instead(request: HttpRequest) -> HttpResponse:
+    """Sign in with another account; what was begun waits for its own password."""
+    process = EmailVerificationProcess.resume(request)
+    if process is not None:
+        _leave(request, process)
+    return redirect("account_login")
+
+
+def _leave(request: HttpRequest, process: EmailVerificationProcess) -> None:
+    process.abort()
+    clear_login(request)
