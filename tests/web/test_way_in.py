@@ -7,7 +7,8 @@ from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from tests.browsing import PASSWORD, Browser, mails, subject
-from troth.database import published
+from troth.cli.serve import DEFAULT_POLICY, Options, Service
+from troth.database import place, published
 
 ALICE = "alice@harbor.example"
 
@@ -146,6 +147,25 @@ def test_the_first_link_makes_one_operator_and_then_opens_nothing(browser: Brows
     assert second.get("/operator").status_code == 404
     browser.post("/me/close", {"password": PASSWORD})
     assert Browser().get("/operator/first/word").status_code == 404
+
+
+def test_each_start_prints_a_fresh_first_link_until_there_is_an_operator(
+    browser: Browser, owner: Connection[Any]
+) -> None:
+    first, second = (started()._first_link() for _ in range(2))
+    assert browser.get(f"/operator/first/{first}").status_code == 404
+    assert browser.get(f"/operator/first/{second}").status_code == 302
+    browser.sign_up(owner, "olga@harbor.example", "Olga")
+    assert browser.get("/operator").status_code == 200
+    assert started()._first_link() == ""
+    browser.post("/me/close", {"password": PASSWORD})
+    assert Browser().get(f"/operator/first/{started()._first_link()}").status_code == 302
+
+
+def started() -> Service:
+    """Return the service of one start."""
+    options = Options("localhost", 8443, DEFAULT_POLICY, "", None, None, dev=False, demo=False)
+    return Service(options, place.current().data)
 
 
 def test_whose_account_it_is_is_a_subject_of_its_own(browser: Browser, owner: Connection[Any]) -> None:

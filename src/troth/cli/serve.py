@@ -24,6 +24,7 @@ from troth.database.account import die_with_parent
 from troth.database.errors import DatabaseRefusal, ServerRefusal
 from troth.database.keeper import Keeper
 from troth.database.place import Place
+from troth.database.statements import load
 from troth.policy.errors import PolicyErrors
 from troth.policy.planned import PlanError
 
@@ -222,10 +223,11 @@ class Service:
         say("\n  stop with Ctrl-C\n")
 
     def _first_link(self) -> str:
-        """Return the token of the one-time link, fresh on the first run; the file holds only its digest."""
+        """Return the token of the one-time link until there is an operator; the file holds only the newest's digest."""
+        with connect.acting("door") as connection:
+            if connection.execute(load("troth.people")["operator_exists"].encode()).fetchone():
+                return ""
         file = self.data / "secrets" / "first-link"
-        if file.exists():
-            return ""
         token = secrets.token_urlsafe(24)
         place.replace_file(file, sha256(token.encode()).hexdigest().encode(), 0o600)
         return token

@@ -30,3 +30,6 @@ SELECT troth.close_token(%(digest)s)
 
 -- name: close_tokens
 SELECT troth.close_tokens(%(subject)s)
+
+-- name: operator_exists
+SELECT 1 FROM troth.people_account WHERE is_operator LIMIT 1
