@@ -13,6 +13,10 @@ WHO = ("nobody", "unagreed", "alice", "olga")
 EXPECTED: dict[str, tuple[str, tuple[str, str, str, str]]] = {
     "home": ("/", (OPEN, OPEN, AWAY, AWAY)),
     "policy": ("/policy", (OPEN, OPEN, OPEN, OPEN)),
+    "policy_text": ("/policy.txt", (OPEN, OPEN, OPEN, OPEN)),
+    "versions": ("/policy/versions", (OPEN, OPEN, OPEN, OPEN)),
+    "comparison": ("/policy/compare/1..1", (OPEN, OPEN, OPEN, OPEN)),
+    "promises": ("/policy/promises", (OPEN, OPEN, OPEN, OPEN)),
     "policy_jsonld": ("/policy.jsonld", (OPEN, OPEN, OPEN, OPEN)),
     "policy_turtle": ("/policy.ttl", (OPEN, OPEN, OPEN, OPEN)),
     "policy_labels": ("/policy/labels.json", (OPEN, OPEN, OPEN, OPEN)),

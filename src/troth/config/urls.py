@@ -3,11 +3,15 @@
 from allauth.account import views as account
 from django.urls import path
 
-from troth.web.views import agreement, dev, errors, me, operator, pages, standards, verifying
+from troth.web.views import agreement, dev, errors, me, operator, pages, policy, standards, verifying
 
 urlpatterns = [
     path("", pages.home, name="home"),
-    path("policy", pages.policy, name="policy"),
+    path("policy", policy.policy, name="policy"),
+    path("policy.txt", policy.text, name="policy_text"),
+    path("policy/versions", policy.versions, name="versions"),
+    path("policy/compare/<int:old>..<int:new>", policy.comparison, name="comparison"),
+    path("policy/promises", policy.promises, name="promises"),
     path("policy.jsonld", standards.json_ld, name="policy_jsonld"),
     path("policy.ttl", standards.turtle, name="policy_turtle"),
     path("policy/labels.json", standards.labels_json, name="policy_labels"),
@@ -24,7 +28,7 @@ urlpatterns = [
     path("password/set", account.password_set, name="account_set_password"),
     path("password/confirm", account.reauthenticate, name="account_reauthenticate"),
     path("password/forgotten", account.password_reset, name="account_reset_password"),
-    path("password/forgotten/code", account.confirm_password_reset_code, name="account_confirm_password_reset_code"),
+    path("password/forgotten/code", verifying.Reset.as_view(), name="account_confirm_password_reset_code"),
     path("password/forgotten/new", account.complete_password_reset, name="account_complete_password_reset"),
     path("password/forgotten/done", account.password_reset_from_key_done, name="account_password_reset_completed"),
     path("email", me.email, name="account_email"),

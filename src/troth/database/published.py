@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cache
 from hashlib import sha256
 from threading import Lock
@@ -11,11 +12,13 @@ from troth.database import connect
 from troth.database.apply import Version, bits_of, newest
 from troth.database.catalog import load as load_catalog
 from troth.database.errors import DatabaseRefusal
+from troth.database.statements import load
 from troth.policy import parse
 from troth.policy.meaning import Policy
 from troth.policy.plan import plan
 from troth.policy.planned import Plan
 
+SQL = load("troth.database.sql")
 #: Seconds for which a process may show the version before; the database itself switches at once.
 FRESH = 1.0
 
@@ -63,6 +66,21 @@ def current(role: str = "door") -> Published:
                 raise NothingPublished("no policy is in force", advice="start `troth serve`, which applies one")
             _memory.held, _memory.until = replace(understood(version), bits=bits), time.monotonic() + FRESH
         return _memory.held
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """A version as it was published, and when it was applied."""
+
+    published: Published
+    applied_at: datetime
+
+
+def history(role: str = "door") -> tuple[Edition, ...]:
+    """Return every version that was ever in force, the newest first."""
+    with connect.acting(role) as connection:
+        rows = connection.execute(SQL["all_versions"].encode()).fetchall()
+    return tuple(Edition(understood(Version(*row[:-1])), row[-1]) for row in rows)
 
 
 def forget() -> None:

@@ -77,7 +77,9 @@ def promises(policy: Policy, plan: Plan, catalog: Catalog) -> tuple[Promise, ...
 
 
 def _promise(name: str, covered: tuple[Covered, ...]) -> Promise:
-    proofs = tuple(Proof(each["test"], each["mutation"]) for each in _file("proofs").get(name, ()))
+    proofs = tuple(
+        Proof(each.get("test") or f"probe {each['probe']}", each["mutation"]) for each in _file("proofs").get(name, ())
+    )
     # A category only names a kind of data: what is done with it is in the clauses that use it.
     acting = {each.status for each in covered if each.kind != "category"}
     if not covered:

@@ -1,7 +1,9 @@
 """What every request carries: the viewer's token, how they stand; and what every answer carries."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from http.cookies import SimpleCookie
 from typing import Any
 
 from allauth.account.signals import password_changed, password_reset, password_set
@@ -10,10 +12,13 @@ from django.contrib.auth.signals import user_logged_out
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.http import http_date
 
 from troth.consent import queries
 from troth.consent.queries import Standing
+from troth.database import published
 from troth.people import actions
+from troth.policy.meaning import Stored
 from troth.web.stages import turn_back
 
 COOKIE = "__Host-viewer"
@@ -34,6 +39,31 @@ def headers(get_response: Next) -> Next:
         return response
 
     return answer
+
+
+def declared(get_response: Next) -> Next:
+    """Let no cookie pass that the policy does not declare, and none stay longer than it says (P15, P16)."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if response.cookies:
+            stored = published.current().policy.stored
+            for name in list(response.cookies):
+                _hold(response.cookies, name, next((each for each in stored if each.covers(name)), None))
+        return response
+
+    return answer
+
+
+def _hold(cookies: SimpleCookie, name: str, known: Stored | None) -> None:
+    ending = str(cookies[name]["max-age"]) == "0"
+    if known is None and not ending:
+        del cookies[name]
+    elif known is not None and not ending and cookies[name]["max-age"]:
+        longest = (known.days or 0) * 86_400
+        lasting = min(int(cookies[name]["max-age"]), longest)
+        cookies[name]["max-age"] = lasting or ""
+        cookies[name]["expires"] = http_date(time.time() + lasting) if lasting else ""
 
 
 def viewer(get_response: Next) -> Next:

@@ -17,6 +17,10 @@ class Audience(Enum):
 ROUTES: dict[str, Audience] = {
     "home": Audience.ANYBODY,
     "policy": Audience.ANYBODY,
+    "policy_text": Audience.ANYBODY,
+    "versions": Audience.ANYBODY,
+    "comparison": Audience.ANYBODY,
+    "promises": Audience.ANYBODY,
     "policy_jsonld": Audience.ANYBODY,
     "policy_turtle": Audience.ANYBODY,
     "policy_labels": Audience.ANYBODY,

@@ -54,3 +54,6 @@ WHERE i.inhparent = %(parent)s::regclass
 
 -- name: misstamped
 SELECT table_name, rows FROM troth.misstamped() WHERE rows > 0
+
+-- name: all_versions
+SELECT version, name, digest, terms_digest, source, terms, effective_on, applied_at FROM troth.policy_version ORDER BY version DESC

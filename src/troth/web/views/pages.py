@@ -4,7 +4,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import check_for_language
+from django.utils.translation import check_for_language, get_language
 from django.views.decorators.http import require_POST, require_safe
 
 from troth.database import published
@@ -16,15 +16,9 @@ def home(request: HttpRequest) -> HttpResponse:
     """Welcome somebody, or send them to their own page."""
     if request.user.is_authenticated:
         return redirect("me")
-    return render(request, "home.html", {"sections": explain.sections(published.current().policy)})
-
-
-@require_safe
-def policy(request: HttpRequest) -> HttpResponse:
-    """Show the policy in plain sentences."""
-    now = published.current()
-    context = {"policy": now.policy, "sections": explain.sections(now.policy), "rows": explain.table(now.policy)}
-    return render(request, "policy.html", context)
+    return render(
+        request, "home.html", {"sections": explain.sections(published.current().policy, get_language() or "en")}
+    )
 
 
 @require_safe

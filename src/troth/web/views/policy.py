@@ -1,0 +1,171 @@
+"""The policy for people: its sentences with what became of them, its versions, what changed, and every promise."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import lru_cache
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import get_language
+from django.views.decorators.http import require_safe
+
+from troth.database import probes, published
+from troth.database.catalog import load as load_catalog
+from troth.database.published import Published
+from troth.policy import coverage, explain
+from troth.policy.compare import Direction, compare
+from troth.policy.coverage import Covered, Promise, Status
+from troth.policy.differences import Differing
+from troth.policy.voice import voice
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence with what became of its clause, in the reader's words."""
+
+    sentence: explain.Sentence
+    status: Status | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A clause in two versions: each side as pieces, True where the words differ. An empty side has nothing to say."""
+
+    clause: str
+    old: tuple[tuple[str, bool], ...]
+    new: tuple[tuple[str, bool], ...]
+
+
+def language() -> str:
+    """Return the reader's language."""
+    return get_language() or "en"
+
+
+@lru_cache(maxsize=8)
+def covered(_digest: str) -> tuple[dict[str, Covered], tuple[Promise, ...]]:
+    """Return clauses and promises of the version in force, which is looked at once for each text."""
+    now = published.current()
+    catalog = load_catalog()
+    known = dict(coverage.clauses(now.policy, now.plan, catalog))
+    return known, coverage.promises(now.policy, now.plan, catalog)
+
+
+@require_safe
+def policy(request: HttpRequest) -> HttpResponse:
+    """Show the policy in plain sentences, each with its status."""
+    now = published.current()
+    known = covered(now.digest)[0]
+    speaking = voice(now.policy, language())
+    sections = [
+        (section, [_said(sentence, known, speaking.words["status"]) for sentence in section.sentences])
+        for section in explain.sections(now.policy, language())
+    ]
+    context = {
+        "policy": now.policy,
+        "sections": sections,
+        "rows": explain.table(now.policy, language()),
+        "minutes": explain.minutes(now.policy, language()),
+    }
+    return render(request, "policy/policy.html", context)
+
+
+def _said(sentence: explain.Sentence, known: dict[str, Covered], words: dict[str, str]) -> Said:
+    found = known.get(sentence.clause)
+    return Said(sentence, found.status, words[found.status]) if found else Said(sentence, None, "")
+
+
+@require_safe
+def text(_request: HttpRequest) -> HttpResponse:
+    """Answer with the policy as plain text."""
+    return HttpResponse(
+        explain.as_text(published.current().policy, language()), content_type="text/plain; charset=utf-8"
+    )
+
+
+@require_safe
+def versions(request: HttpRequest) -> HttpResponse:
+    """List every version, and what each asked of people."""
+    editions = published.history()
+    rows = []
+    for edition, before in zip(editions, (*editions[1:], None), strict=True):
+        differing = verdict = None
+        if before is not None:
+            old, new = before.published.policy, edition.published.policy
+            differing = Differing(old, new, language())
+            verdict = differing.verdict(compare(old, new))
+        rows.append({"edition": edition, "before": before, "verdict": verdict})
+    return render(request, "policy/versions.html", {"rows": rows})
+
+
+@require_safe
+def comparison(request: HttpRequest, old: int, new: int) -> HttpResponse:
+    """Show two versions side by side, and what the change means for the reader."""
+    known = {edition.published.version: edition.published for edition in published.history()}
+    if old not in known or new not in known:
+        raise Http404
+    found = compare(known[old].policy, known[new].policy)
+    differing = Differing(known[old].policy, known[new].policy, language())
+    lines = differing.lines(found)
+    groups = [
+        (direction, differing.new.say("directions", direction), [line for line in lines if line.direction is direction])
+        for direction in Direction
+    ]
+    context = {
+        "old": known[old],
+        "new": known[new],
+        "verdict": differing.verdict(found),
+        "groups": [group for group in groups if group[2]],
+        "pairs": list(_pairs(known[old], known[new])),
+        "numbers": sorted(known),
+    }
+    return render(request, "policy/compare.html", context)
+
+
+def _pairs(old: Published, new: Published) -> Iterator[Pair]:
+    sides = [
+        {s.clause: s.text for section in explain.sections(each.policy, language()) for s in section.sentences}
+        for each in (old, new)
+    ]
+    for clause in dict.fromkeys((*sides[1], *sides[0])):
+        before, after = sides[0].get(clause, ""), sides[1].get(clause, "")
+        if before != after:
+            yield Pair(clause, *_marked(before, after))
+
+
+def _marked(before: str, after: str) -> tuple[tuple[tuple[str, bool], ...], tuple[tuple[str, bool], ...]]:
+    """Return both sentences as pieces, word by word."""
+    old, new = before.split(), after.split()
+    steps = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    left = tuple((" ".join(old[a:b]), tag != "equal") for tag, a, b, _, _ in steps if a != b)
+    right = tuple((" ".join(new[c:d]), tag != "equal") for tag, _, _, c, d in steps if c != d)
+    return left, right
+
+
+@require_safe
+def promises(request: HttpRequest) -> HttpResponse:
+    """Show each promise with its clauses, what they became, the tests that attack it, and what probes last found."""
+    now = published.current()
+    speaking = voice(now.policy, language())
+    found = probes.latest()
+    tiles = [_tile(promise, found, speaking.words) for promise in covered(now.digest)[1]]
+    counts = [
+        (status, speaking.words["status"][status], sum(tile["promise"].status is status for tile in tiles))
+        for status in Status
+    ]
+    return render(request, "policy/promises.html", {"tiles": tiles, "counts": [c for c in counts if c[2]]})
+
+
+def _tile(promise: Promise, found: list[probes.Found], words: Any) -> dict[str, Any]:  # noqa: ANN401 - nested words
+    live = [each for each in found if promise.name in each.probe.promises]
+    broken = [each for each in live if each.ok is False]
+    return {
+        "promise": promise,
+        "title": words["promises"][promise.name],
+        "words": words["status"][promise.status],
+        "clauses": [(each, words["status"][each.status]) for each in promise.clauses],
+        "live": live,
+        "broken": broken,
+    }
