@@ -121,3 +121,45 @@ def test_the_operator_may_use_another_address_too(browser: Browser, owner: Conne
     assert browser.post("/sign-up/another").status_code == 302
     browser.sign_up(owner, "olga@harbor.example", "Olga")
     assert browser.get("/operator").status_code == 200
+
+
+def test_after_the_last_wrong_code_the_page_says_what_to_do(browser: Browser, owner: Connection[Any]) -> None:
+    alice = on_the_way(ALICE)
+    for status in (200, 200, 302):
+        answer = alice.post(PAGE, {"code": "AAAA-AAAA", "action": "verify"})
+        assert answer.status_code == status
+    page = text(alice, answer.headers["Location"])
+    assert "the code works no more. Sign in, and a new one is sent." in page
+    assert alice.sign_in(ALICE).headers["Location"] == PAGE
+    assert alice.verify(owner, ALICE).headers["Location"] == "/me"
+
+
+def test_after_the_last_wrong_code_for_a_new_password_too(browser: Browser, owner: Connection[Any]) -> None:
+    Browser().sign_up(owner, ALICE)
+    browser.post("/password/forgotten", {"email": ALICE})
+    for _ in range(3):
+        answer = browser.post("/password/forgotten/code", {"code": "AAAA-AAAA"})
+    assert "Ask for a new one below" in text(browser, answer.headers["Location"])
+
+
+def test_a_right_password_within_seconds_of_a_code_is_told_so_and_a_wrong_one_is_not(
+    browser: Browser, owner: Connection[Any], settings: Any
+) -> None:
+    settings.ACCOUNT_RATE_LIMITS = settings.LIMITS
+    on_the_way(ALICE)
+    assert "The password is right, but a code was sent seconds ago" in browser.sign_in(ALICE).content.decode()
+    wrong = browser.sign_in(ALICE, "another password altogether").content.decode()
+    assert "Address and password do not go together." in wrong
+    assert "is right" not in wrong
+
+
+def test_a_guesser_who_is_shut_out_learns_nothing_from_a_right_guess(
+    browser: Browser, owner: Connection[Any], settings: Any
+) -> None:
+    Browser().sign_up(owner, ALICE)
+    settings.ACCOUNT_RATE_LIMITS = settings.LIMITS
+    answers = [browser.sign_in(ALICE, f"guess number {n} of very many").content.decode() for n in range(10)]
+    answers.append(browser.sign_in(ALICE).content.decode())
+    assert "do not go together" in answers[0]
+    assert "Too many tries" in answers[-1]
+    assert not any("is right" in answer for answer in answers)

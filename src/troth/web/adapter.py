@@ -1,7 +1,7 @@
 """How the sign-in library does things here: stages, one name, mails, what it may not tell."""
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.core.validators import EmailValidator
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 
 from troth.database import published
 from troth.people import actions
@@ -22,6 +23,14 @@ SAID = frozenset({"account/messages/password_changed.txt", "account/messages/pas
 class Adapter(DefaultAccountAdapter):
     """Agreement comes before everything, the address's code before the rest."""
 
+    #: In our words, which are all there in Spanish too.
+    error_messages: ClassVar[dict[str, Any]] = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": _("Address and password do not go together."),
+        "incorrect_code": _("This is not the code. It stands in the newest mail."),
+        "too_many_login_attempts": _("Too many tries. Wait a few minutes, then try again."),
+        "email_taken": _("This address has an account already."),
+    }
+
     def get_login_stages(self) -> list[str]:
         """Put the agreement first, so that not even a mail is sent before it."""
         return ["troth.web.stages.AgreementStage", *super().get_login_stages()]
@@ -30,6 +39,12 @@ class Adapter(DefaultAccountAdapter):
         """Note where the way in begins."""
         begin(request, user)
         return cast("HttpResponse | None", super().pre_login(request, user, **told))
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:  # noqa: ANN401 - an account, or None
+        """Note whether the password was right, for what is said when something else stands in the way."""
+        account = super().authenticate(request, **credentials)
+        request.proven = account is not None  # type: ignore[attr-defined]
+        return account
 
     def clean_email(self, email: str) -> str:
         """Refuse what quotes let into an address and a terminal would obey."""

@@ -85,6 +85,16 @@ class Plain:
 class Login(Plain, LoginForm):
     """Sign in; the link for a forgotten password stands below the form."""
 
+    def clean(self) -> Any:  # noqa: ANN401 - the library's
+        """Say what stands in the way of a right password: a code that was sent seconds ago."""
+        try:
+            return super().clean()
+        except forms.ValidationError as error:
+            if error.code != "too_many_login_attempts" or not getattr(self.request, "proven", False):
+                raise
+            words = _("The password is right, but a code was sent seconds ago. Wait ten seconds, then sign in.")
+            raise forms.ValidationError(words, code="code_just_sent") from error
+
 
 class Forgotten(Plain, ResetPasswordForm):
     """Ask for a code for a new password."""

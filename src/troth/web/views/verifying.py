@@ -6,10 +6,10 @@ from allauth.account.internal.flows.email_verification import consume_email_veri
 from allauth.account.internal.flows.email_verification_by_code import EmailVerificationProcess
 from allauth.account.internal.stagekit import clear_login
 from allauth.account.stages import EmailVerificationStage, LoginStageController
-from allauth.account.views import ConfirmEmailVerificationCodeView
+from allauth.account.views import ConfirmEmailVerificationCodeView, ConfirmPasswordResetCodeView
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
@@ -28,6 +28,25 @@ class Verify(ConfirmEmailVerificationCodeView):
             return redirect("account_email_verification_sent")
         messages.success(self.request, _("A new code is on its way; the one before works no more."))
         return cast("HttpResponse", super()._resend_form_valid(form))
+
+    def _verify_form_invalid(self, form: forms.Form) -> HttpResponse:
+        answer = cast("HttpResponse", super()._verify_form_invalid(form))
+        if isinstance(answer, HttpResponseRedirect):
+            words = _("That was the last try: the code works no more. Sign in, and a new one is sent.")
+            messages.error(self.request, words)
+        return answer
+
+
+class Reset(ConfirmPasswordResetCodeView):
+    """Ask for the code for a new password."""
+
+    def form_invalid(self, form: forms.Form) -> HttpResponse:
+        """Say why somebody is back where they began."""
+        answer = cast("HttpResponse", super().form_invalid(form))
+        if isinstance(answer, HttpResponseRedirect):
+            words = _("That was the last try: the code works no more. Ask for a new one below.")
+            messages.error(self.request, words)
+        return answer
 
 
 @require_POST
