@@ -1,6 +1,7 @@
 """`troth`: one command, its parts loaded when they are used."""
 
 import importlib
+import logging
 import sys
 from typing import ClassVar
 
@@ -53,6 +54,8 @@ def troth() -> None:
 
 def main() -> None:
     """Run; a refusal is one sentence and exit code 1, never a traceback."""
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # what it would tell is told once, below
+    connect.refuse_at_once()
     try:
         troth()
     except DatabaseRefusal as refusal:

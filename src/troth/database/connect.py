@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
 from troth.database import place as places
-from troth.database.errors import AddressRefusal
+from troth.database.errors import AddressRefusal, ServerRefusal
 from troth.database.place import Place
 
 OWNER = "owner"
@@ -24,10 +25,12 @@ BUDGET = {"door": 8, "self": 8, "steward": 2, "intake": 3}  # connections of a p
 PURPOSE_BUDGET = 4
 TIMEOUTS = {"door": "10s", "self": "10s", "steward": "120s", "intake": "20s", OWNER: "0"}  # of one statement
 PURPOSE_TIMEOUT = "60s"
+REACHED = 3.0  # seconds in which a socket answers somebody who is not ready to wait
 LOOPBACK = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 _pools: dict[tuple[Place, str], ConnectionPool[Connection[TupleRow]]] = {}
 _guard = threading.Lock()
+_at_once = threading.Event()
 
 
 def parameters(role: str, place: Place | None = None) -> dict[str, Any]:
@@ -85,8 +88,41 @@ def pool(role: str) -> ConnectionPool[Connection[TupleRow]]:
     key = (places.current(), role)
     with _guard:
         if key not in _pools:
+            if _at_once.is_set():
+                answering(key[0])
             _pools[key] = _open(*key)
         return _pools[key]
+
+
+def refuse_at_once() -> None:
+    """Let this process, a command that somebody waits for, say at once that nobody answers, and not wait for it."""
+    _at_once.set()
+
+
+def answering(place: Place) -> None:
+    """Raise ServerRefusal when nothing listens where the database of a place should be."""
+    elsewhere = "name its folder with --data or TROTH_DATA"
+    if not (place.data / "place.json").exists():
+        raise ServerRefusal(f"no troth at `{place.data}`", advice=elsewhere)
+    try:
+        _reach(place.host, place.port)
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        sentence = f"the troth at `{place.data}` is not running"
+        raise ServerRefusal(sentence, advice=f"start it with `troth serve`; if it is another, {elsewhere}") from error
+    except OSError as error:
+        sentence = f"the database of the troth at `{place.data}` does not answer: {error.strerror or error}"
+        raise ServerRefusal(
+            sentence, advice="run the command as the user of `troth serve`, and see its terminal"
+        ) from error
+
+
+def _reach(host: str, port: int) -> None:
+    if not host.startswith("/"):
+        socket.create_connection((host, port), timeout=REACHED).close()
+        return
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(REACHED)
+        line.connect(f"{host}/.s.PGSQL.{port}")
 
 
 def close() -> None:
