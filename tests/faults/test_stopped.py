@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -49,7 +50,7 @@ def test_a_stopped_troth_is_told_at_once(folder: Path, command: tuple[str, ...])
 def test_where_there_is_none_the_command_says_how_to_name_it(tmp_path: Path) -> None:
     """As for somebody who gave `--data` to `make run` and not to the next command."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("TROTH_", "DJANGO_"))}
-    command = [Path(sys.executable).with_name("troth"), "query", "--purpose", "understand", "select 1"]
+    command = [str(Path(sys.executable).with_name("troth")), "query", "--purpose", "understand", "select 1"]
     done = subprocess.run(
         command, env=environment | {"HOME": str(tmp_path)}, capture_output=True, text=True, check=False
     )
@@ -69,3 +70,10 @@ def test_a_running_one_is_answering_and_one_that_is_not_ours_to_reach_is_told_ap
         connect.answering(Place(data=cluster.data, host="127.0.0.1", port=1))
     with pytest.raises(ServerRefusal, match="no troth at"):
         connect.answering(Place(data=tmp_path, host=str(tmp_path)))
+
+
+def test_a_start_says_how_commands_find_it_and_an_end_that_it_ended(tmp_path: Path) -> None:
+    service = Serving(tmp_path / "my data").start()
+    assert service.stop(signal.SIGINT) == 0
+    assert f"\n  export TROTH_DATA='{tmp_path}/my data'\n" in service.said
+    assert service.said.rstrip().endswith("stopped")

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shlex
 import signal
 import ssl
 import subprocess
@@ -115,6 +116,7 @@ class Service:
                 time.sleep(TURN)
         finally:
             self._end()
+        self.out.print("  stopped")
 
     def _say(self, words: str) -> None:
         self.out.print(f"  … {words}")
@@ -220,6 +222,9 @@ class Service:
         link = self._first_link()
         if link:
             say(f"\n  make the operator's account, once: {where.address}/operator/first/{link}")
+        if self.data != place.usual_folder():
+            say("\n  so that commands in another terminal find it, run there first:")
+            say(f"  export TROTH_DATA={shlex.quote(str(self.data))}")
         say("\n  stop with Ctrl-C\n")
 
     def _first_link(self) -> str:

@@ -117,6 +117,11 @@ def data_folder() -> Path:
     named = os.environ.get("TROTH_DATA")
     if named:
         return Path(named).expanduser().resolve()
+    return usual_folder()
+
+
+def usual_folder() -> Path:
+    """Return the data folder that commands look into when nobody names one."""
     return Path("/var/lib/troth") if os.geteuid() == 0 else Path.home() / ".local/share/troth"
 
 
