@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from tests.journeys.conftest import PASSWORD, Visitor
 from tests.serving import Serving
@@ -45,6 +46,8 @@ def test_from_sign_up_to_leaving(service: Serving, visit: Visit) -> None:
     alice.go("/me")
     alice.page.get_by_role("button", name="Refuse: Understand").click()
     alice.page.wait_for_load_state()
+    expect(alice.page.get_by_role("status")).to_be_in_viewport()
+    assert alice.page.locator("#purpose-understand").get_by_role("status").count() == 1
     assert alice.page.get_by_role("button", name="Refuse: Understand").get_attribute("aria-pressed") == "true"
     assert people(service) == before - 1
     alice.page.get_by_role("button", name="Allow: Understand").click()

@@ -85,8 +85,9 @@ def choose(request: HttpRequest, purpose: str) -> HttpResponse:
         messages.error(request, f"{refusal.sentence}; {refusal.advice}")
     else:
         request.standing = consents.standing(request.user.subject)  # type: ignore[attr-defined, union-attr]
-        messages.success(request, _("Done. It holds from this moment on."))
-    return redirect("/me#purposes")
+        messages.success(request, _("Done. It holds from this moment on."), extra_tags=purpose)  # shown where it stands
+        return redirect(f"/me#purpose-{purpose}")
+    return redirect("me")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
