@@ -44,13 +44,13 @@ def test_from_sign_up_to_leaving(service: Serving, visit: Visit) -> None:
     before = people(service)
     assert before >= 1
     alice.go("/me")
-    alice.page.get_by_role("button", name="Refuse: Understand").click()
+    alice.page.get_by_role("button", name="No: Understand").click()
     alice.page.wait_for_load_state()
     expect(alice.page.get_by_role("status")).to_be_in_viewport()
     assert alice.page.locator("#purpose-understand").get_by_role("status").count() == 1
-    assert alice.page.get_by_role("button", name="Refuse: Understand").get_attribute("aria-pressed") == "true"
+    assert alice.page.get_by_role("button", name="No: Understand").get_attribute("aria-pressed") == "true"
     assert people(service) == before - 1
-    alice.page.get_by_role("button", name="Allow: Understand").click()
+    alice.page.get_by_role("button", name="Yes: Understand").click()
     alice.page.wait_for_load_state()
     assert people(service) == before
 

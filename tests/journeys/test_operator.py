@@ -60,7 +60,7 @@ def test_what_an_action_brings_about_is_accessible_too(visit: Visit, width: int,
     assert ivan.page.evaluate("document.activeElement.name") == "name"
 
     ivan.join(f"ivan{width}@harbor.example", "Ivan")
-    ivan.page.get_by_role("button", name="Allow: Announce").click()
+    ivan.page.get_by_role("button", name="Yes: Announce").click()
     ivan.page.get_by_text("It holds from this moment on.").wait_for()
     for summary in ivan.page.locator("summary").all():
         summary.click()

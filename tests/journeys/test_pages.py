@@ -87,7 +87,7 @@ def test_the_keyboard_leads_all_the_way_in(visit: Visit) -> None:
     page.keyboard.type(code)
     page.keyboard.press("Enter")
     page.wait_for_url("**/me")
-    tab_to(heidi, "Refuse: Understand")
+    tab_to(heidi, "No: Understand")
     page.keyboard.press("Space")
     page.get_by_text("It holds from this moment on.").wait_for()
 
@@ -125,9 +125,9 @@ def test_a_screen_reader_hears_what_is_there(grace: Visitor) -> None:
     for line in (
         'heading "Your data" [level=1]',
         'heading "What it is used for" [level=2]',
-        'button "Allow: Understand" [pressed]',
-        'button "Refuse: Understand"',
-        'button "Refuse: Announce" [pressed]',
+        'button "Yes: Understand" [pressed]',
+        'button "No: Understand"',
+        'button "No: Announce" [pressed]',
         'link "Close your account"',
     ):
         assert line in heard, heard

@@ -33,3 +33,25 @@ def test_what_is_refused_is_told_at_the_top(browser: Browser, owner: Connection[
     page = browser.get("/me").content.decode()
     assert page.count('class="notice error"') == 1
     assert not any("notice" in card for card in cards(page).values())
+
+
+def test_a_switch_is_called_what_it_shows_and_what_it_is_about(browser: Browser, owner: Connection[Any]) -> None:
+    """WCAG 2.5.3: whoever speaks to the browser says what they see."""
+    browser.sign_up(owner, ALICE)
+    for language in ("en", "es"):
+        browser.post("/language", {"language": language})
+        labels = re.findall(
+            r'<button name="kind"[^>]* aria-label="([^"]+)">([^<]+)</button>', browser.get("/me").content.decode()
+        )
+        assert len(labels) >= 8
+        assert all(label.startswith(f"{shown}: ") for label, shown in labels), labels
+
+
+def test_every_time_says_that_it_is_utc(browser: Browser, owner: Connection[Any]) -> None:
+    browser.sign_up(owner, ALICE)
+    browser.post("/me/purposes/understand", {"kind": "objection"})
+    for language in ("en", "es"):
+        browser.post("/language", {"language": language})
+        times = re.findall(r"<time [^>]*>([^<]*)</time>", browser.get("/me").content.decode())
+        assert len(times) >= 3
+        assert all(time.endswith(" UTC") for time in times), times
