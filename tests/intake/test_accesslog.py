@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import Connection
 
 from tests.conftest import SHARED
+from troth.cli.import_ import access_log
 from troth.database.errors import DatabaseRefusal
-from troth.intake.accesslog import Tally, bring_in, event_of
+from troth.intake.accesslog import Tally, bring_in, event_of, source_of
 
 TROTH = Path(sys.executable).with_name("troth")
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -293,6 +295,37 @@ def test_a_hostile_line_is_read_in_linear_time() -> None:
     ):
         assert event_of(line) is None
     assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("access.log", "access.log"),
+        ("access.log.1", "access.log"),
+        ("access.log.12.gz", "access.log"),
+        ("access.log-20261101.gz", "access.log"),
+        ("access.1.log", "access.1.log"),
+        ("site-2.log", "site-2.log"),
+        (".1", ".1"),
+    ],
+)
+def test_a_log_is_known_by_the_name_it_had_before_it_was_rotated(name: str, source: str) -> None:
+    assert source_of(Path(name)) == source
+
+
+def test_a_rotated_log_stores_nothing_twice(tmp_path: Path, owner: Connection[Any]) -> None:
+    lines = [a_line(number) for number in range(3)]
+    told = []
+    for name, more in (("a.log", []), ("a.log.1", []), ("a.log.2.gz", []), ("a.log", [a_line(9)])):
+        done = CliRunner().invoke(access_log, [str(a_log(tmp_path, lines + more, name)), "--format", "json"])
+        assert done.exit_code == 0, done.output
+        told.append((json.loads(done.output)["stored"], json.loads(done.output)["already"]))
+    assert told == [(3, 0), (0, 3), (0, 3), (1, 3)]
+    done = CliRunner().invoke(
+        access_log, [str(a_log(tmp_path, lines, "renamed.log")), "--source", "a.log", "--format", "json"]
+    )
+    assert json.loads(done.output)["already"] == 3
+    assert many(owner) == 4
 
 
 @pytest.mark.real

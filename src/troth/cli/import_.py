@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from troth.cli.options import data_option, form_option
 from troth.database.errors import DatabaseRefusal
-from troth.intake.accesslog import Tally, bring_in, size_of
+from troth.intake.accesslog import Tally, bring_in, size_of, source_of
 
 
 @click.group("import")
@@ -22,7 +22,9 @@ def import_() -> None:
 @import_.command("access-log")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--source", help="The name that lines are known by, so that they are stored once  [default: the file's name]."
+    "--source",
+    help="The name that lines are known by, so that they are stored once"
+    "  [default: the file's name, without what rotation appends].",
 )
 @click.option(
     "--shift-to-now", is_flag=True, help="Move the last line's time to the present, for trials with an old log."
@@ -50,7 +52,7 @@ def access_log(files: tuple[Path, ...], source: str | None, shift_to_now: bool, 
                 found = asyncio.run(
                     bring_in(
                         file,
-                        source=source or file.name,
+                        source=source or source_of(file),
                         shift_to_now=shift_to_now,
                         advance=lambda done, task=task: progress.update(task, completed=done),  # type: ignore[misc]
                     )

@@ -30,6 +30,8 @@ LINE = re.compile(
     r'(?: "(?P<referrer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?(?:\s.*)?'
 )
 MONTHS = {name: place for place, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1)}  # noqa: SIM905 - one glance
+#: What rotation appends to a log's name: a number, a day, a packing.
+ROTATED = re.compile(r"(\.\d+|-\d{8}|\.gz)+$")
 TIME = re.compile(r"(\d{2})/([A-Z][a-z]{2})/(\d{4}):(\d{2}):(\d{2}):(\d{2}) ([+-])(\d{2})(\d{2})")
 
 
@@ -128,6 +130,11 @@ async def _commit(
         ) from error
     tally.stored += len(fresh)
     tally.already += len(judged) - len(fresh)
+
+
+def source_of(file: Path) -> str:
+    """Return the name that a log's lines are known by: the same before it was rotated and after."""
+    return ROTATED.sub("", file.name) or file.name
 
 
 def read(file: Path, source: str) -> Iterator[tuple[Line, int]]:
