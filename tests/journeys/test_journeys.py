@@ -172,6 +172,7 @@ PAGES = (
     "/terms",
     "/declined",
     "/nothing-here",
+    "/dev/",
     "/dev/components",
     "/dev/mail",
 )

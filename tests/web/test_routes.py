@@ -43,6 +43,7 @@ EXPECTED: dict[str, tuple[str, tuple[str, str, str, str]]] = {
     "accesses": ("/me/accesses", (IN, IN, OPEN, OPEN)),
     "close": ("/me/close", (IN, IN, OPEN, OPEN)),
     "operator": ("/operator", (IN, IN, GONE, OPEN)),
+    "dev": ("/dev/", (GONE, GONE, GONE, GONE)),
     "components": ("/dev/components", (GONE, GONE, GONE, GONE)),
     "mail": ("/dev/mail", (GONE, GONE, GONE, GONE)),
 }
@@ -100,6 +101,14 @@ def test_forms_without_a_page_take_no_other_request(everybody: dict[str, Browser
     assert seen(everybody["nobody"].post(*FORMS["choose"])) == IN
     assert seen(everybody["unagreed"].post(*FORMS["choose"])) == IN
     assert everybody["alice"].post(*FORMS["choose"]).status_code == 302
+
+
+def test_what_only_development_has_is_named_on_one_page(browser: Browser, settings: Any) -> None:
+    settings.DEV = True
+    page = browser.get("/dev/").content.decode()
+    for path in ("/dev/components", "/dev/mail"):
+        assert f'href="{path}"' in page
+        assert browser.get(path).status_code == 200
 
 
 def test_a_route_that_is_not_listed_opens_for_nobody(

@@ -42,6 +42,7 @@ urlpatterns = [
     path("closed", me.closed, name="closed"),
     path("operator/first/<str:token>", operator.first, name="first"),
     path("operator", operator.operator, name="operator"),
+    path("dev/", dev.index, name="dev"),
     path("dev/components", dev.components, name="components"),
     path("dev/mail", dev.mail, name="mail"),
 ]

@@ -51,6 +51,7 @@ ROUTES: dict[str, Audience] = {
     "choose": Audience.AGREED,
     "close": Audience.SIGNED_IN,
     "operator": Audience.OPERATOR,
+    "dev": Audience.DEV,
     "components": Audience.DEV,
     "mail": Audience.DEV,
 }

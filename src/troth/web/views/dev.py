@@ -10,6 +10,12 @@ from troth.web.charts import by_day
 
 
 @require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    """Name the others."""
+    return render(request, "dev/index.html")
+
+
+@require_safe
 def components(request: HttpRequest) -> HttpResponse:
     """Show every component."""
     today = timezone.now().date()
