@@ -105,6 +105,12 @@ def test_the_sums_add_up_and_say_why(tmp_path: Path, owner: Connection[Any]) -> 
     assert found.refused == {"older-than-every-window": 1, "in-the-future": 1}
     assert found.malformed == [("access.log", 2), ("access.log", 4)]
     assert many(owner) == 2
+    counted = owner.execute("SELECT outcome, reason, count FROM troth.intake_count ORDER BY reason").fetchall()
+    assert counted == [  # what the operator's page shows
+        ("refused", "in-the-future", 1),
+        ("refused", "malformed-line", 2),
+        ("refused", "older-than-every-window", 1),
+    ]
 
 
 def test_the_same_file_again_or_grown_or_packed_stores_nothing_twice(tmp_path: Path, owner: Connection[Any]) -> None:

@@ -18,7 +18,7 @@ from troth.database.errors import DatabaseRefusal
 from troth.intake.decisions import Decisions
 from troth.intake.event import Event, Refused, now, ordered_uuid
 from troth.intake.steps import through
-from troth.intake.store import Store, open_pool
+from troth.intake.store import Store, count, open_pool
 
 BATCH = 1_000
 LONGEST_LINE = 65_536
@@ -107,15 +107,16 @@ async def _commit(
     name: str,
 ) -> None:
     judged: dict[bytes, Event] = {}
+    refused: Counter[str] = Counter()
+    tally.lines += len(batch)
+    malformed = [(name, line.number) for line in batch if line.event is None]
     for line in batch:
-        tally.lines += 1
         if line.event is None:
-            tally.malformed.append((name, line.number))
             continue
         line.event.at += shift
         outcome = through(line.event, decisions)
         if isinstance(outcome, Refused):
-            tally.refused[str(outcome)] += 1
+            refused[str(outcome)] += 1
         else:
             judged[line.key] = outcome
     try:
@@ -123,11 +124,16 @@ async def _commit(
             rows = await connection.fetch("SELECT * FROM troth.import_keys($1)", list(judged))
             fresh = [judged[row[0]] for row in rows]
             await store.write(connection, fresh, decisions)
+            # Each time it is tried: what is refused leaves no key by which it would be known again.
+            for reason, times in (refused + Counter({"malformed-line": len(malformed)})).items():
+                await count(connection, "refused", reason, times)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise DatabaseRefusal(
             f"the database did not take line {batch[0].number} of `{name}` and what follows ({type(error).__name__})",
             advice="what came before is stored; run the same import again, and nothing is stored twice",
         ) from error
+    tally.refused += refused
+    tally.malformed += malformed
     tally.stored += len(fresh)
     tally.already += len(judged) - len(fresh)
 

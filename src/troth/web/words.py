@@ -56,6 +56,7 @@ REASONS: Words = {
     "person-declined": _("its person is in no purpose that may use it"),
     "older-than-every-window": _("older than any purpose may use it"),
     "in-the-future": _("dated in the future"),
+    "malformed-line": _("a line of a log that cannot be read"),
 }
 FAMILIES: Mapping[str, Words] = {
     "purpose": PURPOSES,
