@@ -18,6 +18,7 @@ from troth.policy.sql import create_database
 MANIFEST = "manifest.json"
 FORMAT = 1
 KEPT = ("secrets", "tls")
+DUMPED = ("roles.sql", "database.dump")
 
 
 def create(where: Place, folder: Path) -> int:
@@ -35,6 +36,8 @@ def create(where: Place, folder: Path) -> int:
         new.mkdir(mode=0o700, parents=True)
         (new / "roles.sql").write_bytes(_run(where, "pg_dumpall", "--roles-only", f"--database={where.database}"))
         _run(where, "pg_dump", "--format=custom", f"--file={new / 'database.dump'}", f"--dbname={where.database}")
+        for name in DUMPED:
+            (new / name).chmod(0o600)
         for name in KEPT:
             shutil.copytree(where.data / name, new / name)
         files = {str(file.relative_to(new)): _digest(file) for file in sorted(new.rglob("*")) if file.is_file()}
