@@ -53,6 +53,7 @@ def test_a_cut_ledger_is_refused_and_what_was_seen_is_not_forgotten(owner: Conne
         said = verify()
         assert said.exit_code == 1
         assert "entry 2 was seen before and is gone" in said.output
+        assert "counted from 0; the 2 before it each follow from the one before" in said.output
     assert json.loads(remembered.read_text())["size"] == 3
 
 

@@ -62,7 +62,7 @@ def as_json(verdict: Verdict, before: Head | None) -> str:
 def as_text(verdict: Verdict, before: Head | None) -> str:
     """Return the verdict as a few lines."""
     if not verdict.sound:
-        before_it = f"{verdict.head.size} entries before it hold"
+        before_it = f"counted from 0; the {verdict.head.size} before it each follow from the one before"
         return f"troth: {verdict.sentence()}; {before_it}; stop writing and compare with a backup"
     seen = f"the {before.size} seen before are among them" if before else "none were seen before"
     return f"{verdict.sentence()} ({seen})\nhead {verdict.head.hash.hex()}"

@@ -66,9 +66,10 @@ def verify(entries: Iterable[Entry], *, remembered: Head | None = None) -> Verdi
         flaw = _flaw(entry, head)
         if flaw is not None:
             return Verdict(head, flaw, head.size if flaw is Flaw.MISSING else entry.index)
-        head = Head(head.size + 1, entry.hash)
-        if remembered is not None and head.size == remembered.size and head.hash != remembered.hash:
+        reached = Head(head.size + 1, entry.hash)
+        if remembered is not None and reached.size == remembered.size and reached.hash != remembered.hash:
             return Verdict(head, Flaw.REPLACED, entry.index)
+        head = reached
     if remembered is not None and head.size < remembered.size:
         return Verdict(head, Flaw.TRUNCATED, head.size)
     return Verdict(head)
