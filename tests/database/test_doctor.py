@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +37,17 @@ def test_without_a_keeper_it_fails(database: Place) -> None:
     assert found["keeper"]["verdict"] == "fail"
     assert found["keeper"]["advice"] == "start `troth serve`"
     assert str(database.data) in found["keeper"]["found"]
+
+
+def test_the_whole_reason_of_a_database_that_is_away_stands_on_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TROTH_DATA", str(tmp_path))
+    _, found = findings()
+    said = found["postgresql"]["found"]
+    assert said.startswith("does not answer: connection ")
+    assert "No such file or directory Is the server running" in said
+    assert "\t" not in said
 
 
 def test_what_the_policy_did_not_make_is_drift(owner: Connection[Any]) -> None:

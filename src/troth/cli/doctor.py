@@ -73,8 +73,9 @@ def _database(where: Place) -> Iterator[Finding]:
                 yield Finding("postgresql", "fail", refusal.sentence, refusal.advice)
             differs = drift.drift(connection)
     except (OperationalError, DatabaseRefusal) as error:
-        said = str(error).strip().splitlines() or ["no reason given"]
-        yield Finding("postgresql", "fail", f"does not answer: {said[-1]}", "start `troth serve`, as the same user")
+        yield Finding(
+            "postgresql", "fail", f"does not answer: {connect.said(error)}", "start `troth serve`, as the same user"
+        )
         return
     if differs:
         lines = differs.lines()

@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import os
 import sys
 from typing import ClassVar
 
@@ -61,11 +62,18 @@ def main() -> None:
     except DatabaseRefusal as refusal:
         click.echo(f"troth: {refusal}", err=True)
     except (OperationalError, PoolTimeout) as error:
-        said = str(error).strip().splitlines()
-        sentence = f"the database does not answer ({said[-1] if said else 'no reason given'})"
+        sentence = f"the database does not answer ({connect.said(error)})"
         click.echo(f"troth: {sentence}; is `troth serve` running with this --data?", err=True)
+    except OSError as error:  # a full disk behind what is printed; a reader that left is click's
+        click.echo(f"troth: the answer cannot be written: {error.strerror or error}", err=True)
+        _print_no_more()
     else:
         return
     finally:
         connect.close()
     sys.exit(1)
+
+
+def _print_no_more() -> None:
+    """Let what is still to be printed go nowhere, or the interpreter would stumble over it once more on its way out."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

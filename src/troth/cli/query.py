@@ -55,8 +55,9 @@ def query(purpose: str, sql: str, form: str) -> None:
 def ask(purpose: str, sql: str) -> Answer:
     """Return the answer of one statement. Raises psycopg.Error, also when there are several statements."""
     with connect.acting(purpose) as connection, connection.cursor() as cursor:
-        # The extended protocol takes one statement only, so that nothing can be stacked behind the first.
-        cursor.execute(sql.encode(), prepare=True)
+        # A pipeline speaks the extended protocol, which takes one statement: nothing can be stacked behind the first.
+        with connection.pipeline():
+            cursor.execute(sql.encode())
         if cursor.description is None:
             return Answer((), ())
         return Answer(tuple(column.name for column in cursor.description), cursor.fetchall())
@@ -71,6 +72,8 @@ def unknown_purpose(policy: Published, purpose: str) -> str:
 def explained(policy: Published, purpose: str, sql: str, error: psycopg.Error) -> str:
     """Say what went wrong, and which clauses withhold the columns that the query names."""
     said = (error.diag.message_primary or str(error)).strip()
+    if error.sqlstate == "42601" and "multiple commands" in said:
+        return "these are several statements, and `troth query` takes one; ask once for each"
     if error.sqlstate not in {"42501", "42703", "42P01"}:
         return said
     named = {(match.group(1) or match.group(2)).lower() for match in WORD.finditer(sql)}

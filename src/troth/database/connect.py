@@ -94,6 +94,11 @@ def pool(role: str) -> ConnectionPool[Connection[TupleRow]]:
         return _pools[key]
 
 
+def said(error: Exception) -> str:
+    """Return what PostgreSQL or its client said, the whole of it, on one line."""
+    return " ".join(str(error).split()) or "no reason given"
+
+
 def refuse_at_once() -> None:
     """Let this process, a command that somebody waits for, say at once that nobody answers, and not wait for it."""
     _at_once.set()
