@@ -26,6 +26,8 @@ class Lazy(click.Group):
         "analyst": ("analyst:analyst", "Login roles bound to a purpose."),
         "import": ("import_:import_", "Bring in access logs."),
         "retention": ("retention:retention", "See what is past its time, and remove it now."),
+        "export": ("rights:export", "Write down everything that is held about a person."),
+        "erase": ("rights:erase", "Erase a person, or see first what would go and what would stay."),
         "ledger": ("ledger:ledger", "Verify the record of what was done."),
     }
 
@@ -64,8 +66,9 @@ def main() -> None:
     except (OperationalError, PoolTimeout) as error:
         sentence = f"the database does not answer ({connect.said(error)})"
         click.echo(f"troth: {sentence}; is `troth serve` running with this --data?", err=True)
-    except OSError as error:  # a full disk behind what is printed; a reader that left is click's
-        click.echo(f"troth: the answer cannot be written: {error.strerror or error}", err=True)
+    except OSError as error:  # with no file of its own it is what is printed to; a reader that left is click's
+        what = f"`{error.filename}`" if error.filename else "the answer cannot be written"
+        click.echo(f"troth: {what}: {error.strerror or error}", err=True)
         _print_no_more()
     else:
         return
