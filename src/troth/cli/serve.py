@@ -28,6 +28,7 @@ from troth.database.place import Place
 from troth.database.statements import load
 from troth.policy.errors import PolicyErrors
 from troth.policy.planned import PlanError
+from troth.rights.keeping import taught
 
 DEFAULT_POLICY = Path(__file__).parents[3] / "policies" / "hosted-solutions.troth"
 TURN = 0.25
@@ -106,7 +107,7 @@ class Service:
         began = time.monotonic()
         try:
             where = self._start_database()
-            keeper = Keeper(where, self._say)
+            keeper = taught(Keeper(where, self._say))
             outcome = self._prepare(keeper)
             self._start_server(where)
             self._fill(where)

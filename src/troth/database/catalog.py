@@ -1,23 +1,44 @@
 """Load what every room declares of its tables and functions (`governed.toml`, `sql/functions.sql`)."""
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib import resources
 from typing import Any
 
+from troth.database.errors import CatalogRefusal
 from troth.database.statements import load as statements
-from troth.policy.catalog import Access, Catalog, Column, Function, Rows, Table
+from troth.policy.catalog import Access, Catalog, Column, Function, Owner, Rows, Table
 from troth.policy.meaning import Occasion, Precision
 
 ROOMS = ("database", "ledger", "notices", "people", "consent", "intake")
 #: What every stamped table carries beside what it declares.
 STAMPED = ("subject", "ended_at", "uses")
+#: `column -> table.key`, `column:field -> table.key`, `column:field (base 36) -> table.key`
+OWNER = re.compile(r"(\w+)(?::([\w.]+|\*))?(?: \(base (\d+)\))? -> (\w+)\.(\w+)")
+
+_added: dict[str, str] = {}
+
+
+def load() -> Catalog:
+    """Return the catalog of the whole house, with what was added to it."""
+    return _load(tuple(_added.items()))
+
+
+@contextmanager
+def added(name: str, text: str) -> Iterator[Catalog]:
+    """Govern more tables in this process, told as in a `governed.toml` without functions, until the context ends."""
+    _added[name] = text
+    try:
+        yield load()
+    finally:
+        del _added[name]
 
 
 @cache
-def load() -> Catalog:
-    """Return the catalog of the whole house."""
+def _load(more: tuple[tuple[str, str], ...]) -> Catalog:
     tables: list[Table] = []
     functions: list[Function] = []
     for room in ROOMS:
@@ -25,6 +46,8 @@ def load() -> Catalog:
         declared = tomllib.loads(text)
         tables += [_table(room, name, table) for name, table in declared.get("tables", {}).items()]
         functions += _functions(room, declared.get("functions", {}))
+    for name, text in more:
+        tables += [_table(name, table, told) for table, told in tomllib.loads(text)["tables"].items()]
     return Catalog(tuple(tables), tuple(functions))
 
 
@@ -42,7 +65,17 @@ def _table(room: str, name: str, told: Mapping[str, Any]) -> Table:
         partitioned=told.get("partitioned", False),
         inserter=told.get("inserter"),
         occasions=tuple(Occasion(o) for o in told.get("occasions", ())),
+        owners=tuple(_owner(name, path) for path in told.get("owners", ())),
     )
+
+
+def _owner(table: str, path: str) -> Owner:
+    found = OWNER.fullmatch(path)
+    if found is None:
+        sentence = f"`{path}` does not say whose rows of `{table}` are"
+        raise CatalogRefusal(sentence, advice="write `column -> table.key`, or `column:field -> table.key`")
+    column, field, base, other, key = found.groups()
+    return Owner(column, other, key, field or "", int(base or 10))
 
 
 def _columns(told: Mapping[str, Any]) -> Iterator[Column]:
@@ -56,6 +89,7 @@ def _columns(told: Mapping[str, Any]) -> Iterator[Column]:
             precision=Precision(column.get("precision", Precision.AS_IS)),
             reason=column.get("not_personal") or column.get("structure"),
             generated=column.get("generated", False),
+            credential=column.get("credential", False),
         )
 
 

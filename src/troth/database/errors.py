@@ -63,6 +63,12 @@ class BackupRefusal(DatabaseRefusal):
     code = "backup"
 
 
+class CatalogRefusal(DatabaseRefusal):
+    """A `governed.toml` says something that no table can be."""
+
+    code = "catalog"
+
+
 class StatementsRefusal(DatabaseRefusal):
     """A `.sql` file of named statements is malformed."""
 

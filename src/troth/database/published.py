@@ -14,6 +14,7 @@ from troth.database.catalog import load as load_catalog
 from troth.database.errors import DatabaseRefusal
 from troth.database.statements import load
 from troth.policy import parse
+from troth.policy.catalog import Catalog
 from troth.policy.meaning import Policy
 from troth.policy.plan import plan
 from troth.policy.planned import Plan
@@ -89,14 +90,18 @@ def forget() -> None:
         _memory.held = None
 
 
-@cache
 def understood(version: Version) -> Published:
     """Read and plan a version as it was applied."""
+    return _understood(version, load_catalog())
+
+
+@cache
+def _understood(version: Version, catalog: Catalog) -> Published:
     policy = parse.read(version.source, version.name)
     return Published(
         version=version.version,
         policy=policy,
-        plan=plan(policy, load_catalog()),
+        plan=plan(policy, catalog),
         source=version.source,
         digest=version.digest,
         terms=version.terms,

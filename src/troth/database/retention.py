@@ -102,7 +102,7 @@ def status() -> list[Kept]:
             fine=fine,
             oldest=oldest and now - oldest,
             next_due=following,
-            windows=tuple(_windows(published_now.policy, load_catalog().table(name))),
+            windows=tuple(windows(published_now.policy, load_catalog().table(name))),
             coarsenings=tuple(each for each in coarsenings if each.table == name),
             last=last.get(name),
         )
@@ -110,7 +110,8 @@ def status() -> list[Kept]:
     ]
 
 
-def _windows(policy: Policy, table: Table) -> Iterator[Governing]:
+def windows(policy: Policy, table: Table) -> Iterator[Governing]:
+    """Yield each window that the policy gives a purpose over rows of a table."""
     held = {column.category for column in table.columns}
     clauses: dict[tuple[str, Window], set[str]] = defaultdict(set)
     for collection in policy.collections:

@@ -17,13 +17,32 @@ class Rows(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: of a category (perhaps at a precision), or with the reason why it is not personal."""
+    """A column: of a category (perhaps at a precision), or with the reason why it is not personal.
+
+    What a `credential` holds lets somebody in, so that no export hands it out.
+    """
 
     name: str
     category: str | None = None
     precision: Precision = Precision.AS_IS
     reason: str | None = None
     generated: bool = False
+    credential: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose rows without `subject` are: `column` names a `key` of `table`, whose rows are somebody's.
+
+    With a `field`, the column is a signed text of the sign-in library, and the field's value inside it is meant: a path
+    of names joined by dots, `*` for any value at all; `base` is that of a whole number written as text.
+    """
+
+    column: str
+    table: str
+    key: str
+    field: str = ""
+    base: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +60,8 @@ class Table:
 
     `stamped` tables carry `subject`, `at`, `ended_at` and `uses`; purposes can read no others. `bound` tables hold
     rows of subjects, so that row security is forced on them. `inserter` names the built-in role that alone inserts,
-    where its functions stamp the rows themselves; elsewhere a statement trigger does.
+    where its functions stamp the rows themselves; elsewhere a statement trigger does. `owners` say whose the rows are
+    where there is no `subject`; one that leads to somebody is enough.
     """
 
     name: str
@@ -54,6 +74,17 @@ class Table:
     partitioned: bool = False
     inserter: str | None = None
     occasions: tuple[Occasion, ...] = ()
+    owners: tuple[Owner, ...] = ()
+
+    @property
+    def personal(self) -> bool:
+        """Whether some column holds a category."""
+        return any(column.category for column in self.columns)
+
+    @property
+    def by_subject(self) -> bool:
+        """Whether each row names its subject itself."""
+        return (self.bound or self.personal) and any(column.name == "subject" for column in self.columns)
 
     def column(self, name: str) -> Column:
         """Return the named column. Raises KeyError when there is none."""

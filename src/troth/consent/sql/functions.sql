@@ -141,7 +141,9 @@ BEGIN
     DELETE FROM troth.request_token WHERE subject = whose;
     DELETE FROM troth.notice WHERE subject = whose;
     PERFORM troth.fold(whose);
-    PERFORM troth.record('account-closed', whose, whose, jsonb_build_object('reason', why));
+    -- Whoever closes an account on the pages is its person; otherwise it is nobody who has a subject.
+    PERFORM troth.record('account-closed',
+        CASE WHEN session_user = current_database() || '_door' THEN whose END, whose, jsonb_build_object('reason', why));
 END
 $$;
 

@@ -3,13 +3,15 @@ SELECT request, kind, payload, signature FROM troth.keeper_request
 WHERE answered_at IS NULL ORDER BY asked_at LIMIT 10
 
 -- name: answer_request
-UPDATE troth.keeper_request SET answered_at = statement_timestamp(), granted = %(granted)s, answer = %(answer)s
+-- What asked about a person named them: of that only a digest stays, enough to know the request again.
+UPDATE troth.keeper_request SET answered_at = statement_timestamp(), granted = %(granted)s, answer = %(answer)s,
+    payload = CASE WHEN starts_with(kind, 'rights.') THEN encode(sha256(convert_to(payload, 'UTF8')), 'hex') ELSE payload END
 WHERE request = %(request)s
 
 -- name: answered_before
 -- Whoever may ask may also read what was asked: a signature holds for one request, not for its copies.
 SELECT 1 FROM troth.keeper_request
-WHERE kind = %(kind)s AND payload = %(payload)s AND answered_at IS NOT NULL LIMIT 1
+WHERE kind = %(kind)s AND payload IN (%(payload)s, encode(sha256(convert_to(%(payload)s, 'UTF8')), 'hex')) AND answered_at IS NOT NULL LIMIT 1
 
 -- name: forget_answer
 -- What an answer held stays only until it is read: an analyst's password is shown once.
