@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from tests.conftest import QUICK
+from tests.faults.test_kills import sign_up
 from tests.serving import TROTH, Serving, free_port
 from troth.database import connect, embedded, place, versions
 from troth.database.errors import AddressRefusal, VersionRefusal
@@ -65,6 +66,37 @@ def test_a_database_of_ones_own_serves_without_a_superuser(
         service.run("policy", "drift")
         refused = service.run("backup", "create", str(tmp_path / "backup"), check=False)
         assert "no superuser" in refused.stderr
+    finally:
+        service.stop()
+
+
+def test_its_owner_exports_and_erases_whole_persons_though_bound_by_row_security(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", address)
+    service = Serving(tmp_path / "data")
+    service.start()
+    try:
+        (alice, token), (bob, other) = (sign_up(service, name) for name in ("Alice", "Bob"))
+        with service.connect("intake") as intake:
+            intake.execute(
+                "INSERT INTO troth.access (subject, at, id, url) VALUES (%s, statement_timestamp(), uuidv7(), '/mine')",
+                (alice,),
+            )
+        told = json.loads(service.run("export", f"{token}@x.example").stdout)
+        rows = {table["table"]: table["rows"] for table in told["tables"]}
+        assert [row["values"]["url"] for row in rows["access"]] == ["/mine"]
+        assert {len(rows[name]) for name in ("subject", "person", "agreement", "permitted", "request_token")} == {1}
+        assert len(rows["ledger_salt"]) == 1
+        assert other not in str(told)
+        assert str(bob) not in str(told)
+        preview, done = (
+            json.loads(service.run("erase", str(alice), flag, "--format", "json").stdout)["tables"]
+            for flag in ("--preview", "--yes")
+        )
+        assert [each["at_once"] for each in preview] == [each["at_once"] for each in done]
+        assert {each["table"] for each in done if each["at_once"]} == {"request_token"}
+        service.run("policy", "drift")
     finally:
         service.stop()
 

@@ -80,6 +80,12 @@ def _end_rows(plan: Plan, catalog: Catalog) -> str:
             steps.append(f"    UPDATE troth.{table.name} SET ended_at = statement_timestamp() WHERE subject = whose;")
         else:
             steps.append(f"    DELETE FROM troth.{table.name} WHERE subject = whose;")
+    # What no purpose can be stamped for serves the account alone, and goes with it.
+    steps += [
+        f"    DELETE FROM troth.{t.name} WHERE subject = whose;"
+        for t in catalog
+        if t.bound and t.personal and t.by_subject and not t.stamped
+    ]
     body = "\n".join(steps)
     return f"""CREATE OR REPLACE FUNCTION troth.end_rows(whose uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE {SECURE} AS $$

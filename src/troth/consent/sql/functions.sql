@@ -139,7 +139,6 @@ BEGIN
     END IF;
     PERFORM troth.end_rows(whose);
     DELETE FROM troth.request_token WHERE subject = whose;
-    DELETE FROM troth.notice WHERE subject = whose;
     PERFORM troth.fold(whose);
     -- Whoever closes an account on the pages is its person; otherwise it is nobody who has a subject.
     PERFORM troth.record('account-closed',
