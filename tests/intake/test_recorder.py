@@ -212,6 +212,28 @@ def test_killed_connections_lose_and_double_nothing(owner: Connection[Any]) -> N
     assert len(found) == len(set(found)) == 1500
 
 
+def test_a_connection_that_never_answers_is_given_up_for_another(
+    owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "ANSWERED", 2.0)
+    monkeypatch.setattr(recorder, "PAUSES", (0.01, 0.05, 0.1))
+    real, silent = Store.write, iter((True,))
+
+    async def never(self: Store, *told: Any) -> None:
+        if next(silent, False):
+            await asyncio.Event().wait()
+        await real(self, *told)
+
+    monkeypatch.setattr(Store, "write", never)
+
+    async def scenario(each: Recorder) -> None:
+        each.record(an_access(url="/silent"))
+        await stored(each)
+
+    run(scenario)
+    assert len(rows(owner, "/silent")) == 1
+
+
 def test_stopping_stores_what_waits(owner: Connection[Any]) -> None:
     async def scenario(each: Recorder) -> None:
         for place in range(6000):

@@ -24,6 +24,8 @@ ROOM = 20_000
 BATCH = 2_000
 DECIDED = 1.0
 CLOSING = 5.0
+#: A connection that ended while it was opened may be waited for without end; after so long another one is tried.
+ANSWERED = 30.0
 PAUSES = (0.1, 0.5, 1, 2, 5, 5, 5, 10, 10, 20)
 #: The database is away, full, or too busy: the same batch may be taken in a moment.
 AWAY = (
@@ -168,16 +170,23 @@ class Recorder:
         kept = [event for event in judged if isinstance(event, Event)]
         refused = Counter(("refused", str(event)) for event in judged if isinstance(event, Refused))
         counted, self.counts = self.counts + refused, Counter()
+        try:
+            async with asyncio.timeout(ANSWERED):
+                await self._write(kept, decisions, counted)
+        except BaseException as error:
+            self.counts += counted - refused
+            if isinstance(error, TimeoutError) and self.pool is not None:
+                self.pool.terminate()
+                self.pool = None
+            raise
+
+    async def _write(self, kept: Sequence[Event], decisions: Decisions, counted: Counter[tuple[str, str]]) -> None:
         if self.pool is None:
             self.pool = await open_pool()
-        try:
-            async with self.pool.acquire() as connection, connection.transaction():
-                await self.store.write(connection, kept, decisions)
-                for (outcome, reason), many in counted.items():
-                    await count(connection, outcome, reason, many)
-        except BaseException:
-            self.counts += counted - refused
-            raise
+        async with self.pool.acquire() as connection, connection.transaction():
+            await self.store.write(connection, kept, decisions)
+            for (outcome, reason), many in counted.items():
+                await count(connection, outcome, reason, many)
 
     async def _decide(self) -> Decisions:
         if self.decisions is None or time.monotonic() - self.decided > DECIDED:
