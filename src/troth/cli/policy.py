@@ -9,6 +9,7 @@ import click
 
 from troth.cli.options import data_option, form_option
 from troth.cli.reading import compare_command, coverage, explain_command, fmt, meant, show
+from troth.cli.simulate import simulate
 from troth.cli.standards import export
 from troth.database import connect, published, requests
 from troth.database.apply import not_yet
@@ -24,7 +25,7 @@ def policy() -> None:
     """Check, plan and apply the policy; find where the database differs from it."""
 
 
-for command in (export, fmt, explain_command, compare_command, coverage, show):
+for command in (export, fmt, explain_command, compare_command, coverage, show, simulate):
     policy.add_command(command)
 
 

@@ -15,15 +15,16 @@ def hours(days: int) -> str:
     return f"interval '{days * 24} hours'"
 
 
-def alive(retention: Retention) -> str:
-    """Return whether some use of a row still lasts."""
+def alive(retention: Retention, consenting: str = "") -> str:
+    """Return whether some use of a row still lasts; `consenting` says otherwise than by the stamp who consents."""
     parts = []
     if retention.days is not None:
         parts.append(f"at > statement_timestamp() - {hours(retention.days)}")
     if retention.after_end is not None:
         parts.append(f"ended_at IS NULL OR ended_at > statement_timestamp() - {hours(retention.after_end)}")
     if retention.consented:
-        parts.append(f"ended_at IS NULL AND uses & {_bits(retention.consented)} <> 0")
+        stamped = consenting or f"uses & {_bits(retention.consented)} <> 0"
+        parts.append(f"ended_at IS NULL AND {stamped}")
     return " OR ".join(f"({part})" for part in parts) or "false"
 
 
