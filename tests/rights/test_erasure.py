@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
+from tests.browsing import Browser, subject
 from tests.conftest import Person, make
 from tests.rights.asking import asked, at_once, erased, exported, held, part, plant, previewed
 from troth.database import connect
@@ -163,6 +164,22 @@ def test_an_account_ends_once(planted: dict[str, Person], owner: Connection[Any]
     told = previewed(owner, planted["alice"].subject)
     assert set(at_once(told).values()) == {0}
     assert told["person"]["stays"] == 1
+
+
+def test_real_sessions_go_too_signed_in_and_on_the_way_in(browser: Browser, owner: Connection[Any]) -> None:
+    alice = browser.sign_up(owner, "alice@harbor.example")
+    halfway, bob = Browser(), Browser()
+    halfway.begin("alice-too@harbor.example")
+    bob.sign_up(owner, "bob@harbor.example", "Bob")
+    before = numbers(owner)["django_session"]
+    told = previewed(owner, "Alice@harbor.example")
+    assert told["django_session"]["at_once"] == len(part(exported(owner, alice), "django_session").rows) == 1
+    erased(owner, alice)
+    # Who has not agreed yet is on the way in: the session holds a login under way.
+    assert at_once(erased(owner, subject(owner, "alice-too@harbor.example")))["django_session"] == 1
+    assert numbers(owner)["django_session"] == before - 2
+    assert [each.get("/me").status_code for each in (browser, halfway, bob)] == [303, 303, 200]
+    assert browser.sign_in("alice@harbor.example").status_code == 200
 
 
 def test_who_never_agreed_is_forgotten_entirely(owner: Connection[Any], cast: dict[str, Person]) -> None:

@@ -16,6 +16,7 @@ from tests.rights.asking import account, asked, exported, held, part, plant, pla
 from troth.database import connect, place, statements
 from troth.database.catalog import load
 from troth.database.errors import RequestRefusal
+from troth.database.keeper import Keeper
 from troth.ledger import queries
 from troth.rights import exporting, keeping, persons
 
@@ -141,6 +142,9 @@ def test_the_file_is_for_one_pair_of_eyes_and_does_not_stay(cast: dict[str, Pers
     assert (stat.S_IMODE(file.stat().st_mode), stat.S_IMODE(folder.stat().st_mode)) == (0o600, 0o700)
     os.utime(file, (0, 0))
     exported(owner, cast["bob"])
+    assert not file.exists()
+    file = folder / keeping.export(owner, asked(cast["alice"]))["file"]
+    keeping.taught(Keeper(place.current()))
     assert not file.exists()
 
 

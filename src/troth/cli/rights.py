@@ -42,6 +42,8 @@ def export(person: str, form: str, output: Path | None, reason: str) -> None:
     """
     if form == "csv" and output is None and sys.stdout.isatty():
         raise click.UsageError("a zip is nothing for a terminal; name a file with --output")
+    if output is not None and not output.absolute().parent.is_dir():
+        raise click.UsageError(f"there is no folder for `{output}`")
     answer = _ask("rights.export", person, reason)
     file = place.current().data / "exports" / answer["file"]
     try:

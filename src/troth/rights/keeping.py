@@ -38,7 +38,8 @@ type Told = dict[str, Any]
 
 
 def taught(keeper: Keeper) -> Keeper:
-    """Return the keeper, who can now be asked about persons too."""
+    """Return the keeper, who can now be asked about persons too. What a killed one left of exports is removed."""
+    _forget_left(keeper.where.data / FOLDER, 0)
     keeper.kinds = {**keeper.kinds, **KINDS}
     return keeper
 
@@ -123,14 +124,18 @@ def _new_file() -> Path:
     folder = place.current().data / FOLDER
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        for left in folder.iterdir():
-            with suppress(FileNotFoundError):
-                if left.stat().st_mtime < time.time() - FORGOTTEN:
-                    left.unlink()
+        _forget_left(folder, FORGOTTEN)
     except OSError as error:
         sentence = f"the folder `{folder}` cannot be used: {error.strerror}"
         raise RequestRefusal(sentence, advice="make room, or give it back to troth's user") from error
     return folder / f"{uuid.uuid4()}.json"
+
+
+def _forget_left(folder: Path, seconds: float) -> None:
+    for left in folder.glob("*.json"):
+        with suppress(FileNotFoundError):
+            if left.stat().st_mtime <= time.time() - seconds:
+                left.unlink()
 
 
 def _answer(person: Person, fates: list[Fate], entry: int) -> Told:
