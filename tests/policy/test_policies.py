@@ -23,9 +23,11 @@ from troth.database.catalog import load
 from troth.database.drift import drift
 from troth.database.keeper import Keeper
 from troth.policy import parse
+from troth.policy.covering import covered
 from troth.policy.meaning import Audience, Occasion, Policy, Precision, Storage, Verb
 from troth.policy.plan import plan
 from troth.policy.planned import Plan
+from troth.policy.viewing import narrowed
 
 __all__ = ["browser"]
 
@@ -341,6 +343,75 @@ def test_the_shop_takes_a_page_and_a_time_and_nothing_of_who_only_looks_in(house
     for more in ({"ip": "192.0.2.77"}, {"ip": "192.0.2.0/24"}, {"browser": "Firefox 140"}, {"referrer": "/"}):
         assert not taken(alice.subject, url="/bowls", **more)
     assert not taken(VISITOR, url="/bowls")
+
+
+def signed_up(columns: str, *values: str) -> uuid.UUID | None:
+    """Return somebody new whom the door stored with such columns, or None where the database refused."""
+    subject = uuid.uuid4()
+    names, marks = "".join(f", {name}" for name in columns.split()), ", %s" * len(values)
+    try:
+        with connect.acting("door") as door:
+            door.execute("SELECT troth.claim(%s)", (subject,))
+            door.execute("INSERT INTO troth.subject (subject, kind) VALUES (%s, 'person')", (subject,))
+            door.execute(f"INSERT INTO troth.person (subject{names}) VALUES (%s{marks})".encode(), (subject, *values))
+    except psycopg.errors.InsufficientPrivilege:
+        return None
+    return subject
+
+
+@under("shop-newsletter")
+def test_the_shop_cannot_store_a_name_even_where_somebody_granted_the_column(house: House) -> None:
+    assert signed_up("email", "ann@harbor.example")
+    assert signed_up("email name", "bob@harbor.example", "Bob") is None
+    house.owner.execute("GRANT INSERT (name) ON troth.person TO troth_door")
+    try:
+        assert signed_up("email name", "bob@harbor.example", "Bob") is None
+        house.owner.execute("ALTER POLICY door_insert ON troth.person WITH CHECK (true)")
+        assert signed_up("email name", "bob@harbor.example", "Bob")  # both walls are down: so they were what stood
+        assert drift(house.owner).lines() != []
+    finally:
+        house.owner.execute("REVOKE INSERT (name) ON troth.person FROM troth_door")
+        house.owner.execute(f"ALTER POLICY door_insert ON troth.person WITH CHECK ({check(house)})".encode())
+        house.owner.execute("DELETE FROM troth.person WHERE name IS NOT NULL")
+    assert signed_up("email", "eve@harbor.example")
+
+
+def check(house: House) -> str:
+    return covered(house.ruled.plan, load().table("person"))
+
+
+@under("shop-newsletter")
+def test_the_shop_cannot_change_to_a_name_what_it_may_change_to_an_address(house: House) -> None:
+    ann = signed_up("email", "ann@harbor.example")
+    with connect.acting("door") as door:
+        assert door.execute("UPDATE troth.person SET email = 'a@b.example' WHERE subject = %s", (ann,)).rowcount == 1
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), connect.acting("door") as door:
+        door.execute("UPDATE troth.person SET name = 'Ann' WHERE subject = %s", (ann,))
+    house.owner.execute("GRANT UPDATE (name) ON troth.person TO troth_door")
+    try:
+        with connect.acting("door") as door:
+            door.execute("UPDATE troth.person SET name = 'Ann' WHERE subject = %s", (ann,))
+        assert drift(house.owner).lines() != []
+    finally:
+        house.owner.execute("REVOKE UPDATE (name) ON troth.person FROM troth_door")
+        house.owner.execute("UPDATE troth.person SET name = NULL")
+
+
+@under("shop-newsletter")
+def test_what_the_shop_does_not_show_is_empty_and_not_asked_for(house: House) -> None:
+    mary = make(house.owner, "Mary")
+    assert taken(mary.subject, url="/bowls")
+    written = {"person": "SELECT email, name FROM troth.person", "device": "SELECT count(*) FROM troth.device"}
+    written |= {"access": "SELECT url, host(ip), day = current_date FROM troth.access"}
+    expected = {"person": ("mary@harbor.example", None), "device": (0,), "access": ("/bowls", None, True)}
+    for table, statement in written.items():
+        with connect.acting("self", token=mary.token) as mine:
+            assert mine.execute(narrowed(statement, house.ruled.plan, load()).encode()).fetchone() == expected[table]
+        with (
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+            connect.acting("self", token=mary.token) as mine,
+        ):
+            mine.execute(statement.encode())  # as it is written, it asks for more than is shown
 
 
 @under("shop-newsletter")

@@ -15,9 +15,11 @@ from psycopg_pool import AsyncConnectionPool
 from troth.api.refusals import Refusal
 from troth.database import connect, published
 from troth.database.statements import load
+from troth.database.viewing import shown
 from troth.policy import explain
 
-SQL = {name: text.encode() for name, text in load("troth.api").items()}
+WRITTEN = load("troth.api")
+SQL = {name: text.encode() for name, text in WRITTEN.items()}
 COOKIE = "__Host-viewer"
 LONGEST_BODY = 64 * 1024
 Scope = MutableMapping[str, Any]
@@ -98,11 +100,11 @@ class Lean:
     async def me(self, scope: Scope, _receive: Receive) -> Any:  # noqa: ANN401 - JSON
         """Return what is held about the viewer; `?before=` pages through accesses."""
         token = await self._viewer(scope)
-        before = moment(scope)
+        before, asked = moment(scope), await asyncio.to_thread(shown_now)
         async with self._bound(token) as connection, connection.cursor(row_factory=dict_row) as cursor:
             held: dict[str, Any] = {}
-            for name in ("profile", "accesses", "agreements", "choices"):
-                await cursor.execute(SQL[name], {"before": before} if name == "accesses" else None)
+            for name, statement in asked.items():
+                await cursor.execute(statement, {"before": before} if name == "accesses" else None)
                 held[name] = await cursor.fetchall()
         held["profile"] = held["profile"][0] if held["profile"] else None
         return held
@@ -156,6 +158,11 @@ class Lean:
         if self.pool is None:
             raise Refusal("unavailable")
         return self.pool.connection()
+
+
+def shown_now() -> dict[str, bytes]:
+    """Return what asks for everything that the policy in force shows a person, by name."""
+    return {name: shown(WRITTEN[name]) for name in ("profile", "accesses", "agreements", "choices")}
 
 
 async def answer(send: Send, status: int, body: Any, *, head: bool = False, allowed: str = "") -> None:  # noqa: ANN401

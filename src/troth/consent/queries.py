@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 
 from troth.database import connect, published
 from troth.database.statements import load
+from troth.database.viewing import shown
 from troth.policy.explain import purpose_sentence, purpose_uses
 from troth.policy.meaning import Basis
 
@@ -91,13 +92,13 @@ def agreements(token: str) -> list[Agreement]:
         connect.acting("self", token=token) as connection,
         connection.cursor(row_factory=class_row(Agreement)) as cursor,
     ):
-        return cursor.execute(SQL["agreements"].encode()).fetchall()
+        return cursor.execute(shown(SQL["agreements"])).fetchall()
 
 
 def choices(token: str) -> list[Choice]:
     """Return the viewer's choices, the newest first."""
     with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Choice)) as cursor:
-        return cursor.execute(SQL["choices"].encode()).fetchall()
+        return cursor.execute(shown(SQL["choices"])).fetchall()
 
 
 def purposes(token: str, language: str = "en") -> list[PurposeState]:
@@ -105,7 +106,7 @@ def purposes(token: str, language: str = "en") -> list[PurposeState]:
     now = published.current()
     with connect.acting("self", token=token) as connection:
         inside = dict(connection.execute(SQL["units"].encode()).fetchall())
-        rows = {table: _count(connection.execute(SQL[f"count_{table}"].encode()).fetchone()) for table in TABLES}
+        rows = {table: _count(connection.execute(shown(SQL[f"count_{table}"])).fetchone()) for table in TABLES}
     read: dict[str, set[str]] = {}
     for reading in now.plan.readings:
         read.setdefault(reading.purpose, set()).add(reading.table)

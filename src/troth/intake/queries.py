@@ -7,6 +7,7 @@ from psycopg.rows import class_row
 
 from troth.database import connect
 from troth.database.statements import load
+from troth.database.viewing import shown
 
 SQL = load("troth.intake")
 PAGE = 50
@@ -44,13 +45,13 @@ def accesses(
     """Return the viewer's accesses, the newest first."""
     told = {"before": before, "day": day, "path": path, "limit": limit}
     with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Seen)) as cursor:
-        return cursor.execute(SQL["accesses"].encode(), told).fetchall()
+        return cursor.execute(shown(SQL["accesses"]), told).fetchall()
 
 
 def by_day(token: str) -> list[tuple[date, int]]:
     """Return how many accesses of the viewer there were on each of the last thirty days that had any."""
     with connect.acting("self", token=token) as connection:
-        return [(day, many) for day, many in connection.execute(SQL["by_day"].encode()).fetchall()]
+        return [(day, many) for day, many in connection.execute(shown(SQL["by_day"])).fetchall()]
 
 
 def counts() -> list[Count]:

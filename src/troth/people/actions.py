@@ -44,15 +44,20 @@ LONGEST_NAME = 200
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-def sign_up(account: Account, *, name: str) -> Account:
-    """Save a new account with its subject and person; agreeing comes after. Runs on the role `door`."""
+def sign_up(account: Account, *, name: str | None) -> Account:
+    """Save a new account with its subject and person; agreeing comes after. Runs on the role `door`.
+
+    None for the name where the policy does not collect one: the database would refuse it.
+    """
     account.subject = uuid.uuid4()
+    person: dict[str, uuid.UUID | str] = {"subject": account.subject, "email": account.email}
     with transaction.atomic(), door.cursor() as cursor:
         cursor.execute(SQL["claim"], {"subject": account.subject})
         cursor.execute(SQL["add_subject"], {"subject": account.subject})
-        cursor.execute(
-            SQL["add_person"], {"subject": account.subject, "email": account.email, "name": clean_name(name)}
-        )
+        if name is None:
+            cursor.execute(SQL["add_person"], person)
+        else:
+            cursor.execute(SQL["add_named_person"], person | {"name": clean_name(name)})
         account.save()
         _record(cursor, "signed-up", account.subject)
     return account

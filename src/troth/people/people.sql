@@ -5,6 +5,9 @@ SELECT troth.claim(%(subject)s)
 INSERT INTO troth.subject (subject, kind) VALUES (%(subject)s, 'person')
 
 -- name: add_person
+INSERT INTO troth.person (subject, email) VALUES (%(subject)s, %(email)s)
+
+-- name: add_named_person
 INSERT INTO troth.person (subject, email, name) VALUES (%(subject)s, %(email)s, %(name)s)
 
 -- name: record

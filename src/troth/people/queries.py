@@ -6,8 +6,10 @@ from datetime import datetime
 
 from psycopg.rows import class_row
 
-from troth.database import connect
+from troth.database import connect, published
 from troth.database.statements import load
+from troth.database.viewing import shown
+from troth.policy.meaning import Occasion
 
 SQL = load("troth.people")
 
@@ -33,13 +35,19 @@ class Device:
     at: datetime
 
 
+def asked_on_sign_up() -> frozenset[str]:
+    """Return the categories that the policy in force collects on sign-up: nothing else is asked for, or taken."""
+    collections = published.current().policy.collections
+    return frozenset(c for each in collections if each.occasion is Occasion.SIGN_UP for c in each.categories)
+
+
 def profile(token: str) -> Profile | None:
     """Return the viewer's profile, or None when the token opens nothing."""
     with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Profile)) as cursor:
-        return cursor.execute(SQL["profile"].encode()).fetchone()
+        return cursor.execute(shown(SQL["profile"])).fetchone()
 
 
 def devices(token: str) -> list[Device]:
     """Return the viewer's devices, the newest first."""
     with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Device)) as cursor:
-        return cursor.execute(SQL["devices"].encode()).fetchall()
+        return cursor.execute(shown(SQL["devices"])).fetchall()

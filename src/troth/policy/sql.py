@@ -4,15 +4,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from troth.policy import lasting
+from troth.policy import covering, lasting
 from troth.policy.catalog import Catalog, Function, Table
-from troth.policy.catalog import Rows as Reach
 from troth.policy.counting import columns_read, counters, view_query
 from troth.policy.facts import Fact, Kind, fingerprint
 from troth.policy.lasting import hours
-from troth.policy.meaning import Occasion, Precision, Window, WindowKind
+from troth.policy.meaning import Window, WindowKind
 from troth.policy.planned import Plan, Rows
-from troth.policy.routines import NOBODY, routines
+from troth.policy.routines import routines
 
 LOGINS = ("door", "self", "steward", "intake")
 TWINS = ("stamper", "recorder", "usher", "counter")
@@ -271,27 +270,9 @@ def _within(window: Window) -> str:
 
 def _static_rules(plan: Plan, table: Table, target: Target) -> Iterator[Fact]:
     for access in table.accesses:
-        for privilege, _ in access.privileges:
-            predicate = _reached(access.rows, plan, table)
-            check = predicate if privilege in ("insert", "update") else ""
-            yield _rule(
-                table.name,
-                target,
-                access.role,
-                privilege,
-                using="" if privilege == "insert" else predicate,
-                check=check,
-            )
-
-
-def _reached(rows: Reach, plan: Plan, table: Table) -> str:
-    match rows:
-        case Reach.ALL:
-            return "true"
-        case Reach.OWN:
-            return "subject = troth.viewer()"
-        case Reach.COLLECTED:
-            return _covered(plan, table)
+        for privilege, columns in covering.privileges(plan, table, access):
+            using, check = covering.reached(plan, table, access.rows, privilege, columns)
+            yield _rule(table.name, target, access.role, privilege, using=using, check=check)
 
 
 def _rule(table: str, target: Target, part: str, command: str, *, using: str = "", check: str = "") -> Fact:
@@ -307,32 +288,6 @@ def _rule(table: str, target: Target, part: str, command: str, *, using: str = "
         unmake=f"DROP POLICY {quoted(name)} ON {on}",
         locks=f"troth.{table}",
     )
-
-
-def _covered(plan: Plan, table: Table) -> str:
-    """Return what an insert must satisfy: only columns that are collected on that occasion, as coarse as is said."""
-    branches = []
-    for occasion in table.occasions:
-        kept = plan.kept_on(occasion, table.name)
-        if kept:
-            who = "=" if occasion is Occasion.VISIT else "<>"
-            parts = [f"subject {who} {NOBODY}::uuid", *_reduced(table, kept), *lasting.new_enough(plan, table)]
-            branches.append("(" + " AND ".join(parts) + ")")
-    return " OR ".join(branches) or "false"
-
-
-def _reduced(table: Table, kept: Mapping[str, Precision]) -> Iterator[str]:
-    for column in table.columns:
-        if column.category is None or column.generated:
-            continue
-        name = quoted(column.name)
-        match kept.get(column.name):
-            case None if column.name not in table.key:
-                yield f"{name} IS NULL"
-            case None | Precision.AS_IS:
-                pass
-            case precision:
-                yield lasting.holds(name, precision)
 
 
 # Views
@@ -385,14 +340,11 @@ def _grants(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
         yield from _columns(own.table, (own.column,), target.role("self"), own.privilege.upper())
     for table in catalog:
         for access in table.accesses:
-            for privilege, columns in access.privileges:
+            for privilege, columns in covering.privileges(plan, table, access):
                 yield from _columns(table.name, columns, target.role(access.role), privilege.upper())
         if table.stamped:
             coarse = {each.column for each in lasting.coarsened(plan, table.name)}
             yield from _stamper(table, coarse, target.role("stamper"))
-    for collected in plan.collected:
-        if any(a.rows is Reach.COLLECTED for a in catalog.table(collected.table).accesses):
-            yield from _columns(collected.table, (collected.column,), target.role("intake"), "INSERT")
 
 
 def _stamper(table: Table, coarse: Collection[str], role: str) -> Iterator[Fact]:

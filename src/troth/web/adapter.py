@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from troth.database import published
-from troth.people import actions
+from troth.people import actions, queries
 from troth.people.actions import Account
 from troth.web.stages import begin
 
@@ -34,6 +34,10 @@ class Adapter(DefaultAccountAdapter):
     def get_login_stages(self) -> list[str]:
         """Put the agreement first, so that not even a mail is sent before it."""
         return ["troth.web.stages.AgreementStage", *super().get_login_stages()]
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Refuse everybody where the policy does not collect what signing in cannot do without."""
+        return queries.asked_on_sign_up() >= {"person.email", "person.password"} and super().is_open_for_signup(request)
 
     def pre_login(self, request: HttpRequest, user: Any, **told: Any) -> HttpResponse | None:  # noqa: ANN401
         """Note where the way in begins."""
@@ -57,7 +61,7 @@ class Adapter(DefaultAccountAdapter):
         account = cast("Account", super().save_user(request, user, form, commit=False))
         first = bool(request.session.pop("first_link", None))
         account.is_operator = first and not Account.objects.filter(is_operator=True).exists()
-        return actions.sign_up(account, name=form.cleaned_data["name"]) if commit else account
+        return actions.sign_up(account, name=form.cleaned_data.get("name")) if commit else account
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """Return the address that the front door took, which believes listed proxies only."""

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from troth.database import published
 from troth.people.actions import LONGEST_NAME, clean_name
 from troth.people.errors import NameRefusal
+from troth.people.queries import asked_on_sign_up
 from troth.policy.explain import field_sentence
 from troth.policy.meaning import Occasion
 
@@ -39,13 +40,11 @@ class SignUp(SignupForm):
         name = NameField(
             label=_("Name"), max_length=LONGEST_NAME, widget=forms.TextInput({"autocomplete": "name", "dir": "auto"})
         )
-        self.fields: dict[str, forms.Field] = {
-            "email": self.fields["email"],
-            "name": name,
-            "password1": self.fields["password1"],
-        }
-        policy = published.current().policy
-        for field, category in FIELDS.items():
+        known = {"email": self.fields["email"], "name": name, "password1": self.fields["password1"]}
+        asked, policy = asked_on_sign_up(), published.current().policy
+        self.fields: dict[str, forms.Field] = {each: known[each] for each in FIELDS if FIELDS[each] in asked}
+        for field in self.fields:
+            category = FIELDS[field]
             self.fields[field].help_text = field_sentence(policy, category, Occasion.SIGN_UP, get_language() or "en")
             self.fields[field].widget.attrs.pop("placeholder", None)
         self.fields["email"].label = _("E-mail address")

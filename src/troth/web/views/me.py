@@ -12,6 +12,7 @@ from troth.consent import actions as consent
 from troth.consent import queries as consents
 from troth.consent.errors import ConsentRefusal
 from troth.database import connect
+from troth.database.viewing import may_correct
 from troth.intake import queries as intake
 from troth.ledger import queries as ledger
 from troth.people import actions as people
@@ -32,6 +33,7 @@ def me(request: HttpRequest) -> HttpResponse:
     with connect.acting("self", token=token) as connection:
         events = ledger.about(connection, request.user.subject, limit=20)  # type: ignore[union-attr]
     context = {
+        "correctable": may_correct("person", "name"),
         "profile": queries.profile(token),
         "events": events,
         "purposes": consents.purposes(token),
@@ -47,6 +49,8 @@ def me(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def name(request: HttpRequest) -> HttpResponse:
     """Correct one's name."""
+    if not may_correct("person", "name"):
+        raise Http404
     token = request.viewer  # type: ignore[attr-defined]
     profile = queries.profile(token)
     form = Name(request.POST or None, initial={"name": profile.name if profile else ""})

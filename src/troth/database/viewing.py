@@ -1,0 +1,25 @@
+"""A viewer's statements as the policy in force lets them run."""
+
+from troth.database import published
+from troth.database.catalog import load as load_catalog
+from troth.policy.viewing import narrowed
+
+_held: dict[tuple[str, str], bytes] = {}
+#: Statements of a few versions; a version in force changes seldom.
+MOST_HELD = 200
+
+
+def shown(statement: str) -> bytes:
+    """Return a statement of the role `self` that asks only for what the policy shows the person; the rest is empty."""
+    now = published.current()
+    key = (now.digest, statement)
+    if key not in _held:
+        if len(_held) >= MOST_HELD:
+            _held.clear()
+        _held[key] = narrowed(statement, now.plan, load_catalog()).encode()
+    return _held[key]
+
+
+def may_correct(table: str, column: str) -> bool:
+    """Return whether the policy lets people correct a column of theirs."""
+    return any((o.table, o.column, o.privilege) == (table, column, "update") for o in published.current().plan.own)

@@ -1,0 +1,61 @@
+"""What may come in: which columns a built-in role may write, and what the rows must satisfy, by the collections."""
+
+from collections.abc import Collection, Iterator, Mapping
+
+from troth.policy import lasting
+from troth.policy.catalog import Access, Rows, Table
+from troth.policy.meaning import Occasion, Precision
+from troth.policy.planned import Plan
+from troth.policy.routines import NOBODY
+
+
+def privileges(plan: Plan, table: Table, access: Access) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each privilege of a role with its columns (none: the whole table), less what no clause collects."""
+    if access.rows is not Rows.COLLECTED:
+        yield from access.privileges
+        return
+    kept = {collected.column for collected in plan.collected if collected.table == table.name}
+    for privilege, told in access.privileges:
+        columns = [name for name in told if name in kept or name in table.key or table.column(name).category is None]
+        more = sorted(kept.difference(told)) if privilege == "insert" else ()
+        if columns or more:
+            yield privilege, (*columns, *more)
+
+
+def reached(plan: Plan, table: Table, rows: Rows, privilege: str, columns: Collection[str]) -> tuple[str, str]:
+    """Return USING and WITH CHECK of a privilege on columns; empty where the command has no such part."""
+    match rows, privilege:
+        case Rows.COLLECTED, "insert":
+            using, check = "", covered(plan, table)
+        case Rows.COLLECTED, "update":
+            # What else the row holds was collected when it came in, perhaps under an earlier version.
+            using, check = "true", covered(plan, table, only=columns)
+        case _:
+            using = check = "subject = troth.viewer()" if rows is Rows.OWN else "true"
+    return "" if privilege == "insert" else using, check if privilege in ("insert", "update") else ""
+
+
+def covered(plan: Plan, table: Table, only: Collection[str] | None = None) -> str:
+    """Return what a row must satisfy: only columns that are collected on its occasion, as coarse as is said."""
+    branches = []
+    for occasion in table.occasions:
+        kept = plan.kept_on(occasion, table.name)
+        if kept:
+            who = "=" if occasion is Occasion.VISIT else "<>"
+            parts = [f"subject {who} {NOBODY}::uuid", *_reduced(table, kept, only), *lasting.new_enough(plan, table)]
+            branches.append("(" + " AND ".join(parts) + ")")
+    return " OR ".join(branches) or "false"
+
+
+def _reduced(table: Table, kept: Mapping[str, Precision], only: Collection[str] | None) -> Iterator[str]:
+    for column in table.columns:
+        if column.category is None or column.generated or (only is not None and column.name not in only):
+            continue
+        name = f'"{column.name}"'
+        match kept.get(column.name):
+            case None if column.name not in table.key:
+                yield f"{name} IS NULL"
+            case None | Precision.AS_IS:
+                pass
+            case precision:
+                yield lasting.holds(name, precision)
