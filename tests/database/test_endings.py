@@ -27,7 +27,7 @@ def with_extra(number: int) -> str:
     text = as_before(number).replace(
         "# What is collected", 'purpose extra "try something" by consent [P3]\n\n# What is collected'
     )
-    here = "    for personalise while consented\ncollect agreement"
+    here = "    for personalise while consented\ncollect device.model"
     assert here in text
     return text.replace(here, here.replace("\ncollect", "\n    for extra while consented\ncollect"))
 

@@ -17,6 +17,7 @@ from tests.conftest import POLICY, TERMS, Person, count, visit
 from troth.cli.policy import policy
 from troth.database import apply, connect, place
 from troth.database.drift import drift
+from troth.policy.compare import Comparison, Verdict
 
 FIRST = POLICY.read_text(encoding="utf-8")
 
@@ -144,8 +145,8 @@ def test_a_purpose_that_goes_takes_its_role_and_schema_along(cast: dict[str, Per
         2,
         ("# What is collected", 'purpose extra "try something" by consent [P3]\n\n# What is collected'),
         (
-            "    for personalise while consented\ncollect agreement",
-            "    for personalise while consented\n    for extra while consented\ncollect agreement",
+            "    for personalise while consented\ncollect device.model",
+            "    for personalise while consented\n    for extra while consented\ncollect device.model",
         ),
     )
     apply.apply(owner, extra, TERMS)
@@ -231,3 +232,43 @@ def test_sweeping_removes_what_is_older_than_every_window_and_nothing_else(
         steward.execute("SELECT troth.sweep()")
     left = dict(owner.execute("SELECT subject, count(*) FROM troth.access GROUP BY subject").fetchall())
     assert left == {cast["alice"].subject: 2, cast["charlie"].subject: 2, cast["dana"].subject: 3}
+
+
+REDUCED = ("let people correct person.name within assigned permissions [P22]\n", "")
+
+
+def test_a_significant_change_needs_agreement_again_though_no_purpose_widened(
+    cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    """P38: what people can do is in the rule of the version that they agreed to."""
+    outcome = apply.apply(owner, version(2, REDUCED), TERMS)
+    assert (outcome.widened, outcome.verdict) == ((), Verdict.AGREE_AGAIN)
+    with connect.acting("door") as door:
+        assert door.execute("SELECT agreed FROM troth.standing(%s)", (cast["bob"].subject,)).fetchone() == (False,)
+    with connect.acting("self", token=cast["alice"].token) as mine:
+        assert mine.execute("SELECT troth.viewer()").fetchone() == (None,)
+
+
+def test_without_the_comparison_a_significant_change_would_bind_silently(
+    cast: dict[str, Person], owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "compare", lambda _old, _new: Comparison((), Verdict.EDITORIAL, (), ()))
+    with pytest.raises(AssertionError):
+        test_a_significant_change_needs_agreement_again_though_no_purpose_widened(cast, owner)
+
+
+def test_another_owner_changes_nobodys_standing(cast: dict[str, Person], owner: Connection[Any]) -> None:
+    """P40: the agreement goes on, no notice is owed, and every purpose sees whom it saw."""
+    outcome = apply.apply(owner, version(2, ("Harbor Software, Inc.", "Bay Software, Inc.")), TERMS)
+    assert (outcome.widened, outcome.verdict) == ((), Verdict.EDITORIAL)
+    assert count("understand", SEEN) == 4
+    with connect.acting("self", token=cast["alice"].token) as mine:
+        assert mine.execute("SELECT troth.viewer()").fetchone() == (cast["alice"].subject,)
+
+
+def test_an_owner_that_counted_as_a_change_would_be_noticed(
+    cast: dict[str, Person], owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "widened", lambda _old, _new: frozenset({"understand"}))
+    with pytest.raises(AssertionError):
+        test_another_owner_changes_nobodys_standing(cast, owner)

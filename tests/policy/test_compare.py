@@ -10,6 +10,7 @@ from troth.database.catalog import load
 from troth.policy import parse
 from troth.policy.compare import Comparison, Direction, Verdict, compare
 from troth.policy.differences import Differing
+from troth.policy.errors import PolicyErrors
 from troth.policy.meaning import Change, Policy
 from troth.policy.orders import Kind
 from troth.policy.plan import plan, widened
@@ -270,7 +271,7 @@ def edited(choices: list[str]) -> str:
 def sound(text: str) -> bool:
     try:
         read(text)
-    except parse.PolicyErrors:
+    except PolicyErrors:
         return False
     return True
 
@@ -337,6 +338,6 @@ def test_whatever_a_plan_newly_lets_somebody_see_is_a_wider_difference(one: str,
 def test_a_comparison_that_orders_nothing_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     from troth.policy import orders
 
-    monkeypatch.setitem(orders.ORDERS, Kind.USE, lambda _these, _those: True)  # type: ignore[index]
+    monkeypatch.setitem(orders.ORDERS, Kind.USE, lambda _these, _those: True)
     with pytest.raises(AssertionError):
         test_each_change_has_its_direction_and_its_verdict("a longer window")

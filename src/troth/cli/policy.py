@@ -14,6 +14,7 @@ from troth.cli.standards import export
 from troth.database import connect, published, requests
 from troth.database.apply import not_yet
 from troth.database.drift import drift as find_drift
+from troth.policy.compare import Verdict
 from troth.policy.meaning import Policy
 from troth.policy.planned import Plan
 
@@ -77,7 +78,10 @@ def apply(file: Path, terms_file: Path | None) -> None:
     terms = terms_file.read_text(encoding="utf-8") if terms_file else published.current("steward").terms
     answer = requests.ask("policy.apply", {"source": file.read_text(encoding="utf-8"), "terms": terms})
     opened = f"; people agree again before these resume: {', '.join(answer['widened'])}" if answer["widened"] else ""
-    click.echo(f"version {answer['version']} is in force, {answer['changed']} facts changed{opened}")
+    verdict = Verdict[answer["verdict"]].name.lower().replace("_", " ")
+    click.echo(
+        f"version {answer['version']} is in force, {answer['changed']} facts changed; verdict: {verdict}{opened}"
+    )
 
 
 @policy.command("drift")

@@ -15,6 +15,7 @@ from troth.database.errors import DatabaseRefusal
 from troth.database.observe import is_superuser, marked_objects, observe
 from troth.database.statements import load
 from troth.policy import parse
+from troth.policy.compare import Verdict, compare
 from troth.policy.facts import Difference, Fact, Kind, difference
 from troth.policy.meaning import Policy
 from troth.policy.plan import plan, widened
@@ -53,8 +54,25 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """What a switch carries out: the version, the purposes that open an edition, whether people must agree again."""
+
+    policy: Policy
+    source: str
+    terms: str
+    plan: Plan
+    fresh: bool
+    opened: frozenset[str]
+    floor: bool
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """What applying did: the version, whether it is new, the facts changed, the seconds it held locks, its tries."""
+    """What applying did: the version, whether it is new, the facts changed, the seconds it held locks, its tries.
+
+    `verdict` is what the change asks; EDITORIAL for the first version, and for the same one again.
+    """
 
     version: int
     fresh: bool
@@ -62,6 +80,7 @@ class Outcome:
     widened: tuple[str, ...]
     held: float
     tries: int
+    verdict: Verdict = Verdict.EDITORIAL
 
 
 def newest(connection: Connection[Any]) -> Version | None:
@@ -81,12 +100,16 @@ def apply(connection: Connection[Any], source: str, terms: str, *, name: str = "
     before = newest(connection)
     digest = sha256(terms.encode()).hexdigest()
     fresh = _is_fresh(before, policy, digest)
-    opened = frozenset(u.purpose for u in new.units)
+    opened, change = frozenset(u.purpose for u in new.units), None
     if before is not None:
-        opened = widened(plan(parse.read(before.source, "the policy in force"), load_catalog()), new)
+        old = parse.read(before.source, "the policy in force")
+        opened, change = widened(plan(old, load_catalog()), new), compare(old, policy)
+    # Who has not agreed to a significant change is nobody to the pages until they do (P38).
+    floor = bool(opened) or (change is not None and change.agree_again)
+    step = Step(policy, source, terms, new, fresh, opened, floor, change.verdict if change else Verdict.EDITORIAL)
     for tries in range(1, TRIES + 1):
         try:
-            return _switch(connection, policy, source, terms, new, fresh=fresh, opened=opened, tries=tries)
+            return _switch(connection, step, tries=tries)
         except (errors.LockNotAvailable, errors.DeadlockDetected):
             if tries >= PATIENCE:
                 _end_blocking_readers(connection)
@@ -117,52 +140,43 @@ def not_yet(day: date) -> bool:
     return day > datetime.now(UTC).date()
 
 
-def _switch(
-    connection: Connection[Any],
-    policy: Policy,
-    source: str,
-    terms: str,
-    new: Plan,
-    *,
-    fresh: bool,
-    opened: frozenset[str],
-    tries: int,
-) -> Outcome:
+def _switch(connection: Connection[Any], step: Step, *, tries: int) -> Outcome:
     catalog = load_catalog()
     with connection.transaction():
         connection.execute(_sql("lock_appliers"))
         connection.execute("SET LOCAL check_function_bodies = off")
-        if fresh:
-            _add_version(connection, policy, source, terms, floor=bool(opened))
-        _open_editions(connection, new, opened if fresh else frozenset())
+        if step.fresh:
+            _add_version(connection, step)
+        _open_editions(connection, step.plan, step.opened if step.fresh else frozenset())
         target = target_of(connection)
         started, changed = time.monotonic(), 0
         for _ in range(ROUNDS):
-            change = difference(desired(new, catalog, target), observe(connection, catalog))
+            change = difference(desired(step.plan, catalog, target), observe(connection, catalog))
             if not change:
                 break
             started = started if changed else _lock(connection, change)
             changed += len(change.missing) + len(change.surplus)
             _carry_out(connection, change)
             if any(fact.kind is Kind.ROLE for fact in change.missing):
-                _set_passwords(connection, target, new)
+                _set_passwords(connection, target, step.plan)
         else:
             _refuse(change)
         connection.execute(_sql("set_nobody"))
     held = time.monotonic() - started
-    return Outcome(policy.version, fresh, changed, tuple(sorted(opened)), held, tries)
+    return Outcome(step.policy.version, step.fresh, changed, tuple(sorted(step.opened)), held, tries, step.verdict)
 
 
-def _add_version(connection: Connection[Any], policy: Policy, source: str, terms: str, *, floor: bool) -> None:
+def _add_version(connection: Connection[Any], step: Step) -> None:
+    policy = step.policy
     told = {
         "version": policy.version,
         "name": policy.name,
         "digest": policy.digest,
-        "terms_digest": sha256(terms.encode()).hexdigest(),
-        "source": source,
-        "terms": terms,
+        "terms_digest": sha256(step.terms.encode()).hexdigest(),
+        "source": step.source,
+        "terms": step.terms,
         "effective_on": policy.effective,
-        "floor": floor,
+        "floor": step.floor,
     }
     connection.execute(_sql("add_version"), told)
 

@@ -143,7 +143,12 @@ class Keeper:
 
     def _apply(self, connection: Connection[Any], told: dict[str, Any]) -> dict[str, Any]:
         outcome = apply.apply(connection, told["source"], told["terms"])
-        return {"version": outcome.version, "changed": outcome.changed, "widened": list(outcome.widened)}
+        return {
+            "version": outcome.version,
+            "changed": outcome.changed,
+            "widened": list(outcome.widened),
+            "verdict": outcome.verdict.name,
+        }
 
     def _add(self, connection: Connection[Any], told: dict[str, Any]) -> dict[str, Any]:
         name, purpose = str(told["name"]), str(told["purpose"])

@@ -72,7 +72,8 @@ class Differing:
             filled["what"] = self.new.listed(self.new.category(each.about[place]) for each in deltas)
         now, before = (self._facts(speaking, delta, value) for speaking, value in self._sides(delta))
         template = self.new.words["deltas"][delta.kind][form]
-        return capital(template.format(now=now, before=before, **filled))
+        said = template.format(now=now, before=before, **filled)
+        return capital(said[:-1] if said.endswith("..") else said)
 
     def direction(self, delta: Delta) -> str:
         """Say where a difference goes."""

@@ -1,7 +1,7 @@
 """From a policy's meaning and the catalog to what the database must be: readings, row rules, retention, intake."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 
 from troth.policy.catalog import Catalog, Column, Table
@@ -41,8 +41,9 @@ REDUCIBLE = (Precision.AS_IS, Precision.NETWORK, Precision.HOUR, Precision.DAY)
 
 def plan(policy: Policy, catalog: Catalog) -> Plan:
     """Compile. Raises PlanError when the tables cannot do what the policy says."""
+    every = list(_uses(policy, catalog))
     for purpose in policy.purposes:
-        _refuse_spill(policy, catalog, purpose)
+        _refuse_spill(purpose, every)
     return Plan(
         policy=policy.name,
         version=policy.version,
@@ -108,28 +109,29 @@ def _holders(catalog: Catalog, collection: Collection) -> Iterator[tuple[Table, 
 
 def _uses(policy: Policy, catalog: Catalog, purpose: str | None = None) -> Iterator[tuple[Table, str, Collection, Use]]:
     for collection in policy.collections:
-        for (table, category), use in product(_holders(catalog, collection), collection.uses):
-            if purpose in (None, use.purpose):
-                yield table, category, collection, use
+        uses = [use for use in collection.uses if purpose in (None, use.purpose)]
+        for (table, category), use in product(_holders(catalog, collection) if uses else (), uses):
+            yield table, category, collection, use
 
 
-def _refuse_spill(policy: Policy, catalog: Catalog, purpose: Purpose) -> None:
+def _refuse_spill(purpose: Purpose, every: Sequence[tuple[Table, str, Collection, Use]]) -> None:
     """Refuse what a column's grant would show of rows of another occasion, for which no clause lets the purpose use it.
 
     A grant reaches every row that is stamped, whatever the occasion. Raises PlanError.
     """
-    mine = list(_uses(policy, catalog, purpose.name))
+    mine = [each for each in every if each[-1].purpose == purpose.name]
     visits = any(collection.occasion is Occasion.VISIT for _, _, collection, _ in mine)
     allowed: dict[tuple[str, str, Occasion], set[Precision]] = defaultdict(set)
     for table, category, collection, use in mine:
         allowed[table.name, category, collection.occasion].add(_at(table, category, use, collection.clause.name))
-    for table, category, stored, use in _uses(policy, catalog):
-        if stored.occasion is Occasion.VISIT and not visits:
+    granted = _granted(mine)
+    for table, category, stored, use in every:
+        if (table.name, category) not in granted or (stored.occasion is Occasion.VISIT and not visits):
             continue
         kept = _kept(_at(table, category, use, stored.clause.name))
-        for occasion, granted, clause in _granted(mine, table, category):
-            shown = kept if kept.within(granted) else granted
-            if not any(shown.within(known) for known in allowed[table.name, category, stored.occasion]):
+        for occasion, known, clause in granted[table.name, category]:
+            shown = kept if kept.within(known) else known
+            if not any(shown.within(each) for each in allowed[table.name, category, stored.occasion]):
                 raise PlanError(
                     "P-T03",
                     clause,
@@ -139,13 +141,15 @@ def _refuse_spill(policy: Policy, catalog: Catalog, purpose: Purpose) -> None:
 
 
 def _granted(
-    uses: Iterable[tuple[Table, str, Collection, Use]], table: Table, category: str
-) -> Iterator[tuple[Occasion, Precision, str]]:
-    """Yield what uses read of a category in rows of a table: when, how exactly, and by which clause."""
-    for where, what, collection, use in uses:
-        if (where.name, what) == (table.name, category) and use.precision is not Precision.COUNTED:
+    uses: Iterable[tuple[Table, str, Collection, Use]],
+) -> dict[tuple[str, str], list[tuple[Occasion, Precision, str]]]:
+    """Return, by table and category, what uses read of it: when, how exactly, and by which clause."""
+    found: dict[tuple[str, str], list[tuple[Occasion, Precision, str]]] = defaultdict(list)
+    for table, category, collection, use in uses:
+        if use.precision is not Precision.COUNTED:
             clause = collection.clause.name
-            yield collection.occasion, _at(table, category, use, clause), clause
+            found[table.name, category].append((collection.occasion, _at(table, category, use, clause), clause))
+    return found
 
 
 def _unit(policy: Policy, catalog: Catalog, purpose: Purpose) -> Unit:
