@@ -7,7 +7,7 @@ import pytest
 from psycopg import Connection
 
 from tests.conftest import POLICY, TERMS
-from troth.database import apply, connect, place
+from troth.database import apply, connect, observe, place
 from troth.database.drift import drift
 
 TRICKS = {
@@ -79,3 +79,12 @@ def test_what_shows_stops_an_apply_that_cannot_mend_it(owner: Connection[Any]) -
     owner.execute(TRICKS["precision computed otherwise"].encode())
     with pytest.raises(apply.ApplyRefusal, match="no room declares"):
         apply.apply(owner, POLICY.read_text(encoding="utf-8"), TERMS)
+
+
+def test_a_look_for_copies_that_was_taken_away_is_noticed(
+    owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P29: what would carry rows elsewhere is looked for, and here no longer is."""
+    monkeypatch.setattr(observe, "_strangers", lambda _connection: iter(()))
+    with pytest.raises(AssertionError):
+        test_what_an_owner_was_talked_into_shows(owner, "publication")

@@ -272,3 +272,17 @@ def test_an_owner_that_counted_as_a_change_would_be_noticed(
     monkeypatch.setattr(apply, "widened", lambda _old, _new: frozenset({"understand"}))
     with pytest.raises(AssertionError):
         test_another_owner_changes_nobodys_standing(cast, owner)
+
+
+def test_a_purpose_that_opened_no_edition_would_be_noticed(
+    cast: dict[str, Person], owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "widened", lambda _old, _new: frozenset())
+    with pytest.raises(AssertionError):
+        test_a_widened_purpose_loses_everybody_until_they_agree_again(cast, owner)
+
+
+def test_an_order_of_versions_taken_away_is_noticed(owner: Connection[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apply, "_is_fresh", lambda _before, _policy, _digest: True)
+    with pytest.raises((pytest.fail.Exception, AssertionError, psycopg.Error)):
+        test_an_older_or_an_altered_version_is_refused(owner)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from troth.policy import parse
+from troth.policy import check, parse
 from troth.policy.errors import PolicyError, PolicyErrors
 
 HEAD = """policy "Test" version 1 effective 2026-11-01
@@ -106,3 +106,18 @@ def test_nobody_is_promised_the_end_of_what_the_law_keeps(verb: str) -> None:
     assert errors(f"let people {verb} health.* unless a legal duty keeps it\n") == ()
     assert errors(f"let people {verb} person.name\n") == ()
     assert errors("let people review, restrict health.*\n") == ()
+
+
+PARTED = "never correlate person.name with access.time\n"
+
+
+def test_what_is_never_correlated_is_used_by_no_one_purpose() -> None:
+    """P27: what one purpose reads it can join; what the policy rules out, no single purpose may read."""
+    assert [e.code for e in errors(PARTED)] == ["P-M15"]
+    assert errors("never correlate person.name with health.condition\n") == ()
+
+
+def test_a_rule_against_correlation_that_nothing_checks_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "_parted", lambda _desk: None)
+    with pytest.raises(AssertionError):
+        test_what_is_never_correlated_is_used_by_no_one_purpose()

@@ -1,0 +1,414 @@
+"""What people and roles experience, checked for one table or one function, or for all: never what the catalog says."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from tests.mutations import courses, flows
+from tests.mutations.world import CATALOG, World
+from troth.database import connect, place
+from troth.policy.catalog import Rows, Table
+from troth.policy.counting import name_of
+from troth.policy.facts import Kind
+from troth.policy.planned import Rows as Seen
+from troth.policy.routines import routines
+from troth.policy.sql import LOCKS, LOGINS
+
+REFUSED, NO_COLUMN = "42501", "42703"
+#: A statement was let through, and failed only over what it says.
+LET = {"", "23502", "23514", "42804", "428C9", "23503"}
+
+
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """What a mutation is about: its kind of fact, the table or function it names; None is everything."""
+
+    kind: Kind | None = None
+    table: str | None = None
+    function: str | None = None
+
+    def tables(self) -> list[Table]:
+        """Return the tables to look at."""
+        return [t for t in CATALOG if self.table in (None, t.name)]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A behaviour; it yields a sentence for each thing that is not as it must be."""
+
+    name: str
+    kinds: frozenset[Kind]
+    run: Callable[[World, Focus], Iterator[str]]
+
+
+def rows(world: World, focus: Focus) -> Iterator[str]:
+    """Each purpose sees the rows of whom it may, and as many, at the table and through its view."""
+    for seen in world.plan.rows:
+        if focus.table in (None, seen.table):
+            expected = world.expected(seen.purpose, seen.table, seen.window)
+            for schema in (seen.purpose, "troth"):
+                asked = f"SELECT subject, count(*) FROM {schema}.{seen.table} GROUP BY 1"
+                found = {whose: int(many) for whose, many in world.ask(seen.purpose, asked)}
+                if found != expected:
+                    yield f"`{seen.purpose}` sees {found} in {schema}.{seen.table}, and may see {expected}"
+
+
+def own(world: World, focus: Focus) -> Iterator[str]:
+    """A viewer sees their own rows and nobody else's; without a token, and with a forged one, there is nothing."""
+    for table in focus.tables():
+        if not table.bound or not may(world, "self", table, "select"):
+            continue
+        for token, whose in (("", None), ("forged", None), ("token of Alice", world.people["alice"])):
+            found = world.ask("self", f"SELECT DISTINCT subject FROM troth.{table.name}", token=token)
+            if found != ([(whose,)] if whose else []):
+                yield f"with the token `{token}` rows of {found} are seen in {table.name}"
+        if may(world, "self", table, "update"):
+            # Without a column that is read, the rule of reading does not help the rule of changing.
+            yield from _change(
+                world, table, "self", f"UPDATE troth.{table.name} SET name = 'Mallory'", "token of Alice", 1
+            )
+            moved = f"UPDATE troth.{table.name} SET name = name WHERE subject = '{world.people['bob']}' RETURNING 1"
+            if world.ask("self", moved, token="token of Alice"):
+                yield "a viewer changes a row of Bob"
+
+
+def twins(world: World, focus: Focus) -> Iterator[str]:
+    """Door, twins and steward reach every row of the tables in which they act, and no purpose does."""
+    for table in focus.tables():
+        for access in table.accesses:
+            if table.bound and access.rows is Rows.ALL:
+                for verb, columns in access.privileges:
+                    if verb == "select":
+                        yield from _reach(world, table, access.role, columns or ("subject",))
+                    if verb == "update":
+                        column = (columns or table.key)[0]
+                        value = f'"{column}"' if column in may(world, access.role, table, "select") else "NULL"
+                        change = f'UPDATE troth.{table.name} SET "{column}" = {value}'
+                        yield from _change(world, table, access.role, change)
+                    if verb == "delete":
+                        yield from _change(world, table, access.role, f"DELETE FROM troth.{table.name}")
+        if table.stamped:
+            yield from _reach(world, table, "stamper", ("subject",))
+            for change in (f"UPDATE troth.{table.name} SET uses = uses", f"DELETE FROM troth.{table.name}"):
+                yield from _change(world, table, "stamper", change)
+
+
+def _reach(world: World, table: Table, role: str, columns: tuple[str, ...]) -> Iterator[str]:
+    asked = f'SELECT count(*) FROM (SELECT "{columns[0]}" FROM troth.{table.name}) AS s'
+    every, found = world.ask("owner", asked), world.ask(role, asked)
+    if every != found:
+        yield f"`{role}` reaches {found} rows of {table.name}, of {every}"
+
+
+def _change(
+    world: World, table: Table, role: str, change: str, token: str = "", expected: int | None = None
+) -> Iterator[str]:
+    every = world.ask("owner", f"SELECT count(*) FROM troth.{table.name}")[0][0] if expected is None else expected
+    assert world.stage is not None
+    world.stage.execute("ROLLBACK; BEGIN")
+    world.become(role)
+    world.stage.execute("SELECT set_config('troth.token', %s, true)", (token,))
+    try:
+        done = world.stage.execute(change.encode()).rowcount
+    except psycopg.errors.ForeignKeyViolation:
+        done = every  # rows were reached; others refer to them
+    world.stage.execute("ROLLBACK")
+    if done != every:
+        yield f"`{role}` changes {done} rows of {table.name}, of {every}"
+
+
+# Privileges, tried
+
+
+def may(world: World, role: str, table: Table, privilege: str) -> set[str]:
+    """Say, from plan and catalog alone, which columns a role may use so."""
+    plan, columns = world.plan, [column.name for column in table.columns]
+    found: set[str] = set()
+    if privilege == "select":
+        found |= {r.column for r in plan.readings if (r.purpose, r.table) == (role, table.name)}
+        if role == "counter":
+            for counted in (c for c in plan.counted if c.table == table.name):
+                found |= {"subject", "at", "ended_at", "uses", *counted.columns}
+    if role == "self":
+        found |= {o.column for o in plan.own if (o.table, o.privilege) == (table.name, privilege)}
+    if role == "stamper" and table.stamped:
+        known = columns if table.inserter == "stamper" else ["subject", "at", "ended_at", "uses", *table.key]
+        made = columns if table.inserter == "stamper" else []
+        found |= set({"select": known, "update": ["uses", "ended_at"], "insert": made, "delete": columns}[privilege])
+    for access in table.accesses:
+        for verb, named in access.privileges:
+            if (access.role, verb) == (role, privilege):
+                found |= set(named or columns)
+                if access.rows is Rows.COLLECTED and verb == "insert":
+                    found |= {c.column for c in plan.collected if c.table == table.name}
+    return found
+
+
+def privileges(world: World, focus: Focus) -> Iterator[str]:
+    """Each role uses each column of each table as the plan says: granted and refused, tried one by one."""
+    for table in focus.tables():
+        for role in world.everybody:
+            if may(world, role, table, "delete") == set():
+                if world.code(role, f"DELETE FROM troth.{table.name} WHERE false") != REFUSED:
+                    yield f"`{role}` may delete from {table.name}"
+            elif world.code(role, f"DELETE FROM troth.{table.name} WHERE false"):
+                yield f"`{role}` may not delete from {table.name}"
+            for privilege in ("select", "insert", "update"):
+                yield from _columns(world, role, table, privilege)
+
+
+def _columns(world: World, role: str, table: Table, privilege: str) -> Iterator[str]:
+    expected = may(world, role, table, privilege)
+    for column in table.columns:
+        if not column.generated or privilege == "select":
+            code = world.code(role, _trial(table.name, column.name, privilege))
+            if code not in LET and code != REFUSED:
+                yield f"`{role}` is answered {code} by {table.name}.{column.name}"
+            if (code in LET) != (column.name in expected):
+                yield f"`{role}` {'may' if code in LET else 'may not'} {privilege} {table.name}.{column.name}"
+
+
+def _trial(table: str, column: str, privilege: str) -> str:
+    match privilege:
+        case "select":
+            return f'SELECT t."{column}" FROM troth."{table}" AS t LIMIT 0'
+        case "update":
+            return f'UPDATE troth."{table}" SET "{column}" = NULL WHERE false'
+        case _:
+            return f'INSERT INTO troth."{table}" ("{column}") SELECT NULL WHERE false'
+
+
+def passing_on(world: World, focus: Focus) -> Iterator[str]:
+    """No role passes on to others what it may do: PostgreSQL warns that nothing was granted, or refuses."""
+    told: list[str] = []
+    assert world.stage is not None
+    world.stage.add_notice_handler(lambda notice: told.append(notice.sqlstate or ""))
+    things = [f'troth."{t.name}"' for t in focus.tables()] if focus.table or not focus.function else []
+    for role in world.everybody:
+        for thing in things:
+            columns = [c.name for c in CATALOG.table(thing.split('"')[1]).columns]
+            for each in ("", *(f' ("{column}")' for column in columns)):
+                verbs = ("SELECT", "INSERT", "UPDATE", "DELETE") if not each else ("SELECT", "INSERT", "UPDATE")
+                for verb in verbs:
+                    yield from _passes(world, role, f"GRANT {verb}{each} ON {thing} TO PUBLIC", told)
+    for role in world.everybody if focus.function or not focus.table else ():
+        for name, arguments, _, owner in functions(world):
+            if focus.function in (None, name) and role != owner:
+                asked = f"GRANT EXECUTE ON FUNCTION {qualified(name)}({arguments}) TO PUBLIC"
+                yield from _passes(world, role, asked, told)
+
+
+def _passes(world: World, role: str, statement: str, told: list[str]) -> Iterator[str]:
+    told.clear()
+    if world.code(role, statement) == "" and "01007" not in told:
+        yield f"`{role}` passes on: {statement}"
+
+
+def functions(world: World) -> list[tuple[str, str, set[str], str]]:
+    """Return each function, its arguments, who may call it (those named, and its owner), and its owner."""
+    every = [*CATALOG.functions, *routines(world.plan, CATALOG)]
+    told = [(f.name, f.arguments, {*f.executors, f.owner}, f.owner) for f in every]
+    told += [(name_of(c), "", {c.purpose, "counter"}, "counter") for c in world.plan.counted]
+    for name in sorted({name for names in LOCKS.values() for name in names}):
+        bare, _, arguments = name.rstrip(")").partition("(")
+        told.append((f"pg_catalog.{bare}", arguments, {role for role, names in LOCKS.items() if name in names}, ""))
+    return told
+
+
+def qualified(name: str) -> str:
+    """Return a function's name with its schema."""
+    return name if "." in name else f"troth.{name}"
+
+
+def calls(world: World, focus: Focus) -> Iterator[str]:
+    """Each function is called by those who are named, and by nobody else."""
+    for name, arguments, executors, _ in functions(world):
+        if focus.function in (None, name):
+            # Of a strict function with a null nothing is left that could be refused.
+            value = "0" if name.startswith("pg_catalog") else "NULL"
+            nulls = ", ".join(f"{value}::{kind}" for kind in arguments.split(",") if kind)
+            for role in world.everybody:
+                code = world.code(role, f"SELECT {qualified(name)}({nulls}) WHERE false")
+                if (code == REFUSED) is (role in executors):
+                    yield f"`{role}` {'may' if code != REFUSED else 'may not'} call {name}"
+
+
+def views(world: World, focus: Focus) -> Iterator[str]:
+    """A purpose's views show its columns, to it alone; what is withheld is told in full."""
+    for seen in world.plan.rows:
+        columns = [
+            c
+            for c in may(world, seen.purpose, CATALOG.table(seen.table), "select")
+            if focus.table in (None, seen.table)
+        ]
+        for column in columns:
+            asked = f'SELECT t."{column}" FROM {seen.purpose}."{seen.table}" AS t LIMIT 0'
+            if world.code(seen.purpose, asked):
+                yield f"`{seen.purpose}` does not see {seen.table}.{column} in its view"
+        yield from _shown(world, seen, columns)
+    yield from _views_of(world)
+
+
+def _views_of(world: World) -> Iterator[str]:
+    for purpose in world.purposes:
+        told = {tuple(row) for row in world.ask(purpose, f'SELECT "table", "column" FROM {purpose}.withheld')}
+        refused = {
+            (t.name, c.name)
+            for t in CATALOG
+            for c in t.columns
+            if c.category and c.name not in may(world, purpose, t, "select")
+        }
+        if told != refused:
+            yield f"`{purpose}` is told of {len(told)} withheld columns, of {len(refused)}"
+        views = [*(r.table for r in world.plan.rows if r.purpose == purpose), "withheld"]
+        views += [f"{c.table}_counted" for c in world.plan.counted if c.purpose == purpose]
+        for view in views:
+            for other in world.everybody:
+                code = world.code(other, f'SELECT * FROM {purpose}."{view}" LIMIT 0')
+                if (code == "") is not (other == purpose):
+                    yield f"`{other}` {'may' if code == '' else 'may not'} read {purpose}.{view}"
+                for verb in ("INSERT INTO {} DEFAULT VALUES", "DELETE FROM {} WHERE false"):
+                    if world.code(other, verb.format(f'{purpose}."{view}"')) in LET:
+                        yield f"`{other}` may write {purpose}.{view}"
+
+
+def _shown(world: World, seen: Seen, columns: list[str]) -> Iterator[str]:
+    for column in (c.name for c in CATALOG.table(seen.table).columns if columns and c.name not in columns):
+        asked = f'SELECT t."{column}" FROM {seen.purpose}."{seen.table}" AS t LIMIT 0'
+        if world.code(seen.purpose, asked) not in (NO_COLUMN, REFUSED):
+            yield f"`{seen.purpose}` sees {seen.table}.{column} in its view"
+
+
+# Roles
+
+
+def mighty(world: World, _focus: Focus) -> Iterator[str]:
+    """No role is above the rules, makes roles or databases, replicates, or rules."""
+    for role in world.everybody:
+        attempts = {
+            "reads secrets": "SELECT rolpassword FROM pg_authid LIMIT 0",
+            "makes roles": "CREATE ROLE troth_mutant",
+            "replicates": "SELECT pg_drop_replication_slot('none')",
+            "makes schemas": "CREATE SCHEMA mutant",
+            "makes temporary tables": "CREATE TEMP TABLE mutant (a integer)",
+            "runs programs": "DO $$ BEGIN END $$",
+        }
+        attempts |= {
+            f"makes tables in {schema}": f"CREATE TABLE {schema}.mutant (a integer)"
+            for schema in ("troth", "public", *world.purposes)
+        }
+        for what, attempt in attempts.items():
+            if world.code(role, attempt) != REFUSED:
+                yield f"`{role}` {what}"
+        granted = f'GRANT SELECT ON troth.person TO "{world.role(role)}"'
+        read = "SET LOCAL row_security = off; SELECT name FROM troth.person LIMIT 0"
+        if world.code(role, read, before=granted) != REFUSED:
+            yield f"`{role}`, granted a table by mistake, reads it without its rules"
+        yield from _databases(world, role)
+
+
+def _databases(world: World, role: str) -> Iterator[str]:
+    assert world.stage is not None
+    try:
+        world.stage.execute(f'SET SESSION AUTHORIZATION "{world.role(role)}"'.encode())
+        world.stage.execute("SET default_transaction_read_only = off")
+        world.stage.execute("CREATE DATABASE mutant TEMPLATE there_is_none")
+    except psycopg.Error as error:
+        if error.sqlstate != REFUSED:
+            yield f"`{role}` makes databases"
+    finally:
+        world.stage.execute("RESET SESSION AUTHORIZATION; RESET default_transaction_read_only")
+
+
+def sessions(world: World, _focus: Focus) -> Iterator[str]:
+    """Who may log in does, with the settings of the role; who may not does not; nobody becomes another."""
+    for role in (*LOGINS, *world.purposes, "analyst_ann"):
+        try:
+            with opened(world, role) as session:
+                yield from _settings(session, role)
+                yield from _becoming(world, session, role)
+        except psycopg.OperationalError:
+            yield f"`{role}` cannot log in"
+
+
+def opened(world: World, role: str) -> psycopg.Connection[Any]:
+    """Connect as psql would: nothing is set but what the role brings."""
+    told = connect.parameters("understand" if role == "analyst_ann" else role, world.where)
+    word = "a word of hers" if role == "analyst_ann" else place.secrets_of(world.where).password(world.role(role))
+    told |= {"user": world.role(role), "password": word}
+    told.pop("options")
+    return psycopg.connect(**told, autocommit=True)
+
+
+def _settings(session: psycopg.Connection[Any], role: str) -> Iterator[str]:
+    asked = "SELECT current_setting('search_path'), current_setting('default_transaction_read_only'),"
+    asked += " current_setting('idle_in_transaction_session_timeout'), current_setting('log_statement')"
+    path, reading, idle, logged = session.execute(asked.encode()).fetchone() or ("", "", "", "")
+    purpose = "understand" if role == "analyst_ann" else role
+    expected = ("troth", "off") if role in LOGINS else (purpose, "on")
+    if (path, reading) != expected or idle != "1min":
+        yield f"`{role}` begins with {path}, {reading}, {idle}"
+    if (logged == "all") is not (role == "analyst_ann"):
+        yield f"what `{role}` asks is logged: {logged}"
+
+
+def _becoming(world: World, session: psycopg.Connection[Any], role: str) -> Iterator[str]:
+    session.execute("SET default_transaction_read_only = off")
+    for other in (*world.everybody, "owner", "analyst_ann"):
+        if other != role:
+            try:
+                session.execute(f'SET ROLE "{world.role(other)}"'.encode())
+                yield f"`{role}` becomes `{other}`"
+                session.execute("RESET ROLE")
+            except psycopg.errors.InsufficientPrivilege:
+                pass
+    if role == "analyst_ann":
+        seen = {whose for (whose,) in session.execute("SELECT DISTINCT subject FROM access").fetchall()}
+        window = next(r.window for r in world.plan.rows if (r.purpose, r.table) == ("understand", "access"))
+        if seen != set(world.expected("understand", "access", window)):
+            yield "the analyst sees other rows than the purpose"
+        for attempt in ("GRANT troth_understand TO troth_door", "SELECT ip FROM troth.access LIMIT 0"):
+            session.execute("BEGIN")
+            try:
+                session.execute(attempt.encode())
+                refused = False
+            except psycopg.errors.InsufficientPrivilege:
+                refused = True
+            session.execute("ROLLBACK")
+            if not refused:
+                yield f"the analyst may: {attempt}"
+
+
+def owning(world: World, focus: Focus) -> Iterator[str]:
+    """Even who owns a table, unless they are above everything, sees no row of it."""
+    assert world.stage is not None
+    for table in (t for t in focus.tables() if t.bound):
+        world.stage.execute(f"BEGIN; ALTER TABLE troth.{table.name} OWNER TO troth_announce".encode())
+        world.stage.execute("SET LOCAL SESSION AUTHORIZATION troth_announce")
+        announces = table.name == "person"
+        found = world.stage.execute(f"SELECT count(*) FROM troth.{table.name}".encode()).fetchone()
+        world.stage.execute("ROLLBACK")
+        if found != (int(announces),):
+            yield f"the owner of {table.name} sees {found} rows"
+
+
+ROWS = frozenset({Kind.RULE, Kind.SECURITY, Kind.VIEW, Kind.TRIGGER, Kind.MEMBER})
+CHECKS = (
+    Check("rows", ROWS | {Kind.GRANT}, rows),
+    Check("own", ROWS, own),
+    Check("twins", ROWS, twins),
+    Check("owning", frozenset({Kind.SECURITY}), owning),
+    Check("privileges", frozenset({Kind.GRANT, Kind.RULE}), privileges),
+    Check("calls", frozenset({Kind.GRANT, Kind.FUNCTION}), calls),
+    Check("views", frozenset({Kind.VIEW, Kind.GRANT, Kind.SCHEMA}), views),
+    Check("comings and goings", frozenset({Kind.FUNCTION, Kind.TRIGGER, Kind.RULE, Kind.GRANT}), flows.comings),
+    Check("what comes in", frozenset({Kind.RULE, Kind.TRIGGER}), courses.incoming),
+    Check("retention", frozenset({Kind.FUNCTION, Kind.RULE}), courses.retention),
+    Check("numbers", frozenset({Kind.FUNCTION, Kind.VIEW}), courses.numbers),
+    Check("search path", frozenset({Kind.FUNCTION}), courses.paths),
+    Check("sessions", frozenset({Kind.ROLE, Kind.MEMBER, Kind.SETTING, Kind.GRANT}), sessions),
+    Check("mighty", frozenset({Kind.ROLE, Kind.SCHEMA, Kind.GRANT}), mighty),
+    Check("passing on", frozenset({Kind.GRANT}), passing_on),
+)

@@ -1,0 +1,139 @@
+"""What can be taken away inside a function: a statement, a table, a condition, a threshold."""
+
+import re
+from collections.abc import Iterator
+
+#: Function -> (what is taken away, what stands there, what stands there instead).
+CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "viewer": (
+        ("ended tokens count", "AND token.expires_at > statement_timestamp()", ""),
+        ("tokens of before a new agreement count", "AND token.version >= (", "AND 0 <= ("),
+        ("any token counts", "token.hash = sha256(convert_to(current_setting('troth.token', true), 'UTF8'))", "true"),
+    ),
+    "standing_of": (
+        ("ended tokens count", " AND held.expires_at > statement_timestamp()", ""),
+        ("any token counts", "held.hash = sha256(convert_to(token, 'UTF8')) AND", ""),
+    ),
+    "open_token": (
+        ("without an agreement", "IF agreed IS NULL THEN", "IF false THEN"),
+        ("ended agreements count", " AND ended_at IS NULL", ""),
+    ),
+    "in_units": (
+        ("retired editions count", "unit.retired_at IS NULL", "true"),
+        ("without an agreement", "WHEN NOT EXISTS (", "WHEN false AND NOT EXISTS ("),
+        ("agreements of before a widening count", "agreement.version >= unit.since_version", "true"),
+        ("anybody's agreement counts", "agreement.subject = whose AND", ""),
+        ("objections do not count", "last.kind IS DISTINCT FROM 'objection'", "true"),
+        (
+            "consent is taken for given",
+            "coalesce(last.kind = 'consent' AND last.version >= unit.since_version, false)",
+            "true",
+        ),
+        ("consents of before a widening count", " AND last.version >= unit.since_version", ""),
+        ("a consent outlives the account", "s.ended_at IS NOT NULL", "false"),
+        ("the first choice counts", "choice.at DESC, choice.choice DESC", "choice.at, choice.choice"),
+        ("anybody's choice counts", "choice.subject = whose AND", ""),
+        ("choices about other purposes count", " AND choice.purpose = unit.purpose", ""),
+        ("visits are in everything", "THEN unit.visits", "THEN true"),
+    ),
+    "agree": (
+        ("any version", "newest.version = to_version AND", ""),
+        ("any policy", "newest.digest = to_policy AND", ""),
+        ("any terms", "AND newest.terms_digest = to_terms", ""),
+        ("an older version", "AND newest.version = (SELECT max(version) FROM troth.policy_version)", ""),
+        ("after the account's end", "WHERE subject = whose AND ended_at IS NOT NULL", "WHERE false"),
+        (
+            "everybody's tokens are renewed",
+            "SET version = to_version WHERE subject = whose",
+            "SET version = to_version",
+        ),
+    ),
+    "choose": (
+        ("without a viewer", "IF whose IS NULL THEN", "IF false THEN"),
+        ("about no purpose", "IF footing IS NULL THEN", "IF false THEN"),
+        ("against the basis", "IF (footing, what) NOT IN", "IF false AND (footing, what) NOT IN"),
+    ),
+    "record": (
+        ("any action", "IF what IS NULL OR what !~ '^[a-z][a-z0-9-]{0,63}$' THEN", "IF false THEN"),
+        ("any facts", "IF told IS NULL OR jsonb_typeof(told) <> 'object' THEN", "IF false THEN"),
+        (
+            "any value",
+            "WHERE fact.key !~ '^[a-z][a-z0-9_]{0,39}$'",
+            "WHERE false AND (fact.key !~ '^[a-z][a-z0-9_]{0,39}$'",
+        ),
+        ("in another's name", "session_user = current_database() || '_self'", "false"),
+        ("identifiers as words", "AND fact.value #>> '{}' !~ '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$'", ""),
+    ),
+    "end_subject": (("twice", "WHERE subject = whose AND ended_at IS NULL", "WHERE subject = whose"),),
+    "forget_unagreed": (
+        (
+            "in spite of an agreement",
+            "IF EXISTS (SELECT 1 FROM troth.agreement WHERE subject = whose) THEN",
+            "IF false THEN",
+        ),
+    ),
+    "close_token": (("all tokens", "WHERE hash = digest", ""),),
+    "close_tokens": (("everybody's tokens", "WHERE subject = whose", ""),),
+    "import_keys": (
+        ("nothing is remembered", "ON CONFLICT DO NOTHING", "ON CONFLICT (key) DO UPDATE SET at = excluded.at"),
+    ),
+    "count_outcomes": (("counts do not add up", "c.count + excluded.count", "excluded.count"),),
+    "misstamped": (("looks at nobody", "ELSE r.uses <> coalesce(p.uses, 0) END", "ELSE false END"),),
+    "standing": (
+        (
+            "agreed whatever the version",
+            ">= (SELECT coalesce(max(p.version), 1)",
+            ">= 0 * (SELECT coalesce(max(p.version), 1)",
+        ),
+    ),
+}
+STATEMENT = re.compile(r"^ *(?:UPDATE|DELETE|INSERT|PERFORM|RAISE|\w+ := )[^;]*;", re.MULTILINE)
+
+
+def rewritten(name: str, text: str) -> Iterator[tuple[str, str]]:
+    """Yield what is taken away from a function, and its text then."""
+    for what, old, new in CHANGES.get(name, ()):
+        changed = text.replace(old, new)
+        if old.startswith("WHERE fact.key"):
+            changed = changed.replace(
+                "               ELSE false\n           END\n", "               ELSE false\n           END)\n"
+            )
+        assert changed != text, (name, what)
+        yield what, changed
+    head, _, body = text.partition("BEGIN\n")
+    for place, match in enumerate(STATEMENT.finditer(body) if "plpgsql" in head else ()):
+        taken = " ".join(match.group().split())[:80]
+        yield (
+            f"statement {place} taken away `{taken}`",
+            f"{head}BEGIN\n{body[: match.start()]}    NULL;{body[match.end() :]}",
+        )
+    yield from _lasting(name, text)
+    yield from _counting(name, text)
+
+
+def _lasting(name: str, text: str) -> Iterator[tuple[str, str]]:
+    if name in ("retain", "overdue", "retention_status"):
+        for place, match in enumerate(re.finditer(r"WHERE NOT \(", text)):
+            inverted = f"{text[: match.start()]}WHERE ({text[match.end() :]}"
+            yield f"the {place}. predicate inverted", inverted
+        for place, match in enumerate(re.finditer(r"interval '(\d+) hours'", text)):
+            for how, hours in (("longer", int(match[1]) + 24), ("shorter", int(match[1]) - 24)):
+                yield f"the {place}. window a day {how}", f"{text[: match.start(1)]}{hours}{text[match.end(1) :]}"
+        for place, match in enumerate(re.finditer(r" OR (?=\(ended_at IS NULL)", text)):
+            yield f"the {place}. OR an AND", f"{text[: match.start()]} AND {text[match.end() :]}"
+    if name == "sweep":
+        for place, match in enumerate(re.finditer(r"NOT EXISTS \(", text)):
+            yield (
+                f"the {place}. thing that must be absent overlooked",
+                f"{text[: match.start()]}true OR NOT EXISTS ({text[match.end() :]}",
+            )
+
+
+def _counting(name: str, text: str) -> Iterator[tuple[str, str]]:
+    if name.startswith("count_") and "HAVING" in text:
+        yield "a threshold of 1", text.replace(">= 5", ">= 1")
+        yield "a threshold of 4", text.replace(">= 5", ">= 4")
+        yield "rows for people", text.replace("HAVING count(DISTINCT subject)", "HAVING count(*)")
+        yield "without the stamp", re.sub(r"\(uses & \d+::bigint\) <> 0 AND ", "", text)
+        yield "without the window", re.sub(r"at > statement_timestamp\(\) - interval '\d+ hours'", "true", text)
+        yield "visits as a person", re.sub(r" AND subject <> '[0-9-]+'::uuid", "", text)

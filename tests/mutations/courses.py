@@ -1,0 +1,315 @@
+"""What comes in and what goes by itself: the intake, retention, numbers, and what lies in wait on a search path."""
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+
+from tests.mutations.flows import ACCESS, DEVICE, STAMPED, Scene, agree, give_token, newcomer
+from tests.mutations.world import CATALOG, NOBODY, World
+from troth.policy.meaning import WindowKind
+from troth.policy.routines import routines
+
+
+def incoming(world: World, _focus: object) -> Iterator[str]:
+    """What the intake stores: what is collected on the occasion, as coarse as is said, now, and stamped as is true."""
+    whose, other = world.people["alice"], world.people["charlie"]
+    values = {
+        "method": "'GET'",
+        "url": "'/'",
+        "status": "200",
+        "referrer": "'/'",
+        "browser": "'b'",
+        "system": "'s'",
+        "kind": "'k'",
+    }
+    with Scene(world) as scene:
+        insert = "INSERT INTO troth.access (subject, at, id, {}) VALUES (%s, statement_timestamp() + %s::interval, uuidv7(), {})"
+        for column, value in values.items():
+            scene.does("intake", insert.format(column, value), whose, "0")
+            visit = insert.format(column, value)
+            if column in ("referrer", "system"):
+                scene.refused("42501", "intake", visit, NOBODY, "0")
+            else:
+                scene.does("intake", visit, NOBODY, "0")
+        scene.does("intake", insert.format("ip", "'192.0.2.7'"), whose, "0")
+        scene.does("intake", insert.format("ip", "'192.0.2.0/24'"), NOBODY, "0")
+        for address in ("'192.0.2.7'", "'2001:db8::1'", "'192.0.0.0/16'::inet"):
+            if "/" not in address:
+                scene.refused("42501", "intake", insert.format("ip", address), NOBODY, "0")
+        for who in (whose, NOBODY):
+            scene.refused("42501", "intake", insert.format("url", "'/'"), who, "25 hours")
+            scene.does("intake", insert.format("url", "'/'"), who, "-2159 hours")
+            scene.does("intake", insert.format("url", "'/'"), who, "23 hours")
+    yield from scene.wrong
+    for name, statement in (("bob", DEVICE), ("greta", ACCESS)):
+        with Scene(world) as scene:
+            scene.does("intake", statement, world.people[name])
+            scene.must("the bucket is shared while rows come in", scene.locks(world.people[name]), ["ShareLock"])
+        yield from scene.wrong
+    with Scene(world) as scene:
+        scene.does("intake", DEVICE, other)
+        scene.refused("42501", "intake", DEVICE, NOBODY)
+        for statement in (ACCESS, DEVICE):
+            scene.does("intake", statement, other)
+        for purpose, table in (
+            ("protect", "access"),
+            ("understand", "access"),
+            ("provide", "device"),
+            ("protect", "device"),
+        ):
+            scene.must(f"{purpose} sees {table} of somebody who never agreed", scene.sees(purpose, table, other), 0)
+        keys = "SELECT count(*) FROM troth.import_keys(ARRAY[sha256('a'), sha256('b'), sha256('b')])"
+        scene.must("new keys", scene.does("intake", keys), [(2,)])
+        scene.must("keys again", scene.does("intake", keys), [(0,)])
+        for _ in range(2):
+            scene.does("intake", "SELECT troth.count_outcomes('refused', 'mutant', 3)")
+        counted = scene.does("steward", "SELECT count FROM troth.intake_count WHERE reason = 'mutant'")
+        scene.must("counts add up", counted, [(6,)])
+        stamps = {int(n) for _, n in scene.does("steward", "SELECT * FROM troth.misstamped()")}
+        scene.must("misstamped", stamps, {0})
+    yield from scene.wrong
+
+
+def retention(world: World, _focus: object) -> Iterator[str]:
+    """What is past every window goes, and nothing else; who has nothing left is forgotten; the numbers add up."""
+    with Scene(world) as scene:
+        alive = {kept.table: _alive(world, kept.table) for kept in world.plan.retention}
+        told = {
+            table: tuple(rest)
+            for table, *rest in scene.does("steward", "SELECT table_name, rows, due FROM troth.retention_status()")
+        }
+        late = dict(scene.does("steward", "SELECT * FROM troth.overdue()"))
+        for table, (every, kept) in alive.items():
+            scene.must(f"the status of {table}", told.get(table), (every, every - kept))
+            scene.must(f"{table} is overdue", late.get(table), every > kept)
+        run = uuid.uuid4()
+        removed = sum(every - kept for every, kept in alive.values())
+        scene.must("removed", scene.does("steward", "SELECT troth.retain(%s)", run), [(removed,)])
+        for table, (_, kept) in alive.items():
+            scene.must(f"{table} after a run", scene.does("owner", f"SELECT count(*) FROM troth.{table}"), [(kept,)])
+        scene.must("again", scene.does("steward", "SELECT troth.retain(%s)", run), [(0,)])
+        scene.does("steward", "SELECT troth.end_run(%s)", run)
+        last = scene.does("owner", "SELECT action, facts FROM troth.ledger_entry ORDER BY index DESC LIMIT 1")
+        expected = {f"removed_{table}": every - kept for table, (every, kept) in alive.items() if every > kept}
+        scene.must("the run is recorded", last, [("retained", expected)])
+        counts = scene.does(
+            "steward", "SELECT sum(removed), bool_and(finished_at IS NOT NULL) FROM troth.retention_run"
+        )
+        scene.must("the run's counts", counts, [(removed, True)])
+    yield from scene.wrong
+    yield from _swept(world)
+
+
+def _alive(world: World, table: str) -> tuple[int, int]:
+    """Return how many rows there are and how many some window still keeps, by hand."""
+    kept = world.plan.longest(table)
+    rows = [row for row in world.rows if row.table == table]
+    lasting = [
+        row
+        for row in rows
+        if (kept.days and row.age < kept.days * 24)
+        or (kept.after_end is not None and (row.ended is None or row.ended < kept.after_end * 24))
+        or (row.ended is None and set(kept.consented) & world.uses[row.whose])
+    ]
+    return len(rows), len(lasting)
+
+
+def _swept(world: World) -> Iterator[str]:
+    whose, alice = uuid.uuid4(), world.people["alice"]
+    with Scene(world) as scene:
+        agree(scene, whose, newcomer(scene, whose))
+        for statement in (ACCESS, DEVICE):
+            scene.does("intake", statement, whose)
+        scene.does("door", "SELECT troth.end_subject(%s, 'left')", whose)
+        scene.does(
+            "owner",
+            "UPDATE troth.subject SET ended_at = statement_timestamp() - interval '400 days' WHERE subject = %s",
+            whose,
+        )
+        for table in STAMPED:
+            scene.does("owner", f"UPDATE troth.{table} SET at = statement_timestamp() - interval '400 days',"
+                       " ended_at = statement_timestamp() - interval '400 days' WHERE subject = %s", whose)  # fmt: skip
+        scene.does(
+            "owner", "INSERT INTO troth.request_token VALUES (sha256('gone'), %s, statement_timestamp(), 1)", alice
+        )
+        scene.does("owner", "UPDATE troth.unit SET retired_at = statement_timestamp() WHERE purpose = 'announce'")
+        for _ in range(2):
+            scene.does("steward", "SELECT troth.sweep()")
+        for bound in (t.name for t in CATALOG if t.bound):
+            left = scene.does("owner", f"SELECT count(*) FROM troth.{bound} WHERE subject = %s", whose)
+            scene.must(f"{bound} of somebody long gone", left, [(0,)])
+        scene.must(
+            "tokens that ended",
+            scene.does("owner", "SELECT count(*) FROM troth.request_token WHERE hash = sha256('gone')"),
+            [(0,)],
+        )
+        scene.must(
+            "a retired bit",
+            scene.does("owner", "SELECT swept_at IS NOT NULL FROM troth.unit WHERE purpose = 'announce'"),
+            [(True,)],
+        )
+        scene.must("who announces sees", scene.sees("announce", "person", alice), 0)
+        told = scene.does("owner", "SELECT count(*) > 0 FROM troth.ledger_entry WHERE action = 'retained'")
+        scene.must("what the sweep removed is recorded", told, [(True,)])
+        erased = scene.does("owner", "SELECT count(*) > 0 FROM troth.ledger_entry WHERE action = 'erased'")
+        scene.must("erasing is recorded", erased, [(True,)])
+        scene.must(
+            "Alice stays", scene.does("owner", "SELECT count(*) FROM troth.person WHERE subject = %s", alice), [(1,)]
+        )
+    yield from scene.wrong
+    yield from _kept(world)
+    yield from _standing_bits(world)
+
+
+def _kept(world: World) -> Iterator[str]:
+    """Somebody of whom anything is left, in whatever table, is not forgotten."""
+    for table in STAMPED:
+        with Scene(world) as scene:
+            whose = uuid.uuid5(NOBODY, "kept")
+            agree(scene, whose, newcomer(scene, whose))
+            give_token(scene, whose, "hers")
+            scene.does("self", "SELECT troth.choose('announce', 'consent')", token="hers")
+            for statement in (ACCESS, DEVICE):
+                scene.does("intake", statement, whose)
+            scene.does("door", "SELECT troth.end_subject(%s, 'left')", whose)
+            for other in STAMPED:
+                if other != table:
+                    scene.does("owner", f"DELETE FROM troth.{other} WHERE subject = %s", whose)
+            scene.does("steward", "SELECT troth.sweep()")
+            left = scene.does("owner", "SELECT count(*) FROM troth.subject WHERE subject = %s", whose)
+            scene.must(f"somebody of whom {table} keeps a row", left, [(1,)])
+        yield from scene.wrong
+
+
+def _standing_bits(world: World) -> Iterator[str]:
+    """A bit that stands anywhere is not free."""
+    alice = world.people["alice"]
+    for table in STAMPED:
+        with Scene(world) as scene:
+            bit = scene.does(
+                "owner",
+                "UPDATE troth.unit SET retired_at = statement_timestamp() WHERE purpose = 'announce' RETURNING bit",
+            )
+            whom = NOBODY if table == "access" else alice
+            for each in STAMPED:
+                scene.does("owner", f"UPDATE troth.{each} SET uses = uses & ~(1::bigint << %s::integer)", bit[0][0])
+            scene.does(
+                "owner",
+                f"UPDATE troth.{table} SET uses = uses | (1::bigint << %s::integer) WHERE subject = %s",
+                bit[0][0],
+                whom,
+            )
+            scene.does("owner", "UPDATE troth.permitted SET uses = uses & ~(1::bigint << %s::integer)", bit[0][0])
+            scene.does("steward", "SELECT troth.sweep()")
+            swept = scene.does("owner", "SELECT swept_at IS NOT NULL FROM troth.unit WHERE purpose = 'announce'")
+            scene.must(f"the bit stands in {table}", swept, [(table == "access",)])
+        yield from scene.wrong
+
+
+def numbers(world: World, _focus: object) -> Iterator[str]:
+    """What is only counted is counted of five people or more, who are in it, within the window."""
+    for counted in world.plan.counted:
+        assert counted.window.kind is WindowKind.DAYS
+        with Scene(world) as scene:
+            scene.does("owner", "ALTER TABLE troth.access DISABLE TRIGGER stamp")
+            bit = world.target.bits[counted.purpose]
+            insert = (
+                "INSERT INTO troth.access (subject, at, id, kind, uses)"
+                " SELECT %s::uuid, date_trunc('day', statement_timestamp()) - make_interval(days => %s, hours => 12),"
+                " uuidv7(), %s, %s::bigint FROM generate_series(1, %s)"
+            )
+            people = [uuid.UUID(int=n) for n in range(1, 6)]
+            for kind, who, days, uses, many in (
+                ("five", people, 3, 1 << bit, 2), ("four", people[:4], 4, 1 << bit, 2), ("old", people, 40, 1 << bit, 1),
+                ("out", people, 5, ~(1 << bit) & (2**62 - 1), 1), ("visit", [*people[:4], NOBODY], 6, 1 << bit, 1),
+            ):  # fmt: skip
+                for each in who:
+                    scene.does("owner", insert, each, days, kind, uses, many)
+            found = scene.does(
+                counted.purpose,
+                f"SELECT value, people, rows FROM {counted.purpose}.{counted.table}_counted WHERE day < current_date - 2 ORDER BY 1",
+            )
+            found = [tuple(row) for row in found if row[0] != "computer"]
+            scene.must("counted", found, [("", 5, 10), ("five", 5, 10)])
+            scene.does("owner", "ALTER TABLE troth.access ENABLE TRIGGER stamp")
+        yield from scene.wrong
+
+
+TRAP = """CREATE SCHEMA trap;
+CREATE FUNCTION trap.two(anyelement, anyelement) RETURNS point LANGUAGE sql AS 'SELECT NULL::point';
+"""
+TRAPPED = ("uuid", "text", "bytea", "integer", "bigint", "boolean", "jsonb")
+OPERATORS = ("=", "<>", "&", "|", ">=", ">", "<", "||", "-", "~", "!~", "<<", ">>", "+", "*")
+CALLED = ("statement_timestamp()", "max(integer)", "uuid_hash(uuid)", "jsonb_typeof(jsonb)", "uuidv7()", "count(*)")
+
+
+def paths(world: World, focus: Any) -> Iterator[str]:
+    """A function does the same whatever lies in wait on the caller's search path."""
+    every = [(f.name, f.arguments, f.sql) for f in (*CATALOG.functions, *routines(world.plan, CATALOG))]
+    every += [(f"count_{c.purpose}_{c.table}", "", "") for c in world.plan.counted]
+    assert world.stage is not None
+    with Scene(world) as scene:
+        _set_traps(scene)
+        for name, arguments, text in every:
+            if focus.function in (None, name):
+                answers = {_answer(scene, world, name, arguments, text, path) for path in ("''", "trap, pg_catalog")}
+                if len(answers) != 1:
+                    scene.wrong.append(f"{name} does otherwise with a search path of the caller's: {answers}")
+    yield from scene.wrong
+
+
+def _set_traps(scene: Scene) -> None:
+    scene.does("owner", "CREATE SCHEMA trap")
+    scene.does("owner", "GRANT USAGE ON SCHEMA trap TO PUBLIC")
+    for kind in TRAPPED:
+        made = f"CREATE FUNCTION trap.two({kind}, {kind}) RETURNS point LANGUAGE sql AS 'SELECT NULL::point'"
+        scene.does("owner", made)
+        for operator in OPERATORS:
+            scene.does(
+                "owner", f"CREATE OPERATOR trap.{operator} (leftarg = {kind}, rightarg = {kind}, function = trap.two)"
+            )
+    for pair in (("bigint", "integer"), ("timestamp with time zone", "timestamp with time zone"),
+                 ("timestamp with time zone", "interval")):  # fmt: skip
+        scene.does(
+            "owner",
+            f"CREATE FUNCTION trap.two({pair[0]}, {pair[1]}) RETURNS point LANGUAGE sql AS 'SELECT NULL::point'",
+        )
+        for operator in OPERATORS:
+            scene.does(
+                "owner",
+                f"CREATE OPERATOR trap.{operator} (leftarg = {pair[0]}, rightarg = {pair[1]}, function = trap.two)",
+            )
+    for name, kinds in (("uuid_hash", "uuid"), ("jsonb_build_object", 'VARIADIC "any"'), ("statement_timestamp", ""),
+                        ("unnest", "anyarray"), ("pg_advisory_xact_lock", "integer, integer")):  # fmt: skip
+        if "VARIADIC" not in kinds:
+            scene.does(
+                "owner", f"CREATE FUNCTION trap.{name}({kinds}) RETURNS point LANGUAGE sql AS 'SELECT NULL::point'"
+            )
+
+
+def _answer(scene: Scene, world: World, name: str, arguments: str, text: str, path: str) -> str:
+    """Call a function with a search path, as its trigger where it is one; return how it ends."""
+    world.become("owner")
+    scene.stage.execute("SELECT set_config('troth.token', 'token of Alice', true)")
+    scene.stage.execute(f"SAVEPOINT called; SET LOCAL search_path = {path}".encode())
+    kinds = [kind for kind in arguments.split(",") if kind]
+    values = {"uuid": f"'{world.people['alice']}'::uuid", "jsonb": "'{\"a\": 1}'::jsonb", "text": "'word'::text"}
+    given = ", ".join(values.get(kind.strip(), f"NULL::{kind}") for kind in kinds)
+    called = f"SELECT troth.{name}({given})"
+    if "RETURNS trigger" in text:
+        table = name.removeprefix("stamp_")
+        called = {
+            "access": f"INSERT INTO troth.access (subject, at, id, uses) VALUES ('{NOBODY}', '2026-11-20 00:00:00Z', '{NOBODY}', 1)",
+            "device": f"INSERT INTO troth.device (subject, device, uses) VALUES ('{world.people['bob']}', '{NOBODY}', 0)",
+            "person": f"INSERT INTO troth.person (subject, uses) VALUES ('{NOBODY}', 1)",
+        }[table]
+    try:
+        scene.stage.execute(called.encode())
+    except psycopg.Error as error:
+        return error.sqlstate or "?"
+    else:
+        return "well"
+    finally:
+        scene.stage.execute("ROLLBACK TO called")

@@ -1,0 +1,111 @@
+"""Which mutants change nothing that anybody could see, and why: judged from the facts, never from what survived."""
+
+import re
+
+from tests.mutations.mutants import Mutant
+from tests.mutations.world import CATALOG, World
+from troth.policy.facts import Kind
+
+
+def reason(mutant: Mutant, world: World) -> str:
+    """Return why a mutant is equivalent to what it was made from; empty when it is not."""
+    makers = {Kind.RULE: _rule, Kind.VIEW: _view, Kind.SETTING: _setting, Kind.ROLE: _role, Kind.GRANT: _grant}
+    made = makers.get(mutant.fact.kind)
+    return made(mutant, world) if made else _function(mutant) if mutant.fact.kind is Kind.FUNCTION else ""
+
+
+def _rule(mutant: Mutant, world: World) -> str:
+    table, _, name = mutant.fact.name.partition(".")
+    role, _, command = name.rpartition("_")
+    if mutant.what == "TO PUBLIC" and command != "all":
+        others = {who for who in _holders(world, table, command) if who != role}
+        if not others:
+            return f"no other role may {command} there"
+        if others <= {who for who in others if _reaches_all(world, table, who, command)}:
+            return f"whoever else may {command} there reaches every row by a rule of its own"
+    return ""
+
+
+def _holders(world: World, table: str, command: str) -> set[str]:
+    named = re.compile(rf'GRANT {command.upper()}(?: \("\w+"\))? ON "troth"\."{table}" TO "troth_(\w+)"')
+    return {found[1] for fact in world.facts if fact.kind is Kind.GRANT and (found := named.fullmatch(fact.make))}
+
+
+def _reaches_all(world: World, table: str, role: str, command: str) -> bool:
+    for fact in world.facts:
+        if fact.kind is Kind.RULE and fact.name in (f"{table}.{role}_{command}", f"{table}.{role}_all"):
+            return "USING (true)" in fact.make or "WITH CHECK (true)" in fact.make
+    return False
+
+
+def _view(mutant: Mutant, _world: World) -> str:
+    if mutant.what == "without security_invoker":
+        if mutant.fact.name.endswith(".withheld"):
+            return "the view reads no table"
+        if mutant.fact.name.endswith("_counted"):
+            return "the view reads no table, and a function in a view is called as whoever asks"
+    return ""
+
+
+def _setting(mutant: Mutant, _world: World) -> str:
+    if mutant.what == "dropped" and "idle_in_transaction" in mutant.fact.name:
+        return "the embedded server sets the same for everybody; the role's own is for a server elsewhere"
+    return ""
+
+
+def _role(mutant: Mutant, _world: World) -> str:
+    if mutant.what == "LOGIN":
+        return "a role that has no password cannot log in: the server asks for one of everybody but the owner"
+    return ""
+
+
+def _grant(mutant: Mutant, world: World) -> str:
+    if "SCHEMA" in mutant.fact.name and mutant.what == "USAGE to PUBLIC":
+        if '"troth"' in mutant.fact.name:
+            return "every role of the house has it"
+        return "passing through a schema shows nothing of what is in it, which is granted by itself"
+    if mutant.fact.name.startswith("DATABASE") and mutant.what == "CONNECT to PUBLIC":
+        return "every role that can log in has it"
+    return ""
+
+
+#: Functions that nobody may call but their owner.
+OWN = {f"troth.{f.name}" for f in CATALOG.functions if set(f.executors) <= {f.owner}}
+OWN |= {"troth.restamp", "troth.end_rows", "troth.remove_subject"}
+#: Statements that matter only where two sessions meet, and the test that has two.
+MEETINGS = {
+    "FOR UPDATE;": "tests/database/test_endings.py",
+    "pg_advisory_xact_lock_shared": "tests/database/test_race.py::test_without_the_bucket_a_row_slips_through",
+}
+
+
+#: What only makes sure of what another statement does as well: function, beginning of the statement, why.
+TWICE = (
+    ("troth.retain", "since := ", "nothing becomes coarser under the default policy (tests/database/test_coarsening.py)"),
+    ("troth.retain", "upto := ", "nothing becomes coarser under the default policy (tests/database/test_coarsening.py)"),
+    ("troth.fold", "PERFORM troth.restamp", "it is done before and after the bucket is taken; what comes between, only"
+     " two sessions can tell: tests/database/test_race.py"),
+    ("troth.agree", "INSERT INTO troth.permitted", "`fold` makes the row as well; here it is made to be locked"),
+    ("troth.choose", "RAISE EXCEPTION 'nobody is signed in'", "the account can end only while another session holds it:"
+     " tests/database/test_endings.py::test_nobody_agrees_or_chooses_after_the_end"),
+    ("troth.remove_subject", "DELETE FROM troth.agreement", "whoever agreed is removed only when no stamped row is left"),
+)  # fmt: skip
+
+
+def _function(mutant: Mutant) -> str:
+    if mutant.what == "SECURITY INVOKER" and mutant.fact.name.partition("(")[0] in OWN:
+        return "only functions of the same owner call it"
+    for name, begins, why in TWICE:
+        if mutant.fact.name.startswith(name) and f"`{begins}" in mutant.what:
+            return why
+    if mutant.what == "search_path dropped" and mutant.fact.name.startswith("troth.post("):
+        return "its one statement names no function and no operator"
+    for word, test in MEETINGS.items():
+        if word in mutant.what:
+            return f"only two sessions at once can tell: {test}"
+    return ""
+
+
+def tables() -> list[str]:
+    """Return the names of the stamped tables."""
+    return [table.name for table in CATALOG.stamped]

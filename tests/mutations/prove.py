@@ -1,0 +1,99 @@
+"""Every mutant of every fact, and every claim of `proofs.toml`: `make mutants`; it writes its part of `docs/proof.md`."""
+
+import re
+import sys
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from tests.conftest import PROJECT, serving
+from tests.mutations.equivalent import reason
+from tests.mutations.killing import Judge
+from tests.mutations.mutants import Mutant, mutants
+from tests.mutations.proofs import unproven
+from tests.mutations.world import World, planted
+
+PAGE = PROJECT / "docs" / "proof.md"
+BEGIN, END = "<!-- mutations -->", "<!-- end of mutations -->"
+
+
+def main(wanted: str = "") -> int:
+    """Try all, or those whose name holds `wanted`; return 1 when something survives that is not equivalent."""
+    with serving() as where, planted(where) as world:
+        judge = Judge(world)
+        wrong = judge.settle()
+        every = [mutant for mutant in mutants(world) if re.search(wanted, mutant.name)]
+        killers = {} if wrong else _killers(judge, every)
+        wrong += judge.settle()
+        claims = list(unproven(judge)) if not wanted else []
+        equivalent = {mutant.name: reason(mutant, world) for mutant in every}
+        text = report(world, every, killers, equivalent)
+    survivors = [name for name, killer in killers.items() if not killer and not equivalent[name]]
+    misjudged = [name for name, killer in killers.items() if killer and equivalent[name]]
+    for title, lines in (("not as before", wrong), ("survives", survivors), ("killed, though called equivalent", misjudged),
+                         ("claimed, and not so", claims)):  # fmt: skip
+        for line in lines:
+            print(f"{title}: {line}")
+    if not wanted:
+        _write(PAGE, text)
+    print(text)
+    return 1 if wrong or survivors or misjudged or claims else 0
+
+
+def _killers(judge: Judge, every: list[Mutant]) -> dict[str, str]:
+    found, began = {}, time.monotonic()
+    for number, mutant in enumerate(every, 1):
+        found[mutant.name] = judge.killer(mutant)
+        if number % 100 == 0:
+            print(f"{number} of {len(every)} in {time.monotonic() - began:.0f} s", flush=True)
+    return found
+
+
+def report(world: World, every: list[Mutant], killers: dict[str, str], equivalent: dict[str, str]) -> str:
+    """Return the score, by kind of fact, and the survivors with the reasons why they are equivalent."""
+    kinds: dict[str, Counter[str]] = defaultdict(Counter)
+    for mutant in every:
+        fate = "killed" if killers.get(mutant.name) else "equivalent" if equivalent[mutant.name] else "survives"
+        kinds[mutant.fact.kind.name.lower()][fate] += 1
+    total = sum(kinds.values(), Counter[str]())
+    alive = total["killed"] + total["survives"]
+    lines = [
+        "## Mutations",
+        "",
+        f"The default policy, to which a purpose that only counts and an analyst are added, compiles to {len(world.facts)} facts."
+        " Something is taken away from each, one at a time, and the probes and the behaviours of `tests/mutations` look; none"
+        " of them compares the catalog with what it should say. `make mutants` does it all again and writes this part.",
+        "",
+        f"**{total['killed']} of {alive} mutants are killed**; {total['equivalent']} more change nothing that anybody could see.",
+        "",
+        "| fact | killed | survives | equivalent |",
+        "|---|---|---|---|",
+        *(f"| {kind} | {n['killed']} | {n['survives']} | {n['equivalent']} |" for kind, n in kinds.items()),
+        "",
+        "Who notices first: "
+        + ", ".join(f"{name} {many}" for name, many in Counter(filter(None, killers.values())).most_common())
+        + ".",
+        "",
+        *(f"- survives: `{name}`" for name, killer in killers.items() if not killer and not equivalent[name]),
+        "### Equivalent",
+        "",
+    ]
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for name, killer in killers.items():
+        if not killer and equivalent[name]:
+            by_reason[equivalent[name]].append(name.replace("`", ""))
+    for why, names in by_reason.items():
+        lines += [f"- {why[0].upper()}{why[1:]}:", *(f"  - `{name}`" for name in names)]
+    return "\n".join([*lines, ""])
+
+
+def _write(page: Path, text: str) -> None:
+    before = page.read_text(encoding="utf-8") if page.exists() else f"# What is proven, and how\n\n{BEGIN}\n{END}\n"
+    if BEGIN not in before:
+        before += f"\n{BEGIN}\n{END}\n"
+    head, _, rest = before.partition(BEGIN)
+    page.write_text(f"{head}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:2]))

@@ -1,0 +1,322 @@
+"""A small world in a database of its own: people in every standing, rows of every age, and who may see what of them.
+
+The policy is the default one, to which a purpose that only counts is added, so that every kind of fact is there.
+"""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+
+from tests.conftest import POLICY, TERMS, forget, make
+from troth.database import apply, connect, place, published
+from troth.database.catalog import load
+from troth.policy import parse
+from troth.policy.facts import Fact
+from troth.policy.meaning import Window, WindowKind
+from troth.policy.plan import plan
+from troth.policy.planned import Plan
+from troth.policy.sql import LOGINS, TWINS, Target, desired
+
+CATALOG = load()
+NOBODY = uuid.UUID(int=0)
+DAY = 24
+COUNTING = """
+purpose improve "improve what many people use" by legitimate interest [P20]
+collect access.kind on access [P8]
+    for improve 30 days as counted
+"""
+
+
+def source() -> str:
+    """Return the default policy with a purpose that counts, as a version of its own."""
+    text = POLICY.read_text(encoding="utf-8").replace(" version 1 ", " version 2 ")
+    return text + COUNTING
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A planted row: whose, in which table, how many hours old, and how many hours ago its account ended."""
+
+    table: str
+    whose: uuid.UUID
+    age: float = 1
+    ended: float | None = None
+
+    def within(self, window: Window) -> bool:
+        """Whether a use of this window still lasts."""
+        match window.kind:
+            case WindowKind.DAYS:
+                return self.age < window.days * DAY
+            case WindowKind.ACCOUNT:
+                return self.ended is None or self.ended < window.days * DAY
+            case _:
+                return self.ended is None
+
+
+@dataclass(slots=True)
+class World:
+    """The database, a connection of each role, what was planted, and what each person is in."""
+
+    where: place.Place
+    owner: Connection[Any]
+    plan: Plan
+    facts: tuple[Fact, ...]
+    target: Target
+    people: dict[str, uuid.UUID] = field(default_factory=dict)
+    uses: dict[uuid.UUID, frozenset[str]] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    stage: Connection[Any] | None = None
+
+    @property
+    def purposes(self) -> tuple[str, ...]:
+        """The purposes, each a role."""
+        return tuple(unit.purpose for unit in self.plan.units)
+
+    @property
+    def everybody(self) -> tuple[str, ...]:
+        """Every role but the analyst."""
+        return (*LOGINS, *TWINS, *self.purposes)
+
+    def role(self, part: str) -> str:
+        """Return a role's whole name."""
+        return self.target.role(part)
+
+    def expected(self, purpose: str, table: str, window: Window) -> dict[uuid.UUID, int]:
+        """Say, by hand, how many rows of whom a purpose sees."""
+        seen: dict[uuid.UUID, int] = {}
+        for row in self.rows:
+            if row.table == table and purpose in self.uses[row.whose] and row.within(window):
+                seen[row.whose] = seen.get(row.whose, 0) + 1
+        return seen
+
+    def ask(self, role: str, *statements: str, token: str = "") -> list[tuple[Any, ...]]:
+        """Return what the last statement answers a role with, on a stage where nothing stays."""
+        assert self.stage is not None
+        self.stage.execute("ROLLBACK; BEGIN")
+        self.become(role)
+        if token:
+            self.stage.execute("SELECT set_config('troth.token', %s, true)", (token,))
+        for statement in statements[:-1]:
+            self.stage.execute(statement.encode())
+        cursor = self.stage.execute(statements[-1].encode())
+        found = cursor.fetchall() if cursor.description else []
+        self.stage.execute("ROLLBACK")
+        return found
+
+    def become(self, role: str) -> None:
+        """Let what follows on the stage be done as a role: its rights, its rows, its `session_user`."""
+        assert self.stage is not None
+        self.stage.execute("RESET SESSION AUTHORIZATION")
+        if role != "owner":
+            self.stage.execute(f'SET LOCAL SESSION AUTHORIZATION "{self.role(role)}"'.encode())
+
+    def code(self, role: str, statement: str, *, before: str = "") -> str:
+        """Return the SQLSTATE with which a role is refused, empty where it is not; `before` is what the owner does."""
+        assert self.stage is not None
+        as_role = f'SET LOCAL SESSION AUTHORIZATION "{self.role(role)}"'
+        try:
+            self.stage.execute(
+                f"ROLLBACK; BEGIN; {before}; {as_role}; SET TRANSACTION READ WRITE; {statement}".encode()
+            )
+        except psycopg.Error as error:
+            return error.sqlstate or "?"
+        finally:
+            self.stage.execute("ROLLBACK")
+        return ""
+
+
+def imagined() -> World:
+    """Return the world's facts without a database: enough to name its mutants."""
+    made = plan(parse.read(source(), "mutants"), CATALOG)
+    target = Target("troth", {unit.purpose: bit for bit, unit in enumerate(made.units)}, {"ann": "understand"})
+    return World(None, None, made, desired(made, CATALOG, target), target)  # type: ignore[arg-type] # nothing is asked
+
+
+@contextmanager
+def planted(cluster: place.Place) -> Iterator[World]:
+    """Yield the world in a fresh database; its roles go with it."""
+    with connect.owning(cluster, database="postgres") as connection:
+        connection.execute("DROP DATABASE IF EXISTS troth WITH (FORCE)")
+        connection.execute("CREATE DATABASE troth TEMPLATE troth_template STRATEGY file_copy")
+        connection.execute("REVOKE ALL ON DATABASE troth FROM PUBLIC")
+        for (role,) in connection.execute(
+            "SELECT rolname FROM pg_roles WHERE rolname LIKE 'troth\\_%' AND rolcanlogin"
+        ).fetchall():
+            connection.execute(f'GRANT CONNECT ON DATABASE troth TO "{role}"'.encode())
+    forget()
+    try:
+        with connect.owning(cluster) as owner, connect.owning(cluster) as stage:
+            stage.add_notice_handler(lambda _told: None)
+            world = _made(cluster, owner)
+            world.stage = stage
+            _plant(world)
+            yield world
+    finally:
+        forget()
+        with connect.owning(cluster, database="postgres") as connection:
+            connection.execute("DROP DATABASE IF EXISTS troth WITH (FORCE)")
+            connection.execute("DROP ROLE IF EXISTS troth_improve, troth_analyst_ann")
+
+
+def _made(cluster: place.Place, owner: Connection[Any]) -> World:
+    owner.execute("INSERT INTO troth.analyst (name, purpose) VALUES ('ann', 'understand')")
+    apply.apply(owner, source(), TERMS)
+    owner.execute("ALTER ROLE troth_analyst_ann PASSWORD 'a word of hers'")
+    published.forget()
+    made, target = plan(parse.read(source(), "mutants"), CATALOG), apply.target_of(owner)
+    return World(cluster, owner, made, desired(made, CATALOG, target), target)
+
+
+def _plant(world: World) -> None:
+    """Let people come, choose and go through the doors; then let time pass, which only the owner can."""
+    agreed = frozenset({"provide", "protect", "understand", "improve"})
+    standing = {
+        "Alice": agreed | {"personalise", "announce"},
+        "Bob": agreed - {"understand", "protect", "improve"},
+        "Charlie": frozenset[str](),
+        "Dora": agreed,
+        "Frank": agreed,
+        "Greta": agreed,
+        "Henry": agreed,
+        "Iris": agreed | {"personalise", "announce"},
+        "Judy": frozenset[str](),
+    }
+    world.uses[NOBODY] = frozenset({"protect", "understand"})
+    for name, uses in standing.items():
+        person = make(world.owner, name, agreed=name != "Charlie")
+        world.people[name.lower()] = person.subject
+        world.uses[person.subject] = uses
+        _choose(world, person.token, name)
+        _leave_rows(world, person.subject, name)
+    _pass_time(world)
+    for whose in world.people.values():
+        world.owner.execute(
+            "INSERT INTO troth.notice (subject, address, template, facts) VALUES (%s, 'a@harbor.example', 'code', '{}')",
+            (whose,),
+        )
+    world.owner.execute("ANALYZE")
+
+
+def _choose(world: World, token: str, name: str) -> None:
+    choices: Mapping[str, tuple[tuple[str, str], ...]] = {
+        "Alice": (("personalise", "consent"), ("announce", "consent")),
+        "Bob": (("understand", "objection"), ("protect", "objection"), ("improve", "objection")),
+        "Dora": (("announce", "consent"), ("announce", "withdrawal")),
+        "Frank": (("announce", "withdrawal"),),
+        "Iris": (("announce", "consent"), ("personalise", "consent")),
+        "Judy": (("announce", "consent"),),
+    }
+    for purpose, kind in choices.get(name, ()):
+        with connect.acting("self", token=token) as viewer:
+            viewer.execute("SELECT troth.choose(%s, %s)", (purpose, kind))
+        world.rows.append(Row("choice", _subject(world, name)))
+
+
+def _subject(world: World, name: str) -> uuid.UUID:
+    return world.people[name.lower()]
+
+
+def _leave_rows(world: World, whose: uuid.UUID, name: str) -> None:
+    ages = {"Alice": (1.0, 29.5 * DAY, 30.5 * DAY, 89.5 * DAY), "Bob": (1.0,)}.get(name, (2.0,))
+    with connect.acting("intake") as intake:
+        for age in ages:
+            intake.execute(
+                "INSERT INTO troth.access (subject, at, id, method, url, status, referrer, ip, browser, system, kind, uses)"
+                " VALUES (%s, statement_timestamp() - make_interval(secs => %s), uuidv7(), 'GET', '/me', 200, '/', '192.0.2.77',"
+                " 'Firefox 140', 'Linux', 'computer', -1)",
+                (whose, age * 3600),
+            )
+            world.rows.append(Row("access", whose, age))
+        intake.execute(
+            "INSERT INTO troth.device (subject, device, browser, system, kind, uses)"
+            " VALUES (%s, %s, 'Firefox 140', 'Linux', 'computer', -1)",
+            (whose, uuid.uuid5(whose, "device")),
+        )
+        if name == "Alice":
+            intake.execute(
+                "INSERT INTO troth.access (subject, at, id, url, ip, kind, uses)"
+                " VALUES (%s, statement_timestamp() - interval '1 hour', uuidv7(), '/', '192.0.2.0/24', 'computer', -1)",
+                (NOBODY,),
+            )
+            world.rows.append(Row("access", NOBODY))
+    world.rows += [Row("device", whose), Row("person", whose)]
+    world.rows += [Row("agreement", whose)] if name != "Charlie" else []
+
+
+#: How many hours ago the account of somebody who left ended, for the tables that keep a year, and for the others.
+ENDED = {"dora": (364.5 * DAY, 29.5 * DAY), "frank": (365.5 * DAY, 30.5 * DAY)}
+
+
+def _pass_time(world: World) -> None:
+    for name, (long, short) in ENDED.items():
+        whose = world.people[name]
+        with connect.acting("door") as door:
+            door.execute("SELECT troth.end_subject(%s, 'left')", (whose,))
+        for table in ("agreement", "choice", "person", "device", "access"):
+            hours: float = long if table in ("agreement", "choice") else short
+            world.owner.execute(
+                f"UPDATE troth.{table} SET ended_at = statement_timestamp() - make_interval(secs => %s) WHERE subject = %s".encode(),
+                (hours * 3600, whose),
+            )
+            world.rows = [
+                Row(r.table, r.whose, r.age, hours) if (r.table, r.whose) == (table, whose) else r for r in world.rows
+            ]
+    # Iris is about to leave: her rows are marked, and what she consented to is not folded yet.
+    whose = world.people["iris"]
+    for table in ("person", "device", "access"):
+        world.owner.execute(
+            f"UPDATE troth.{table} SET ended_at = statement_timestamp() WHERE subject = %s".encode(), (whose,)
+        )
+        world.rows = [
+            Row(r.table, r.whose, r.age, 0) if (r.table, r.whose) == (table, whose) else r for r in world.rows
+        ]
+    # Judy's purposes all widened, and she has not agreed again.
+    whose = world.people["judy"]
+    for table in ("permitted", "agreement", "choice", "person", "device", "access"):
+        world.owner.execute(f"UPDATE troth.{table} SET uses = 0 WHERE subject = %s".encode(), (whose,))
+    # One of Alice's, older than every window, as when a sweep is late.
+    whose = world.people["alice"]
+    world.owner.execute(
+        "UPDATE troth.access SET at = statement_timestamp() - interval '2172 hours' WHERE subject = %s"
+        " AND at < statement_timestamp() - interval '89 days'",
+        (whose,),
+    )
+    world.owner.execute(
+        "INSERT INTO troth.access (subject, at, id, method, url, status, referrer, ip, browser, system, kind)"
+        " SELECT subject, statement_timestamp() - interval '2148 hours', uuidv7(), method, url, status, referrer, ip, browser,"
+        " system, kind FROM troth.access WHERE subject = %s LIMIT 1",
+        (whose,),
+    )
+    world.rows.append(Row("access", whose, 90.5 * DAY))
+    # Bob's too, who consents to nothing; Frank's device, of long before he left; Greta's, who is still there.
+    world.owner.execute(
+        "INSERT INTO troth.access (subject, at, id, url) VALUES (%s, statement_timestamp() - interval '2172 hours', uuidv7(), '/')",
+        (world.people["bob"],),
+    )
+    world.rows.append(Row("access", world.people["bob"], 90.5 * DAY))
+    whose = world.people["frank"]
+    world.owner.execute(
+        "UPDATE troth.device SET at = statement_timestamp() - interval '2172 hours' WHERE subject = %s", (whose,)
+    )
+    world.rows = [
+        Row("device", whose, 90.5 * DAY, r.ended) if (r.table, r.whose) == ("device", whose) else r for r in world.rows
+    ]
+    whose = world.people["greta"]
+    world.owner.execute(
+        "UPDATE troth.device SET at = statement_timestamp() - interval '2172 hours' WHERE subject = %s", (whose,)
+    )
+    world.rows = [
+        Row("device", whose, 90.5 * DAY) if (r.table, r.whose) == ("device", whose) else r for r in world.rows
+    ]
+    whose = world.people["henry"]
+    world.owner.execute(
+        "UPDATE troth.device SET at = statement_timestamp() - interval '2148 hours' WHERE subject = %s", (whose,)
+    )
+    world.rows = [
+        Row("device", whose, 89.5 * DAY) if (r.table, r.whose) == ("device", whose) else r for r in world.rows
+    ]
