@@ -10,7 +10,7 @@ UV := .uv/bin/uv
 INSTALLED := .venv/.installed
 SYNCED := .venv/.synced
 
-.PHONY: help run test journeys check format bench bench-governing clean
+.PHONY: help run test journeys check prove format bench bench-governing bench-policy clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,14 +34,21 @@ check: $(SYNCED) ## Read the code: format, lint, types, rooms, migrations, our o
 	@.venv/bin/squawk --config .squawk.toml $$(find src -path '*/migrations/*.sql' | sort)
 	@.venv/bin/pytest -q tests/architecture
 
+prove: $(SYNCED) ## Ask an oracle about thousands of policies, and take every compiled thing away (TROTH_PROVE=N cases)
+	@TROTH_PROVE=$${TROTH_PROVE:-3000} .venv/bin/pytest tests/proof -q -n 2 --dist loadgroup
+	@.venv/bin/python -m tests.mutations.prove
+
 format: $(SYNCED) ## Put the code into its canonical form
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
 
-bench: bench-governing ## Measure everything that has a benchmark
+bench: bench-governing bench-policy ## Measure everything that has a benchmark
 
 bench-governing: $(SYNCED) ## Measure what governing costs, as ratios
 	@.venv/bin/python -m benchmarks.governing $(ARGS)
+
+bench-policy: $(SYNCED) ## Measure compiling a policy and applying a version over up to a million people
+	@.venv/bin/python -m benchmarks.policy $(ARGS)
 
 clean: ## Remove what was built (the data folder stays)
 	@rm -rf .uv .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -71,14 +71,18 @@ def plan_command(file: Path, form: str) -> None:
 @click.option(
     "--terms", "terms_file", type=FILE, help="The terms of service that go with it  [default: those in force]."
 )
+@form_option("text", "json")
 @data_option
-def apply(file: Path, terms_file: Path | None) -> None:
+def apply(file: Path, terms_file: Path | None, form: str) -> None:
     """Ask the keeper of the running troth to put a policy into force."""
-    meant(file, "text")
+    meant(file, form)
     terms = terms_file.read_text(encoding="utf-8") if terms_file else published.current("steward").terms
     answer = requests.ask("policy.apply", {"source": file.read_text(encoding="utf-8"), "terms": terms})
     opened = f"; people agree again before these resume: {', '.join(answer['widened'])}" if answer["widened"] else ""
     verdict = Verdict[answer["verdict"]].name.lower().replace("_", " ")
+    if form == "json":
+        click.echo(json.dumps(answer | {"verdict": verdict}))
+        return
     click.echo(
         f"version {answer['version']} is in force, {answer['changed']} facts changed; verdict: {verdict}{opened}"
     )
