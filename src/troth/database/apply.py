@@ -25,6 +25,8 @@ from troth.policy.unmake import mark
 
 #: How long the switch waits for a lock before it lets readers pass and tries again.
 LOCK_TIMEOUT = "50ms"
+#: An autovacuum gives way to whoever has waited so long. Who may not say so waits for PostgreSQL's own second, rarely.
+GIVE_WAY, GIVE_WAY_AT_LAST = "25ms", "1500ms"
 TRIES = 200
 #: After so many tries, purposes' sessions that have held a lock for over a second are ended.
 PATIENCE = 20
@@ -154,7 +156,7 @@ def _switch(connection: Connection[Any], step: Step, *, tries: int) -> Outcome:
             change = difference(desired(step.plan, catalog, target), observe(connection, catalog))
             if not change:
                 break
-            started = started if changed else _lock(connection, change)
+            started = started if changed else _lock(connection, change, tries)
             changed += len(change.missing) + len(change.surplus)
             _carry_out(connection, change)
             if any(fact.kind is Kind.ROLE for fact in change.missing):
@@ -218,10 +220,11 @@ def target_of(connection: Connection[Any]) -> Target:
     return Target(connection.info.dbname, bits_of(connection), analysts, superuser=is_superuser(connection))
 
 
-def _lock(connection: Connection[Any], change: Difference) -> float:
+def _lock(connection: Connection[Any], change: Difference, tries: int) -> float:
     """Lock everything that will change, all views before all tables, each sorted: two switches cannot deadlock."""
     started = time.monotonic()
-    connection.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,))
+    at_last = LOCK_TIMEOUT if tries % PATIENCE else GIVE_WAY_AT_LAST
+    connection.execute(_sql("wait_briefly"), {"longest": LOCK_TIMEOUT, "sooner": GIVE_WAY, "at_last": at_last})
     existing = {f.name for f in change.surplus if f.kind is Kind.VIEW}
     for name in change.locked:
         if name.startswith("troth.") or name in existing:

@@ -40,6 +40,12 @@ UPDATE troth.permitted AS p SET uses = wanted.uses
 FROM (SELECT coalesce(bit_or(1::bigint << bit), 0) AS uses FROM troth.unit WHERE retired_at IS NULL AND visits) AS wanted, locked
 WHERE p.subject = '00000000-0000-0000-0000-000000000000' AND p.uses <> wanted.uses
 
+-- name: wait_briefly
+-- An autovacuum gives way only to who waits until a deadlock is looked for, which is later than anybody may wait here.
+SELECT CASE WHEN has_parameter_privilege('deadlock_timeout', 'SET')
+       THEN set_config('lock_timeout', %(longest)s, true) || set_config('deadlock_timeout', %(sooner)s, true)
+       ELSE set_config('lock_timeout', %(at_last)s, true) END
+
 -- name: end_blocking_readers
 -- Purposes' sessions that hold what the switch needs, in transactions older than a second.
 SELECT a.usename, pg_terminate_backend(a.pid)
