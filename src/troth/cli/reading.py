@@ -1,6 +1,7 @@
 """`troth policy fmt|explain|compare|coverage|show`: what a policy says, in words, and what became of it."""
 
 import json
+from collections.abc import Mapping, Sized
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ from troth.database import published
 from troth.database.catalog import load as load_catalog
 from troth.policy import explain, parse
 from troth.policy.compare import Comparison, compare
-from troth.policy.coverage import Covered, Promise, Status, clauses, promises
+from troth.policy.coverage import PROMISES, Covered, Promise, Proof, Status, clauses, promises
 from troth.policy.differences import Differing
-from troth.policy.errors import PolicyErrors
+from troth.policy.errors import PolicyError, PolicyErrors
 from troth.policy.form import formatted
 from troth.policy.meaning import Policy
 from troth.policy.plan import plan
@@ -46,25 +47,27 @@ def meant(file: Path | None, told: str = "text") -> tuple[Policy, Plan]:
 @form_option("text", "json")
 def fmt(files: tuple[Path, ...], check: bool, form: str) -> None:
     """Write policies in their canonical form."""
-    changed = []
+    changed, errors = [], list[PolicyError]()
     for file in files:
         before = file.read_bytes().decode("utf-8", errors="surrogateescape")
         try:
             after = formatted(before, str(file))
-        except PolicyErrors as errors:
-            click.echo(str(errors), err=True)
-            raise SystemExit(1) from None
+        except PolicyErrors as found:
+            errors += found.errors
+            continue
         if after != before:
             changed.append(str(file))
             if not check:
                 file.write_text(after, encoding="utf-8")
     if form == "json":
-        click.echo(json.dumps({"changed": changed}))
+        click.echo(json.dumps({"changed": changed, "errors": [each.as_data() for each in errors]}))
     elif changed:
         click.echo(
             "\n".join(f"{file}: {'is not in its canonical form' if check else 'written anew'}" for file in changed)
         )
-    if changed and check:
+    if errors and form == "text":
+        click.echo("\n\n".join(map(str, errors)), err=True)
+    if errors or (changed and check):
         raise SystemExit(1)
 
 
@@ -139,7 +142,7 @@ def comparison_data(comparison: Comparison, differing: Differing) -> dict[str, A
 
 @click.command("coverage")
 @click.argument("file", type=FILE, required=False)
-@click.option("--strict", is_flag=True, help="Exit with 1 while any promise is not built yet.")
+@click.option("--strict", is_flag=True, help="Exit with 1 while any promise is not built yet, or not in this policy.")
 @form_option("text", "json")
 @data_option
 def coverage(file: Path | None, strict: bool, form: str) -> None:
@@ -150,12 +153,17 @@ def coverage(file: Path | None, strict: bool, form: str) -> None:
         click.echo(json.dumps({"promises": [promise_data(each) for each in found]}))
     else:
         for each in found:
-            shown = f"{len(each.clauses)} clauses, {len(each.proofs)} proofs"
+            shown = f"{counted(each.clauses, 'clause')}, {counted(each.proofs, 'proof')}"
             click.echo(f"{each.name:<4} {each.status:<18} {shown}")
         counts = {status: sum(each.status is status for each in found) for status in Status}
         click.echo("\n" + ", ".join(f"{many} {status}" for status, many in counts.items() if many))
     if strict and any(each.status in (Status.UNBUILT, Status.SILENT) for each in found):
         raise SystemExit(1)
+
+
+def counted(things: Sized, name: str) -> str:
+    """Say how many things there are."""
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
 def promise_data(promise: Promise) -> dict[str, Any]:
@@ -183,7 +191,9 @@ def show(what: str, file: Path | None, language: str, form: str) -> None:
     """Walk from a promise (P17), a clause, a category (access.ip) or an object of the database to all the others."""
     policy, compiled = meant(file, form)
     known = clauses(policy, compiled, load_catalog())
-    wanted = clauses_of(what, policy, compiled, known)
+    wanted = clauses_of(what, policy, known)
+    if not wanted and what.upper() in PROMISES:
+        raise click.ClickException(f"no clause of this policy cites `{what.upper()}`")
     if not wanted:
         raise click.ClickException(
             f"nothing here is called `{what}`; give a promise (P17), a clause, a category, or part of an object's name"
@@ -201,26 +211,28 @@ def show(what: str, file: Path | None, language: str, form: str) -> None:
                 click.echo(f"    {line}")
 
 
-def clauses_of(what: str, policy: Policy, compiled: Plan, known: Any) -> list[str]:  # noqa: ANN401 - a mapping
+def clauses_of(what: str, policy: Policy, known: Mapping[str, Covered]) -> list[str]:
     """Return the clauses that a promise, a clause, a category or an object leads to."""
     if what in known:
         return [what]
-    if what in {f"P{number}" for number in range(1, 41)}:
-        return [c.clause for p in promises(policy, compiled, load_catalog()) if p.name == what for c in p.clauses]
+    if what.upper() in PROMISES:
+        return [name for name, covered in known.items() if what.upper() in covered.promises]
     if any(category.name == what for category in policy.categories):
         things: list[Any] = [c for c in policy.categories if c.name == what]
         things += [t for kind in NAMING for t in getattr(policy, kind) if what in t.categories]
         return list(dict.fromkeys(thing.clause.name for thing in things))
-    return [name for name, covered in known.items() if any(what in made for made in covered.objects)]
+    return [name for name, covered in known.items() if what.strip() and any(what in o for o in covered.objects)]
 
 
 NAMING = ("collections", "coarsenings", "sights", "rights", "shares", "postings")
 
 
-def _shown(covered: Covered, sentence: explain.Sentence | None, proofs: Any) -> dict[str, Any]:  # noqa: ANN401
-    cited = sentence.promises if sentence else ()
+def _shown(
+    covered: Covered, sentence: explain.Sentence | None, proofs: Mapping[str, tuple[Proof, ...]]
+) -> dict[str, Any]:
+    shown = [proof for promise in covered.promises for proof in proofs.get(promise, ())]
     return covered_data(covered) | {
         "text": sentence.text if sentence else "",
-        "promises": cited,
-        "proofs": [{"test": p.test, "mutation": p.mutation} for promise in cited for p in proofs.get(promise, ())],
+        "promises": covered.promises,
+        "proofs": [{"test": proof.test, "mutation": proof.mutation} for proof in dict.fromkeys(shown)],
     }

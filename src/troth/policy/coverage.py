@@ -27,12 +27,13 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """A clause: what it became, and its status."""
+    """A clause: what it became, its status, and the promises that it cites."""
 
     clause: str
     kind: str
     status: Status
     objects: tuple[str, ...]
+    promises: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,16 @@ class Promise:
 def clauses(policy: Policy, plan: Plan, catalog: Catalog) -> Mapping[str, Covered]:
     """Return every clause with its status, by name."""
     made = objects(policy, plan, catalog)
-    unheld = {each.clause for each in plan.unheld}
+    unheld, cited = {each.clause for each in plan.unheld}, dict(_cited(policy))
     found: dict[str, Covered] = {}
-    for clause, kind, status, by in _judged(policy):
+    for clause, kind, status, by in _judged(policy, catalog):
         open_yet = clause in unheld and status is Status.ENFORCED
-        covered = Covered(clause, kind, Status.UNBUILT if open_yet else status, (*made.get(clause, ()), *by))
-        found.setdefault(clause, covered)
+        told = Status.UNBUILT if open_yet else status
+        before = found.get(clause, Covered(clause, kind, told, made.get(clause, ())))
+        # What says several things is as far as the least of them.
+        worst = max(before.status, told, key=tuple(Status).index)
+        shown = tuple(dict.fromkeys((*before.objects, *by)))
+        found[clause] = Covered(clause, before.kind, worst, shown, cited.get(clause, ()))
     return found
 
 
@@ -116,19 +121,17 @@ KINDS = (
 )
 
 
-def _judged(policy: Policy) -> Iterator[tuple[str, str, Status, tuple[str, ...]]]:
+def _judged(policy: Policy, catalog: Catalog) -> Iterator[tuple[str, str, Status, tuple[str, ...]]]:
     built = _file("built")
-    for kind in ("purposes", "collections", "coarsenings", "correlations"):
+    for kind in ("purposes", "collections", "correlations"):
         for thing in getattr(policy, kind):
             yield thing.clause.name, kind, Status.ENFORCED, ()
+    for clause, kind, done in _done_with_data(policy, catalog, built):
+        yield clause, kind, _if(done), ()
     for stored in policy.stored:
         yield stored.clause.name, "stored", _if(stored.key in built["stored"]), ()
     for category in policy.categories:
         yield category.clause.name, "category", Status.ENFORCED, ()
-    for sight in policy.sights:
-        yield sight.clause.name, "sights", _if(sight.audience in built["audiences"]), ()
-    for right in policy.rights:
-        yield right.clause.name, "rights", _if(set(right.verbs) <= set(built["verbs"])), ()
     unbuilt: tuple[Any, ...] = (*policy.shares, *policy.postings)
     for thing in unbuilt:
         yield thing.clause.name, type(thing).__name__, Status.UNBUILT, ()
@@ -137,6 +140,19 @@ def _judged(policy: Policy) -> Iterator[tuple[str, str, Status, tuple[str, ...]]
         yield duty.clause.name, "duties", Status(told.get("status", Status.UNBUILT)), tuple(told.get("by", ()))
     for note in policy.notes:
         yield note.clause.name, "notes", Status.TOLD, ()
+
+
+def _done_with_data(policy: Policy, catalog: Catalog, built: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
+    """Yield whether each clause on data is carried out: nothing is, where no table holds any of the data."""
+    held = catalog.categories
+    for coarsening in policy.coarsenings:
+        yield coarsening.clause.name, "coarsenings", not held.isdisjoint(coarsening.categories)
+    for sight in policy.sights:
+        known = sight.audience in built["audiences"]
+        yield sight.clause.name, "sights", known and not held.isdisjoint(sight.categories)
+    for right in policy.rights:
+        known = set(right.verbs) <= set(built["verbs"])
+        yield right.clause.name, "rights", known and not held.isdisjoint(right.categories)
 
 
 def _if(built: bool) -> Status:  # noqa: FBT001 - a judgement

@@ -160,7 +160,7 @@ def _unit(policy: Policy, catalog: Catalog, purpose: Purpose) -> Unit:
     return Unit(purpose.name, purpose.basis, frozenset(atoms))
 
 
-def _read(policy: Policy, catalog: Catalog) -> Iterator[tuple[Table, str, Collection, Use, Precision]]:
+def read(policy: Policy, catalog: Catalog) -> Iterator[tuple[Table, str, Collection, Use, Precision]]:
     """Yield the uses that read rows, with the precision at which they do."""
     for table, category, collection, use in _uses(policy, catalog):
         precision = _at(table, category, use, collection.clause.name)
@@ -168,13 +168,17 @@ def _read(policy: Policy, catalog: Catalog) -> Iterator[tuple[Table, str, Collec
             yield table, category, collection, use, precision
 
 
+def shown(table: Table, category: str, precision: Precision) -> Iterator[str]:
+    """Yield the columns through which a table lets a category be known at a precision, and whose it is."""
+    yield "subject"
+    yield from (c.name for c in table.columns if c.category == category and c.precision.within(precision))
+
+
 def _readings(policy: Policy, catalog: Catalog) -> Iterator[Reading]:
     found: dict[tuple[str, str, str], str] = {}
-    for table, category, collection, use, precision in _read(policy, catalog):
-        found.setdefault((use.purpose, table.name, "subject"), collection.clause.name)
-        for column in table.columns:
-            if column.category == category and column.precision.within(precision):
-                found.setdefault((use.purpose, table.name, column.name), collection.clause.name)
+    for table, category, collection, use, precision in read(policy, catalog):
+        for column in shown(table, category, precision):
+            found.setdefault((use.purpose, table.name, column), collection.clause.name)
     for (purpose, name, column_name), clause in found.items():
         yield Reading(purpose, name, column_name, clause)
 
@@ -209,7 +213,7 @@ def _why_withheld(
 
 def _rows(policy: Policy, catalog: Catalog) -> Iterator[Rows]:
     windows: dict[tuple[str, str], dict[Window, str]] = defaultdict(dict)
-    for table, _, collection, use, _ in _read(policy, catalog):
+    for table, _, collection, use, _ in read(policy, catalog):
         windows[use.purpose, table.name].setdefault(use.window, collection.clause.name)
     for (purpose, name), found in windows.items():
         if len(found) > 1:

@@ -3,9 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from troth.policy.catalog import Catalog
-from troth.policy.counting import name_of
-from troth.policy.meaning import Audience, Policy
+from troth.policy.catalog import Catalog, Rows
+from troth.policy.counting import columns_read, name_of
+from troth.policy.covering import privileges
+from troth.policy.meaning import Audience, Policy, Verb
+from troth.policy.plan import read, shown
 from troth.policy.planned import Plan
 
 
@@ -21,7 +23,7 @@ def _made(policy: Policy, plan: Plan, catalog: Catalog) -> Iterator[tuple[str, s
     for purpose in policy.purposes:
         for what in (f"role {purpose.name}", f"schema {purpose.name}", f"view {purpose.name}.withheld"):
             yield purpose.clause.name, what
-    yield from _of_readings(plan)
+    yield from _of_readings(policy, catalog)
     yield from _of_collected(plan, catalog)
     for own in plan.own:
         yield own.clause, f"grant {own.privilege} ({own.column}) on troth.{own.table} to self"
@@ -29,6 +31,9 @@ def _made(policy: Policy, plan: Plan, catalog: Catalog) -> Iterator[tuple[str, s
     for counted in plan.counted:
         yield counted.clause, f"function troth.{name_of(counted)}"
         yield counted.clause, f"view {counted.purpose}.{counted.table}_counted"
+        yield counted.clause, f"rule {counted.table}.counter_select"
+        for column in columns_read(counted):
+            yield counted.clause, f"grant select ({column}) on troth.{counted.table} to counter"
     for coarsening in plan.coarsenings:
         what = f"{coarsening.table}.{coarsening.column}"
         yield (
@@ -51,15 +56,26 @@ def _of_collected(plan: Plan, catalog: Catalog) -> Iterator[tuple[str, str]]:
     for collected in plan.collected:
         column = f"{collected.table}.{collected.column}"
         yield collected.clause, f"column troth.{column}, stored {_exactly(collected.precision)}"
-        if any(access.role == "intake" for access in catalog.table(collected.table).accesses):
-            yield collected.clause, f"rule {collected.table}.intake_insert"
+        yield collected.clause, f"function troth.retain removes rows of {collected.table} that no use is left of"
+        table = catalog.table(collected.table)
+        for access in table.accesses:
+            for privilege, columns in privileges(plan, table, access) if access.rows is Rows.COLLECTED else ():
+                if collected.column in columns:
+                    yield collected.clause, f"rule {table.name}.{access.role}_{privilege}"
+                    yield (
+                        collected.clause,
+                        f"grant {privilege} ({collected.column}) on troth.{table.name} to {access.role}",
+                    )
 
 
-def _of_readings(plan: Plan) -> Iterator[tuple[str, str]]:
-    for reading in plan.readings:
-        yield reading.clause, f"grant select ({reading.column}) on troth.{reading.table} to {reading.purpose}"
-        yield reading.clause, f"rule {reading.table}.{reading.purpose}_select"
-        yield reading.clause, f"view {reading.purpose}.{reading.table}"
+def _of_readings(policy: Policy, catalog: Catalog) -> Iterator[tuple[str, str]]:
+    # Every clause that needs an object, not only the first: none of them may be read as having become nothing.
+    for table, category, collection, use, precision in read(policy, catalog):
+        clause = collection.clause.name
+        yield clause, f"rule {table.name}.{use.purpose}_select"
+        yield clause, f"view {use.purpose}.{table.name}"
+        for column in shown(table, category, precision):
+            yield clause, f"grant select ({column}) on troth.{table.name} to {use.purpose}"
 
 
 def _of_pages(policy: Policy) -> Iterator[tuple[str, str]]:
@@ -68,6 +84,10 @@ def _of_pages(policy: Policy) -> Iterator[tuple[str, str]]:
     for sight in policy.sights:
         if sight.audience is Audience.PERSON:
             yield sight.clause.name, "page /me"
+    for right in policy.rights:
+        if Verb.ERASE in right.verbs:
+            yield right.clause.name, "function troth.end_subject"
+            yield right.clause.name, "page /me/close"
 
 
 def _exactly(precision: object) -> str:
