@@ -47,7 +47,7 @@ def test_a_tiny_policy_becomes_these_statements() -> None:
             'GRANT USAGE ON SCHEMA "troth" TO "troth_protect"',
             'GRANT USAGE ON SCHEMA "protect" TO "troth_protect"',
             'ALTER TABLE "troth"."access" ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY',
-            'CREATE POLICY "protect_select" ON "troth"."access" FOR SELECT TO "troth_protect" USING ((uses & 1::bigint) <> 0 AND at > statement_timestamp() - interval \'336 hours\')',
+            'CREATE POLICY "protect_select" ON "troth"."access" FOR SELECT TO "troth_protect" USING ((uses & 1::bigint) <> 0 AND at > statement_timestamp() - interval \'336 hours\' AND subject = \'00000000-0000-0000-0000-000000000000\'::uuid)',
             'CREATE POLICY "intake_insert" ON "troth"."access" FOR INSERT TO "troth_intake" WITH CHECK ((subject = \'00000000-0000-0000-0000-000000000000\'::uuid AND "method" IS NULL AND "status" IS NULL AND "referrer" IS NULL AND ("ip" IS NULL OR "ip" = network(set_masklen("ip", CASE family("ip") WHEN 4 THEN 24 ELSE 48 END))::inet) AND "browser" IS NULL AND "system" IS NULL AND "kind" IS NULL AND at < statement_timestamp() + interval \'1 day\' AND at > statement_timestamp() - interval \'336 hours\'))',
             'CREATE VIEW "protect"."access" WITH (security_invoker = true) AS SELECT t."subject", t."url", t."network" FROM troth."access" AS t',
             'GRANT SELECT ON "protect"."access" TO "troth_protect"',

@@ -28,7 +28,7 @@ def view_query(counted: Counted) -> str:
 
 def columns_read(counted: Counted) -> tuple[str, ...]:
     """Return what the counter must be able to read."""
-    return ("subject", "at", "ended_at", "uses", *counted.columns)
+    return tuple(dict.fromkeys(("subject", "at", "ended_at", "uses", *counted.columns)))
 
 
 def _count(counted: Counted, rule: str) -> str:

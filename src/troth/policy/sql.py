@@ -9,9 +9,9 @@ from troth.policy.catalog import Catalog, Function, Table
 from troth.policy.counting import columns_read, counters, view_query
 from troth.policy.facts import Fact, Kind, fingerprint
 from troth.policy.lasting import hours
-from troth.policy.meaning import Window, WindowKind
+from troth.policy.meaning import Occasion, Precision, Window, WindowKind
 from troth.policy.planned import Plan, Rows
-from troth.policy.routines import routines
+from troth.policy.routines import NOBODY, routines
 
 LOGINS = ("door", "self", "steward", "intake")
 TWINS = ("stamper", "recorder", "usher", "counter")
@@ -159,7 +159,7 @@ def grant(on: str, role: str, privilege: str) -> Fact:
 
 def _functions(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
     rules = {
-        c: _seen(plan, Rows(c.purpose, c.table, c.window), catalog.table(c.table), c.columns, target)
+        c: _seen(plan, Rows(c.purpose, c.table, c.window), catalog.table(c.table), c.columns, target, counted=True)
         for c in plan.counted
     }
     for function in (*catalog.functions, *routines(plan, catalog), *counters(plan, rules)):
@@ -247,9 +247,28 @@ def _rules(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
             yield from _static_rules(plan, table, target)
 
 
-def _seen(plan: Plan, rows: Rows, table: Table, read: Collection[str], target: Target) -> str:
+def _seen(plan: Plan, rows: Rows, table: Table, read: Collection[str], target: Target, *, counted: bool = False) -> str:
     coarse = lasting.coarse_by_now(plan, table, rows.window, read)
-    return " AND ".join((row_rule(rows, target.bits[rows.purpose]), *coarse))
+    whose = _whose(plan, rows.purpose, table, counted=counted)
+    return " AND ".join((row_rule(rows, target.bits[rows.purpose]), *whose, *coarse))
+
+
+def _whose(plan: Plan, purpose: str, table: Table, *, counted: bool) -> Iterator[str]:
+    """Yield that rows are visitors', or are not, for a purpose that has a part in only one of the two.
+
+    The stamp cannot say so: everybody is in a unit with all of their rows, and visits keep the stamps of their time.
+    """
+    held = {column.category for column in table.columns}
+    atoms = next(unit.atoms for unit in plan.units if unit.purpose == purpose)
+    visits = {
+        atom.occasion is Occasion.VISIT
+        for atom in atoms
+        if atom.category in held
+        and atom.occasion in table.occasions
+        and (atom.precision is Precision.COUNTED) is counted
+    }
+    if Occasion.VISIT in table.occasions and len(visits) == 1:
+        yield f"subject {'=' if True in visits else '<>'} {NOBODY}::uuid"
 
 
 def row_rule(rows: Rows, bit: int) -> str:

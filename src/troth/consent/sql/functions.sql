@@ -26,13 +26,20 @@ $$;
 -- name: fold
 -- Bring a subject's stamps and `permitted` in line. The rows are restamped before the bucket is taken, so that
 -- it is held only for the flip and the stragglers; folds of one subject queue at its row of `permitted`.
+-- An account that has ended gets into nothing more, and its consents end: agreements and objections may be gone with
+-- it by now, so that what it was in is not asked of them again.
 CREATE OR REPLACE FUNCTION troth.fold(whose uuid) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE wanted bigint;
 BEGIN
     INSERT INTO troth.permitted (subject, uses) VALUES (whose, 0) ON CONFLICT DO NOTHING;
     PERFORM 1 FROM troth.permitted WHERE subject = whose FOR UPDATE;
-    wanted := troth.in_units(whose);
+    wanted := CASE WHEN EXISTS (SELECT 1 FROM troth.subject AS s WHERE s.subject = whose AND s.ended_at IS NOT NULL) THEN (
+        SELECT p.uses & (
+            SELECT coalesce(bit_or(1::bigint << u.bit), 0) FROM troth.unit AS u
+            WHERE u.retired_at IS NULL AND u.basis <> 'consent'
+        ) FROM troth.permitted AS p WHERE p.subject = whose
+    ) ELSE troth.in_units(whose) END;
     PERFORM troth.restamp(whose, wanted);
     PERFORM pg_advisory_xact_lock(7276, uuid_hash(whose) & 1023);
     UPDATE troth.permitted SET uses = wanted WHERE subject = whose;
