@@ -334,3 +334,17 @@ def test_the_command_says_it_in_words_and_as_data(town: Town, files: tuple[str, 
     assert sorted(h["due"]["rows"] for h in told[0]["holdings"]) == [0, 0, 0, 0, 1, 6]
     assert town.agreed.email not in json.dumps(told) + said.output
     assert CliRunner().invoke(policy, ["simulate", new, "-"]).exit_code == 2
+
+
+def test_what_no_clause_collects_any_more_is_told_since_nothing_removes_it(town: Town, owner: Connection[Any]) -> None:
+    text = FIRST.replace("version 1 effective", "version 2 effective")
+    clause = "collect choice.purpose, choice.kind, choice.time on agreement [P2]\n"
+    clause += "    for provide while the account exists then 365 days\n"
+    assert clause in text
+    text = text.replace(clause, "").replace(", agreement.*, choice.*", ", agreement.*")
+    said = {h.table: h for h in simulate.simulate(owner, text).holdings if not h.visits}
+    assert (said["choice"].unkept, said["choice"].held.rows) == (True, 3)
+    assert not said["agreement"].unkept
+    apply.apply(owner, text, TERMS)
+    settle(owner)
+    assert held(owner)["choice"] == 3
