@@ -28,6 +28,7 @@ ACTIONS: Words = {
     "erasure-previewed": _("The operator looked at what erasing you would take"),
     "erased-by-operator": _("The operator erased what nothing keeps"),
     "declined": _("Somebody declined"),
+    "simulated": _("The operator looked at what a version would change for you"),
     "erased": _("What was due was erased"),
     "retained": _("What had outlasted its time was removed"),
 }
