@@ -326,6 +326,8 @@ def test_the_command_says_it_in_words_and_as_data(town: Town, files: tuple[str, 
         in said.output
     )
     assert "nobody must agree again" in said.output
+    together = "access (browser, ip, network, kind, method, referrer, status, system, at, day, hour, url): 7 records of 4 people"
+    assert said.output.count(together) == 1
     told = [
         json.loads(CliRunner().invoke(policy, ["simulate", *named, "--data", data, "--format", "json"]).output)
         for named in ((new,), ("-", new), (old, new))

@@ -14,7 +14,7 @@ from troth.database import connect, place
 from troth.database import simulate as simulating
 from troth.database.place import Place
 from troth.database.simulate import Holding, Sight, Simulation, Touched
-from troth.policy.differences import Differing
+from troth.policy.differences import CATEGORY_AT, Differing
 
 OLD = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 IN_FORCE = Path("-")
@@ -86,7 +86,7 @@ def as_text(found: Simulation, said: Differing) -> str:
     lines = [f"version {found.after.version}: {said.verdict(found.comparison)}"]
     lines += [found.obstacle] if found.obstacle else []
     lines += [_people(found), ""]
-    lines += [_touched(each, said) for each in found.touched] or ["no difference concerns data"]
+    lines += [_touched(alike, said) for alike in _alike(found.touched)] or ["no difference concerns data"]
     lines += ["", *_purposes(found), *_readings(found), *_goes(found)]
     return "\n".join(lines)
 
@@ -98,10 +98,28 @@ def _people(found: Simulation) -> str:
     return f"{told}; {again}{mails}"
 
 
-def _touched(touched: Touched, said: Differing) -> str:
-    places = ", ".join(f"{table} ({', '.join(columns)})" for table, columns in touched.columns) or "no table"
-    count = f"{touched.records:,} records of {touched.people:,} people"
-    return f"{said.sentence(touched.delta)}  [{said.direction(touched.delta)}]\n    {places}: {count}"
+def _alike(touched: tuple[Touched, ...]) -> list[list[Touched]]:
+    """Put together what differs only in its category and touches as much of the same tables."""
+    groups: dict[tuple[object, ...], list[Touched]] = {}
+    for each in touched:
+        delta, place = each.delta, CATEGORY_AT.get(each.delta.kind)
+        rest = delta.about if place is None else (*delta.about[:place], *delta.about[place + 1 :])
+        tables = tuple(table for table, _ in each.columns)
+        key = (delta.kind, rest, delta.direction, delta.old, delta.new, tables, each.records, each.people)
+        groups.setdefault(key, []).append(each)
+    return list(groups.values())
+
+
+def _touched(alike: list[Touched], said: Differing) -> str:
+    first = alike[0]
+    columns: dict[str, dict[str, None]] = {}
+    for table, names in (held for each in alike for held in each.columns):
+        columns.setdefault(table, {}).update(dict.fromkeys(names))
+    places = ", ".join(f"{table} ({', '.join(names)})" for table, names in columns.items())
+    whose = f" of {first.people:,} people" if first.people else ""
+    count = f"{places}: {first.records:,} records{whose}" if places else "held in no table"
+    sentence = said.sentence(*(each.delta for each in alike))
+    return f"{sentence}  [{said.direction(first.delta)}]\n    {count}"
 
 
 def _purposes(found: Simulation) -> list[str]:
