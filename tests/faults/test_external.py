@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.conftest import QUICK
+from tests.conftest import POLICY, QUICK
 from tests.faults.test_kills import sign_up
 from tests.serving import TROTH, Serving, free_port
 from troth.database import connect, embedded, place, versions
@@ -97,6 +97,29 @@ def test_its_owner_exports_and_erases_whole_persons_though_bound_by_row_security
         assert [each["at_once"] for each in preview] == [each["at_once"] for each in done]
         assert {each["table"] for each in done if each["at_once"]} == {"request_token"}
         service.run("policy", "drift")
+    finally:
+        service.stop()
+
+
+def test_its_owner_simulates_a_version_for_everybody_and_for_one_person(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", address)
+    service, new = Serving(tmp_path / "data"), tmp_path / "new.troth"
+    text = POLICY.read_text(encoding="utf-8").replace("version 1 effective", "version 2 effective")
+    new.write_text(text.replace("then 365 days", "then 400 days"), encoding="utf-8")
+    service.start()
+    try:
+        (_, token), _ = (sign_up(service, name) for name in ("Alice", "Bob"))
+        everybody = json.loads(service.run("policy", "simulate", str(new), "--format", "json", "--on", address).stdout)
+        alice = json.loads(
+            service.run("policy", "simulate", str(new), "--format", "json", "--person", f"{token}@x.example").stdout
+        )
+        assert [said["again"] for said in (everybody, alice)] == [2, 1]
+        for said, people in ((everybody, 2), (alice, 1)):
+            seen = {(s["purpose"], s["table"]): s for s in said["sights"] if not s["visits"]}
+            sight = seen["provide", "person"]
+            assert [sight[when]["people"] for when in ("before", "at_once", "agreed")] == [people, 0, people]
     finally:
         service.stop()
 
