@@ -157,6 +157,20 @@ def test_the_whole_way_in_and_out_under_each_policy(house: House) -> None:
     alice.go("/me")
     assert "/sign-in" in alice.at
     assert "no drift" in house.service.run("policy", "drift").stdout
+    assert "Traceback" not in house.service.said
+
+
+def test_the_demonstration_fills_a_service_under_the_policy_that_asks_least(tmp_path: Path) -> None:
+    shop = str(FOLDER / "shop-newsletter.troth")
+    service = Serving(tmp_path / "data", arguments=("--demo", "--policy", shop)).start()
+    try:
+        assert "26 people and" in service.said
+        with service.connect("announce") as connection:
+            told = connection.execute("SELECT count(*) FROM person WHERE email LIKE '%@harbor.example'").fetchone()
+        assert told is not None
+        assert 0 < told[0] < 26
+    finally:
+        service.stop()
 
 
 def test_what_no_clause_collects_the_door_cannot_store_under_any_policy(house: House) -> None:

@@ -10,6 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 import django
 
+from troth.database import connect
+from troth.policy.meaning import Basis
+
 SEED = 20261123
 WEEKS = 6
 PASSWORD = "a lighthouse keeps nine quiet herons"  # noqa: S105 - printed for whoever tries the demonstration
@@ -47,6 +50,8 @@ AGENTS = (
         "Chrome/140.0.0.0 Mobile Safari/537.36"
     ),
 )
+#: What people choose about a purpose of a basis, and how often.
+ODDS = {Basis.LEGITIMATE_INTEREST: ("objection", 0.15), Basis.CONSENT: ("consent", 0.45)}
 #: Addresses that documentation may use (RFC 5737, RFC 3849).
 NETWORKS = ("192.0.2.", "198.51.100.", "203.0.113.", "2001:db8:7::")
 
@@ -110,21 +115,20 @@ def people(chance: random.Random) -> list[Visitor]:
 
 
 def choices(chance: random.Random) -> None:
-    """Let some object, some consent, and two leave."""
+    """Let some object, some consent, as the policy lets them, and two leave."""
     from troth.consent import actions  # noqa: PLC0415 - Django must be set up first
+    from troth.database import published  # noqa: PLC0415
     from troth.people.actions import Account, close_viewer, open_viewer  # noqa: PLC0415
     from troth.rights.actions import close  # noqa: PLC0415
 
     everybody = list(Account.objects.order_by("id"))
+    purposes = published.current().policy.purposes
     for account in everybody[1:-1]:
         token = open_viewer(account, until=datetime.now(UTC) + timedelta(minutes=5))
-        for purpose, kind, odds in (
-            ("understand", "objection", 0.2),
-            ("announce", "consent", 0.4),
-            ("personalise", "consent", 0.5),
-        ):
+        for purpose in purposes:
+            kind, odds = ODDS.get(purpose.basis, ("", 0.0))
             if chance.random() < odds:
-                actions.choose(token=token, purpose=purpose, kind=kind)
+                actions.choose(token=token, purpose=purpose.name, kind=kind)
         close_viewer(token)
     for account in everybody[-3:-1]:
         close(account)
@@ -179,4 +183,7 @@ def address(chance: random.Random) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    finally:
+        connect.close()  # so that an error is the last thing said
