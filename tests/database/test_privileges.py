@@ -29,7 +29,7 @@ def may(role: str, table: Governed, privilege: str) -> set[str]:
         for verb, named in access.privileges:
             if (access.role, verb) == (role, privilege):
                 found |= set(named) or columns
-                if access.rows is Rows.COLLECTED:
+                if access.rows is Rows.COLLECTED and verb == "insert":
                     found |= {c.column for c in plan.collected if c.table == table.name}
     return found
 
