@@ -286,7 +286,7 @@ def _shown(world: World, seen: Seen, columns: list[str]) -> Iterator[str]:
 
 def mighty(world: World, _focus: Focus) -> Iterator[str]:
     """No role is above the rules, makes roles or databases, replicates, or rules."""
-    for role in world.everybody:
+    for role in (*world.everybody, "analyst_ann"):
         attempts = {
             "reads secrets": "SELECT rolpassword FROM pg_authid LIMIT 0",
             "makes roles": "CREATE ROLE troth_mutant",

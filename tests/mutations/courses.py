@@ -87,6 +87,14 @@ def retention(world: World, _focus: object) -> Iterator[str]:
         run = uuid.uuid4()
         removed = sum(every - kept for every, kept in alive.values())
         scene.must("removed", scene.does("steward", "SELECT troth.retain(%s)", run), [(removed,)])
+        late = dict(scene.does("steward", "SELECT * FROM troth.overdue()"))
+        scene.must("overdue after a run", late, dict.fromkeys(alive, False))
+        _next_ones(scene)
+        for name in ("dora", "frank"):  # whose rows end by the account, and by their age
+            scene.stage.execute("RESET SESSION AUTHORIZATION; SAVEPOINT devices")
+            scene.does("owner", "DELETE FROM troth.device WHERE subject = %s", world.people[name])
+            _next_ones(scene, without=world.people[name])
+            scene.stage.execute("ROLLBACK TO devices")
         for table, (_, kept) in alive.items():
             scene.must(f"{table} after a run", scene.does("owner", f"SELECT count(*) FROM troth.{table}"), [(kept,)])
         scene.must("again", scene.does("steward", "SELECT troth.retain(%s)", run), [(0,)])
@@ -114,6 +122,29 @@ def _alive(world: World, table: str) -> tuple[int, int]:
         or (row.ended is None and set(kept.consented) & world.uses[row.whose])
     ]
     return len(rows), len(lasting)
+
+
+def _next_ones(scene: Scene, *, without: uuid.UUID | None = None) -> None:
+    asked = "SELECT table_name, extract(epoch FROM next_due - statement_timestamp()) FROM troth.retention_status()"
+    for table, seconds in scene.does("steward", asked):
+        hours = _next_due(scene.world, table, without if table == "device" else None)
+        found = None if seconds is None else float(seconds) / 3600
+        close = found is hours if found is None or hours is None else abs(found - hours) < 1
+        scene.must(f"the next of {table}, in {found} h and not in {hours}", close, expected=True)
+
+
+def _next_due(world: World, table: str, without: uuid.UUID | None) -> float | None:
+    """Return in how many hours the next row will be past every window, by hand; None where none ever is."""
+    kept, left = world.plan.longest(table), []
+    for row in (row for row in world.rows if row.table == table and row.whose != without):
+        if row.ended is None and set(kept.consented) & world.uses[row.whose]:
+            continue
+        if kept.after_end is not None and row.ended is None:
+            continue
+        by_age = kept.days * 24 - row.age if kept.days is not None else 0.0
+        by_end = kept.after_end * 24 - row.ended if kept.after_end is not None and row.ended is not None else 0.0
+        left.append(max(by_age, by_end))
+    return min((hours for hours in left if hours > 0), default=None)
 
 
 def _swept(world: World) -> Iterator[str]:

@@ -2,9 +2,11 @@
 
 import re
 
+from tests.mutations.bodies import NEVER
 from tests.mutations.mutants import Mutant
 from tests.mutations.world import CATALOG, World
 from troth.policy.facts import Kind
+from troth.policy.meaning import Occasion
 
 
 def reason(mutant: Mutant, world: World) -> str:
@@ -17,6 +19,10 @@ def reason(mutant: Mutant, world: World) -> str:
 def _rule(mutant: Mutant, world: World) -> str:
     table, _, name = mutant.fact.name.partition(".")
     role, _, command = name.rpartition("_")
+    if "`subject = " in mutant.what and mutant.what.endswith("on a visit`") and command == "insert":
+        visit, access = world.plan.kept_on(Occasion.VISIT, table), world.plan.kept_on(Occasion.ACCESS, table)
+        if all(column in access and kept.within(access[column]) for column, kept in visit.items()):
+            return "what may be stored of a visit may be stored of a person's access too"
     if mutant.what == "TO PUBLIC" and command != "all":
         others = {who for who in _holders(world, table, command) if who != role}
         if not others:
@@ -64,6 +70,14 @@ def _grant(mutant: Mutant, world: World) -> str:
         if '"troth"' in mutant.fact.name:
             return "every role of the house has it"
         return "passing through a schema shows nothing of what is in it, which is granted by itself"
+    if mutant.what == "SELECT to PUBLIC" and '"troth"' not in mutant.fact.name:
+        return "nobody else passes through the schema of a purpose"
+    if (
+        mutant.fact.name.startswith("DATABASE")
+        and mutant.fact.name.endswith("analyst_ann")
+        and "dropped" in mutant.what
+    ):
+        return "an analyst inherits it from the purpose"
     if mutant.fact.name.startswith("DATABASE") and mutant.what == "CONNECT to PUBLIC":
         return "every role that can log in has it"
     return ""
@@ -92,20 +106,22 @@ TWICE = (
 )  # fmt: skip
 
 
+COARSE = "nothing becomes coarser under the default policy (tests/database/test_coarsening.py)"
+#: Function, end of what is taken away, why nobody can see it.
+BLIND = (
+    ("troth.in_units(", "a consent outlives the account", "`fold` asks it of no account that has ended"),
+    ("troth.post(", "search_path dropped", "its one statement names no function and no operator"),
+    ("troth.", NEVER, COARSE),
+)
+
+
 def _function(mutant: Mutant) -> str:
-    if mutant.what == "SECURITY INVOKER" and mutant.fact.name.partition("(")[0] in OWN:
+    name, what = mutant.fact.name, mutant.what
+    if what == "SECURITY INVOKER" and name.partition("(")[0] in OWN:
         return "only functions of the same owner call it"
-    for name, begins, why in TWICE:
-        if mutant.fact.name.startswith(name) and f"`{begins}" in mutant.what:
-            return why
-    if mutant.what == "search_path dropped" and mutant.fact.name.startswith("troth.post("):
-        return "its one statement names no function and no operator"
-    for word, test in MEETINGS.items():
-        if word in mutant.what:
-            return f"only two sessions at once can tell: {test}"
-    return ""
-
-
-def tables() -> list[str]:
-    """Return the names of the stamped tables."""
-    return [table.name for table in CATALOG.stamped]
+    if name.startswith("troth.retain(") and "`coarser := 0;`" in what and " 1 " not in what:
+        return f"the first table set it, and {COARSE}"
+    reasons = [why for begins, ends, why in BLIND if name.startswith(begins) and what.endswith(ends)]
+    reasons += [why for begins, statement, why in TWICE if name.startswith(begins) and f"`{statement}" in what]
+    reasons += [f"only two sessions at once can tell: {test}" for word, test in MEETINGS.items() if word in what]
+    return next(iter(reasons), "")

@@ -293,6 +293,7 @@ def _leaving(scene: Scene, whose: uuid.UUID) -> None:
     agree(scene, whose, newest)
     give_token(scene, whose, "hers")
     scene.does("self", "SELECT troth.choose('announce', 'consent')", token="hers")
+    scene.does("self", "SELECT troth.choose('understand', 'objection')", token="hers")
     for statement in (ACCESS, DEVICE):
         scene.does("intake", statement, whose)
     scene.does("door", "SELECT troth.post(%s, 'e@harbor.example', 'code', '{}')", whose)
@@ -316,6 +317,7 @@ def _leaving(scene: Scene, whose: uuid.UUID) -> None:
         )
         scene.must(f"{table} is marked with its end", ended, [(True,)])
     scene.must("provide after the end", scene.sees("provide", "person", whose), 1)
+    scene.must("understand after the end", scene.sees("understand", "access", whose), 0)
     scene.must("announce after the end", scene.sees("announce", "person", whose), 0)
     scene.must("bits by consent after the end", scene.does("owner", "SELECT uses & (SELECT bit_or(1::bigint << bit) FROM troth.unit WHERE basis = 'consent') FROM troth.permitted WHERE subject = %s", whose), [(0,)])  # fmt: skip
     scene.must("the end is recorded", "account-closed" in _entries(scene, whose), expected=True)
@@ -328,6 +330,16 @@ def _leaving(scene: Scene, whose: uuid.UUID) -> None:
             "owner", f"SELECT bool_and(ended_at IS NOT NULL) FROM troth.{table} WHERE subject = %s", whose
         )
         scene.must(f"a row of {table} that came after the end", late, [(True,)])
+    for table in ("agreement", "choice"):  # what is kept for less long may be gone by then
+        scene.does("owner", f"DELETE FROM troth.{table} WHERE subject = %s", whose)
+    scene.does("steward", "SELECT troth.fold(%s)", whose)
+    scene.must("provide long after the end", scene.sees("provide", "person", whose), 1)
+    scene.must("understand long after the end", scene.sees("understand", "access", whose), 0)
+    retired = scene.does(
+        "owner", "UPDATE troth.unit SET retired_at = statement_timestamp() WHERE purpose = 'protect' RETURNING bit"
+    )
+    folded = scene.does("steward", "SELECT (troth.fold(%s) >> %s::integer) & 1", whose, *retired[0])
+    scene.must("a retired bit of somebody who left", folded, [(0,)])
 
 
 def _forgetting(scene: Scene, whose: uuid.UUID) -> None:

@@ -34,7 +34,7 @@ def main(wanted: str = "") -> int:
                          ("claimed, and not so", claims)):  # fmt: skip
         for line in lines:
             print(f"{title}: {line}")
-    if not wanted:
+    if not wanted and not wrong:
         _write(PAGE, text)
     print(text)
     return 1 if wrong or survivors or misjudged or claims else 0

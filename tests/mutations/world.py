@@ -299,12 +299,27 @@ def _pass_time(world: World) -> None:
         (world.people["bob"],),
     )
     world.rows.append(Row("access", world.people["bob"], 90.5 * DAY))
+    world.owner.execute(
+        "INSERT INTO troth.access (subject, at, id, url) VALUES (%s, statement_timestamp() - interval '2148 hours', uuidv7(), '/')",
+        (world.people["henry"],),
+    )
+    world.rows.append(Row("access", world.people["henry"], 89.5 * DAY))
+    for name, age, ended in (("frank", 89.5 * DAY, 30.5 * DAY), ("dora", 90.5 * DAY, 29.5 * DAY)):
+        world.owner.execute(
+            "INSERT INTO troth.device (subject, device, at, ended_at) VALUES (%s, gen_random_uuid(),"
+            " statement_timestamp() - make_interval(secs => %s), statement_timestamp() - make_interval(secs => %s))",
+            (world.people[name], age * 3600, ended * 3600),
+        )
+        world.rows.append(Row("device", world.people[name], age, ended))
     whose = world.people["frank"]
     world.owner.execute(
-        "UPDATE troth.device SET at = statement_timestamp() - interval '2172 hours' WHERE subject = %s", (whose,)
+        "UPDATE troth.device SET at = statement_timestamp() - interval '2172 hours' WHERE subject = %s"
+        " AND at > statement_timestamp() - interval '1 day'",
+        (whose,),
     )
     world.rows = [
-        Row("device", whose, 90.5 * DAY, r.ended) if (r.table, r.whose) == ("device", whose) else r for r in world.rows
+        Row("device", whose, 90.5 * DAY, r.ended) if (r.table, r.whose, r.age) == ("device", whose, 1) else r
+        for r in world.rows
     ]
     whose = world.people["greta"]
     world.owner.execute(
