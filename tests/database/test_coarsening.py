@@ -161,7 +161,7 @@ def test_a_time_that_is_no_key_becomes_a_day(cast: dict[str, Person], owner: Con
 def test_several_coarsenings_of_a_table_each_come_to_their_end(cast: dict[str, Person], owner: Connection[Any]) -> None:
     """One that is through does not hide from the other what is left for it, though they share how far a run is."""
     steps = [
-        Coarsening("agreement", "at", precision, days, "x")
+        Coarsening("agreement", "at", precision, days, "x", "agreement.time")
         for precision, days in ((Precision.HOUR, 10), (Precision.DAY, 40))
     ]
     found = routines(replace(published.current().plan, coarsenings=tuple(steps)), load())
@@ -229,7 +229,7 @@ def made(compiled: Plan, kind: Kind, name: str) -> Fact:
     return next(fact for fact in desired(compiled, load(), TARGET) if (fact.kind, fact.name) == (kind, name))
 
 
-NETWORK = Coarsening("access", "ip", Precision.NETWORK, DAYS, "coarsen-ip")
+NETWORK = Coarsening("access", "ip", Precision.NETWORK, DAYS, "coarsen-ip", "access.ip")
 
 
 def test_a_purpose_whose_window_is_no_longer_needs_no_rule() -> None:

@@ -65,6 +65,7 @@ CASES = {
         "    for announce while consented\n",
         "only an anonymous identifier is known",
     ),
+    "P-M21": ("collect access.url on visit\n    for announce 3 days\n", "nobody who could give it"),
     "P-M15": ("never correlate person.name with person.email\n", "`provide` uses `person.name` and `person.email`"),
     "P-M16": (
         "correlate access.ip with access.url\nnever correlate access.url with access.ip\n",

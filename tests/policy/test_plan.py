@@ -22,6 +22,21 @@ DEFAULT = re.sub(
 )
 
 
+PLAIN = '''policy "Harbor" version 1 effective 2026-11-01
+operator "Harbor Software, Inc." contact privacy@harbor.example
+category access.ip
+purpose protect "keep it safe" by agreement
+purpose study "count it" by agreement
+purpose provide "run it" by agreement
+purpose mend "repair it" by agreement
+collect access.ip on access
+    for protect 90 days
+    for study 90 days as counted
+    for provide 90 days as network
+    for mend 7 days
+'''
+
+
 def planned(text: str = DEFAULT, *changes: tuple[str, str]) -> Plan:
     for old, new in changes:
         assert old in text
@@ -76,12 +91,13 @@ def test_another_occasion_and_another_kind_of_window_widen_and_what_is_taken_awa
         "    for personalise while consented\n    for understand 30 days\ncollect device.model",
     )
     assert widened(planned(), planned(DEFAULT, sign_in)) == {"understand"}
-    visits = (
+    days = (
         "collect access.url, access.time on access [P8]\n    for personalise while consented",
-        "collect access.url, access.time on access [P8]\n    for personalise 5 days\n"
-        "collect access.url, access.time on visit [P8]\n    for personalise 5 days",
+        "collect access.url, access.time on access [P8]\n    for personalise 5 days",
     )
-    assert widened(planned(), planned(DEFAULT, visits)) == {"personalise"}
+    assert widened(planned(), planned(DEFAULT, days)) == {"personalise"}
+    without = re.sub(r"collect ([^\n]*) on visit", r"collect \1 on cookie", DEFAULT)
+    assert {"understand", "protect"} <= widened(planned(without), planned())
     forever = (
         "    for provide while the account exists\ncollect person.session",
         "    for provide while the account exists then 1 days\ncollect person.session",
@@ -255,6 +271,22 @@ def test_a_table_of_its_own_follows_without_code() -> None:
         "personalise",
     }
     assert made.longest("note").days == 90
+
+
+def test_whoever_sees_finer_values_for_longer_than_agreed_opens_anew() -> None:
+    soon, later, coarser = (
+        planned(PLAIN + f"coarsen access.ip to network after {days} days\n") for days in (30, 60, 7)
+    )
+    finer = {"protect", "study"}
+    assert widened(soon, planned(PLAIN)) == widened(soon, later) == finer
+    assert widened(planned(PLAIN), soon) == widened(soon, coarser) == widened(soon, soon) == frozenset()
+
+
+def test_nothing_stays_in_a_table_into_which_nothing_is_collected() -> None:
+    kept = {retention.table: retention for retention in planned(PLAIN).retention}
+    assert not kept["device"].collected
+    assert kept["access"].collected
+    assert "agreement" not in kept, "it is the record of what somebody agreed to"
 
 
 @pytest.mark.parametrize(

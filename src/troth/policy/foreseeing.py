@@ -181,7 +181,7 @@ def within(window: Window) -> str:
 
 
 def retained(plan: Plan, table: str) -> Retention | None:
-    """Return the retention of a table, None where nothing is collected into it: nothing removes its rows then."""
+    """Return the retention of a table, None where nothing ever removes its rows."""
     return next((each for each in plan.retention if each.table == table), None)
 
 

@@ -38,7 +38,7 @@ def ends(retention: Retention) -> str:
     if retention.consented:
         lasts = f"ended_at IS NULL AND uses & {_bits(retention.consented)} <> 0"
         parts.append(f"CASE WHEN {lasts} THEN 'infinity'::timestamptz ELSE '-infinity' END")
-    return f"greatest({', '.join(parts)})"
+    return f"greatest({', '.join(parts)})" if parts else "statement_timestamp()"
 
 
 def _bits(purposes: Iterable[str]) -> str:
@@ -80,8 +80,7 @@ def coarse_by_now(plan: Plan, table: Table, window: Window, read: Collection[str
     """Yield, for what of a table is read finer than it may become within a window, that it has become so by then."""
     for each in coarsened(plan, table.name):
         over = window.kind is WindowKind.DAYS and window.days <= each.days
-        category = table.column(each.column).category
-        finer = {c.name for c in table.columns if c.category == category and not c.precision.within(each.precision)}
+        finer = {c.name for c in table.columns if c.category == each.category and not c.precision.within(each.precision)}
         if finer.intersection(read) and not over:
             yield in_time(each)
 

@@ -70,6 +70,7 @@ def widened(old: Plan, new: Plan) -> frozenset[str]:
         if unit.purpose not in before
         or before[unit.purpose].basis is not unit.basis
         or any(not _covered(atom, before[unit.purpose].atoms) for atom in unit.atoms)
+        or any(_finer_for_longer(old, new, atom) for atom in unit.atoms)
     )
 
 
@@ -80,6 +81,21 @@ def _covered(atom: Atom, allowed: Iterable[Atom]) -> bool:
         and atom.precision.within(other.precision)
         and atom.window.within(other.window)
         for other in allowed
+    )
+
+
+def _finer_for_longer(old: Plan, new: Plan, atom: Atom) -> bool:
+    """Return whether a value that is used so became coarse while it was used, and now does so later, less, or never."""
+    window = atom.window
+    return any(
+        before.category == atom.category
+        and not _kept(atom.precision).within(before.precision)
+        and not (window.kind is WindowKind.DAYS and window.days <= before.days)
+        and not any(
+            now.category == atom.category and now.days <= before.days and now.precision.within(before.precision)
+            for now in new.coarsenings
+        )
+        for before in old.coarsenings
     )
 
 
@@ -276,6 +292,9 @@ def _retention(policy: Policy, catalog: Catalog) -> Iterator[Retention]:
         after = [u.window.days for u in found if u.window.kind is WindowKind.ACCOUNT]
         consented = {u.purpose for u in found if u.window.kind is WindowKind.CONSENTED}
         yield Retention(name, max(days, default=None), max(after, default=None), tuple(sorted(consented)))
+    # What came under an earlier version goes; what the service's own functions insert is its record of agreements.
+    left = {table.name for table in catalog.stamped if not table.inserter}
+    yield from (Retention(name, None, None, ()) for name in left.difference(uses))
 
 
 def _counted(policy: Policy, catalog: Catalog) -> Iterator[Counted]:
@@ -305,7 +324,9 @@ def _coarsenings(policy: Policy, catalog: Catalog) -> Iterator[Coarsening]:
                 if column.name in table.key or coarsening.precision not in REDUCIBLE:
                     sentence = f"`{table.name}.{column.name}` cannot become a {coarsening.precision} in place"
                     raise PlanError("P-T06", clause, f"{sentence}; use it as {coarsening.precision} from the start")
-                yield Coarsening(table.name, column.name, coarsening.precision, coarsening.days, clause)
+                yield Coarsening(
+                    table.name, column.name, coarsening.precision, coarsening.days, clause, column.category
+                )
 
 
 def _unheld(policy: Policy, catalog: Catalog) -> Iterator[Unheld]:

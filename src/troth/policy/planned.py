@@ -94,12 +94,18 @@ class Retention:
     """How long rows of a table stay: the longest of `days` since the row and `after_end` days since the account's end.
 
     None means that no use has a window of that kind; `consented` names the purposes whose use lasts while consented.
+    Where there is nothing of all this no clause collects into the table any more, and no row stays.
     """
 
     table: str
     days: int | None
     after_end: int | None
     consented: tuple[str, ...]
+
+    @property
+    def collected(self) -> bool:
+        """Whether anything is collected into the table at all."""
+        return self.days is not None or self.after_end is not None or bool(self.consented)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -122,6 +128,7 @@ class Coarsening:
     precision: Precision
     days: int
     clause: str
+    category: str
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -156,7 +163,7 @@ class Plan:
         return {c.column: c.precision for c in self.collected if (c.occasion, c.table) == (occasion, table)}
 
     def longest(self, table: str) -> Retention:
-        """Return the retention of a table. Raises KeyError when nothing is collected into it."""
+        """Return the retention of a table. Raises KeyError for a table of which nothing is ever removed."""
         for retention in self.retention:
             if retention.table == table:
                 return retention

@@ -287,10 +287,11 @@ def _status_of(table: Table, retention: Retention | None, coarsenings: Iterable[
 
 
 def _misstamped(catalog: Catalog) -> str:
+    unvisited = f"{LIVE[:-1]} AND NOT u.visited)"
     counts = " UNION ALL ".join(
         f"SELECT '{t.name}'::text, count(*) FROM troth.{t.name} AS r LEFT JOIN troth.permitted AS p USING (subject)"
-        # Visits of before a widening keep the stamps they had; what counts is that no live bit was added.
-        f" WHERE CASE WHEN r.subject = {NOBODY}::uuid THEN r.uses & {LIVE} & ~coalesce(p.uses, 0) <> 0"
+        # Visits of before keep the stamps they had; what counts is that no live bit was added.
+        f" WHERE CASE WHEN r.subject = {NOBODY}::uuid THEN r.uses & {unvisited} <> 0"
         f" ELSE r.uses <> coalesce(p.uses, 0) END"
         for t in catalog.stamped
     )

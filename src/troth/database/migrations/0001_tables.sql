@@ -12,6 +12,7 @@ CREATE TABLE troth.policy_version (
 );
 
 -- A unit is what one can be in or out of: a purpose, in an edition that a widening version opens with a fresh bit.
+-- `visits`: what visitors leave comes into it now; `visited`: it did under this version of it or an earlier one.
 CREATE TABLE troth.unit (
     purpose text NOT NULL,
     edition integer NOT NULL CHECK (edition > 0),
@@ -19,6 +20,7 @@ CREATE TABLE troth.unit (
     basis text NOT NULL CHECK (basis IN ('agreement', 'consent', 'legitimate interest')),
     since_version integer NOT NULL REFERENCES troth.policy_version (version) DEFERRABLE INITIALLY DEFERRED,
     visits boolean NOT NULL,
+    visited boolean NOT NULL DEFAULT false CHECK (visited OR NOT visits),
     opened_at timestamptz NOT NULL DEFAULT statement_timestamp(),
     retired_at timestamptz,
     swept_at timestamptz,

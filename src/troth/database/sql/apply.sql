@@ -12,15 +12,15 @@ SELECT purpose, edition, bit FROM troth.unit WHERE retired_at IS NULL
 UPDATE troth.unit SET retired_at = statement_timestamp() WHERE purpose = %(purpose)s AND retired_at IS NULL
 
 -- name: keep_unit
-UPDATE troth.unit SET visits = %(visits)s WHERE purpose = %(purpose)s AND retired_at IS NULL AND visits <> %(visits)s
+UPDATE troth.unit SET visits = %(visits)s, visited = visited OR %(visits)s WHERE purpose = %(purpose)s AND retired_at IS NULL AND visits <> %(visits)s
 
 -- name: open_unit
 -- The lowest bit that no unit holds; a retired unit holds its bit until a sweep has proved it absent.
-INSERT INTO troth.unit (purpose, edition, bit, basis, since_version, visits)
+INSERT INTO troth.unit (purpose, edition, bit, basis, since_version, visits, visited)
 SELECT %(purpose)s, 1 + coalesce((SELECT max(edition) FROM troth.unit WHERE purpose = %(purpose)s), 0),
        (SELECT min(free) FROM generate_series(0, 62) AS free
         WHERE NOT EXISTS (SELECT 1 FROM troth.unit WHERE bit = free AND swept_at IS NULL)),
-       %(basis)s, %(version)s, %(visits)s
+       %(basis)s, %(version)s, %(visits)s, %(visits)s
 
 -- name: retired_unswept
 SELECT count(*) FROM troth.unit WHERE retired_at IS NOT NULL AND swept_at IS NULL AND purpose = %(purpose)s

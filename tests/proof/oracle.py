@@ -1,0 +1,399 @@
+"""An independent reading of policies: small, slow, over rows in memory, written from their meaning alone.
+
+Nothing here looks at plan, emitter or database. What a clause says is taken as `docs/policy-language.md` says it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from ipaddress import ip_address, ip_interface, ip_network
+from typing import Any
+from uuid import UUID
+
+from troth.policy.catalog import Catalog, Column, Table
+from troth.policy.compare import compare
+from troth.policy.meaning import Audience, Basis, Occasion, Policy, Precision, Verb, Window, WindowKind
+
+#: Fewer people than this are not counted out.
+FEWEST = 5
+NOBODY = UUID(int=0)
+CHOICES = {
+    Basis.CONSENT: ("consent", "withdrawal"),
+    Basis.LEGITIMATE_INTEREST: ("objection", "permission"),
+}
+type Values = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """One thing a purpose may do with what a table holds."""
+
+    category: str
+    occasion: Occasion
+    precision: Precision
+    window: Window
+
+
+@dataclass(slots=True)
+class Row:
+    """A row as it came: whose, when, on which occasion, under which version, and what it holds."""
+
+    table: str
+    subject: UUID
+    at: datetime
+    occasion: Occasion
+    version: int
+    values: Values
+
+
+@dataclass(slots=True)
+class Person:
+    """What somebody did, in order: agreements (versions), choices (purpose, kind, version), the account's end."""
+
+    subject: UUID
+    agreed: list[int] = field(default_factory=list)
+    choices: list[tuple[str, str, int]] = field(default_factory=list)
+    ended: datetime | None = None
+
+
+@dataclass(slots=True)
+class Oracle:
+    """A history of versions, people and rows; what it answers holds at `now`."""
+
+    catalog: Catalog
+    now: datetime
+    versions: list[Policy] = field(default_factory=list)
+    people: dict[str, Person] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    _known: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    @property
+    def policy(self) -> Policy:
+        """The version in force."""
+        return self.versions[-1]
+
+    # What is said
+
+    def uses(self, policy: Policy, purpose: str, table: Table | None = None) -> Iterator[Used]:
+        """Yield what a purpose may do with what tables hold."""
+        for held in (table,) if table else self.catalog.stamped:
+            known = {column.category for column in held.columns}
+            for collection in policy.collections:
+                for category in known.intersection(collection.categories):
+                    for use in collection.uses:
+                        if use.purpose == purpose and collection.occasion in held.occasions:
+                            exactly = use.precision if use.precision.fits(str(category)) else Precision.AS_IS
+                            yield Used(str(category), collection.occasion, exactly, use.window)
+
+    def reads(self, purpose: str, table: Table) -> list[Used]:
+        """Return the uses that see rows of a table."""
+        return [use for use in self.uses(self.policy, purpose, table) if use.precision is not Precision.COUNTED]
+
+    def counts(self, purpose: str, table: Table) -> list[Used]:
+        """Return the uses that see only numbers."""
+        return [use for use in self.uses(self.policy, purpose, table) if use.precision is Precision.COUNTED]
+
+    def columns(self, purpose: str, table: Table) -> list[str]:
+        """Return what a purpose may read of a table; whose a row is, it knows with each."""
+        reads = self.reads(purpose, table)
+        found = [c.name for c in table.columns if any(_shows(c, use) for use in reads)]
+        return ["subject", *found] if reads else []
+
+    def own(self, table: Table) -> list[str]:
+        """Return what people may read of their own rows."""
+        policy = self.policy
+        shown = {c for sight in policy.sights if sight.audience is Audience.PERSON for c in sight.categories}
+        shown |= {
+            c
+            for right in policy.rights
+            if {Verb.REVIEW, Verb.CORRECT, Verb.EXPORT}.intersection(right.verbs)
+            for c in right.categories
+        }
+        found = [column.name for column in table.columns if column.category in shown]
+        return sorted({"subject", "at", "ended_at", *table.key, *found}) if found else []
+
+    def stored(self, policy: Policy, table: Table, occasion: Occasion) -> dict[str, Precision]:
+        """Return how exactly columns are stored on an occasion; what no use needs is not stored."""
+        found: dict[str, set[Precision]] = {}
+        for purpose in policy.purposes:
+            for use in self.uses(policy, purpose.name, table):
+                if use.occasion is occasion:
+                    counted = use.precision is Precision.COUNTED
+                    found.setdefault(use.category, set()).add(Precision.AS_IS if counted else use.precision)
+        return {
+            column.name: next((p for p in found[column.category] if all(o.within(p) for o in found[column.category])), Precision.AS_IS)
+            for column in table.columns
+            if column.category in found and not column.generated
+        }
+
+    # Who is in
+
+    def opened(self, purpose: str) -> int:
+        """Return the version since which a purpose may do no more than now: who agreed before did not agree to it."""
+        key = (purpose, len(self.versions))
+        if key not in self._known:
+            self._known[key] = self._opened(purpose)
+        return self._known[key]
+
+    def _opened(self, purpose: str) -> int:
+        since, before = 0, None
+        for policy in self.versions:
+            if purpose not in {each.name for each in policy.purposes}:
+                before = None
+                continue
+            if before is None or self._wider(before, policy, purpose):
+                since = policy.version
+            before = policy
+        return since
+
+    def _wider(self, old: Policy, new: Policy, purpose: str) -> bool:
+        if old.purpose(purpose).basis is not new.purpose(purpose).basis:
+            return True
+        before = list(self.uses(old, purpose))
+        return any(
+            not any(_within(use, other) for other in before) or _finer_for_longer(old, new, use)
+            for use in self.uses(new, purpose)
+        )
+
+    def floor(self) -> int:
+        """Return the newest version that people must have agreed to before they are somebody to the pages."""
+        key = ("", len(self.versions))
+        if key not in self._known:
+            self._known[key] = self._floor()
+        return self._known[key]
+
+    def _floor(self) -> int:
+        newest = 0
+        for index, policy in enumerate(self.versions):
+            earlier = Oracle(self.catalog, self.now, self.versions[: index + 1])
+            opens = any(earlier.opened(purpose.name) == policy.version for purpose in policy.purposes)
+            if opens or (index and compare(self.versions[index - 1], policy).agree_again):
+                newest = policy.version
+        return newest
+
+    def viewing(self, person: Person) -> bool:
+        """Whether somebody is a viewer: they have agreed to what is needed now, and are still here."""
+        return person.ended is None and max(person.agreed, default=-1) >= self.floor()
+
+    def takes(self, person: Person, purpose: str, kind: str) -> bool:
+        """Whether a choice is one that this person can make now."""
+        known = {each.name: each.basis for each in self.policy.purposes}
+        return self.viewing(person) and kind in CHOICES.get(known.get(purpose, Basis.AGREEMENT), ())
+
+    def takes_part(self, purpose: str, person: Person) -> bool:
+        """Whether what is held about somebody may be used for a purpose at all."""
+        since = self.opened(purpose)
+        if not any(version >= since for version in person.agreed):
+            return False
+        last = next((each for each in reversed(person.choices) if each[0] == purpose), None)
+        match self.policy.purpose(purpose).basis:
+            case Basis.LEGITIMATE_INTEREST:
+                return last is None or last[1] != "objection"
+            case Basis.CONSENT:
+                return person.ended is None and last is not None and last[1] == "consent" and last[2] >= since
+            case _:
+                return True
+
+    # What is answered
+
+    def visible(self, purpose: str, table: Table) -> list[Values]:
+        """Return the rows that a purpose reads, with exactly what it may know of each."""
+        names, reads = self.columns(purpose, table), self.reads(purpose, table)
+        return [self._cells(row, names) for row in self._seen(purpose, table, reads)]
+
+    def counted(self, purpose: str, table: Table) -> list[tuple[Any, ...]]:
+        """Return (day, column, value, people, rows) of what a purpose only counts."""
+        counts = self.counts(purpose, table)
+        names = [
+            column.name for column in table.columns if any(_told(column, use, table) for use in counts)
+        ]
+        groups: dict[tuple[Any, ...], list[UUID]] = {}
+        for row in self._seen(purpose, table, counts):
+            if row.subject != NOBODY:
+                told = [("", ""), *((name, written(self.cell(row, name))) for name in names)]
+                for name, value in told:
+                    groups.setdefault((row.at.astimezone(UTC).date(), name, value), []).append(row.subject)
+        return [(*key, len(set(who)), len(who)) for key, who in groups.items() if len(set(who)) >= FEWEST]
+
+    def held(self, person: Person, table: Table) -> list[Values]:
+        """Return a person's own rows of a table, as they see them; none when they are nobody to the pages."""
+        if not self.viewing(person):
+            return []
+        mine = [row for row in self.rows if (row.table, row.subject) == (table.name, person.subject)]
+        return [self._cells(row, self.own(table)) for row in mine] if self.own(table) else []
+
+    def spilt(self, purpose: str, table: Table) -> list[str]:
+        """Return what a purpose would read of this version's rows for which no clause lets it, cell by cell.
+
+        When a row came, is in its key, and known with it.
+        """
+        reads, keys = self.reads(purpose, table), {table.column(name).category for name in table.key if name != "subject"}
+        names = [c for c in table.columns if c.name in self.columns(purpose, table) and c.category not in {None, *keys}]
+        found = []
+        for row in self._seen(purpose, table, reads):
+            mine = [use for use in reads if use.occasion is row.occasion]
+            known = {
+                (c.category, str(self.cell(row, c.name))) for c in table.columns for use in mine if _shows(c, use)
+            }
+            found += [
+                f"{column.name} of {row}"
+                for column in names
+                if row.version == self.policy.version
+                and self.cell(row, column.name) is not None
+                and (column.category, str(self.cell(row, column.name))) not in known
+            ]
+        return found
+
+    def _seen(self, purpose: str, table: Table, uses: list[Used]) -> Iterator[Row]:
+        there = {person.subject: person for person in self.people.values()}
+        for row in self.rows:
+            mine = [use for use in uses if use.occasion is row.occasion]
+            if row.table != table.name or not mine:
+                continue
+            person = there.get(row.subject)
+            inside = self.takes_part(purpose, person) if person else row.version >= self.opened(purpose)
+            lasting = any(lasts(use.window, row.at, person.ended if person else None, self.now) for use in mine)
+            if inside and lasting and not self._too_fine(row, table, uses):
+                yield row
+
+    def _too_fine(self, row: Row, table: Table, uses: list[Used]) -> bool:
+        """Whether a row still holds what should be coarser by now, and would show it."""
+        for coarsening in self.policy.coarsenings:
+            for column in table.columns:
+                if column.category in coarsening.categories and not column.generated:
+                    finer = any(
+                        _told(other, use, table) and not other.precision.within(coarsening.precision)
+                        for use in uses
+                        for other in table.columns
+                        if other.category == column.category
+                    )
+                    value = self.cell(row, column.name)
+                    old = row.at <= self.now - timedelta(days=coarsening.days)
+                    if finer and old and value != coarse(value, coarsening.precision):
+                        return True
+        return False
+
+    def _cells(self, row: Row, names: list[str]) -> Values:
+        return {name: self.cell(row, name) for name in names}
+
+    def cell(self, row: Row, name: str) -> Any:
+        """Return what a column of a row holds."""
+        if name in ("subject", "at"):
+            return getattr(row, name)
+        if name == "ended_at":
+            return next((p.ended for p in self.people.values() if p.subject == row.subject), None)
+        column = self.catalog.table(row.table).column(name)
+        if not column.generated:
+            return row.values.get(name)
+        base = next(c for c in self.catalog.table(row.table).columns if c.category == column.category and not c.generated)
+        return made(self.cell(row, base.name), column.precision)
+
+    # What time does
+
+    def sweep(self) -> None:
+        """Let go what no use lasts of, and make coarse what is due."""
+        there = {person.subject: person for person in self.people.values()}
+        self.rows = [row for row in self.rows if self._lasts(row, there.get(row.subject))]
+        for row in self.rows:
+            for coarsening in self.policy.coarsenings:
+                for column in self.catalog.table(row.table).columns:
+                    if column.category in coarsening.categories and not column.generated:
+                        self._coarsen(row, column.name, coarsening.precision, coarsening.days)
+
+    def _lasts(self, row: Row, person: Person | None) -> bool:
+        table = self.catalog.table(row.table)
+        found = [(p.name, use) for p in self.policy.purposes for use in self.uses(self.policy, p.name, table)]
+        ended = person.ended if person else None
+        if not found and table.inserter:
+            return True  # the record of what somebody agreed to and chose stays, whether or not a clause speaks of it
+        return any(
+            lasts(use.window, row.at, ended, self.now)
+            and (use.window.kind is not WindowKind.CONSENTED or (person is not None and self.takes_part(name, person)))
+            for name, use in found
+        )
+
+    def _coarsen(self, row: Row, name: str, precision: Precision, days: int) -> None:
+        if row.at <= self.now - timedelta(days=days):
+            value = coarse(self.cell(row, name), precision)
+            if name == "at":
+                row.at = value
+            else:
+                row.values[name] = value
+
+
+def lasts(window: Window, at: datetime, ended: datetime | None, now: datetime) -> bool:
+    """Whether a use still lasts."""
+    match window.kind:
+        case WindowKind.DAYS:
+            return at > now - timedelta(days=window.days)
+        case WindowKind.ACCOUNT:
+            return ended is None or ended > now - timedelta(days=window.days)
+        case WindowKind.CONSENTED:
+            return ended is None
+
+
+def made(value: Any, precision: Precision) -> Any:
+    """Return what a column beside it holds of a value."""
+    if value is None:
+        return None
+    match precision:
+        case Precision.NETWORK:
+            return ip_network((ip_address(str(value).partition("/")[0]), 24 if "." in str(value) else 48), strict=False)
+        case Precision.HASHED:
+            return sha256(value.bytes).digest()
+        case Precision.DAY:
+            return value.astimezone(UTC).date()
+        case _:
+            return value.astimezone(UTC).replace(minute=0, second=0, microsecond=0, tzinfo=None)
+
+
+def coarse(value: Any, precision: Precision) -> Any:
+    """Return what a value itself becomes where it is made coarser."""
+    if value is None or precision is Precision.AS_IS:
+        return value
+    if precision is Precision.NETWORK:
+        return str(made(value, precision))
+    hour = value.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    return hour if precision is Precision.HOUR else hour.replace(hour=0)
+
+
+def written(value: Any) -> str:
+    """Return how a value is written where it is counted."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S+00")
+    try:
+        return str(ip_interface(value)) if isinstance(value, str) else str(value)
+    except ValueError:
+        return str(value)
+
+
+def _shows(column: Column, use: Used) -> bool:
+    return column.category == use.category and column.precision.within(use.precision)
+
+
+def _told(column: Column, use: Used, table: Table) -> bool:
+    if use.precision is not Precision.COUNTED:
+        return _shows(column, use)
+    return column.category == use.category and column.precision is Precision.AS_IS and column.name not in table.key
+
+
+def _within(use: Used, other: Used) -> bool:
+    same = (use.category, use.occasion) == (other.category, other.occasion)
+    return same and use.precision.within(other.precision) and use.window.within(other.window)
+
+
+def _finer_for_longer(old: Policy, new: Policy, use: Used) -> bool:
+    """Whether a value that is used so would have become coarser before, and now does later, less so, or never."""
+    return any(
+        use.category in before.categories
+        and (use.precision is Precision.COUNTED or not use.precision.within(before.precision))
+        and not (use.window.kind is WindowKind.DAYS and use.window.days <= before.days)
+        and not any(
+            use.category in now.categories and now.days <= before.days and now.precision.within(before.precision)
+            for now in new.coarsenings
+        )
+        for before in old.coarsenings
+    )
