@@ -228,9 +228,13 @@ def _editions(scene: Scene, whose: uuid.UUID) -> None:
     scene.must("a consent of before", scene.sees("announce", "person", whose), 0)
     scene.does("owner", "UPDATE troth.unit SET since_version = 1 WHERE purpose = 'announce'")
     scene.does("steward", "SELECT troth.fold(%s)", whose)
-    scene.does("owner", "UPDATE troth.unit SET visits = NOT visits, visited = true WHERE purpose IN ('understand', 'announce')")
+    scene.does(
+        "owner", "UPDATE troth.unit SET visits = NOT visits, visited = true WHERE purpose IN ('understand', 'announce')"
+    )
     scene.must("visits fold", scene.does("steward", "SELECT troth.fold(%s) & (SELECT bit_or(1::bigint << bit) FROM troth.unit WHERE NOT visits)", NOBODY), [(0,)])  # fmt: skip
-    scene.does("owner", "UPDATE troth.unit SET visits = NOT visits, visited = true WHERE purpose IN ('understand', 'announce')")
+    scene.does(
+        "owner", "UPDATE troth.unit SET visits = NOT visits, visited = true WHERE purpose IN ('understand', 'announce')"
+    )
     scene.does("steward", "SELECT troth.fold(%s)", NOBODY)
 
 

@@ -22,7 +22,7 @@ DEFAULT = re.sub(
 )
 
 
-PLAIN = '''policy "Harbor" version 1 effective 2026-11-01
+PLAIN = """policy "Harbor" version 1 effective 2026-11-01
 operator "Harbor Software, Inc." contact privacy@harbor.example
 category access.ip
 purpose protect "keep it safe" by agreement
@@ -34,7 +34,7 @@ collect access.ip on access
     for study 90 days as counted
     for provide 90 days as network
     for mend 7 days
-'''
+"""
 
 
 def planned(text: str = DEFAULT, *changes: tuple[str, str]) -> Plan:

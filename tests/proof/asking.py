@@ -45,7 +45,9 @@ def asked(
         case "exists":
             sql = f"SELECT subject FROM {table} AS a WHERE EXISTS (SELECT 1 FROM {other} AS b WHERE b.subject = a.subject)"
         case "aggregate":
-            sql = f'SELECT count(*), count("{column}"), count(DISTINCT "{column}"), count(DISTINCT subject) FROM {table}'
+            sql = (
+                f'SELECT count(*), count("{column}"), count(DISTINCT "{column}"), count(DISTINCT subject) FROM {table}'
+            )
         case "withheld":
             kept = [c.name for c in catalog.table(table).columns if c.name not in columns[table]]
             sql = f'SELECT subject FROM troth.{table} ORDER BY "{kept[third % len(kept)]}"'
@@ -60,25 +62,27 @@ def answered(posed: Posed, views: Views) -> list[tuple[Any, ...]] | None:
     """Answer from the rows that may be read; None where the question must be refused."""
     rows, others = views[posed.table], Counter(row["subject"] for row in views[posed.other])
     told = [(row["subject"], row[posed.column]) for row in rows]
+    found: list[tuple[Any, ...]] | None
     match posed.form:
         case "where":
-            return [each for each in told if each[1] is not None and each[1] == posed.values[0]]
+            found = [each for each in told if each[1] is not None and each[1] == posed.values[0]]
         case "null":
-            return [(subject,) for subject, value in told if value is None]
+            found = [(subject,) for subject, value in told if value is None]
         case "group":
-            return [
+            found = [
                 (value, len(who), len(set(who)))
                 for value in {value for _, value in told}
                 for who in [[subject for subject, each in told if each == value]]
             ]
         case "self-join":
-            return [(sum(many * many for many in Counter(told).values()),)]
+            found = [(sum(many * many for many in Counter(told).values()),)]
         case "exists":
-            return [(row["subject"],) for row in rows if others[row["subject"]]]
+            found = [(row["subject"],) for row in rows if others[row["subject"]]]
         case "aggregate":
             known = [value for _, value in told if value is not None]
-            return [(len(told), len(known), len(set(known)), len({subject for subject, _ in told}))]
+            found = [(len(told), len(known), len(set(known)), len({subject for subject, _ in told}))]
         case "withheld" | "star":
-            return None
+            found = None
         case _:
-            return [(sum(max(1, others[row["subject"]]) for row in rows),)]
+            found = [(sum(max(1, others[row["subject"]]) for row in rows),)]
+    return found

@@ -25,7 +25,12 @@ AGES = (0, 2, 5, 20, 45, 100, 400)
 PHASES = (60, 20, 2)
 VALUES: dict[str, dict[str, tuple[Any, ...]]] = {
     "person": {"email": ("a@harbor.example", ""), "name": ("A", "B")},
-    "device": {"device": (1, 2, 3), "browser": ("Firefox", "Lynx"), "system": ("Linux", ""), "kind": ("computer", "phone")},
+    "device": {
+        "device": (1, 2, 3),
+        "browser": ("Firefox", "Lynx"),
+        "system": ("Linux", ""),
+        "kind": ("computer", "phone"),
+    },
     "access": {
         "method": ("GET", "POST"),
         "url": ("/", "/me"),

@@ -122,7 +122,9 @@ class Oracle:
                     counted = use.precision is Precision.COUNTED
                     found.setdefault(use.category, set()).add(Precision.AS_IS if counted else use.precision)
         return {
-            column.name: next((p for p in found[column.category] if all(o.within(p) for o in found[column.category])), Precision.AS_IS)
+            column.name: next(
+                (p for p in found[column.category] if all(o.within(p) for o in found[column.category])), Precision.AS_IS
+            )
             for column in table.columns
             if column.category in found and not column.generated
         }
@@ -205,9 +207,7 @@ class Oracle:
     def counted(self, purpose: str, table: Table) -> list[tuple[Any, ...]]:
         """Return (day, column, value, people, rows) of what a purpose only counts."""
         counts = self.counts(purpose, table)
-        names = [
-            column.name for column in table.columns if any(_told(column, use, table) for use in counts)
-        ]
+        names = [column.name for column in table.columns if any(_told(column, use, table) for use in counts)]
         groups: dict[tuple[Any, ...], list[UUID]] = {}
         for row in self._seen(purpose, table, counts):
             if row.subject != NOBODY:
@@ -228,14 +228,15 @@ class Oracle:
 
         When a row came, is in its key, and known with it.
         """
-        reads, keys = self.reads(purpose, table), {table.column(name).category for name in table.key if name != "subject"}
+        reads, keys = (
+            self.reads(purpose, table),
+            {table.column(name).category for name in table.key if name != "subject"},
+        )
         names = [c for c in table.columns if c.name in self.columns(purpose, table) and c.category not in {None, *keys}]
         found = []
         for row in self._seen(purpose, table, reads):
             mine = [use for use in reads if use.occasion is row.occasion]
-            known = {
-                (c.category, str(self.cell(row, c.name))) for c in table.columns for use in mine if _shows(c, use)
-            }
+            known = {(c.category, str(self.cell(row, c.name))) for c in table.columns for use in mine if _shows(c, use)}
             found += [
                 f"{column.name} of {row}"
                 for column in names
@@ -286,7 +287,9 @@ class Oracle:
         column = self.catalog.table(row.table).column(name)
         if not column.generated:
             return row.values.get(name)
-        base = next(c for c in self.catalog.table(row.table).columns if c.category == column.category and not c.generated)
+        base = next(
+            c for c in self.catalog.table(row.table).columns if c.category == column.category and not c.generated
+        )
         return made(self.cell(row, base.name), column.precision)
 
     # What time does

@@ -96,7 +96,8 @@ class Dice:
 
     def one[T](self, things: Sequence[T]) -> T:
         """Return one of them."""
-        return things[self.draw(st.integers(0, len(things) - 1))]
+        chosen: int = self.draw(st.integers(0, len(things) - 1))
+        return things[chosen]
 
     def often[T](self, things: Sequence[T], percent: int) -> list[T]:
         """Return each of them so often, and never none."""
@@ -216,11 +217,15 @@ def edited(dice: Dice, before: Draft) -> Draft:
     """Draw the next version: a few things that differ, or nothing at all."""
     draft = deepcopy(before)
     for _ in range(dice.one((0, 1, 1, 2, 3))):
-        dice.one((_edit_window, _edit_basis, _edit_use, _edit_purpose, _edit_bundle, _edit_coarsening, _say))(dice, draft)
+        dice.one((_edit_window, _edit_basis, _edit_use, _edit_purpose, _edit_bundle, _edit_coarsening, _say))(
+            dice, draft
+        )
     return draft
 
 
 def _edit_window(dice: Dice, draft: Draft) -> None:
+    if not draft.windows:
+        return
     key = dice.one(sorted(draft.windows))
     draft.windows[key] = _window(dice, draft.bases.get(key[0], "agreement"))
 
@@ -344,9 +349,7 @@ def _for(draft: Draft, bundle: Bundle, name: str, precision: str) -> str:
     return f"    for {name} {window}" + ("" if exactly else f" as {precision}")
 
 
-def _said(
-    draft: Draft, collected: set[str], used: dict[str, set[str]], purposes: dict[str, str]
-) -> list[str]:
+def _said(draft: Draft, collected: set[str], used: dict[str, set[str]], purposes: dict[str, str]) -> list[str]:
     lines = []
     shown = [each for each in draft.shown if each in collected]
     if shown:
@@ -356,9 +359,7 @@ def _said(
         over = [each for each in names if each in collected]
         duty = any(purposes[name] == "legal duty" and used[name].intersection(over) for name in used)
         if over:
-            lines.append(
-                f"let people {verb} {', '.join(over)}" + (" unless a legal duty keeps it" if duty else "")
-            )
+            lines.append(f"let people {verb} {', '.join(over)}" + (" unless a legal duty keeps it" if duty else ""))
     for one, other in draft.apart:
         both = any({one, other} <= each for each in used.values())
         lines += [] if both or one == other else [f"never correlate {one} with {other}"]

@@ -26,9 +26,7 @@ SPACE = UUID("7f0e1c1e-0000-4000-8000-000000000000")
 #: Rows come a few hours off whole days, so that the seconds in which a case is played end no window.
 OFF = timedelta(hours=7)
 #: Emptied before each case, in an order that foreign keys allow.
-EMPTIED = (
-    "access device person agreement choice notice request_token ledger_salt retention_run permitted subject unit policy_version"
-)
+EMPTIED = "access device person agreement choice notice request_token ledger_salt retention_run permitted subject unit policy_version"
 PRIVILEGES = """
 SELECT r.rolname, c.relname, a.attname FROM pg_roles AS r, pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
 WHERE c.relnamespace = 'troth'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
@@ -119,7 +117,9 @@ class Play:
         self.age = timedelta(days=phase.age)
         opened = [p.name for p in policy.purposes if self.oracle.opened(p.name) == policy.version]
         if sorted(opened) != sorted(outcome.widened):
-            self.found.append(f"version {policy.version}: {sorted(opened)} open anew, PostgreSQL opens {outcome.widened}")
+            self.found.append(
+                f"version {policy.version}: {sorted(opened)} open anew, PostgreSQL opens {outcome.widened}"
+            )
         broken(self.stage.owner)
         for event in phase.events:
             self._happens(event)
@@ -262,7 +262,11 @@ class Play:
             for question in phase.questions:
                 self.found += self._question(line, purpose.name, question)
         self.found += self._own()
-        told = self.stage.line("steward").execute("SELECT table_name, rows FROM troth.misstamped() WHERE rows > 0").fetchall()
+        told = (
+            self.stage.line("steward")
+            .execute("SELECT table_name, rows FROM troth.misstamped() WHERE rows > 0")
+            .fetchall()
+        )
         self.found += [f"misstamped: {each}" for each in told]
 
     def _privileges(self) -> Iterator[str]:
@@ -310,7 +314,11 @@ class Play:
         yield from differing(f"{purpose} is told what is withheld", wanted, got)
 
     def _question(self, line: Connection[Any], purpose: str, question: tuple[str, int, int, int]) -> Iterator[str]:
-        views = {t.name: self.oracle.visible(purpose, t) for t in self.oracle.catalog.stamped if self.oracle.columns(purpose, t)}
+        views = {
+            t.name: self.oracle.visible(purpose, t)
+            for t in self.oracle.catalog.stamped
+            if self.oracle.columns(purpose, t)
+        }
         columns = {name: self.oracle.columns(purpose, self.oracle.catalog.table(name)) for name in views}
         if not views:
             return

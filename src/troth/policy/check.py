@@ -215,7 +215,8 @@ def _collected(desk: _Desk) -> None:
             _check_use(desk, use, purpose, names)
             if purpose.basis is Basis.CONSENT and Occasion.VISIT in statement.occasions:
                 sentence = f"`{use.purpose.text}` is by consent, and on visit there is nobody who could give it"
-                desk.wrong("P-M21", use.span, sentence, "collect it for this purpose `on access`, or choose another basis")
+                advice = "collect it for this purpose `on access`, or choose another basis"
+                desk.wrong("P-M21", use.span, sentence, advice)
             for name, occasion in product(names, statement.occasions):
                 other = windows.setdefault((name, str(occasion), use.purpose.text), use)
                 if other.window != use.window:

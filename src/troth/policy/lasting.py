@@ -80,7 +80,8 @@ def coarse_by_now(plan: Plan, table: Table, window: Window, read: Collection[str
     """Yield, for what of a table is read finer than it may become within a window, that it has become so by then."""
     for each in coarsened(plan, table.name):
         over = window.kind is WindowKind.DAYS and window.days <= each.days
-        finer = {c.name for c in table.columns if c.category == each.category and not c.precision.within(each.precision)}
+        same = [column for column in table.columns if column.category == each.category]
+        finer = {column.name for column in same if not column.precision.within(each.precision)}
         if finer.intersection(read) and not over:
             yield in_time(each)
 
