@@ -12,7 +12,7 @@ from troth.policy.catalog import Catalog, Column, Table
 from troth.policy.facts import Fact, Kind, difference
 from troth.policy.meaning import Occasion, Precision, Window, WindowKind
 from troth.policy.plan import plan, widened
-from troth.policy.planned import Plan, PlanError, Rows, Unheld
+from troth.policy.planned import Plan, PlanError, Retention, Rows, Unheld
 from troth.policy.sql import Target, desired, literal, quoted, row_rule
 
 DEFAULT = re.sub(
@@ -283,10 +283,16 @@ def test_whoever_sees_finer_values_for_longer_than_agreed_opens_anew() -> None:
 
 
 def test_nothing_stays_in_a_table_into_which_nothing_is_collected() -> None:
-    kept = {retention.table: retention for retention in planned(PLAIN).retention}
-    assert not kept["device"].collected
-    assert kept["access"].collected
-    assert "agreement" not in kept, "it is the record of what somebody agreed to"
+    made = planned(PLAIN)
+    assert made.longest("device") == Retention("device", None, None, ())
+    assert made.longest("access") == Retention("access", 90, None, ())
+
+
+def test_the_record_of_agreements_and_choices_stays_while_the_account_does() -> None:
+    """Otherwise an objection would be forgotten with its record, and its purpose use everything again."""
+    short = "category choice.kind\ncollect choice.kind on agreement\n    for provide 1 days\n"
+    assert planned(PLAIN + short).longest("choice") == Retention("choice", 1, 0, ())
+    assert planned(PLAIN).longest("agreement") == Retention("agreement", None, 0, ())
 
 
 @pytest.mark.parametrize(

@@ -308,8 +308,8 @@ class Oracle:
         table = self.catalog.table(row.table)
         found = [(p.name, use) for p in self.policy.purposes for use in self.uses(self.policy, p.name, table)]
         ended = person.ended if person else None
-        if not found and table.inserter:
-            return True  # the record of what somebody agreed to and chose stays, whether or not a clause speaks of it
+        if table.inserter and not ended:
+            return True  # the record of what somebody agreed to and chose stays, whatever the windows say
         return any(
             lasts(use.window, row.at, ended, self.now)
             and (use.window.kind is not WindowKind.CONSENTED or (person is not None and self.takes_part(name, person)))

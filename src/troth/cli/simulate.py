@@ -158,8 +158,4 @@ def _goes(found: Simulation) -> list[str]:
             lines.append(f"{_rows_of(each)}: {each.due.rows:,} rows{whose} are due at once, and go")
         if each.too_exact:
             lines.append(f"{_rows_of(each)}: at most {each.too_exact:,} rows become coarser at once")
-        if each.unkept and each.held.rows:
-            lines.append(
-                f"{_rows_of(each)}: {each.held.rows:,} rows that no clause collects any more; nothing removes them"
-            )
     return ["", *lines] if lines else []

@@ -88,8 +88,7 @@ class Sight:
 class Holding:
     """A table's rows: `held`; `due` at once and not before; `too_exact`, at most, for their age from now on.
 
-    `in_force` of the people have agreed to the version in force. `unkept`: no clause collects into it any more, so that
-    no purpose reads its rows and no window ends them.
+    `in_force` of the people have agreed to the version in force.
     """
 
     table: str
@@ -98,7 +97,6 @@ class Holding:
     due: Seen
     too_exact: int
     in_force: int
-    unkept: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +323,6 @@ class _Asking:
 
     def _holding(self, table: str, row: Sequence[Any]) -> Holding:
         visits, rows, people, due, whose, fine, in_force = row[:HEAD]
-        gone = foreseeing.retained(self.foresight.new, table) is None
         return Holding(
             table=table,
             visits=visits,
@@ -333,7 +330,6 @@ class _Asking:
             due=_seen(due, whose, visits=visits),
             too_exact=fine,
             in_force=in_force,
-            unkept=gone and foreseeing.retained(self.foresight.old, table) is not None,
         )
 
 

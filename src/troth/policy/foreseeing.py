@@ -180,15 +180,8 @@ def within(window: Window) -> str:
             return "ended_at IS NULL"
 
 
-def retained(plan: Plan, table: str) -> Retention | None:
-    """Return the retention of a table, None where nothing ever removes its rows."""
-    return next((each for each in plan.retention if each.table == table), None)
-
-
 def _lasts(foresight: Foresight, plan: Plan, table: str, *, new: bool) -> str:
-    retention = retained(plan, table)
-    if retention is None:
-        return "true"
+    retention = plan.longest(table)
     if new:
         return alive(retention, foresight.stamped(retention.consented))
     bits = {1 << a.bit for a in foresight.purposes if a.purpose in retention.consented and a.bit is not None}

@@ -287,14 +287,15 @@ def _retention(policy: Policy, catalog: Catalog) -> Iterator[Retention]:
     uses: dict[str, set[Use]] = defaultdict(set)
     for table, _, _, use in _uses(policy, catalog):
         uses[table.name].add(use)
-    for name, found in uses.items():
+    for table in catalog.stamped:
+        found = uses[table.name]
         days = [u.window.days for u in found if u.window.kind is WindowKind.DAYS]
         after = [u.window.days for u in found if u.window.kind is WindowKind.ACCOUNT]
+        # What the service's own functions insert is the record of agreements and choices: were it gone before the
+        # account is, an objection would be too.
+        after += [0] if table.inserter else []
         consented = {u.purpose for u in found if u.window.kind is WindowKind.CONSENTED}
-        yield Retention(name, max(days, default=None), max(after, default=None), tuple(sorted(consented)))
-    # What came under an earlier version goes; what the service's own functions insert is its record of agreements.
-    left = {table.name for table in catalog.stamped if not table.inserter}
-    yield from (Retention(name, None, None, ()) for name in left.difference(uses))
+        yield Retention(table.name, max(days, default=None), max(after, default=None), tuple(sorted(consented)))
 
 
 def _counted(policy: Policy, catalog: Catalog) -> Iterator[Counted]:

@@ -102,11 +102,6 @@ class Retention:
     after_end: int | None
     consented: tuple[str, ...]
 
-    @property
-    def collected(self) -> bool:
-        """Whether anything is collected into the table at all."""
-        return self.days is not None or self.after_end is not None or bool(self.consented)
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class Counted:
@@ -163,7 +158,7 @@ class Plan:
         return {c.column: c.precision for c in self.collected if (c.occasion, c.table) == (occasion, table)}
 
     def longest(self, table: str) -> Retention:
-        """Return the retention of a table. Raises KeyError for a table of which nothing is ever removed."""
+        """Return the retention of a table. Raises KeyError for a table that is not stamped."""
         for retention in self.retention:
             if retention.table == table:
                 return retention

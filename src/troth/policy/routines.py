@@ -75,8 +75,8 @@ $$"""
 def _end_rows(plan: Plan, catalog: Catalog) -> str:
     steps = []
     for table in catalog.stamped:
-        kept = any(r.table == table.name and (r.days or r.after_end) for r in plan.retention)
-        if kept:
+        kept = plan.longest(table.name)
+        if kept.days or kept.after_end:
             steps.append(f"    UPDATE troth.{table.name} SET ended_at = statement_timestamp() WHERE subject = whose;")
         else:
             steps.append(f"    DELETE FROM troth.{table.name} WHERE subject = whose;")
@@ -268,15 +268,14 @@ $$"""
 
 
 def _status(plan: Plan, catalog: Catalog) -> str:
-    kept = {retention.table: retention for retention in plan.retention}
-    rows = " UNION ALL ".join(_status_of(t, kept.get(t.name), coarsened(plan, t.name)) for t in catalog.stamped)
+    rows = " UNION ALL ".join(_status_of(t, plan.longest(t.name), coarsened(plan, t.name)) for t in catalog.stamped)
     return f"""CREATE OR REPLACE FUNCTION troth.retention_status()
 RETURNS TABLE (table_name text, rows bigint, due bigint, fine bigint, oldest timestamptz, next_due timestamptz)
 LANGUAGE sql STABLE {SECURE} AS $$ {rows} $$"""
 
 
-def _status_of(table: Table, retention: Retention | None, coarsenings: Iterable[Coarsening]) -> str:
-    lasts, end = (alive(retention), ends(retention)) if retention else ("true", "NULL::timestamptz")
+def _status_of(table: Table, retention: Retention, coarsenings: Iterable[Coarsening]) -> str:
+    lasts, end = alive(retention), ends(retention)
     fine = " OR ".join(f"NOT {in_time(each)}" for each in coarsenings) or "false"
     return (
         f"SELECT '{table.name}'::text, count(*), count(*) FILTER (WHERE NOT ({lasts})),"

@@ -27,7 +27,8 @@ def fates(language: str = "en") -> list[Fate]:
     """Return the fate of everything that is held about a person, should they close their account now."""
     now = published.current()
     speaking = voice(now.policy, language)
-    return [_fate(now.plan, speaking, retention) for retention in now.plan.retention if retention.collected]
+    collected = {each.table for each in now.plan.collected}
+    return [_fate(now.plan, speaking, kept) for kept in now.plan.retention if kept.table in collected]
 
 
 def _fate(plan: Plan, speaking: Voice, retention: Retention) -> Fate:
