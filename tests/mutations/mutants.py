@@ -204,7 +204,7 @@ def _weakened(predicate: str) -> Iterator[tuple[str, str]]:
     for branch in branches:
         parts = conjuncts(branch[1:-1])
         for place, part in enumerate(parts):
-            left = " AND ".join(parts[:place] + parts[place + 1 :])
+            left = " AND ".join(parts[:place] + parts[place + 1 :]) or "true"
             visit = " on a visit" if branch.startswith("(subject =") else ""
             yield predicate.replace(branch, f"({left})", 1), f"{part}`{visit}`"[:-1]
 

@@ -1,4 +1,4 @@
-"""Every mutant of every fact, and every claim of `proofs.toml`: `make mutants`; it writes its part of `docs/proof.md`."""
+"""Every mutant of every fact, and every claim of `proofs.toml`: `make prove`; it writes its part of `docs/proof.md`."""
 
 import re
 import sys
@@ -62,7 +62,7 @@ def report(world: World, every: list[Mutant], killers: dict[str, str], equivalen
         "",
         f"The default policy, to which a purpose that only counts and an analyst are added, compiles to {len(world.facts)} facts."
         " Something is taken away from each, one at a time, and the probes and the behaviours of `tests/mutations` look; none"
-        " of them compares the catalog with what it should say. `make mutants` does it all again and writes this part.",
+        " of them compares the catalog with what it should say. `make prove` does it all again and writes this part.",
         "",
         f"**{total['killed']} of {alive} mutants are killed**; {total['equivalent']} more change nothing that anybody could see.",
         "",

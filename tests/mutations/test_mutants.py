@@ -1,4 +1,4 @@
-"""What is taken away from the compiled policy is noticed by what roles and people experience; `make mutants` tries all."""
+"""What is taken away from the compiled policy is noticed by what roles and people experience; `make prove` tries all."""
 
 import ast
 import re
