@@ -43,6 +43,8 @@ def incoming(world: World, _focus: object) -> Iterator[str]:
             scene.does("intake", insert.format("url", "'/'"), who, "-2159 hours")
             scene.does("intake", insert.format("url", "'/'"), who, "23 hours")
     yield from scene.wrong
+    yield from _by_the_door(world, other)
+    yield from _stamped_for_all(world)
     for name, statement in (("bob", DEVICE), ("greta", ACCESS)):
         with Scene(world) as scene:
             scene.does("intake", statement, world.people[name])
@@ -69,6 +71,26 @@ def incoming(world: World, _focus: object) -> Iterator[str]:
         scene.must("counts add up", counted, [(6,)])
         stamps = {int(n) for _, n in scene.does("steward", "SELECT * FROM troth.misstamped()")}
         scene.must("misstamped", stamps, {0})
+    yield from scene.wrong
+
+
+def _by_the_door(world: World, whose: uuid.UUID) -> Iterator[str]:
+    change = "UPDATE troth.person SET email = 'new@harbor.example' WHERE subject = %s RETURNING subject"
+    with Scene(world) as scene:
+        scene.must("an address is changed", scene.does("door", change, whose), [(whose,)])
+        scene.refused("42501", "door", "INSERT INTO troth.person (subject) VALUES (%s)", NOBODY)
+        scene.does("owner", "INSERT INTO troth.person (subject) VALUES (%s)", NOBODY)
+        scene.refused("42501", "door", change, NOBODY)
+    yield from scene.wrong
+
+
+def _stamped_for_all(world: World) -> Iterator[str]:
+    """Visits whose stamps are wrong are still not seen by whoever uses none."""
+    visiting = {unit.purpose for unit in world.plan.units if unit.visits}
+    with Scene(world) as scene:
+        scene.does("owner", "UPDATE troth.access SET uses = -1 WHERE subject = %s", NOBODY)
+        for purpose in {rows.purpose for rows in world.plan.rows if rows.table == "access"} - visiting:
+            scene.must(f"`{purpose}` sees visits", scene.sees(purpose, "access", NOBODY), 0)
     yield from scene.wrong
 
 

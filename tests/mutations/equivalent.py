@@ -23,7 +23,7 @@ def _rule(mutant: Mutant, world: World) -> str:
         visit, access = world.plan.kept_on(Occasion.VISIT, table), world.plan.kept_on(Occasion.ACCESS, table)
         if all(column in access and kept.within(access[column]) for column, kept in visit.items()):
             return "what may be stored of a visit may be stored of a person's access too"
-    if mutant.what == "TO PUBLIC" and command != "all":
+    if mutant.what == "TO PUBLIC" and command not in ("all", "select"):
         others = {who for who in _holders(world, table, command) if who != role}
         if not others:
             return f"no other role may {command} there"
@@ -40,7 +40,7 @@ def _holders(world: World, table: str, command: str) -> set[str]:
 def _reaches_all(world: World, table: str, role: str, command: str) -> bool:
     for fact in world.facts:
         if fact.kind is Kind.RULE and fact.name in (f"{table}.{role}_{command}", f"{table}.{role}_all"):
-            return "USING (true)" in fact.make or "WITH CHECK (true)" in fact.make
+            return all(part not in fact.make or f"{part} (true)" in fact.make for part in ("USING", "WITH CHECK"))
     return False
 
 
