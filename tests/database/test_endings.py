@@ -13,6 +13,7 @@ from psycopg import Connection
 from tests.conftest import POLICY, TERMS, Person, count, make
 from troth.database import apply, connect, place
 from troth.database.drift import drift
+from troth.database.keeper import Keeper
 
 FIRST = POLICY.read_text(encoding="utf-8")
 NOBODY = uuid.UUID(int=0)
@@ -251,6 +252,24 @@ def test_visits_of_before_do_not_hold_a_retired_bit(cast: dict[str, Person], own
     assert drift(owner).lines() == []
     # A widened purpose still does not see the visits of before.
     assert count("understand", f"SELECT count(*) FROM access WHERE subject = '{NOBODY}'") == 0
+
+
+def test_one_round_of_the_keeper_frees_a_bit_however_many_hold_it(
+    database: place.Place, owner: Connection[Any]
+) -> None:
+    """A sweep takes some hundred people at a time; a purpose that waits for it could not widen for hours."""
+    owner.execute(
+        "WITH many AS (SELECT uuidv7() AS subject FROM generate_series(1, 1200)), here AS ("
+        " INSERT INTO troth.subject (subject, kind) SELECT subject, 'person' FROM many RETURNING subject)"
+        " INSERT INTO troth.permitted (subject, uses)"
+        " SELECT subject, (SELECT bit_or(1::bigint << bit) FROM troth.unit) FROM many"
+    )
+    unswept = "SELECT count(*) FROM troth.unit WHERE retired_at IS NOT NULL AND swept_at IS NULL"
+    apply.apply(owner, wider(2, 40), TERMS)
+    sweep()
+    assert owner.execute(unswept).fetchone() == (1,)
+    Keeper(database).turn()
+    assert owner.execute(unswept).fetchone() == (0,)
 
 
 def test_a_consent_does_not_outlive_the_edition_it_was_given_to(

@@ -121,8 +121,11 @@ class Keeper:
 
     def _sweep(self) -> None:
         retention.run(seconds=RETAINING)
-        with connect.acting("steward") as connection:
-            connection.execute(SQL["sweep"].encode())
+        until, swept = time.monotonic() + RETAINING, False
+        while not swept and time.monotonic() < until:  # some hundred people at a time, until no retired bit is left
+            with connect.acting("steward") as connection:
+                connection.execute(SQL["sweep"].encode())
+                (swept,) = connection.execute(SQL["swept"].encode()).fetchone() or (True,)
 
     def _answer(
         self, connection: Connection[Any], kind: str, payload: str, signature: bytes

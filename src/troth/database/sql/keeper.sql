@@ -35,6 +35,9 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %(role)s
 -- name: sweep
 SELECT troth.sweep()
 
+-- name: swept
+SELECT NOT EXISTS (SELECT FROM troth.unit WHERE retired_at IS NOT NULL AND swept_at IS NULL)
+
 -- name: databases
 SELECT 1 FROM pg_database WHERE datname = %(name)s
 
