@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg.errors import Diagnostic
 
 from tests.mutations import courses, flows
 from tests.mutations.world import CATALOG, World
@@ -184,7 +185,18 @@ def passing_on(world: World, focus: Focus) -> Iterator[str]:
     """No role passes on to others what it may do: PostgreSQL warns that nothing was granted, or refuses."""
     told: list[str] = []
     assert world.stage is not None
-    world.stage.add_notice_handler(lambda notice: told.append(notice.sqlstate or ""))
+
+    def hear(notice: Diagnostic) -> None:
+        told.append(notice.sqlstate or "")
+
+    world.stage.add_notice_handler(hear)
+    try:
+        yield from _passing(world, focus, told)
+    finally:
+        world.stage.remove_notice_handler(hear)
+
+
+def _passing(world: World, focus: Focus, told: list[str]) -> Iterator[str]:
     things = [f'troth."{t.name}"' for t in focus.tables()] if focus.table or not focus.function else []
     for role in world.everybody:
         for thing in things:
