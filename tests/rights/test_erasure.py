@@ -85,7 +85,7 @@ def test_what_stays_has_a_clause_a_window_and_a_day(planted: dict[str, Person], 
         for each in told["because"]:
             assert each["clauses"]
             if each["kind"] == "account":
-                assert each["until"] == (datetime.fromisoformat(ended) + timedelta(days=each["days"])).isoformat()
+                assert datetime.fromisoformat(each["until"]) == datetime.fromisoformat(ended) + timedelta(days=each["days"])
     kept = {name: {(b["purpose"], b["days"]) for b in each["because"]} for name, each in done.items() if each["stays"]}
     assert kept == {
         "person": {("provide", 30)},
