@@ -32,8 +32,10 @@ __all__ = [
     "end_sessions",
     "forget_sessions",
     "forget_stale",
+    "note_factors",
     "open_viewer",
     "sign_up",
+    "use_address",
 ]
 
 SQL = load("troth.people")
@@ -73,6 +75,19 @@ def correct_name(*, token: str, name: str) -> None:
         if connection.execute(SQL["correct_name"].encode(), {"name": wanted}).rowcount:
             told = {"action": "name-corrected", "actor": viewer[0], "subject": viewer[0], "facts": Jsonb({})}
             connection.execute(SQL["record"].encode(), told)
+
+
+def use_address(account: Account, *, email: str) -> None:
+    """Keep the person's address that of the account, where the policy collects it. Runs on the role `door`."""
+    with transaction.atomic(), door.cursor() as cursor:
+        cursor.execute(SQL["correct_email"], {"subject": account.subject, "email": email})
+        _record(cursor, "address-changed", account.subject)
+
+
+def note_factors(account: Account) -> None:
+    """Record that a passkey, an app or recovery codes of an account came, went or changed."""
+    with transaction.atomic(), door.cursor() as cursor:
+        _record(cursor, "second-factor-changed", account.subject)
 
 
 def decline(account: Account) -> None:
