@@ -36,7 +36,7 @@ class LongEnough:
         """Raise ValidationError below 15 characters, or 8 beside a second factor."""
         least = shortest(user)
         if len(password) < least:
-            words = _("This password has fewer than %(least)s characters.") % {"least": least}
+            words = _("A password needs at least %(least)s characters.") % {"least": least}
             raise ValidationError(words, code="password_too_short")
 
     def get_help_text(self) -> str:

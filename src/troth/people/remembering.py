@@ -39,7 +39,7 @@ class Turned:
 def remember(account: Account, *, days: int) -> tuple[str, datetime]:
     """Begin to remember a browser for some days; return its first token and when it ends."""
     secret, until = secrets.token_urlsafe(32), timezone.now() + timedelta(days=days)
-    told = {"subject": account.subject, "digest": digest(secret), "until": until}
+    told: dict[str, Any] = {"subject": account.subject, "digest": digest(secret), "until": until}
     with transaction.atomic(), door.cursor() as cursor:
         cursor.execute(SQL["remember"], told)
         family = cursor.fetchone()[0]

@@ -43,7 +43,7 @@ class Adapter(DefaultAccountAdapter):
     }
 
     def get_login_stages(self) -> list[str]:
-        """Put the agreement first, so that not even a mail is sent before it; only a code that is asked for comes earlier."""
+        """Put the agreement before all but a code that was asked for, so that not even a mail is sent without it."""
         return [
             "allauth.account.stages.LoginByCodeStage",
             "troth.web.stages.AgreementStage",

@@ -196,7 +196,6 @@ class AddPasskey(Plain, AddWebAuthnForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Django's signature
         """Take the choice away."""
         super().__init__(*args, **kwargs)
-        self.fields["name"].max_length = LONGEST_NAME
         self.fields["passwordless"] = forms.BooleanField(required=False, widget=forms.HiddenInput, initial=True)
 
     def clean_passwordless(self) -> bool:

@@ -38,7 +38,7 @@ def days_of(cookie: str) -> int:
 
 def level(request: HttpRequest) -> int:
     """Return the authentication assurance level of a session: 2 when a passkey, an app or a recovery code was shown."""
-    records = get_authentication_records(request, request.user)  # type: ignore[arg-type]
+    records = get_authentication_records(request, request.user)
     return 2 if any(each.get("method") == "mfa" for each in records) else 1
 
 

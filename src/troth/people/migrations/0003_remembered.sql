@@ -1,7 +1,6 @@
 -- Browsers that are remembered (P15): of the token in a browser's cookie only a digest is here, and it changes at each use.
--- With the account they go; row security does not stand in the way of that.
 CREATE TABLE troth.remembered (
-    subject uuid NOT NULL REFERENCES troth.people_account (subject) ON DELETE CASCADE,
+    subject uuid NOT NULL REFERENCES troth.subject (subject),
     family uuid NOT NULL DEFAULT gen_random_uuid(),
     digest bytea NOT NULL,
     digest_before bytea,
