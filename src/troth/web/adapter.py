@@ -28,6 +28,13 @@ SAID = frozenset(
 )
 
 
+CONFIRMED = {
+    "reauthenticate": _("Confirm with your password"),
+    "mfa_reauthenticate": _("Confirm with a code"),
+    "mfa_reauthenticate:webauthn": _("Confirm with a passkey"),
+}
+
+
 class Adapter(DefaultAccountAdapter):
     """Agreement comes before everything, the address's code before the rest."""
 
@@ -53,6 +60,10 @@ class Adapter(DefaultAccountAdapter):
             "allauth.mfa.webauthn.stages.PasskeySignupStage",
             "troth.web.stages.LateAgreementStage",
         ]
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - an account
+        """Return the ways to confirm, in our words."""
+        return [each | {"description": CONFIRMED[each["id"]]} for each in super().get_reauthentication_methods(user)]
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Refuse everybody where the policy does not collect what signing in cannot do without."""
