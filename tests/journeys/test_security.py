@@ -32,7 +32,7 @@ def authenticator(someone: Visitor) -> tuple[Any, str]:
 
 def confirm(someone: Visitor) -> None:
     if someone.title() == "Confirm that it is you":
-        someone.page.get_by_label("Your password").fill(PASSWORD)
+        someone.page.get_by_label("Password").fill(PASSWORD)
         someone.press("Confirm")
 
 

@@ -55,7 +55,7 @@ EXPECTED: dict[str, tuple[str, tuple[str, str, str, str]]] = {
     "mfa_add_webauthn": ("/me/security/passkeys/add", (IN, IN, CONFIRM, CONFIRM)),
     "mfa_edit_webauthn": ("/me/security/passkeys/1/name", (IN, IN, CONFIRM, CONFIRM)),
     "mfa_remove_webauthn": ("/me/security/passkeys/1/remove", (IN, IN, CONFIRM, CONFIRM)),
-    "account_set_password": ("/password/set", (IN, IN, AWAY, AWAY)),
+    "account_set_password": ("/password/set", (IN, IN, CONFIRM, CONFIRM)),
     "me": ("/me", (IN, IN, OPEN, OPEN)),
     "name": ("/me/name", (IN, IN, OPEN, OPEN)),
     "accesses": ("/me/accesses", (IN, IN, OPEN, OPEN)),

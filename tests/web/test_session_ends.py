@@ -1,5 +1,6 @@
 """NIST SP 800-63B-4: a session ends a day after it began; sooner where nobody is there, soonest with two factors."""
 
+import time
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from troth.web import sessions
 
-        self.ahead, real = 0.0, sessions.time.time
+        self.ahead, real = 0.0, time.time
         told = type("Told", (), {"time": staticmethod(lambda: real() + self.ahead)})
         monkeypatch.setattr(sessions, "time", told)
 

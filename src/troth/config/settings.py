@@ -119,6 +119,7 @@ ACCOUNT_FORMS = {
     "reset_password": "troth.web.forms.Forgotten",
     "reset_password_from_key": "troth.web.forms.NewPassword",
     "change_password": "troth.web.forms.ChangePassword",
+    "set_password": "troth.web.forms.SetPassword",
     "reauthenticate": "troth.web.forms.Confirm",
     "request_login_code": "troth.web.forms.AskForCode",
     "confirm_login_code": "troth.web.forms.EnterCode",

@@ -11,6 +11,7 @@ from allauth.account.forms import (
     RequestLoginCodeForm,
     ResetPasswordForm,
     ResetPasswordKeyForm,
+    SetPasswordForm,
     SignupForm,
 )
 from allauth.mfa.adapter import get_adapter
@@ -83,7 +84,7 @@ class SignUp(SignupForm):
 
 
 LABELS = {
-    "password": _("Your password"),
+    "password": _("Password"),
     "code": _("Code"),
     "name": _("Name of the passkey"),
     "login": _("E-mail address"),
@@ -246,6 +247,10 @@ class Removal(forms.Form):
 
 class RemoveApp(Removal):
     """The same, for the app."""
+
+
+class SetPassword(Plain, SetPasswordForm):
+    """The first password of somebody who came with a passkey."""
 
 
 class Name(forms.Form):

@@ -2,10 +2,11 @@
 
 from typing import Any, cast
 
+from allauth.account.decorators import reauthentication_required
 from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
 from allauth.account.models import EmailAddress
 from allauth.account.signals import email_changed
-from allauth.account.views import ConfirmLoginCodeView, EmailView, RequestLoginCodeView
+from allauth.account.views import ConfirmLoginCodeView, EmailView, PasswordSetView, RequestLoginCodeView
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
 from allauth.mfa.totp.views import DeactivateTOTPView
@@ -16,6 +17,7 @@ from django.contrib import messages
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -92,6 +94,11 @@ class RemovePasskey(RemoveWebAuthnView):
     def get_form_kwargs(self) -> dict[str, Any]:
         """Say which passkey."""
         return cast("dict[str, Any]", super().get_form_kwargs()) | {"authenticator": self.object}
+
+
+@method_decorator(reauthentication_required(app="allauth.account"), name="dispatch")
+class SetPassword(PasswordSetView):
+    """Set the first password, only by somebody who has just confirmed: a stolen session must not become a way in."""
 
 
 class RemoveApp(DeactivateTOTPView):
