@@ -210,3 +210,24 @@ def test_what_ran_out_opens_nothing_and_goes(owner: Connection[Any]) -> None:
     owner.execute("UPDATE troth.remembered SET until = statement_timestamp() - interval '1 second'")
     assert later(token).get("/me").status_code == 303
     assert remembering.forget_outlasted() == 1
+
+
+def test_coming_back_as_oneself_does_not_hide_a_new_browser_from_another(
+    browser: Browser, owner: Connection[Any]
+) -> None:
+    """Mallory comes back to the second step of her own account, turns aside, and signs in as Alice."""
+    mallory = Browser()
+    mallory.sign_up(owner, "mallory@harbor.example", "Mallory")
+    secret = add_app(mallory)
+    fresh()
+    mallory.post("/sign-out")
+    mallory.post("/sign-in", {"login": "mallory@harbor.example", "password": PASSWORD, "remember": "on"})
+    mallory.post(SECOND, {"code": app_code(secret)})
+    mallory.post("/sign-in/trust")
+    again = later(held(mallory))
+    assert again.get("/me").headers["Location"] == SECOND
+    again.post("/sign-up/instead")
+    before = len(mails(owner, ALICE))
+    assert again.sign_in(ALICE).headers["Location"] == "/me"
+    assert len(mails(owner, ALICE)) == before + 1
+    assert mails(owner, ALICE)[0]["subject"] == "A new browser signed in"

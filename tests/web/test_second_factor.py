@@ -225,3 +225,10 @@ def test_trust_is_not_asked_for_where_the_policy_declares_no_cookie_for_it(
     someone = Browser()
     someone.sign_in(ALICE)
     assert someone.post(SECOND, {"code": app_code(secret)}).headers["Location"] == "/me"
+
+
+def test_removing_the_app_cannot_be_used_to_guess_the_password(browser: Browser, secret: str, settings: Any) -> None:
+    fresh()
+    settings.ACCOUNT_RATE_LIMITS = settings.LIMITS
+    told = [browser.post("/me/security/app/remove", {"password": f"guess {n}"}).content.decode() for n in range(12)]
+    assert [("Too many tries" in page) for page in told] == [False] * 10 + [True] * 2

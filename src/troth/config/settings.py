@@ -180,6 +180,9 @@ LIMITS = {
     "request_login_code": "20/m/ip,5/m/key,30/d/key",
 }
 # Many tests sign up from one address.
+MFA_RATE_LIMITS: dict[str, str] | bool = (
+    {"webauthn_login": "60/m/ip"} if os.environ.get("TROTH_UNLIMITED") != "1" else False
+)
 ACCOUNT_RATE_LIMITS: dict[str, str] | bool = LIMITS if os.environ.get("TROTH_UNLIMITED") != "1" else False
 
 # Mail goes to the outbox, in the transaction that caused it

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from troth.database import published
 from troth.people import actions, queries
 from troth.people.actions import Account
-from troth.web import arriving
+from troth.web import arriving, sessions
 from troth.web.stages import begin
 
 SAID = frozenset(
@@ -72,6 +72,7 @@ class Adapter(DefaultAccountAdapter):
     def pre_login(self, request: HttpRequest, user: Any, **told: Any) -> HttpResponse | None:  # noqa: ANN401
         """Note where the way in begins."""
         begin(request, user)
+        sessions.start(request)
         return cast("HttpResponse | None", super().pre_login(request, user, **told))
 
     def post_login(self, request: HttpRequest, user: Any, **told: Any) -> HttpResponse:  # noqa: ANN401

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.account.forms import (
     AddEmailForm,
     ChangePasswordForm,
@@ -14,6 +15,7 @@ from allauth.account.forms import (
     SetPasswordForm,
     SignupForm,
 )
+from allauth.core import context, ratelimit
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.base.forms import ReauthenticateForm as CodeReauthenticateForm
@@ -230,6 +232,8 @@ class Removal(forms.Form):
     def clean_password(self) -> str:
         """Refuse a wrong password, and one that is too short to stand alone."""
         password = str(self.cleaned_data["password"])
+        if not ratelimit.consume(context.request, action="reauthenticate", user=self.authenticator.user):
+            raise get_account_adapter().validation_error("rate_limited")
         if not self.authenticator.user.check_password(password):
             raise forms.ValidationError(_("This is not your password."), code="password")
         if len(password) < SHORTEST:

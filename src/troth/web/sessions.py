@@ -89,7 +89,7 @@ def _come_back(request: Any, held: str) -> HttpResponse | None:  # noqa: ANN401 
         arriving.tell_of_theft(request, turned.account)
         return None
     request.remembered = turned.token
-    request.session[CAME] = True
+    request.coming_back = True
     login = Login(user=turned.account, redirect_url=request.get_full_path())
     response: HttpResponse = perform_login(request, login)
     return response
@@ -102,6 +102,11 @@ def _set(request: Any, response: HttpResponse) -> None:  # noqa: ANN401 - attrib
         response.set_cookie(COOKIE, token, max_age=days_of(COOKIE) * 86_400, **told)
     elif token == "" and COOKIE in request.COOKIES:
         response.set_cookie(COOKIE, "", max_age=0, **told)
+
+
+def start(request: HttpRequest) -> None:
+    """Note at the start of a way in whether it is by being remembered; what another way left counts no more."""
+    request.session[CAME] = getattr(request, "coming_back", False)
 
 
 @receiver(user_logged_in)

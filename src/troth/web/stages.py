@@ -14,6 +14,7 @@ from django.utils.crypto import constant_time_compare
 
 from troth.consent import queries
 from troth.database import published
+from troth.people import actions
 from troth.people.passwords import second_factor
 
 BEGUN = "begun_with"
@@ -52,6 +53,7 @@ class AgreementStage(LoginStage):
         if self.login.user is None:
             if not self.request.path.endswith("/passkey"):  # nobody's password is hashed there
                 make_password(self.key)  # as long as a new account's password takes: nobody learns it from a clock
+            actions.rehearse()
         elif self._waits() or queries.standing(self.login.user.subject).agreed:
             return None, True
         return HttpResponseRedirect(reverse("agree")), True

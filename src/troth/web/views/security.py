@@ -11,7 +11,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
 from allauth.mfa.totp.views import DeactivateTOTPView
 from allauth.mfa.webauthn.internal import auth
-from allauth.mfa.webauthn.views import AddWebAuthnView, RemoveWebAuthnView
+from allauth.mfa.webauthn.views import AddWebAuthnView, LoginWebAuthnView, RemoveWebAuthnView
 from django import forms
 from django.contrib import messages
 from django.dispatch import receiver
@@ -73,6 +73,15 @@ class EnterCode(ConfirmLoginCodeView):
             words = _("That was the last try: the code works no more. Ask for a new one below.")
             messages.error(self.request, words)
         return answer
+
+
+class ByPasskey(LoginWebAuthnView):
+    """Sign in with a passkey; nobody is remembered for a touch, whatever was wished for another way in."""
+
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        """Forget the wish."""
+        self.request.session[WANTED] = False
+        return cast("HttpResponse", super().form_valid(form))
 
 
 class AddPasskey(AddWebAuthnView):
