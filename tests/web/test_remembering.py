@@ -73,7 +73,6 @@ def test_a_remembered_browser_comes_back_and_gets_another_token(owner: Connectio
     assert later(held(again)).get("/me").status_code == 302
 
 
-@pytest.mark.asvs("7.2.4")
 def test_a_token_that_was_replaced_ends_the_family_and_every_session(owner: Connection[Any]) -> None:
     stolen = held(remembered())
     thief = later(stolen)
