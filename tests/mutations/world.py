@@ -199,6 +199,10 @@ def _plant(world: World) -> None:
             "INSERT INTO troth.notice (subject, address, template, facts) VALUES (%s, 'a@harbor.example', 'code', '{}')",
             (whose,),
         )
+        world.owner.execute(
+            "INSERT INTO troth.remembered (subject, digest, until) VALUES (%s, 'digest', now() + interval '1 day')",
+            (whose,),
+        )
     world.owner.execute("ANALYZE")
 
 

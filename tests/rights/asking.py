@@ -104,6 +104,14 @@ def account(owner: Connection[Any], person: Person) -> int:
         'INSERT INTO troth.account_emailaddress (email, verified, "primary", user_id) VALUES (%s, true, true, %s)',
         (person.email, row[0]),
     )
+    owner.execute(
+        "INSERT INTO troth.mfa_authenticator (type, data, user_id, created_at) VALUES ('totp', '{}', %s, now())",
+        (row[0],),
+    )
+    owner.execute(
+        "INSERT INTO troth.remembered (subject, digest, until) VALUES (%s, 'digest', now() + interval '1 day')",
+        (person.subject,),
+    )
     session(owner, f"key of {person.name}", {"_auth_user_id": str(row[0])})
     return int(row[0])
 

@@ -8,6 +8,7 @@ from psycopg import Connection
 from tests.browsing import Browser
 
 OPEN, IN, AGREE, GONE, AWAY = "open", "sign-in", "agree", "not there", "sent on"
+CONFIRM = "confirm first"
 WHO = ("nobody", "unagreed", "alice", "olga")
 #: route -> (its path, what nobody, somebody without an agreement, Alice and the operator get from GET)
 EXPECTED: dict[str, tuple[str, tuple[str, str, str, str]]] = {
@@ -36,8 +37,25 @@ EXPECTED: dict[str, tuple[str, tuple[str, str, str, str]]] = {
     "account_logout": ("/sign-out", (IN, IN, OPEN, OPEN)),
     "account_change_password": ("/password", (IN, IN, OPEN, OPEN)),
     "account_reauthenticate": ("/password/confirm", (IN, IN, OPEN, OPEN)),
-    "account_email": ("/email", (IN, IN, GONE, GONE)),
-    "account_set_password": ("/password/set", (IN, IN, AWAY, AWAY)),
+    "account_email": ("/me/security/addresses", (IN, IN, CONFIRM, CONFIRM)),
+    "account_signup_by_passkey": ("/sign-up/passkey", (OPEN, AGREE, AWAY, AWAY)),
+    "mfa_signup_webauthn": ("/sign-up/passkey/make", (AWAY, AWAY, AWAY, AWAY)),
+    "mfa_login_webauthn": ("/sign-in/passkey", (IN, AGREE, AWAY, AWAY)),
+    "account_request_login_code": ("/sign-in/code", (OPEN, AGREE, AWAY, AWAY)),
+    "account_confirm_login_code": ("/sign-in/code/enter", (AWAY, AWAY, AWAY, AWAY)),
+    "mfa_authenticate": ("/sign-in/second", (IN, IN, AWAY, AWAY)),
+    "mfa_trust": ("/sign-in/trust", (IN, IN, AWAY, AWAY)),
+    "mfa_reauthenticate": ("/password/confirm/code", (IN, IN, CONFIRM, CONFIRM)),
+    "mfa_reauthenticate_webauthn": ("/password/confirm/passkey", (IN, IN, CONFIRM, CONFIRM)),
+    "mfa_index": ("/me/security", (IN, IN, OPEN, OPEN)),
+    "mfa_activate_totp": ("/me/security/app", (IN, IN, CONFIRM, CONFIRM)),
+    "mfa_deactivate_totp": ("/me/security/app/remove", (IN, IN, GONE, GONE)),
+    "mfa_view_recovery_codes": ("/me/security/codes", (IN, IN, GONE, GONE)),
+    "mfa_generate_recovery_codes": ("/me/security/codes/new", (IN, IN, CONFIRM, CONFIRM)),
+    "mfa_add_webauthn": ("/me/security/passkeys/add", (IN, IN, CONFIRM, CONFIRM)),
+    "mfa_edit_webauthn": ("/me/security/passkeys/1/name", (IN, IN, CONFIRM, CONFIRM)),
+    "mfa_remove_webauthn": ("/me/security/passkeys/1/remove", (IN, IN, CONFIRM, CONFIRM)),
+    "account_set_password": ("/password/set", (IN, IN, CONFIRM, CONFIRM)),
     "me": ("/me", (IN, IN, OPEN, OPEN)),
     "name": ("/me/name", (IN, IN, OPEN, OPEN)),
     "accesses": ("/me/accesses", (IN, IN, OPEN, OPEN)),
@@ -53,6 +71,7 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "choose": ("/me/purposes/understand", {"kind": "objection"}),
     "another": ("/sign-up/another", {}),
     "instead": ("/sign-up/instead", {}),
+    "forget_browsers": ("/me/security/forget", {}),
 }
 
 
@@ -72,7 +91,7 @@ def seen(answer: Any) -> str:
         return GONE
     if answer.status_code in (302, 303):
         where = answer.headers["Location"].partition("?")[0]
-        return {"/sign-in": IN, "/agree": AGREE}.get(where, AWAY)
+        return {"/sign-in": IN, "/agree": AGREE, "/password/confirm": CONFIRM}.get(where, AWAY)
     assert answer.status_code == 200, answer.status_code
     return OPEN
 

@@ -17,13 +17,15 @@ from troth.database import published
 from troth.people import actions as people
 from troth.policy import explain
 from troth.web import operating
+from troth.web.stages import AgreementStage, LateAgreementStage
 from troth.web.views.leaving import forgetting
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def agree(request: HttpRequest) -> HttpResponse:
     """Ask for the agreement: of somebody on the way in, or of somebody signed in whom a new version reached."""
-    stage = LoginStageController.enter(request, "agreement")
+    enter = LoginStageController.enter
+    stage = enter(request, AgreementStage.key) or enter(request, LateAgreementStage.key)
     account: Any = stage.login.user if stage else request.user
     if stage is None and not request.user.is_authenticated:
         return redirect("account_login")
