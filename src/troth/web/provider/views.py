@@ -19,6 +19,7 @@ from django.utils.http import urlencode
 from django.utils.translation import get_language
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
 from oauthlib.oauth2.rfc6749 import errors
 
 from troth.consent import applications
@@ -43,6 +44,7 @@ introspect = library.introspect
 
 
 @csrf_exempt
+@require_POST
 def begin_device(request: HttpRequest) -> HttpResponse:
     """Begin the way in of a device without a browser (RFC 8628); people go to the service's own address."""
     response = cast("HttpResponse", library.device_code(request))
