@@ -80,7 +80,9 @@ class Notes:
             headers["Authorization"] = "Basic " + base64.b64encode(word.encode()).decode()
         elif not self.secret:
             told = told | {"client_id": self.id}
-        return self.server.post(path, told, headers=headers)
+        return self.server.post(
+            path, urlencode(told), content_type="application/x-www-form-urlencoded", headers=headers
+        )
 
     def redeem(self, code: str, **told: str) -> Any:
         asked = {

@@ -16,8 +16,10 @@ from allauth.idp.oidc.internal.oauthlib.request_validator import OAuthLibRequest
 from allauth.idp.oidc.internal.oauthlib.utils import ValidatorContext, get_validator_context
 from allauth.idp.oidc.internal.tokens import decode_jwt_token
 from allauth.idp.oidc.models import Client, Token
+from django.core.cache import cache
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
+from oauthlib.oauth2.rfc8628.grant_types import DeviceCodeGrant
 
 from troth.consent import applications
 from troth.people import authorizing
@@ -27,7 +29,7 @@ from troth.people.manifests import LOOPBACK as HERE
 from troth.people.manifests import Claim, parsed, within
 
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
-CODE_SECONDS = 60
+CODE_SECONDS, DEVICE_SECONDS = 60, 3600
 
 
 def asked(application: str, scopes: list[str]) -> tuple[Claim, ...]:
@@ -196,6 +198,12 @@ class Validator(OAuthLibRequestValidator):
     def invalidate_authorization_code(self, _client_id: str, code: str, _request: Request, *_: Any, **__: Any) -> None:
         """Note that it was used."""
         authorizing.use_code(code)
+
+    def validate_device_code(self, client_id: str, device_code: str, request: Request) -> str | None:
+        """Take a device's code once. The library has looked for its person's answer before, and put them there."""
+        if request.user is None or not cache.add(f"troth.device[{device_code}]", value=True, timeout=DEVICE_SECONDS):
+            return None
+        return str(DeviceCodeGrant.DEVICE_CODE_AUTHORIZED)
 
     # Tokens
 

@@ -8,6 +8,7 @@ from allauth.core.internal.httpkit import add_query_params
 from allauth.idp.oidc import views as library
 from allauth.idp.oidc.internal.oauthlib import server
 from allauth.idp.oidc.internal.oauthlib.utils import convert_response, extract_params
+from allauth.idp.oidc.models import Client
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.middleware.csrf import CsrfViewMiddleware
@@ -47,6 +48,9 @@ introspect = library.introspect
 @require_POST
 def begin_device(request: HttpRequest) -> HttpResponse:
     """Begin the way in of a device without a browser (RFC 8628); people go to the service's own address."""
+    client = Client.objects.filter(id=request.POST.get("client_id", "")).first()
+    if client is None or Client.GrantType.DEVICE_CODE not in client.get_grant_types():
+        return JsonResponse({"error": "unauthorized_client"}, status=400)
     response = cast("HttpResponse", library.device_code(request))
     told = json.loads(response.content)
     if response.status_code == HTTPStatus.OK:
