@@ -32,7 +32,13 @@ def sign_in(owner: Connection[Any], subject: uuid.UUID, account: int | None = No
     )
     if account is not None:
         owner.execute(
-            "INSERT INTO troth.allauth_idp_oidc_token (type, hash, user_id, created_at, scopes, data)"
-            " VALUES ('at', encode(sha256(%s), 'hex'), %s, now(), 'openid', '{}')",
-            (subject.bytes, account),
+            "INSERT INTO troth.allauth_idp_oidc_client (id, name, secret, scopes, default_scopes, type, grant_types,"
+            " redirect_uris, cors_origins, allow_uri_wildcards, response_types, skip_consent, created_at)"
+            " VALUES (%s, 'Planted', '', '', '', 'public', '', '', '', false, 'code', false, now()) ON CONFLICT DO NOTHING",
+            (APPLICATION,),
+        )
+        owner.execute(
+            "INSERT INTO troth.allauth_idp_oidc_token (type, hash, user_id, client_id, created_at, scopes, data)"
+            " VALUES ('at', encode(sha256(%s), 'hex'), %s, %s, now(), 'openid', '{}')",
+            (subject.bytes, account, APPLICATION),
         )
