@@ -103,17 +103,17 @@ def _stands(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
 
 
 def _stands_no_more(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
-    changes = (
-        "UPDATE troth.application SET removed_at = now() WHERE application = %s AND %s::uuid IS NOT NULL",
-        "UPDATE troth.application_grant SET until = now() WHERE application = %s AND subject = %s",
-        "UPDATE troth.subject SET ended_at = now() WHERE %s IS NOT NULL AND subject = %s",
+    changes: tuple[tuple[str, object], ...] = (
+        ("UPDATE troth.application SET removed_at = {} WHERE application = %s", APPLICATION),
+        ("UPDATE troth.application_grant SET until = {} WHERE subject = %s", whose),
+        ("UPDATE troth.subject SET ended_at = {} WHERE subject = %s", whose),
     )
     scene.does("self", PERMIT, APPLICATION, [NAME], [NAME], token="hers")
-    for change in changes:
-        scene.does("owner", "SAVEPOINT before")
-        scene.does("owner", change, APPLICATION, whose)
+    for change, which in changes:
+        scene.does("owner", change.format("now()"), which)
         scene.must(f"after {change}", scene.does("door", STANDING, whose, APPLICATION), [])
-        scene.does("owner", "ROLLBACK TO before")
+        scene.does("owner", change.format("NULL"), which)
+        scene.must(f"without {change}", scene.does("door", STANDING, whose, APPLICATION), [([NAME], ["provide"])])
 
 
 def _leaves(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:

@@ -68,7 +68,7 @@ class Notes:
 
     def code(self, person: Browser, claims: list[str] | None = None, **told: str | None) -> str:
         """Return the code that a person's browser brings back."""
-        answer = self.permit(person, claims, **told)
+        answer = self.permit(person, claims, "permit", **told)
         assert answer.status_code == 302, answer.content.decode()
         assert answer.headers["Location"].startswith(told.get("redirect_uri") or self.back), answer.headers["Location"]
         return brought(answer)["code"]

@@ -1,6 +1,6 @@
 """An application, people who sign in to it, and what it sends: all on real tables, with the pages asked without a window."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ __all__ = ["browser", "settings"]
 
 
 @pytest.fixture
-def register(owner: Connection[Any], database: place.Place, browser: Any) -> Iterator[Callable[..., Notes]]:
+def register(owner: Connection[Any], database: place.Place, browser: Any) -> Callable[..., Notes]:
     """Register a manifest as the keeper does; the keys that sign are there too."""
     keys.keep(owner, database)
 

@@ -123,7 +123,8 @@ def test_a_code_brought_twice_ends_what_it_gave(notes: Notes, alice: Browser, ow
 
 
 def test_of_two_who_bring_one_code_at_once_one_gets_tokens_at_most(notes: Notes, alice: Browser) -> None:
-    code, answers = notes.code(alice), []
+    code = notes.code(alice)
+    answers: list[int] = []
     racers = [Notes(notes.id, notes.secret, verifier=notes.verifier) for _ in range(4)]
     threads = [threading.Thread(target=_racing, args=(racer, code, answers)) for racer in racers]
     for thread in threads:
