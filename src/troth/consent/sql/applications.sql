@@ -21,7 +21,7 @@ BEGIN
     PERFORM 1 FROM troth.permitted WHERE subject = whose FOR UPDATE;
     -- The account may have ended, or the token been closed, while this waited.
     IF troth.viewer() IS DISTINCT FROM whose THEN
-        RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
+        RAISE EXCEPTION 'nobody is signed in any more' USING ERRCODE = 'TR003';
     END IF;
     UPDATE troth.application_grant SET until = clock_timestamp()
     WHERE subject = whose AND application = which AND until IS NULL RETURNING * INTO before;

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -16,14 +16,11 @@ from typing import Any
 import pytest
 import requests
 from authlib.integrations.requests_client import OAuth2Session
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 from requests.exceptions import RequestException
 
-from tests.journeys.conftest import Visitor, browser
+from tests.journeys.conftest import Visitor
 from tests.serving import Serving, free_port
-
-__all__ = ["browser"]
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journeys")]
 
 MANIFEST = """name = "{name}"
 kind = "{kind}"
@@ -37,21 +34,12 @@ email = {{ category = "person.email", purpose = "provide" }}
 """
 #: The browser library's release, as its registry has it.
 LIBRARY = "oidc-client-ts@3.5.0"
-NAMES = iter(f"person-{number}@harbor.example" for number in range(100))
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    serving = Serving(tmp_path_factory.mktemp("clients") / "data").start()
-    yield serving
-    serving.stop()
+NAMES = iter(f"client-{number}@harbor.example" for number in range(100))
 
 
 @pytest.fixture
-def visitor(service: Serving, browser: Browser) -> Iterator[Visitor]:
-    context = browser.new_context(ignore_https_errors=True)
-    yield Visitor(service, context)
-    context.close()
+def visitor(visit: Callable[..., Visitor]) -> Visitor:
+    return visit()
 
 
 def registered(service: Serving, folder: Path, **told: str) -> dict[str, str]:
