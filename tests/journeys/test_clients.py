@@ -74,6 +74,8 @@ def served(folder: Path, *, port: int, headers: dict[str, str] | None = None) ->
 
 
 def permit(page: Page) -> None:
+    for box in page.get_by_role("checkbox").all():
+        box.check()
     page.get_by_role("button", name="Sign in", exact=True).last.click()
 
 

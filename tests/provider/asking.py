@@ -57,12 +57,12 @@ class Notes:
     def permit(
         self, person: Browser, claims: list[str] | None = None, answer: str = "permit", **told: str | None
     ) -> Any:
-        """Let somebody answer the question; `claims` None leaves the page as it is."""
+        """Let somebody answer the question; `claims` None ticks all that is asked."""
         question = self.question(**told)
         page = person.get(question)
         if page.status_code != 200:
             return page
-        shown = re.findall(r'name="claims" id="[^"]*" value="([^"]*)" checked', page.content.decode())
+        shown = re.findall(r'name="claims" id="[^"]*" value="([^"]*)"', page.content.decode())
         chosen = shown if claims is None else [each for each in shown if each.split(":")[0] in claims]
         return person.post(question, {"answer": answer, "claims": chosen})
 

@@ -71,6 +71,15 @@ def test_what_the_person_does_not_tick_is_told_nobody(notes: Notes, browser: Bro
     assert "email" not in inside(tokens["id_token"])
     assert set(notes.told(tokens["access_token"]).json()) == {"sub", "name"}
     assert browser.get(notes.question()).status_code == 302, "and they are not asked again and again"
+    page = browser.get(notes.question(prompt="consent")).content.decode()
+    assert page.count(" checked") == 1, "asked again, they find what they answered"
+
+
+def test_nothing_is_ticked_for_anybody(notes: Notes, browser: Browser, owner: Connection[Any]) -> None:
+    browser.sign_up(owner, ALICE)
+    page = browser.get(notes.question()).content.decode()
+    assert page.count('type="checkbox"') == 2
+    assert " checked" not in page
 
 
 def test_a_no_goes_back_without_a_word_about_anybody(notes: Notes, browser: Browser, owner: Connection[Any]) -> None:

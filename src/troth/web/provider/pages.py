@@ -40,10 +40,7 @@ def device(request: HttpRequest) -> HttpResponse:
     claims = asked(form.client.id, _scopes(form.device_code, form.client))
     if request.POST.get("answer") not in ("permit", "decline"):
         before = applications.live(token=request.viewer, application=form.client.id)  # type: ignore[attr-defined]
-        permitted = None
-        if before:
-            new = {claim.written for claim in claims} - set(before.offered)
-            permitted = frozenset(before.claims) | new
+        permitted = frozenset(before.claims) if before else frozenset()
         context = {"application": form.client, "code": told["code"], "claims": listed(claims, permitted)}
         return render(request, "provider/device.html", context)
     permits = request.POST["answer"] == "permit"

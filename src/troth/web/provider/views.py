@@ -62,7 +62,7 @@ def begin_device(request: HttpRequest) -> HttpResponse:
 device_code = readable(begin_device)
 
 
-def listed(claims: tuple[Claim, ...], permitted: frozenset[str] | None = None) -> list[dict[str, Any]]:
+def listed(claims: tuple[Claim, ...], permitted: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
     """Return claims as a page says them: what, for which purpose, by which clause, and whether it is permitted."""
     policy = published.current().policy
     speaking = voice(policy, get_language() or "en")
@@ -76,7 +76,7 @@ def listed(claims: tuple[Claim, ...], permitted: frozenset[str] | None = None) -
                 "category": capital(speaking.category(claim.category)),
                 "why": speaking.purpose(purpose) if purpose else "",
                 "clause": purpose.clause.name if purpose else "",
-                "permitted": permitted is None or claim.written in permitted,
+                "permitted": claim.written in permitted,
             }
         )
     return found
@@ -165,11 +165,8 @@ class Authorize(View):
     def _ask(self, request: HttpRequest) -> HttpResponse:
         before = applications.live(token=request.viewer, application=self.client.id)  # type: ignore[attr-defined]
         claims = asked(self.client.id, self.scopes)
-        known = (
-            frozenset(before.claims) | {c.written for c in claims if c.written not in before.offered}
-            if before
-            else None
-        )
+        # Nothing is ticked that the person has not ticked before.
+        known = frozenset(before.claims) if before else frozenset()
         context = {
             "application": self.client,
             "claims": listed(claims, known),
