@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.idp.oidc",
     "troth.database",
     "troth.ledger",
     "troth.notices",
@@ -55,6 +56,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "troth.web.sessions.lasting",
+    "troth.web.provider.onward.let",
     "troth.web.middleware.viewer",
     "troth.web.gate.Gate",
 ]
@@ -184,6 +186,15 @@ MFA_RATE_LIMITS: dict[str, str] | bool = (
     {"webauthn_login": "60/m/ip"} if os.environ.get("TROTH_UNLIMITED") != "1" else False
 )
 ACCOUNT_RATE_LIMITS: dict[str, str] | bool = LIMITS if os.environ.get("TROTH_UNLIMITED") != "1" else False
+
+# Applications that sign people in
+
+IDP_OIDC_ADAPTER = "troth.web.provider.adapter.Provider"
+IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 600
+IDP_OIDC_REFRESH_TOKEN_EXPIRES_IN = 30 * 24 * 3600
+IDP_OIDC_INTROSPECTION_ENABLED = True
+IDP_OIDC_RP_INITIATED_LOGOUT_ASKS_FOR_OP_LOGOUT = True
+IDP_OIDC_RATE_LIMITS: dict[str, str] | bool = {} if ACCOUNT_RATE_LIMITS else False
 
 # Mail goes to the outbox, in the transaction that caused it
 

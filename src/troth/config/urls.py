@@ -5,11 +5,41 @@ from allauth.mfa.base import views as second
 from allauth.mfa.recovery_codes import views as codes
 from allauth.mfa.totp import views as app
 from allauth.mfa.webauthn import views as passkeys
-from django.urls import path
+from django.urls import include, path
 
-from troth.web.views import agreement, dev, errors, me, operator, pages, policy, security, standards, verifying
+from troth.web.provider import pages as provider_pages
+from troth.web.provider import views as provider
+from troth.web.views import (
+    agreement,
+    applications,
+    dev,
+    developer,
+    errors,
+    me,
+    operator,
+    pages,
+    policy,
+    security,
+    standards,
+    verifying,
+)
+
+# The library asks for these by its own names.
+oidc = [
+    path(".well-known/openid-configuration", provider.configuration, name="configuration"),
+    path(".well-known/jwks.json", provider.jwks, name="jwks"),
+    path("connect/authorize", provider.authorize, name="authorization"),
+    path("connect/token", provider.token, name="token"),
+    path("connect/userinfo", provider.user_info, name="userinfo"),
+    path("connect/introspect", provider.introspect, name="introspect"),
+    path("connect/revoke", provider.revoke, name="revoke"),
+    path("connect/device", provider.device_code, name="device_code"),
+    path("connect/sign-out", provider_pages.leave, name="logout"),
+    path("device", provider_pages.device, name="device_authorization"),
+]
 
 urlpatterns = [
+    path("", include(([path("", include((oidc, "oidc")))], "idp"))),
     path("", pages.home, name="home"),
     path("policy", policy.policy, name="policy"),
     path("policy.txt", policy.text, name="policy_text"),
@@ -69,9 +99,16 @@ urlpatterns = [
     path("me/accesses", me.accesses, name="accesses"),
     path("me/purposes/<slug:purpose>", me.choose, name="choose"),
     path("me/close", me.close, name="close"),
+    path("me/applications", applications.mine, name="my_applications"),
+    path("me/applications/<slug:application>/end", applications.end, name="end_application"),
     path("closed", me.closed, name="closed"),
     path("operator/first/<str:token>", operator.first, name="first"),
     path("operator", operator.operator, name="operator"),
+    path("applications", developer.applications, name="applications"),
+    path("applications/register", developer.register, name="register_application"),
+    path("applications/<slug:application>", developer.application, name="application"),
+    path("applications/<slug:application>/secret", developer.renew, name="renew_secret"),
+    path("applications/<slug:application>/remove", developer.remove, name="remove_application"),
     path("dev/", dev.index, name="dev"),
     path("dev/components", dev.components, name="components"),
     path("dev/mail", dev.mail, name="mail"),

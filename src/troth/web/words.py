@@ -33,6 +33,9 @@ ACTIONS: Words = {
     "erasure-previewed": _("The operator looked at what erasing you would take"),
     "erased-by-operator": _("The operator erased what nothing keeps"),
     "declined": _("Somebody declined"),
+    "application-permitted": _("You let an application know you"),
+    "application-ended": _("You ended what an application may see"),
+    "token-brought-twice": _("A stolen or lost token was brought twice, and all that belonged to it ended"),
     "simulated": _("The operator looked at what a version would change for you"),
     "erased": _("What was due was erased"),
     "retained": _("What had outlasted its time was removed"),
@@ -56,6 +59,7 @@ TABLES: Words = {
     "access": _("Your accesses"),
     "agreement": _("Your agreements"),
     "choice": _("Your choices"),
+    "application_grant": _("Your applications"),
 }
 OUTCOMES: Words = {"refused": _("Refused"), "dropped": _("Dropped")}
 REASONS: Words = {

@@ -17,6 +17,7 @@ from troth.database import published
 from troth.people import actions as people
 from troth.policy import explain
 from troth.web import operating
+from troth.web.provider.onward import after_agreement
 from troth.web.stages import AgreementStage, LateAgreementStage
 from troth.web.views.leaving import forgetting
 
@@ -37,7 +38,7 @@ def agree(request: HttpRequest) -> HttpResponse:
             return _decline(request, stage, account)
         problem = _agree(request, account)
         if not problem:
-            return stage.exit() if stage else redirect("me")
+            return stage.exit() if stage else after_agreement(request)
     return render(request, "agree.html", _context(account) | {"problem": problem}, status=409 if problem else 200)
 
 
