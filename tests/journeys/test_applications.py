@@ -1,15 +1,17 @@
 """Applications in a real browser: an operator registers one, a person answers it, looks at it and ends it."""
 
-import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser
 
 from tests.journeys.conftest import Visitor
+from tests.serving import Serving
 
 Visit = Callable[..., Visitor]
 MANIFEST = """name = "Harbor Notes"
@@ -32,11 +34,6 @@ QUESTION = {
 }
 
 
-@pytest.fixture(scope="module")
-def known() -> dict[str, str]:
-    return {}
-
-
 def checked(someone: Visitor, width: int) -> None:
     """Nothing wider than the window, nothing that axe finds, one heading."""
     page = someone.page
@@ -49,62 +46,48 @@ def checked(someone: Visitor, width: int) -> None:
 def sent(someone: Visitor) -> str:
     """Return where the browser was sent, which nobody answers here: the application is an invented one."""
     deadline = time.monotonic() + 10
-    while not someone.elsewhere and time.monotonic() < deadline:
+    while not someone.page.url.startswith("chrome-error:") and time.monotonic() < deadline:
         someone.page.wait_for_timeout(50)
-    someone.page.wait_for_url("chrome-error://**")
     return someone.elsewhere.pop()
 
 
-def operator(visit: Visit, known: dict[str, str]) -> Visitor:
-    """Olga, who made her account with the first link; of the whole service there is one."""
-    olga = visit()
-    if "olga" not in known:
-        link = re.findall(r"/operator/first/\S+", olga.service.said)
-        if not link or olga.go(link[-1]).title().startswith("There is"):
-            with olga.service.connect("door") as door:  # another journey used it up before
-                olga.join("olga-apps@harbor.example", "Olga")
-                door.execute("UPDATE troth.people_account SET is_operator = true WHERE email LIKE 'olga-apps%'")
-        else:
-            olga.join("olga-apps@harbor.example", "Olga")
-        known["olga"] = json.dumps(olga.context.cookies())
-    olga.context.add_cookies(json.loads(known["olga"]))
-    return olga
+@pytest.fixture(scope="module")
+def application(service: Serving, browser: Browser, operator: Any) -> Iterator[str]:
+    """Return the client id of the application that the operator registered on the page."""
+    context = browser.new_context(ignore_https_errors=True)
+    context.add_cookies(operator)
+    olga = Visitor(service, context)
+    olga.go("/applications")
+    olga.page.get_by_role("link", name="Register an application").click()
+    olga.page.get_by_label("Manifest").fill(MANIFEST.replace('"announce"]', '"advertise"]'))
+    olga.press("Register")
+    assert "the policy has no purpose `advertise`" in olga.page.locator("main").inner_text()
+    checked(olga, 1280)
+    olga.page.get_by_label("Manifest").fill(MANIFEST)
+    olga.press("Register")
+    assert olga.title() == "Harbor Notes"
+    assert len(olga.page.locator("code.secret").inner_text()) >= 43
+    checked(olga, 1280)
+    client = olga.page.locator("dd code").nth(1).inner_text()
+    olga.go("/applications")
+    checked(olga, 1280)
+    yield client
+    context.close()
 
 
-def application(visit: Visit, known: dict[str, str]) -> str:
-    if "application" not in known:
-        olga = operator(visit, known)
-        olga.go("/applications")
-        olga.page.get_by_role("link", name="Register an application").click()
-        olga.page.get_by_label("Manifest").fill(MANIFEST.replace('"announce"]', '"advertise"]'))
-        olga.press("Register")
-        assert "the policy has no purpose `advertise`" in olga.page.locator("main").inner_text()
-        checked(olga, 1280)
-        olga.page.get_by_label("Manifest").fill(MANIFEST)
-        olga.press("Register")
-        assert olga.title() == "Harbor Notes"
-        assert len(olga.page.locator("code.secret").inner_text()) >= 43
-        checked(olga, 1280)
-        known["application"] = olga.page.locator("dd code").nth(1).inner_text()
-        olga.go("/applications")
-        checked(olga, 1280)
-    return known["application"]
+@pytest.fixture
+def asked(application: str) -> str:
+    """Return the path of an application's question."""
+    return "/connect/authorize?" + urlencode(QUESTION | {"client_id": application})
 
 
-def question(visit: Visit, known: dict[str, str]) -> str:
-    return "/connect/authorize?" + urlencode(QUESTION | {"client_id": application(visit, known)})
-
-
-def test_an_operator_registers_an_application(visit: Visit, known: dict[str, str]) -> None:
-    assert application(visit, known).startswith("harbor-notes-")
+def test_an_operator_registers_an_application(application: str) -> None:
+    assert application.startswith("harbor-notes-")
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_pages_about_applications_suit_every_window(
-    visit: Visit, known: dict[str, str], width: int, scheme: str
-) -> None:
-    asked = question(visit, known)
+def test_the_pages_about_applications_suit_every_window(visit: Visit, asked: str, width: int, scheme: str) -> None:
     iris = visit(viewport={"width": width, "height": 800}, color_scheme=scheme)
     iris.join(f"iris-{width}-{scheme}@harbor.example", "Iris")
     for path in ("/me/applications", asked, "/device", "/connect/authorize", "/connect/sign-out"):
@@ -117,8 +100,8 @@ def test_the_pages_about_applications_suit_every_window(
     assert iris.elsewhere == []
 
 
-def test_a_person_answers_looks_and_ends(visit: Visit, known: dict[str, str]) -> None:
-    asked, judy = question(visit, known), visit()
+def test_a_person_answers_looks_and_ends(visit: Visit, asked: str) -> None:
+    judy = visit()
     judy.join("judy-apps@harbor.example", "Judy")
     page = judy.go(asked)
     assert judy.title() == "Sign in to Harbor Notes"
@@ -146,8 +129,8 @@ def test_a_person_answers_looks_and_ends(visit: Visit, known: dict[str, str]) ->
     assert "error=access_denied" in sent(judy)
 
 
-def test_the_keyboard_gives_the_answer(visit: Visit, known: dict[str, str]) -> None:
-    asked, kim = question(visit, known), visit()
+def test_the_keyboard_gives_the_answer(visit: Visit, asked: str) -> None:
+    kim = visit()
     kim.join("kim-apps@harbor.example", "Kim")
     page = kim.go(asked)
     for _ in range(40):

@@ -240,11 +240,11 @@ def test_an_applications_page_gets_at_nothing_of_the_platform(visitor: Visitor, 
     framed = """address => new Promise(done => { const f = document.createElement("iframe"); f.src = address;
         f.onload = () => { try { done(f.contentDocument.body.innerText) } catch { done("") } }; document.body.append(f); })"""
     assert "Dora" not in page.evaluate(framed, here + "/me")
-    page.evaluate(
-        """address => { const f = document.createElement("form"); f.method = "post"; f.action = address; document.body.append(f); f.submit(); }""",
-        here + "/sign-out",
-    )
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.evaluate(
+            """address => { const f = document.createElement("form"); f.method = "post"; f.action = address; document.body.append(f); f.submit(); }""",
+            here + "/sign-out",
+        )
     visitor.go("/me")
     assert visitor.title() == "Your data", "a form from elsewhere signs nobody out"
     assert "__Host-" not in str(notes["seen"])
