@@ -18,8 +18,9 @@ help: ## Show this list
 run: $(INSTALLED) ## Start troth; options go in ARGS="--port 18443 --data DIR"
 	@exec .venv/bin/troth serve $(ARGS)
 
-test: $(SYNCED) ## Run every test, the browser's included (installs Chromium when absent)
+test: $(SYNCED) ## Run every test, the browser's included (installs Chromium and other clients when absent)
 	@.ci/chromium
+	@.ci/clients
 	@.venv/bin/pytest -n 2 --dist loadgroup $(ARGS)
 
 journeys: $(SYNCED) ## Run only the browser journeys

@@ -111,3 +111,17 @@ def visit(service: Serving, browser: Browser) -> Iterator[Callable[..., Visitor]
     yield make
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def operator(service: Serving, browser: Browser) -> Any:
+    """Return the cookies of Olga, who made her account with the link that the first start printed; of a service there is one."""
+    context = browser.new_context(ignore_https_errors=True)
+    olga = Visitor(service, context)
+    printed = re.search(r"https://\S+(/operator/first/\S+)", service.said)
+    assert printed
+    assert olga.go(printed.group(1)).url.endswith("/sign-up")
+    olga.join("olga@harbor.example", "Olga")
+    cookies = context.cookies()
+    context.close()
+    return cookies

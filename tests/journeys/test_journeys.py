@@ -167,6 +167,8 @@ PAGES = (
     "/",
     "/sign-up",
     "/sign-in",
+    "/sign-in/code",
+    "/sign-up/passkey",
     "/password/forgotten",
     "/policy",
     "/policy/promises",
@@ -179,7 +181,7 @@ PAGES = (
     "/dev/components",
     "/dev/mail",
 )
-MINE = ("/me", "/me/name", "/me/accesses", "/me/accesses?path=/nothing", "/me/close", "/password")
+MINE = ("/me", "/me/name", "/me/accesses", "/me/accesses?path=/nothing", "/me/close", "/password", "/me/security")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")])

@@ -64,7 +64,7 @@ def test_no_answer_holds_inline_code(visit: Visit, grace: Visitor) -> None:
     for someone, paths in ((visit(), PAGES), (grace, MINE)):
         for path in paths:
             text = someone.context.request.get(someone.service.address + path).text()
-            assert not re.search(r"<script|<style|\sstyle=|\son\w+=|javascript:", text, re.IGNORECASE), path
+            assert not re.search(r"<script(?! src=)|<style|\sstyle=|\son\w+=|javascript:", text, re.IGNORECASE), path
 
 
 def test_the_keyboard_leads_all_the_way_in(visit: Visit) -> None:
@@ -140,7 +140,7 @@ def test_a_form_from_elsewhere_is_refused_with_a_way_on(visit: Visit) -> None:
     page = someone.go("/sign-in")
     page.get_by_label("E-mail address").fill("nobody@harbor.example")
     page.get_by_label("Password").fill(PASSWORD)
-    page.locator("main [name=csrfmiddlewaretoken]").evaluate("field => field.value = 'x'.repeat(64)")
+    page.locator("main [name=csrfmiddlewaretoken]").first.evaluate("field => field.value = 'x'.repeat(64)")
     someone.press("Sign in")
     assert someone.title() == "This form has expired"
 

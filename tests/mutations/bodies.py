@@ -59,6 +59,28 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("about no purpose", "IF footing IS NULL THEN", "IF false THEN"),
         ("against the basis", "IF (footing, what) NOT IN", "IF false AND (footing, what) NOT IN"),
     ),
+    "permit_application": (
+        ("without a viewer", "IF whose IS NULL THEN", "IF false THEN"),
+        ("what is not asked for", "IF NOT (chosen <@ asked AND asked <@ known.claims) THEN", "IF false THEN"),
+        ("more than was asked", "chosen <@ asked AND ", ""),
+        ("more than was registered", " AND asked <@ known.claims", ""),
+        ("a removed application", " AND removed_at IS NULL FOR SHARE", " FOR SHARE"),
+        ("everybody's answers end", "WHERE subject = whose AND application = which AND until IS NULL", "WHERE true"),
+    ),
+    "end_application": (
+        ("without a viewer", "IF whose IS NULL THEN", "IF false THEN"),
+        ("everybody's tokens", "account.subject = whose AND ", ""),
+        ("everybody's codes", "troth.application_code WHERE subject = whose AND", "troth.application_code WHERE"),
+    ),
+    "application_standing": (
+        ("without the agreement", " AND standing.agreed", ""),
+        ("after its end", " AND given.until IS NULL", ""),
+        ("somebody else's", "given.subject = whose AND", ""),
+        ("whatever was asked before", " INTERSECT SELECT unnest(known.claims)", ""),
+        ("purposes one is not in", "AND (permitted.uses >> unit.bit) & 1 = 1 ", ""),
+        ("of a removed application", " AND known.removed_at IS NULL", ""),
+        ("after the account's end", " AND person.ended_at IS NULL", ""),
+    ),
     "record": (
         ("any action", "IF what IS NULL OR what !~ '^[a-z][a-z0-9-]{0,63}$' THEN", "IF false THEN"),
         ("any facts", "IF told IS NULL OR jsonb_typeof(told) <> 'object' THEN", "IF false THEN"),

@@ -102,6 +102,8 @@ TWICE = (
     ("troth.agree", "INSERT INTO troth.permitted", "`fold` makes the row as well; here it is made to be locked"),
     ("troth.choose", "RAISE EXCEPTION 'nobody is signed in'", "the account can end only while another session holds it:"
      " tests/database/test_endings.py::test_nobody_agrees_or_chooses_after_the_end"),
+    ("troth.permit_application", "RAISE EXCEPTION 'nobody is signed in any more'", "the account can end only while another session"
+     " holds it: tests/database/test_endings.py::test_nobody_agrees_or_chooses_after_the_end"),
     ("troth.remove_subject", "DELETE FROM troth.agreement", "whoever agreed is removed only when no stamped row is left"),
 )  # fmt: skip
 

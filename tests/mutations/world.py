@@ -13,6 +13,7 @@ import psycopg
 from psycopg import Connection
 
 from tests.conftest import POLICY, TERMS, forget, make
+from tests.planting import sign_in
 from troth.database import apply, connect, place, published
 from troth.database.catalog import load
 from troth.policy import parse
@@ -199,6 +200,11 @@ def _plant(world: World) -> None:
             "INSERT INTO troth.notice (subject, address, template, facts) VALUES (%s, 'a@harbor.example', 'code', '{}')",
             (whose,),
         )
+        world.owner.execute(
+            "INSERT INTO troth.remembered (subject, digest, until) VALUES (%s, 'digest', now() + interval '1 day')",
+            (whose,),
+        )
+        sign_in(world.owner, whose)
     world.owner.execute("ANALYZE")
 
 

@@ -12,6 +12,7 @@ from django.core import signing
 from psycopg import Connection, sql
 
 from tests.conftest import Person, visit
+from tests.planting import sign_in
 from troth.database import connect, place
 from troth.database.catalog import load
 from troth.policy.catalog import Table
@@ -26,7 +27,7 @@ CHANGE = sql.SQL("UPDATE troth.{} SET {} = %s WHERE subject = %s")
 PLANTED = {"inet": "198.51.100.{n}", "jsonb": '{{"planted": "{word}"}}'}
 PLANTED |= dict.fromkeys(("text", "character varying"), "{word}")
 #: What the database checks.
-CHECKED = {("choice", "kind"), ("choice", "purpose")}
+CHECKED = {("choice", "kind"), ("choice", "purpose"), ("application_grant", "application")}
 
 
 def asked(who: Person | uuid.UUID | str) -> dict[str, Any]:
@@ -104,6 +105,15 @@ def account(owner: Connection[Any], person: Person) -> int:
         'INSERT INTO troth.account_emailaddress (email, verified, "primary", user_id) VALUES (%s, true, true, %s)',
         (person.email, row[0]),
     )
+    owner.execute(
+        "INSERT INTO troth.mfa_authenticator (type, data, user_id, created_at) VALUES ('totp', '{}', %s, now())",
+        (row[0],),
+    )
+    owner.execute(
+        "INSERT INTO troth.remembered (subject, digest, until) VALUES (%s, 'digest', now() + interval '1 day')",
+        (person.subject,),
+    )
+    sign_in(owner, person.subject, row[0])
     session(owner, f"key of {person.name}", {"_auth_user_id": str(row[0])})
     return int(row[0])
 

@@ -42,7 +42,14 @@ def test_closing_ends_account_sessions_and_tokens(browser: Browser, owner: Conne
     assert browser.get("/closed").status_code == 200
     assert elsewhere.get("/me").status_code == 303
     assert queries.profile(token) is None
-    for table in ("people_account", "account_emailaddress", "request_token", "notice"):
+    for table in (
+        "people_account",
+        "account_emailaddress",
+        "request_token",
+        "notice",
+        "remembered",
+        "mfa_authenticator",
+    ):
         assert owner.execute(f"SELECT count(*) FROM troth.{table}".encode()).fetchone() == (0,), table
     assert not [row for row in owner.execute("SELECT session_key FROM troth.django_session") if row[0] == "alice"]
     assert owner.execute("SELECT ended_at IS NOT NULL FROM troth.subject WHERE subject = %s", (alice,)).fetchone() == (

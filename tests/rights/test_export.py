@@ -30,7 +30,8 @@ def everybody(cast: dict[str, Person], owner: Connection[Any]) -> dict[str, dict
 
 
 def credentials() -> set[tuple[str, str]]:
-    return {(table.name, column.name) for table in load() for column in table.columns if column.credential}
+    held = persons.held_tables(load())
+    return {(table.name, column.name) for table in held for column in table.columns if column.credential}
 
 
 def test_every_governed_column_of_every_row_of_the_person_is_in_it(

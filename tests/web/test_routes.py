@@ -1,5 +1,6 @@
 """Hardening 1: every route, asked by everybody; a route that is not listed opens for nobody and fails here."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -7,7 +8,8 @@ from psycopg import Connection
 
 from tests.browsing import Browser
 
-OPEN, IN, AGREE, GONE, AWAY = "open", "sign-in", "agree", "not there", "sent on"
+CONFIRM = "confirm first"
+OPEN, IN, AGREE, GONE, AWAY, WRONG, SECRET = "open", "sign-in", "agree", "not there", "sent on", "wrong", "secret"
 WHO = ("nobody", "unagreed", "alice", "olga")
 #: route -> (its path, what nobody, somebody without an agreement, Alice and the operator get from GET)
 EXPECTED: dict[str, tuple[str, tuple[str, str, str, str]]] = {
@@ -36,13 +38,40 @@ EXPECTED: dict[str, tuple[str, tuple[str, str, str, str]]] = {
     "account_logout": ("/sign-out", (IN, IN, OPEN, OPEN)),
     "account_change_password": ("/password", (IN, IN, OPEN, OPEN)),
     "account_reauthenticate": ("/password/confirm", (IN, IN, OPEN, OPEN)),
-    "account_email": ("/email", (IN, IN, GONE, GONE)),
-    "account_set_password": ("/password/set", (IN, IN, AWAY, AWAY)),
+    "account_email": ("/me/security/addresses", (IN, IN, CONFIRM, CONFIRM)),
+    "account_signup_by_passkey": ("/sign-up/passkey", (OPEN, AGREE, AWAY, AWAY)),
+    "mfa_signup_webauthn": ("/sign-up/passkey/make", (AWAY, AWAY, AWAY, AWAY)),
+    "mfa_login_webauthn": ("/sign-in/passkey", (IN, AGREE, AWAY, AWAY)),
+    "account_request_login_code": ("/sign-in/code", (OPEN, AGREE, AWAY, AWAY)),
+    "account_confirm_login_code": ("/sign-in/code/enter", (AWAY, AWAY, AWAY, AWAY)),
+    "mfa_authenticate": ("/sign-in/second", (IN, IN, AWAY, AWAY)),
+    "mfa_trust": ("/sign-in/trust", (IN, IN, AWAY, AWAY)),
+    "mfa_reauthenticate": ("/password/confirm/code", (IN, IN, CONFIRM, CONFIRM)),
+    "mfa_reauthenticate_webauthn": ("/password/confirm/passkey", (IN, IN, CONFIRM, CONFIRM)),
+    "mfa_index": ("/me/security", (IN, IN, OPEN, OPEN)),
+    "mfa_activate_totp": ("/me/security/app", (IN, IN, CONFIRM, CONFIRM)),
+    "mfa_deactivate_totp": ("/me/security/app/remove", (IN, IN, GONE, GONE)),
+    "mfa_view_recovery_codes": ("/me/security/codes", (IN, IN, GONE, GONE)),
+    "mfa_generate_recovery_codes": ("/me/security/codes/new", (IN, IN, CONFIRM, CONFIRM)),
+    "mfa_add_webauthn": ("/me/security/passkeys/add", (IN, IN, CONFIRM, CONFIRM)),
+    "mfa_edit_webauthn": ("/me/security/passkeys/1/name", (IN, IN, CONFIRM, CONFIRM)),
+    "mfa_remove_webauthn": ("/me/security/passkeys/1/remove", (IN, IN, CONFIRM, CONFIRM)),
+    "account_set_password": ("/password/set", (IN, IN, CONFIRM, CONFIRM)),
     "me": ("/me", (IN, IN, OPEN, OPEN)),
     "name": ("/me/name", (IN, IN, OPEN, OPEN)),
     "accesses": ("/me/accesses", (IN, IN, OPEN, OPEN)),
     "close": ("/me/close", (IN, IN, OPEN, OPEN)),
     "operator": ("/operator", (IN, IN, GONE, OPEN)),
+    "configuration": ("/.well-known/openid-configuration", (OPEN, OPEN, OPEN, OPEN)),
+    "jwks": ("/.well-known/jwks.json", (OPEN, OPEN, OPEN, OPEN)),
+    "authorization": ("/connect/authorize", (WRONG, WRONG, WRONG, WRONG)),
+    "userinfo": ("/connect/userinfo", (SECRET, SECRET, SECRET, SECRET)),
+    "logout": ("/connect/sign-out", (AWAY, AWAY, OPEN, OPEN)),
+    "device_authorization": ("/device", (IN, IN, OPEN, OPEN)),
+    "my_applications": ("/me/applications", (IN, IN, OPEN, OPEN)),
+    "applications": ("/applications", (IN, IN, GONE, OPEN)),
+    "register_application": ("/applications/register", (IN, IN, GONE, OPEN)),
+    "application": ("/applications/none-of-these", (IN, IN, GONE, GONE)),
     "dev": ("/dev/", (GONE, GONE, GONE, GONE)),
     "components": ("/dev/components", (GONE, GONE, GONE, GONE)),
     "mail": ("/dev/mail", (GONE, GONE, GONE, GONE)),
@@ -53,6 +82,14 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "choose": ("/me/purposes/understand", {"kind": "objection"}),
     "another": ("/sign-up/another", {}),
     "instead": ("/sign-up/instead", {}),
+    "forget_browsers": ("/me/security/forget", {}),
+    "end_application": ("/me/applications/none-of-these/end", {}),
+    "renew_secret": ("/applications/none-of-these/secret", {}),
+    "remove_application": ("/applications/none-of-these/remove", {}),
+    "token": ("/connect/token", {}),
+    "introspect": ("/connect/introspect", {}),
+    "revoke": ("/connect/revoke", {}),
+    "device_code": ("/connect/device", {}),
 }
 
 
@@ -66,13 +103,21 @@ def everybody(browser: Browser, owner: Connection[Any]) -> dict[str, Browser]:
     return {"nobody": browser, "unagreed": unagreed, "alice": alice, "olga": olga}
 
 
+def walked(patterns: list[Any]) -> Iterator[Any]:
+    for pattern in patterns:
+        inner = getattr(pattern, "url_patterns", None)
+        yield from [pattern] if inner is None else walked(inner)
+
+
 def seen(answer: Any) -> str:
     """Return what an answer is, in this table's words."""
     if answer.status_code == 404:
         return GONE
+    if answer.status_code in (400, 401):
+        return WRONG if answer.status_code == 400 else SECRET
     if answer.status_code in (302, 303):
         where = answer.headers["Location"].partition("?")[0]
-        return {"/sign-in": IN, "/agree": AGREE}.get(where, AWAY)
+        return {"/sign-in": IN, "/agree": AGREE, "/password/confirm": CONFIRM}.get(where, AWAY)
     assert answer.status_code == 200, answer.status_code
     return OPEN
 
@@ -81,7 +126,7 @@ def test_every_route_is_listed_with_its_audience_and_walked_here(browser: Browse
     from troth.config.urls import urlpatterns
     from troth.web.routes import ROUTES
 
-    names = {pattern.name for pattern in urlpatterns}
+    names = {pattern.name for pattern in walked(urlpatterns)}
     assert names == set(ROUTES) == set(EXPECTED) | set(FORMS)
 
 
@@ -96,8 +141,15 @@ def test_each_route_opens_for_whom_it_is_meant(everybody: dict[str, Browser]) ->
 
 
 def test_forms_without_a_page_take_no_other_request(everybody: dict[str, Browser]) -> None:
-    for path, _ in FORMS.values():
-        assert everybody["alice"].get(path).status_code == 405
+    for name, (path, _) in FORMS.items():
+        hidden = name in ("renew_secret", "remove_application")
+        assert everybody["alice"].get(path).status_code == (404 if hidden else 405)
+        assert everybody["olga"].get(path).status_code == 405
+    for name in ("renew_secret", "remove_application"):
+        assert [seen(everybody[who].post(*FORMS[name])) for who in WHO] == [IN, IN, GONE, GONE]
+    assert [seen(everybody[who].post(*FORMS["end_application"])) for who in WHO] == [IN, IN, AWAY, AWAY]
+    for name in ("token", "introspect", "revoke", "device_code"):
+        assert {seen(everybody[who].post(*FORMS[name])) for who in WHO} <= {WRONG, SECRET}
     assert seen(everybody["nobody"].post(*FORMS["choose"])) == IN
     assert seen(everybody["unagreed"].post(*FORMS["choose"])) == IN
     assert everybody["alice"].post(*FORMS["choose"]).status_code == 302

@@ -19,6 +19,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 UNRECORDED = ("/static/", "/health", "/favicon.ico")
+#: What applications ask for in an address says who somebody is, as a hint to sign out does: it is recorded without.
+SAYING = ("/connect/", "/device")
 LEAN = ("/api/", "/health")
 ASCII = bytes(range(128)).decode()
 THREADS = 8
@@ -156,7 +158,7 @@ def access(scope: Scope, status: int, told: dict[str, Any]) -> Event:
     return Event(
         at=datetime.now(UTC),
         method=scope["method"],
-        url=scope["path"] + (f"?{query}" if query else ""),
+        url=scope["path"] + (f"?{query}" if query and not scope["path"].startswith(SAYING) else ""),
         status=status or 499,
         referrer=headers.get(b"referer", b"").decode("latin-1") or None,
         ip=(scope.get("client") or ("",))[0] or None,

@@ -15,11 +15,15 @@ def keep(stopped: threading.Event) -> None:
     from django.db import Error, connections  # noqa: PLC0415 - settings need the environment first
 
     from troth.people.actions import forget_sessions, forget_stale  # noqa: PLC0415
+    from troth.people.authorizing import forget_outlasted_tokens  # noqa: PLC0415
+    from troth.people.remembering import forget_outlasted  # noqa: PLC0415
 
     while True:
         try:
             forget_stale()
             forget_sessions()
+            forget_outlasted()
+            forget_outlasted_tokens()
         except Error as problem:
             logging.getLogger(__name__).warning("the house was not kept this hour (%s)", type(problem).__name__)
         finally:

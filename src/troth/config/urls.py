@@ -1,11 +1,45 @@
 """Where every page is. Each name stands in `web/routes.py` with its audience; a route that does not is closed."""
 
 from allauth.account import views as account
-from django.urls import path
+from allauth.mfa.base import views as second
+from allauth.mfa.recovery_codes import views as codes
+from allauth.mfa.totp import views as app
+from allauth.mfa.webauthn import views as passkeys
+from django.urls import include, path
 
-from troth.web.views import agreement, dev, errors, me, operator, pages, policy, standards, verifying
+from troth.web.provider import pages as provider_pages
+from troth.web.provider import views as provider
+from troth.web.views import (
+    agreement,
+    applications,
+    dev,
+    developer,
+    errors,
+    me,
+    operator,
+    pages,
+    policy,
+    security,
+    standards,
+    verifying,
+)
+
+# The library asks for these by its own names.
+oidc = [
+    path(".well-known/openid-configuration", provider.configuration, name="configuration"),
+    path(".well-known/jwks.json", provider.jwks, name="jwks"),
+    path("connect/authorize", provider.authorize, name="authorization"),
+    path("connect/token", provider.token, name="token"),
+    path("connect/userinfo", provider.user_info, name="userinfo"),
+    path("connect/introspect", provider.introspect, name="introspect"),
+    path("connect/revoke", provider.revoke, name="revoke"),
+    path("connect/device", provider.device_code, name="device_code"),
+    path("connect/sign-out", provider_pages.leave, name="logout"),
+    path("device", provider_pages.device, name="device_authorization"),
+]
 
 urlpatterns = [
+    path("", include(([path("", include((oidc, "oidc")))], "idp"))),
     path("", pages.home, name="home"),
     path("policy", policy.policy, name="policy"),
     path("policy.txt", policy.text, name="policy_text"),
@@ -25,13 +59,39 @@ urlpatterns = [
     path("sign-in/inactive", account.account_inactive, name="account_inactive"),
     path("sign-out", account.logout, name="account_logout"),
     path("password", account.password_change, name="account_change_password"),
-    path("password/set", account.password_set, name="account_set_password"),
+    path("password/set", security.SetPassword.as_view(), name="account_set_password"),
     path("password/confirm", account.reauthenticate, name="account_reauthenticate"),
     path("password/forgotten", account.password_reset, name="account_reset_password"),
     path("password/forgotten/code", verifying.Reset.as_view(), name="account_confirm_password_reset_code"),
     path("password/forgotten/new", account.complete_password_reset, name="account_complete_password_reset"),
     path("password/forgotten/done", account.password_reset_from_key_done, name="account_password_reset_completed"),
-    path("email", me.email, name="account_email"),
+    path("password/confirm/code", second.reauthenticate, name="mfa_reauthenticate"),
+    path("password/confirm/passkey", passkeys.reauthenticate_webauthn, name="mfa_reauthenticate_webauthn"),
+    path("sign-up/passkey", account.signup_by_passkey, name="account_signup_by_passkey"),
+    path("sign-up/passkey/make", passkeys.signup_webauthn, name="mfa_signup_webauthn"),
+    path("sign-in/passkey", security.ByPasskey.as_view(), name="mfa_login_webauthn"),
+    path("sign-in/code", security.AskForCode.as_view(), name="account_request_login_code"),
+    path("sign-in/code/enter", security.EnterCode.as_view(), name="account_confirm_login_code"),
+    path("sign-in/second", second.authenticate, name="mfa_authenticate"),
+    path("sign-in/trust", second.trust, name="mfa_trust"),
+    path("me/security", security.security, name="mfa_index"),
+    path("me/security/addresses", security.Addresses.as_view(), name="account_email"),
+    path("me/security/app", app.activate_totp, name="mfa_activate_totp"),
+    path("me/security/app/remove", security.RemoveApp.as_view(), name="mfa_deactivate_totp"),
+    path("me/security/codes", codes.view_recovery_codes, name="mfa_view_recovery_codes"),
+    path("me/security/codes/new", codes.generate_recovery_codes, name="mfa_generate_recovery_codes"),
+    path("me/security/passkeys/add", security.AddPasskey.as_view(), name="mfa_add_webauthn"),
+    path(
+        "me/security/passkeys/<int:pk>/name",
+        passkeys.EditWebAuthnView.as_view(success_url="/me/security"),
+        name="mfa_edit_webauthn",
+    ),
+    path(
+        "me/security/passkeys/<int:pk>/remove",
+        security.RemovePasskey.as_view(success_url="/me/security"),
+        name="mfa_remove_webauthn",
+    ),
+    path("me/security/forget", security.forget_browsers, name="forget_browsers"),
     path("agree", agreement.agree, name="agree"),
     path("declined", agreement.declined, name="declined"),
     path("me", me.me, name="me"),
@@ -39,9 +99,16 @@ urlpatterns = [
     path("me/accesses", me.accesses, name="accesses"),
     path("me/purposes/<slug:purpose>", me.choose, name="choose"),
     path("me/close", me.close, name="close"),
+    path("me/applications", applications.mine, name="my_applications"),
+    path("me/applications/<slug:application>/end", applications.end, name="end_application"),
     path("closed", me.closed, name="closed"),
     path("operator/first/<str:token>", operator.first, name="first"),
     path("operator", operator.operator, name="operator"),
+    path("applications", developer.applications, name="applications"),
+    path("applications/register", developer.register, name="register_application"),
+    path("applications/<slug:application>", developer.application, name="application"),
+    path("applications/<slug:application>/secret", developer.renew, name="renew_secret"),
+    path("applications/<slug:application>/remove", developer.remove, name="remove_application"),
     path("dev/", dev.index, name="dev"),
     path("dev/components", dev.components, name="components"),
     path("dev/mail", dev.mail, name="mail"),

@@ -36,3 +36,15 @@ class NoSuchChoice(ConsentRefusal):
     """The purpose's basis knows no such choice."""
 
     code = "choice-unknown"
+
+
+class NoSuchApplication(ConsentRefusal):
+    """No application of that name is registered, or the viewer permitted it nothing."""
+
+    code = "application-unknown"
+
+
+class NotAskedFor(ConsentRefusal):
+    """More was permitted than the application asks for."""
+
+    code = "claim-unknown"

@@ -44,6 +44,8 @@ class Keeper:
     next_round: float = 0.0
     horizons: deque[tuple[datetime, str]] = field(default_factory=lambda: deque(maxlen=HORIZONS))
     kinds: Mapping[str, Callable[[Connection[Any], dict[str, Any]], dict[str, Any]]] = field(init=False)
+    #: What rooms above want done each round.
+    chores: tuple[Callable[[Connection[Any]], None], ...] = ()
 
     def __post_init__(self) -> None:
         """Know what can be asked."""
@@ -82,6 +84,8 @@ class Keeper:
                 self.next_round = time.monotonic() + ROUND
                 self._partitions(connection)
                 self._sweep()
+                for chore in self.chores:
+                    chore(connection)
                 probes.keep(self.where, connection)
 
     def _end_old_snapshots(self, connection: Connection[Any]) -> None:

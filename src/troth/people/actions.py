@@ -18,6 +18,7 @@ from troth.database import connect
 from troth.database.statements import load
 from troth.people.errors import NameRefusal, NobodyThere
 from troth.people.models import Account
+from troth.people.queries import asked_on_sign_up
 
 __all__ = [
     "LONGEST_NAME",
@@ -32,8 +33,11 @@ __all__ = [
     "end_sessions",
     "forget_sessions",
     "forget_stale",
+    "note_factors",
     "open_viewer",
+    "rehearse",
     "sign_up",
+    "use_address",
 ]
 
 SQL = load("troth.people")
@@ -63,6 +67,15 @@ def sign_up(account: Account, *, name: str | None) -> Account:
     return account
 
 
+def rehearse() -> None:
+    """Do the work of a sign-up and take it back, for an address that is taken: a clock tells nobody which it was."""
+    named = "person.name" in asked_on_sign_up()
+    with transaction.atomic():
+        account = Account(email=f"{uuid.uuid4().hex}@nobody.invalid", password="")
+        sign_up(account, name="Nobody" if named else None)
+        transaction.set_rollback(True)
+
+
 def correct_name(*, token: str, name: str) -> None:
     """Correct the viewer's name. Raises NameRefusal, or NobodyThere when the token opens nothing."""
     wanted = clean_name(name)
@@ -73,6 +86,19 @@ def correct_name(*, token: str, name: str) -> None:
         if connection.execute(SQL["correct_name"].encode(), {"name": wanted}).rowcount:
             told = {"action": "name-corrected", "actor": viewer[0], "subject": viewer[0], "facts": Jsonb({})}
             connection.execute(SQL["record"].encode(), told)
+
+
+def use_address(account: Account, *, email: str) -> None:
+    """Keep the person's address that of the account, where the policy collects it. Runs on the role `door`."""
+    with transaction.atomic(), door.cursor() as cursor:
+        cursor.execute(SQL["correct_email"], {"subject": account.subject, "email": email})
+        _record(cursor, "address-changed", account.subject)
+
+
+def note_factors(account: Account) -> None:
+    """Record that a passkey, an app or recovery codes of an account came, went or changed."""
+    with transaction.atomic(), door.cursor() as cursor:
+        _record(cursor, "second-factor-changed", account.subject)
 
 
 def decline(account: Account) -> None:

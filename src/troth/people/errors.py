@@ -24,3 +24,9 @@ class NobodyThere(PeopleRefusal):
     """The viewer's token no longer opens anything."""
 
     code = "sign-in-needed"
+
+
+class ManifestRefusal(PeopleRefusal):
+    """An application's manifest that is wrong, or that the policy does not cover."""
+
+    code = "manifest"

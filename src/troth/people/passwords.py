@@ -3,14 +3,45 @@
 import re
 from typing import Any
 
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
 from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from troth.database import published
 
+#: Alone, and beside a second factor.
+SHORTEST, SHORTEST_BESIDE = 15, 8
 LONGEST = 1024
 SHORTEST_WORD = 5
+
+
+def second_factor(account: Any) -> bool:  # noqa: ANN401 - an account, or what is not one yet
+    """Whether somebody shows an authenticator app or a passkey beside the password."""
+    if getattr(account, "pk", None) is None:
+        return False
+    return bool(is_mfa_enabled(account, [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]))
+
+
+def shortest(account: Any) -> int:  # noqa: ANN401 - the same
+    """Return how many characters a password needs at least."""
+    return SHORTEST_BESIDE if second_factor(account) else SHORTEST
+
+
+class LongEnough:
+    """Length is what counts; less of it is needed where a second factor stands beside the password."""
+
+    def validate(self, password: str, user: Any = None) -> None:  # noqa: ANN401 - Django's signature
+        """Raise ValidationError below 15 characters, or 8 beside a second factor."""
+        least = shortest(user)
+        if len(password) < least:
+            words = _("A password needs at least %(least)s characters.") % {"least": least}
+            raise ValidationError(words, code="password_too_short")
+
+    def get_help_text(self) -> str:
+        """Say the rule."""
+        return ""
 
 
 class LongestLength:

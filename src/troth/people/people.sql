@@ -36,3 +36,30 @@ SELECT troth.close_tokens(%(subject)s)
 
 -- name: operator_exists
 SELECT 1 FROM troth.people_account WHERE is_operator LIMIT 1
+
+-- name: correct_email
+UPDATE troth.person SET email = %(email)s WHERE subject = %(subject)s
+
+-- name: remember
+INSERT INTO troth.remembered (subject, digest, until) VALUES (%(subject)s, %(digest)s, %(until)s) RETURNING family
+
+-- name: remembered_family
+-- `turning`: so soon after a turn another request of the same browser may still carry the token before.
+SELECT subject, digest, digest_before, turned_at > statement_timestamp() - make_interval(secs => %(grace)s) AS turning
+FROM troth.remembered WHERE family = %(family)s AND until > statement_timestamp() FOR UPDATE
+
+-- name: turn_family
+UPDATE troth.remembered
+SET digest = %(digest)s, digest_before = digest, turned_at = statement_timestamp() WHERE family = %(family)s
+
+-- name: forget_family
+DELETE FROM troth.remembered WHERE family = %(family)s
+
+-- name: forget_families
+DELETE FROM troth.remembered WHERE subject = %(subject)s
+
+-- name: forget_outlasted
+DELETE FROM troth.remembered WHERE until < statement_timestamp()
+
+-- name: remembered_browsers
+SELECT at, turned_at, until FROM troth.remembered ORDER BY turned_at DESC

@@ -35,6 +35,15 @@ class Device:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A browser that is remembered: since when, when it last came back, until when at most."""
+
+    at: datetime
+    turned_at: datetime
+    until: datetime
+
+
 def asked_on_sign_up() -> frozenset[str]:
     """Return the categories that the policy in force collects on sign-up: nothing else is asked for, or taken."""
     collections = published.current().policy.collections
@@ -51,3 +60,12 @@ def devices(token: str) -> list[Device]:
     """Return the viewer's devices, the newest first."""
     with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Device)) as cursor:
         return cursor.execute(shown(SQL["devices"])).fetchall()
+
+
+def remembered(token: str) -> list[Remembered]:
+    """Return the viewer's remembered browsers, the last used first."""
+    with (
+        connect.acting("self", token=token) as connection,
+        connection.cursor(row_factory=class_row(Remembered)) as cursor,
+    ):
+        return cursor.execute(SQL["remembered_browsers"].encode()).fetchall()

@@ -15,9 +15,24 @@ from django.utils.translation import gettext_lazy as _
 from troth.database import published
 from troth.people import actions, queries
 from troth.people.actions import Account
+from troth.web import arriving, sessions
 from troth.web.stages import begin
 
-SAID = frozenset({"account/messages/password_changed.txt", "account/messages/password_set.txt"})
+SAID = frozenset(
+    {
+        "account/messages/password_changed.txt",
+        "account/messages/password_set.txt",
+        "account/messages/cannot_delete_primary_email.txt",
+        "account/messages/unverified_primary_email.txt",
+    }
+)
+
+
+CONFIRMED = {
+    "reauthenticate": _("Confirm with your password"),
+    "mfa_reauthenticate": _("Confirm with a code"),
+    "mfa_reauthenticate:webauthn": _("Confirm with a passkey"),
+}
 
 
 class Adapter(DefaultAccountAdapter):
@@ -29,11 +44,26 @@ class Adapter(DefaultAccountAdapter):
         "incorrect_code": _("This is not the code. It stands in the newest mail."),
         "too_many_login_attempts": _("Too many tries. Wait a few minutes, then try again."),
         "email_taken": _("This address has an account already."),
+        "duplicate_email": _("This is one of your addresses already."),
+        "max_email_addresses": _("Five addresses are the most. Remove one first."),
+        "rate_limited": _("Too many tries. Wait a few minutes, then try again."),
     }
 
     def get_login_stages(self) -> list[str]:
-        """Put the agreement first, so that not even a mail is sent before it."""
-        return ["troth.web.stages.AgreementStage", *super().get_login_stages()]
+        """Put the agreement before all but a code that was asked for, so that not even a mail is sent without it."""
+        return [
+            "allauth.account.stages.LoginByCodeStage",
+            "troth.web.stages.AgreementStage",
+            "allauth.account.stages.EmailVerificationStage",
+            "troth.web.stages.SecondFactorStage",
+            "troth.web.stages.TrustedStage",
+            "allauth.mfa.webauthn.stages.PasskeySignupStage",
+            "troth.web.stages.LateAgreementStage",
+        ]
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - an account
+        """Return the ways to confirm, in our words."""
+        return [each | {"description": CONFIRMED[each["id"]]} for each in super().get_reauthentication_methods(user)]
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Refuse everybody where the policy does not collect what signing in cannot do without."""
@@ -42,7 +72,15 @@ class Adapter(DefaultAccountAdapter):
     def pre_login(self, request: HttpRequest, user: Any, **told: Any) -> HttpResponse | None:  # noqa: ANN401
         """Note where the way in begins."""
         begin(request, user)
+        sessions.start(request)
         return cast("HttpResponse | None", super().pre_login(request, user, **told))
+
+    def post_login(self, request: HttpRequest, user: Any, **told: Any) -> HttpResponse:  # noqa: ANN401
+        """Tell people of a browser that was not seen before; not of the one they sign up with."""
+        response = cast("HttpResponse", super().post_login(request, user, **told))
+        if not told.get("signup") and not getattr(request, "came_remembered", False):
+            arriving.tell(request, user)
+        return response
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:  # noqa: ANN401 - an account, or None
         """Note whether the password was right, for what is said when something else stands in the way."""
@@ -99,7 +137,10 @@ class Adapter(DefaultAccountAdapter):
         self, request: HttpRequest, level: int, message_template: str | None = None, *args: object, **kwargs: object
     ) -> None:
         """Say only what the next page does not show anyway."""
-        if message_template in SAID:
+        match = request.resolver_match
+        # What went wrong with a passkey comes as it is.
+        wrong = message_template is None and match is not None and (match.url_name or "").startswith("mfa_")
+        if message_template in SAID or wrong:
             super().add_message(request, level, message_template, *args, **kwargs)
 
     def is_safe_url(self, url: str | None) -> bool:

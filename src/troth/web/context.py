@@ -24,4 +24,5 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "dev": settings.DEV,
         "style": address("style.css"),
         "favicon": address("favicon.svg"),
+        "passkeys": address("passkeys.js"),
     }

@@ -11,6 +11,11 @@ from django.urls import reverse
 from troth.web.routes import ROUTES, Audience
 
 
+def _way_back(request: HttpRequest) -> str:
+    """Return where somebody was going; a form that was sent is not sent again."""
+    return request.get_full_path() if request.method in ("GET", "HEAD") else request.path
+
+
 class Gate:
     """Look up the route's audience before its view runs."""
 
@@ -31,7 +36,7 @@ class Gate:
         if audience in (Audience.ANYBODY, Audience.NEWCOMER, Audience.DEV):
             return None
         if not request.user.is_authenticated:
-            return HttpResponseRedirect(f"{reverse('account_login')}?next={quote(request.path)}", status=303)
+            return HttpResponseRedirect(f"{reverse('account_login')}?next={quote(_way_back(request))}", status=303)
         if audience is Audience.SIGNED_IN:
             return None
         if not request.standing.agreed:  # type: ignore[attr-defined]

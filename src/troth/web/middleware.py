@@ -2,16 +2,13 @@
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from http.cookies import SimpleCookie
 from typing import Any
 
 from allauth.account.signals import password_changed, password_reset, password_set
-from django.conf import settings
 from django.contrib.auth.signals import user_logged_out
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.http import http_date
 
 from troth.consent import queries
@@ -19,6 +16,7 @@ from troth.consent.queries import Standing
 from troth.database import published
 from troth.people import actions
 from troth.policy.meaning import Stored
+from troth.web.sessions import until
 from troth.web.stages import turn_back
 
 COOKIE = "__Host-viewer"
@@ -96,8 +94,7 @@ def _stand(request: Any, held: str) -> str:  # noqa: ANN401 - attributes are add
         return ""
     request.standing = queries.standing(request.user.subject)
     if request.standing.version:
-        until = timezone.now() + timedelta(seconds=settings.SESSION_COOKIE_AGE)
-        request.viewer = actions.open_viewer(request.user, until=until)
+        request.viewer = actions.open_viewer(request.user, until=until(request))
     return str(request.viewer)
 
 

@@ -1,9 +1,11 @@
 """The stages of signing in that are ours."""
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.internal.stagekit import clear_login
 from allauth.account.stages import LoginStage
+from allauth.mfa import app_settings
+from allauth.mfa.stages import AuthenticateStage, TrustStage
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -11,6 +13,9 @@ from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 
 from troth.consent import queries
+from troth.database import published
+from troth.people import actions
+from troth.people.passwords import second_factor
 
 BEGUN = "begun_with"
 
@@ -32,7 +37,10 @@ def turn_back(request: HttpRequest) -> None:
 
 
 class AgreementStage(LoginStage):
-    """Nobody gets past the first step without an agreement to what is in force."""
+    """Nobody gets past the first step without an agreement to what is in force.
+
+    Who has a second factor shows that before they are asked: a password alone neither agrees nor declines for them.
+    """
 
     key = "agreement"
     urlname = "agree"
@@ -43,7 +51,41 @@ class AgreementStage(LoginStage):
         Without a user (an address that is taken signs up again) the page is the same, so that nothing is told.
         """
         if self.login.user is None:
-            make_password(self.key)  # as long as a new account's password takes: nobody learns it from a clock
-        elif queries.standing(self.login.user.subject).agreed:
+            if not self.request.path.endswith("/passkey"):  # nobody's password is hashed there
+                make_password(self.key)  # as long as a new account's password takes: nobody learns it from a clock
+            actions.rehearse()
+        elif self._waits() or queries.standing(self.login.user.subject).agreed:
             return None, True
         return HttpResponseRedirect(reverse("agree")), True
+
+    def _waits(self) -> bool:
+        return second_factor(self.login.user)
+
+
+class LateAgreementStage(AgreementStage):
+    """The same question, after everything else."""
+
+    key = "agreement-late"
+
+    def _waits(self) -> bool:
+        return False
+
+
+class SecondFactorStage(AuthenticateStage):
+    """The second factor; a remembered browser is the first one at most, trusted or not."""
+
+    def _should_handle(self, request: HttpRequest) -> bool:
+        if self.login.user is not None and request.session.get("came_remembered"):
+            return second_factor(self.login.user)
+        return bool(super()._should_handle(request))
+
+
+class TrustedStage(TrustStage):
+    """Ask whether to trust the browser, where the policy declares the cookie for it."""
+
+    def handle(self) -> tuple[HttpResponse | None, bool]:
+        """Go on where it does not, or where the browser is remembered and would be asked again anyway."""
+        declared = any(each.covers(app_settings.TRUST_COOKIE_NAME) for each in published.current().policy.stored)
+        if not declared or self.request.session.get("came_remembered"):
+            return None, True
+        return cast("tuple[HttpResponse | None, bool]", super().handle())

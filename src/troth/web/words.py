@@ -19,6 +19,11 @@ ACTIONS: Words = {
     "signed-up": _("You signed up"),
     "agreed": _("You agreed to the policy and the terms"),
     "name-corrected": _("You corrected your name"),
+    "address-changed": _("You use another address"),
+    "second-factor-changed": _("Your passkeys, app or recovery codes changed"),
+    "browser-remembered": _("You had a browser remembered"),
+    "browsers-forgotten": _("You had your browsers forgotten"),
+    "browser-token-replayed": _("The token of a remembered browser came twice; you were signed out everywhere"),
     "consent": _("You said yes to a purpose"),
     "withdrawal": _("You took a yes back"),
     "objection": _("You objected to a purpose"),
@@ -28,6 +33,9 @@ ACTIONS: Words = {
     "erasure-previewed": _("The operator looked at what erasing you would take"),
     "erased-by-operator": _("The operator erased what nothing keeps"),
     "declined": _("Somebody declined"),
+    "application-permitted": _("You let an application know you"),
+    "application-ended": _("You ended what an application may see"),
+    "token-brought-twice": _("A stolen or lost token was brought twice, and all that belonged to it ended"),
     "simulated": _("The operator looked at what a version would change for you"),
     "erased": _("What was due was erased"),
     "retained": _("What had outlasted its time was removed"),
@@ -51,6 +59,7 @@ TABLES: Words = {
     "access": _("Your accesses"),
     "agreement": _("Your agreements"),
     "choice": _("Your choices"),
+    "application_grant": _("Your applications"),
 }
 OUTCOMES: Words = {"refused": _("Refused"), "dropped": _("Dropped")}
 REASONS: Words = {

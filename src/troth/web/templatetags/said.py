@@ -1,6 +1,8 @@
 """Filters that speak: identifiers in human words, days in the order in which the language says them."""
 
+import json
 from datetime import date, datetime
+from typing import Any
 
 from django import template
 from django.utils.formats import date_format
@@ -22,3 +24,9 @@ def day(value: date) -> str:
 def moment(value: datetime) -> str:
     """Say a day and the time, to the minute."""
     return f"{day(value)}, {date_format(value, 'H:i')}"
+
+
+@register.filter
+def passkey(told: dict[str, Any]) -> str:
+    """Return what a browser is asked to do with passkeys, as JSON for the script."""
+    return json.dumps(dict(told.get("creation_options") or told["request_options"]))

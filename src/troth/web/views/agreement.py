@@ -17,13 +17,16 @@ from troth.database import published
 from troth.people import actions as people
 from troth.policy import explain
 from troth.web import operating
+from troth.web.provider.onward import after_agreement
+from troth.web.stages import AgreementStage, LateAgreementStage
 from troth.web.views.leaving import forgetting
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def agree(request: HttpRequest) -> HttpResponse:
     """Ask for the agreement: of somebody on the way in, or of somebody signed in whom a new version reached."""
-    stage = LoginStageController.enter(request, "agreement")
+    enter = LoginStageController.enter
+    stage = enter(request, AgreementStage.key) or enter(request, LateAgreementStage.key)
     account: Any = stage.login.user if stage else request.user
     if stage is None and not request.user.is_authenticated:
         return redirect("account_login")
@@ -35,7 +38,7 @@ def agree(request: HttpRequest) -> HttpResponse:
             return _decline(request, stage, account)
         problem = _agree(request, account)
         if not problem:
-            return stage.exit() if stage else redirect("me")
+            return stage.exit() if stage else after_agreement(request)
     return render(request, "agree.html", _context(account) | {"problem": problem}, status=409 if problem else 200)
 
 

@@ -1,5 +1,6 @@
 """`/me`, "Your data": everything that is held about the person who looks, and what they can do about it."""
 
+from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
 from allauth.core.internal import ratelimit
 from django.contrib import messages
 from django.contrib.auth import logout
@@ -99,7 +100,9 @@ def close(request: HttpRequest) -> HttpResponse:
     """Close the account, after saying what goes and what stays."""
     if not ratelimit.consume(request, app="allauth.account", action="reauthenticate"):
         return crowded(request)
-    form = Close(request.user, request.POST or None)
+    if not request.user.has_usable_password():  # type: ignore[union-attr]
+        raise_if_reauthentication_required(request, app="troth")
+    form = Close(request.user, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         rights.close(request.user)  # type: ignore[arg-type]
         if request.user.is_operator:  # type: ignore[union-attr]
@@ -114,8 +117,3 @@ def close(request: HttpRequest) -> HttpResponse:
 def closed(request: HttpRequest) -> HttpResponse:
     """Say that it is done."""
     return render(request, "me/closed.html", {"fates": fates.fates()})
-
-
-def email(_request: HttpRequest) -> HttpResponse:
-    """Answer as for a page that is not there: one address, proven by code, is all there is."""
-    raise Http404

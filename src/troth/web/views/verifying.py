@@ -73,6 +73,8 @@ def instead(request: HttpRequest) -> HttpResponse:
     process = EmailVerificationProcess.resume(request)
     if process is not None:
         _leave(request, process)
+    elif not request.user.is_authenticated:
+        clear_login(request)  # at the second step, or where a code is asked for
     return redirect("account_login")
 
 

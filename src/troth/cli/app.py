@@ -1,0 +1,104 @@
+"""`troth app`: the applications that sign people in."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from troth.cli.options import data_option, form_option
+from troth.database import connect, place, requests
+from troth.database.statements import load
+
+COLUMNS = ("application", "name", "manifest", "purposes", "claims", "registered_at")
+
+
+@click.group()
+def app() -> None:
+    """Register applications, so that people can sign in to them."""
+
+
+@app.command("register")
+@click.argument("manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@form_option("text", "json")
+@data_option
+def register(manifest: Path, form: str) -> None:
+    """Hold a manifest against the policy in force and register it; the secret is not shown again."""
+    try:
+        text = manifest.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise click.ClickException(f"`{manifest}` is not UTF-8") from error
+    answer = requests.ask("application.register", {"manifest": text})
+    if form == "json":
+        click.echo(json.dumps(answer | {"issuer": place.current().address}))
+        return
+    click.echo(f"client_id      {answer['application']}")
+    if answer["secret"]:
+        click.echo(f"client_secret  {answer['secret']}")
+    click.echo(f"issuer         {place.current().address}")
+    click.echo("a secret is shown this once; `troth app rotate-secret` makes another", err=True)
+
+
+@app.command("list")
+@form_option("text", "json")
+@data_option
+def list_(form: str) -> None:
+    """List applications."""
+    found = _rows("applications", {})
+    if form == "json":
+        click.echo(
+            json.dumps([{key: each[key] for key in COLUMNS if key != "manifest"} for each in found], default=str)
+        )
+        return
+    for each in found:
+        click.echo(f"{each['application']:<50} {each['name']}")
+    if not found:
+        click.echo("there are no applications; add one: troth app register MANIFEST")
+
+
+@app.command("show")
+@click.argument("application")
+@data_option
+def show(application: str) -> None:
+    """Print an application's manifest as it was registered, under what it came to."""
+    found = _rows("application", {"application": application})
+    if not found:
+        raise click.ClickException(f"there is no application `{application}`; see `troth app list`")
+    each = found[0]
+    click.echo(f"# {each['application']}, registered {each['registered_at']:%Y-%m-%d %H:%M} UTC")
+    for claim in each["claims"]:
+        name, category, purpose = claim.split(":")
+        click.echo(f"# claim `{name}`: {category} for {purpose}")
+    click.echo(each["manifest"].rstrip())
+
+
+@app.command("rotate-secret")
+@click.argument("application")
+@data_option
+def rotate_secret(application: str) -> None:
+    """Make another secret and print it this once; the one before opens nothing any more."""
+    answer = requests.ask("application.renew", {"application": application})
+    click.echo(f"client_secret  {answer['secret']}")
+
+
+@app.command("remove")
+@click.argument("application")
+@data_option
+def remove(application: str) -> None:
+    """Remove an application and end its tokens; people keep the history of what they permitted it."""
+    requests.ask("application.remove", {"application": application})
+    click.echo(f"`{application}` is removed, and its tokens have ended")
+
+
+@app.command("replace-keys")
+@data_option
+def replace_keys() -> None:
+    """Sign with a new key at once and believe none of those before, as when one became known."""
+    requests.ask("application.replace_keys", {})
+    click.echo("tokens are signed with a new key; applications fetch it when they see one")
+
+
+def _rows(statement: str, told: dict[str, str]) -> list[dict[str, Any]]:
+    with connect.acting("steward") as connection:
+        rows = connection.execute(load("troth.people")[statement].encode(), told).fetchall()
+    return [dict(zip(COLUMNS, row, strict=True)) for row in rows]

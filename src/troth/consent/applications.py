@@ -1,0 +1,134 @@
+"""What people let applications see: asked once, remembered with its history, ended at will, and read as the purpose."""
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection as door
+from psycopg import Error, sql
+from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
+from psycopg.rows import class_row
+
+from troth.consent.errors import ConsentRefusal, NoSuchApplication, NotAskedFor, NotSignedIn
+from troth.database import connect, published
+from troth.database.catalog import load as load_catalog
+from troth.database.statements import load
+from troth.people.authorizing import address_proven
+from troth.people.manifests import Claim, column, parsed, within
+
+SQL = load("troth.consent")
+REFUSALS: dict[str, type[ConsentRefusal]] = {"TR003": NotSignedIn, "TR008": NoSuchApplication, "TR009": NotAskedFor}
+ADVICE = {"TR003": "sign in again", "TR008": "see the list of your applications"}
+#: What PostgreSQL says to a purpose that may not read something.
+WITHHELD = (InsufficientPrivilege, UndefinedColumn, UndefinedTable)
+EMAIL = "email"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One answer of the viewer's to one application; `until` is None for the one that holds now."""
+
+    application: str
+    name: str
+    offered: Sequence[str]
+    claims: Sequence[str]
+    purposes: Sequence[str]
+    at: datetime
+    used_at: datetime | None
+    until: datetime | None
+
+    @property
+    def permitted(self) -> tuple[Claim, ...]:
+        """What the application may see."""
+        return tuple(map(parsed, self.claims))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an application may see of a person at this moment, and its purposes that the person is in."""
+
+    claims: tuple[Claim, ...]
+    purposes: tuple[str, ...]
+
+
+def permit(*, token: str, application: str, asked: Sequence[Claim], chosen: Sequence[Claim]) -> None:
+    """Let an application see what the viewer chose of what it asked. Raises a ConsentRefusal."""
+    told = {
+        "application": application,
+        "asked": [c.written for c in asked],
+        "chosen": [c.written for c in chosen],
+    }
+    _act("permit_application", token, told)
+
+
+def end(*, token: str, application: str) -> None:
+    """End what an application may see of the viewer, with its tokens. Raises a ConsentRefusal."""
+    _act("end_application", token, {"application": application})
+
+
+def _act(statement: str, token: str, told: Mapping[str, object]) -> None:
+    try:
+        with connect.acting("self", token=token) as connection:
+            connection.execute(SQL[statement].encode(), told)
+    except Error as error:
+        refusal = REFUSALS.get(error.sqlstate or "")
+        if refusal is None:
+            raise
+        raise refusal(error.diag.message_primary or "", advice=ADVICE.get(error.sqlstate or "", "")) from error
+
+
+def live(*, token: str, application: str) -> Grant | None:
+    """Return the viewer's answer to an application that holds now."""
+    with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Grant)) as cursor:
+        return cursor.execute(SQL["live_grant"].encode(), {"application": application}).fetchone()
+
+
+def grants(token: str) -> list[Grant]:
+    """Return the viewer's answers, those that hold now first."""
+    with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Grant)) as cursor:
+        return cursor.execute(SQL["grants"].encode()).fetchall()
+
+
+def standing(subject: uuid.UUID, application: str) -> Standing | None:
+    """Return what an application may see of somebody now; None where it gets no token and no answer."""
+    with door.cursor() as cursor:
+        cursor.execute(SQL["application_standing"], {"subject": subject, "application": application})
+        row = cursor.fetchone()
+    return Standing(tuple(map(parsed, row[0])), tuple(row[1])) if row else None
+
+
+def used(subject: uuid.UUID, application: str) -> None:
+    """Note that an application asked about somebody just now."""
+    with door.cursor() as cursor:
+        cursor.execute(SQL["use_application"], {"subject": subject, "application": application})
+
+
+def told(subject: uuid.UUID, application: str, scopes: Sequence[str]) -> dict[str, object]:
+    """Return the claims (OpenID Connect Core 1.0, section 5.1) that an application gets about somebody now.
+
+    Each is read as the claim's purpose: what the policy does not let that purpose read, what the person did not permit
+    the application, and all of a person who is not in the purpose, is absent.
+    """
+    now = standing(subject, application)
+    claims = dict(_read(subject, within(now.claims, list(scopes)))) if now else {}
+    if EMAIL in claims:
+        claims["email_verified"] = address_proven(subject, str(claims[EMAIL]))
+    return claims
+
+
+def _read(subject: uuid.UUID, claims: Sequence[Claim]) -> Iterator[tuple[str, object]]:
+    plan, catalog = published.current().plan, load_catalog()
+    for claim in claims:
+        where = column(plan, catalog, claim.category, claim.purpose)
+        if where is None:
+            continue
+        parts = {"table": sql.Identifier(where[0]), "column": sql.Identifier(where[1])}
+        statement = sql.SQL(SQL["claimed"]).format(**parts)
+        try:
+            with connect.acting(claim.purpose) as connection:
+                row = connection.execute(statement, {"subject": subject}).fetchone()
+        except WITHHELD:  # a version came into force between the plan and the reading
+            continue
+        if row and row[0]:
+            yield claim.name, row[0]

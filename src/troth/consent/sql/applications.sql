@@ -1,0 +1,84 @@
+-- name: permit_application
+-- The viewer lets an application see what they chose of what was asked. What was answered before and is not asked now stays.
+-- Raises TR003 without a viewer, TR008 for an unknown application, TR009 when more is chosen than asked, or asked than registered.
+CREATE OR REPLACE FUNCTION troth.permit_application(which text, asked text [], chosen text []) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+    whose uuid := troth.viewer();
+    known troth.application;
+    before troth.application_grant;
+BEGIN
+    IF whose IS NULL THEN
+        RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
+    END IF;
+    SELECT * INTO known FROM troth.application WHERE application = which AND removed_at IS NULL FOR SHARE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no such application' USING ERRCODE = 'TR008';
+    END IF;
+    IF NOT (chosen <@ asked AND asked <@ known.claims) THEN
+        RAISE EXCEPTION 'this application does not ask for that' USING ERRCODE = 'TR009';
+    END IF;
+    PERFORM 1 FROM troth.permitted WHERE subject = whose FOR UPDATE;
+    -- The account may have ended, or the token been closed, while this waited.
+    IF troth.viewer() IS DISTINCT FROM whose THEN
+        RAISE EXCEPTION 'nobody is signed in any more' USING ERRCODE = 'TR003';
+    END IF;
+    UPDATE troth.application_grant SET until = clock_timestamp()
+    WHERE subject = whose AND application = which AND until IS NULL RETURNING * INTO before;
+    INSERT INTO troth.application_grant (subject, application, offered, claims, purposes, version, used_at)
+    SELECT whose, which,
+        ARRAY(SELECT unnest(asked) UNION SELECT unnest(before.offered) ORDER BY 1),
+        ARRAY(SELECT unnest(chosen) UNION (SELECT unnest(before.claims) EXCEPT SELECT unnest(asked)) ORDER BY 1),
+        known.purposes, (SELECT max(version) FROM troth.policy_version), before.used_at;
+    PERFORM troth.record('application-permitted', whose, whose, jsonb_build_object('application', which, 'claims', cardinality(chosen)));
+END
+$$;
+
+-- name: end_application
+-- The viewer ends what an application may see; its tokens and codes about them die with it. Raises TR003, TR008.
+CREATE OR REPLACE FUNCTION troth.end_application(which text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE whose uuid := troth.viewer();
+BEGIN
+    IF whose IS NULL THEN
+        RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
+    END IF;
+    PERFORM 1 FROM troth.permitted WHERE subject = whose FOR UPDATE;
+    UPDATE troth.application_grant SET until = clock_timestamp()
+    WHERE subject = whose AND application = which AND until IS NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no such application' USING ERRCODE = 'TR008';
+    END IF;
+    DELETE FROM troth.allauth_idp_oidc_token AS token USING troth.people_account AS account
+    WHERE account.subject = whose AND token.user_id = account.id AND token.client_id = which;
+    DELETE FROM troth.application_code WHERE subject = whose AND application = which;
+    DELETE FROM troth.application_spent WHERE subject = whose AND application = which;
+    PERFORM troth.record('application-ended', whose, whose, jsonb_build_object('application', which));
+END
+$$;
+
+-- name: application_standing
+-- What an application may see of a person now, and the purposes of its own that the person is in. No row: it gets no token.
+CREATE OR REPLACE FUNCTION troth.application_standing(whose uuid, which text) RETURNS TABLE (claims text [], purposes text [])
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT ARRAY(SELECT unnest(given.claims) INTERSECT SELECT unnest(known.claims) ORDER BY 1),
+        ARRAY(
+            SELECT unit.purpose FROM troth.unit AS unit
+            WHERE unit.retired_at IS NULL AND unit.purpose = ANY (known.purposes) AND unit.purpose = ANY (given.purposes)
+              AND (permitted.uses >> unit.bit) & 1 = 1 ORDER BY 1
+        )
+    FROM troth.application_grant AS given
+    JOIN troth.application AS known ON known.application = given.application AND known.removed_at IS NULL
+    JOIN troth.subject AS person ON person.subject = given.subject AND person.ended_at IS NULL
+    JOIN troth.permitted AS permitted ON permitted.subject = given.subject
+    CROSS JOIN LATERAL troth.standing(given.subject) AS standing
+    WHERE given.subject = whose AND given.application = which AND given.until IS NULL AND standing.agreed
+$$;
+
+-- name: use_application
+-- Note that an application asked about a person just now.
+CREATE OR REPLACE FUNCTION troth.use_application(whose uuid, which text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
+    UPDATE troth.application_grant SET used_at = statement_timestamp()
+    WHERE subject = whose AND application = which AND until IS NULL
+$$;

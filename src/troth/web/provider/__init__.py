@@ -1,0 +1,1 @@
+"""The OpenID Connect provider: the sign-in library's, held to the policy and to what people permitted."""

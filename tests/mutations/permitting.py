@@ -1,0 +1,137 @@
+"""Applications that people sign in to: asked, answered, used, ended, on the stage where nothing stays."""
+
+import uuid
+from collections.abc import Iterator
+
+from tests.mutations.flows import Scene, agree, give_token, newcomer
+from tests.mutations.world import NOBODY, World
+from tests.planting import APPLICATION, sign_in
+
+NAME, EMAIL = "name:person.name:provide", "email:person.email:provide"
+PERMIT = "SELECT troth.permit_application(%s, %s, %s)"
+END = "SELECT troth.end_application(%s)"
+STANDING = "SELECT claims, purposes FROM troth.application_standing(%s, %s)"
+KEPT = "SELECT until IS NULL, offered, claims FROM troth.application_grant WHERE subject = %s ORDER BY at"
+LAST = "SELECT action FROM troth.ledger_entry ORDER BY index DESC LIMIT 1"
+TOKENS = (
+    "SELECT account.subject FROM troth.allauth_idp_oidc_token AS token"
+    " JOIN troth.people_account AS account ON account.id = token.user_id WHERE account.subject IN (%s, %s)"
+)
+CODE = (
+    "INSERT INTO troth.application_code (code, subject, application, redirect_uri, scopes, challenge, family, expires_at)"
+    " VALUES (sha256('c'), %s, %s, 'https://planted.example/', '{openid}', repeat('x', 43), gen_random_uuid(), now())"
+)
+SPENT = (
+    "INSERT INTO troth.application_spent (digest, subject, application, family, expires_at)"
+    " VALUES (repeat('a', 64), %s, %s, gen_random_uuid(), now())"
+)
+#: What ending it takes away, of the one who ends it alone.
+GONE = ("application_code", "application_spent")
+
+
+def permitting(world: World, _focus: object) -> Iterator[str]:
+    """Somebody lets an application see something, changes their mind, and nobody does it for another."""
+    for play in (_answers, _ends, _stands, _stands_no_more, _leaves, _forgotten):
+        with Scene(world) as scene:
+            whose, other = uuid.uuid5(NOBODY, play.__name__), uuid.uuid5(NOBODY, f"other {play.__name__}")
+            for each, word in ((whose, "hers"), (other, "theirs")):
+                agree(scene, each, newcomer(scene, each))
+                give_token(scene, each, word)
+            scene.does(
+                "owner",
+                "UPDATE troth.application SET claims = %s, purposes = '{provide,announce}' WHERE application = %s",
+                [NAME, EMAIL], APPLICATION,
+            )  # fmt: skip
+            play(scene, whose, other)
+        yield from scene.wrong
+
+
+def _answers(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
+    scene.refused("TR003", "self", PERMIT, APPLICATION, [NAME], [NAME])
+    scene.refused("TR008", "self", PERMIT, "no-such-thing", [NAME], [NAME], token="hers")
+    scene.refused("TR009", "self", PERMIT, APPLICATION, [NAME], [NAME, EMAIL], token="hers")
+    scene.refused("TR009", "self", PERMIT, APPLICATION, ["name:person.name:announce"], [], token="hers")
+    scene.does("self", PERMIT, APPLICATION, [NAME], [NAME], token="hers")
+    scene.must("what was answered", scene.does("owner", KEPT, whose), [(True, [NAME], [NAME])])
+    scene.must("what was written down", scene.does("owner", LAST), [("application-permitted",)])
+    scene.must("nobody answered for another", scene.does("owner", KEPT, other), [])
+    scene.does("self", PERMIT, APPLICATION, [EMAIL], [], token="hers")
+    found = scene.does("owner", KEPT, whose)
+    scene.must("a new answer ends the one before", found, [(False, [NAME], [NAME]), (True, [EMAIL, NAME], [NAME])])
+    scene.does("owner", "UPDATE troth.application SET removed_at = now() WHERE application = %s", APPLICATION)
+    scene.refused("TR008", "self", PERMIT, APPLICATION, [NAME], [NAME], token="hers")
+
+
+def _ends(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
+    for each in (whose, other):
+        account = scene.does(
+            "owner",
+            "INSERT INTO troth.people_account (subject, email, password, is_active, is_operator, date_joined)"
+            " VALUES (%s, %s, '', true, false, now()) RETURNING id",
+            each, f"{each}@harbor.example",
+        )  # fmt: skip
+        sign_in(scene.stage, each, account[0][0] if account else None)
+    scene.refused("TR003", "self", END, APPLICATION)
+    scene.refused("TR008", "self", END, "no-such-thing", token="hers")
+    scene.does("self", END, APPLICATION, token="hers")
+    scene.must("what was written down", scene.does("owner", LAST), [("application-ended",)])
+    scene.must("what may be seen", scene.does("door", STANDING, whose, APPLICATION), [])
+    scene.must("live tokens", scene.does("owner", TOKENS, whose, other), [(other,)])
+    scene.refused("TR008", "self", END, APPLICATION, token="hers")
+    for table in GONE:
+        left = f"SELECT subject FROM troth.{table} WHERE subject IN (%s, %s)"
+        scene.must(f"left of `{table}`", scene.does("owner", left, whose, other), [(other,)])
+    scene.must("another's answer stays", scene.does("owner", KEPT, other)[:1], [(True, [NAME], [NAME])])
+
+
+def _stands(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
+    scene.must("before an answer", scene.does("door", STANDING, whose, APPLICATION), [])
+    scene.does("self", PERMIT, APPLICATION, [NAME, EMAIL], [NAME], token="hers")
+    scene.must("what may be seen", scene.does("door", STANDING, whose, APPLICATION), [([NAME], ["provide"])])
+    scene.must("of another", scene.does("door", STANDING, other, APPLICATION), [])
+    scene.does("self", "SELECT troth.choose('announce', 'consent')", token="hers")
+    both = [([NAME], ["announce", "provide"])]
+    scene.must("with a yes", scene.does("door", STANDING, whose, APPLICATION), both)
+    scene.does("door", "SELECT troth.use_application(%s, %s)", whose, APPLICATION)
+    used = "SELECT used_at IS NOT NULL FROM troth.application_grant WHERE subject = %s"
+    scene.must("used", scene.does("owner", used, whose), [(True,)])
+    scene.does("owner", "UPDATE troth.application SET claims = '{}' WHERE application = %s", APPLICATION)
+    scene.must("no longer asked", scene.does("door", STANDING, whose, APPLICATION), [([], ["announce", "provide"])])
+    scene.does("owner", "UPDATE troth.policy_version SET floor = true")
+    scene.does("owner", "UPDATE troth.agreement SET version = 1 WHERE subject = %s", whose)
+    scene.must("without the agreement", scene.does("door", STANDING, whose, APPLICATION), [])
+
+
+def _stands_no_more(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
+    changes: tuple[tuple[str, object], ...] = (
+        ("UPDATE troth.application SET removed_at = {} WHERE application = %s", APPLICATION),
+        ("UPDATE troth.application_grant SET until = {} WHERE subject = %s", whose),
+        ("UPDATE troth.subject SET ended_at = {} WHERE subject = %s", whose),
+    )
+    scene.does("self", PERMIT, APPLICATION, [NAME], [NAME], token="hers")
+    for change, which in changes:
+        scene.does("owner", change.format("now()"), which)
+        scene.must(f"after {change}", scene.does("door", STANDING, whose, APPLICATION), [])
+        scene.does("owner", change.format("NULL"), which)
+        scene.must(f"without {change}", scene.does("door", STANDING, whose, APPLICATION), [([NAME], ["provide"])])
+
+
+def _leaves(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
+    scene.world.become("owner")
+    for each in (whose, other):
+        sign_in(scene.stage, each)
+    scene.does("door", CODE, whose, APPLICATION)
+    scene.does("door", SPENT, whose, APPLICATION)
+    scene.does("door", "SELECT troth.end_subject(%s, 'left')", whose)
+    for table in ("application_grant", *GONE):
+        left = f"SELECT subject FROM troth.{table} WHERE subject IN (%s, %s)"
+        scene.must(f"left of `{table}`", scene.does("owner", left, whose, other), [(other,)])
+
+
+def _forgotten(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
+    third = uuid.uuid5(whose, "third")
+    newcomer(scene, third)
+    scene.world.become("owner")
+    sign_in(scene.stage, third)
+    scene.does("door", "SELECT troth.forget_unagreed(%s)", third)
+    scene.must("forgotten", scene.does("owner", "SELECT 1 FROM troth.subject WHERE subject = %s", third), [])

@@ -1,0 +1,97 @@
+"""A device without a browser signs in by a code that somebody reads from it (RFC 8628)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from psycopg import Connection
+
+from tests.browsing import Browser
+from tests.provider.asking import MANIFEST, Notes
+
+GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+TELEVISION = MANIFEST.replace("origins", 'kind = "public"\ndevice = true\norigins')
+ALICE = "alice@harbor.example"
+
+
+@pytest.fixture
+def television(register: Callable[..., Notes], settings: Any) -> Notes:
+    settings.IDP_OIDC_DEVICE_CODE_INTERVAL = 0
+    return register(TELEVISION)
+
+
+@pytest.fixture
+def alice(browser: Browser, owner: Connection[Any]) -> Browser:
+    browser.sign_up(owner, ALICE)
+    return browser
+
+
+def begun(device: Notes, scope: str = "openid profile email") -> dict[str, Any]:
+    answer = device.ask("/connect/device", {"scope": scope})
+    assert answer.status_code == 200, answer.content
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def polled(device: Notes, told: dict[str, Any]) -> Any:
+    return device.ask("/connect/token", {"grant_type": GRANT, "device_code": told["device_code"]})
+
+
+def answer(person: Browser, told: dict[str, Any], answer: str, *claims: str) -> Any:
+    written = [f"{name}:person.{name}:provide" for name in claims]
+    return person.post("/device", {"code": told["user_code"], "answer": answer, "claims": written})
+
+
+def test_a_device_is_let_in_with_what_the_person_ticked(television: Notes, alice: Browser) -> None:
+    told = begun(television)
+    assert told["verification_uri"] == "https://localhost:8443/device"
+    assert polled(television, told).json()["error"] == "authorization_pending"
+    page = alice.get("/device", {"code": told["user_code"]}).content.decode()
+    assert "Harbor Notes" in page
+    assert told["user_code"] in page
+    assert answer(alice, told, "permit", "name").status_code == 200
+    tokens = polled(television, told).json()
+    assert set(television.told(tokens["access_token"]).json()) == {"sub", "name"}
+    assert polled(television, told).json()["error"] == "invalid_grant", "once"
+    turned = television.refresh(tokens["refresh_token"]).json()
+    assert television.refresh(tokens["refresh_token"]).status_code == 400
+    assert television.told(turned["access_token"]).status_code == 401
+
+
+def test_a_device_that_was_turned_away_learns_nothing(television: Notes, alice: Browser) -> None:
+    told = begun(television)
+    answer(alice, told, "decline", "name")
+    assert polled(television, told).json()["error"] == "access_denied"
+    assert "You sign in to no application" in alice.get("/me/applications").content.decode()
+
+
+def test_opening_the_page_lets_nobody_in(television: Notes, alice: Browser) -> None:
+    told = begun(television)
+    alice.get("/device", {"code": told["user_code"], "answer": "permit"})
+    strict = Browser(csrf=True)
+    strict.cookies = alice.cookies
+    assert answer(strict, told, "permit", "name").status_code == 403
+    assert polled(television, told).json()["error"] == "authorization_pending"
+
+
+def test_who_ends_the_application_meanwhile_gives_no_token(television: Notes, alice: Browser) -> None:
+    told = begun(television)
+    answer(alice, told, "permit", "name")
+    alice.post(f"/me/applications/{television.id}/end")
+    refused = polled(television, told)
+    assert refused.status_code == 400
+    assert refused.json()["error"] == "invalid_grant"
+
+
+def test_a_code_of_another_device_or_none_is_refused(television: Notes, notes: Notes, alice: Browser) -> None:
+    told = begun(television)
+    assert alice.get("/device", {"code": "AAAA-AAAA"}).status_code == 422
+    assert notes.ask("/connect/token", {"grant_type": GRANT, "device_code": told["device_code"]}).status_code == 400
+    assert notes.ask("/connect/device", {"scope": "openid", "client_id": notes.id}).status_code in (400, 401)
+    assert television.ask("/connect/device", {"scope": "openid phone"}).json()["error"] == "invalid_scope"
+
+
+def test_who_is_not_signed_in_reads_the_code_afterwards(television: Notes, alice: Browser) -> None:
+    told = begun(television)
+    sent = Browser().get("/device", {"code": told["user_code"]})
+    assert sent.headers["Location"] == f"/sign-in?next=/device%3Fcode%3D{told['user_code']}"
