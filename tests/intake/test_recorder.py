@@ -146,13 +146,45 @@ def test_an_event_that_the_database_refuses_takes_no_neighbour_with_it(
     assert sum(many for (outcome, _), many in counted(owner).items() if outcome == "dropped") == 1
 
 
+def test_an_event_that_something_unforeseen_stumbles_over_does_not_end_the_intake(
+    owner: Connection[Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    real = Store.write
+
+    async def stumbling(self: Store, connection: Any, events: Any, *told: Any) -> None:
+        if any(event.url == "/stumbled/3" for event in events):
+            raise LookupError
+        await real(self, connection, events, *told)
+
+    monkeypatch.setattr(Store, "write", stumbling)
+
+    async def scenario(each: Recorder) -> None:
+        for place in range(5):
+            each.record(an_access(url=f"/stumbled/{place}"))
+        await stored(each)
+        assert each.task is not None
+        assert not each.task.done()
+
+    run(scenario)
+    assert {url for _, url, *_ in rows(owner, "/stumbled")} == {f"/stumbled/{place}" for place in (0, 1, 2, 4)}
+    assert counted(owner)["dropped", "database-LookupError"] == 1
+
+
 def test_while_the_database_is_away_accesses_wait_and_keep_what_was_read_from_them(
     owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recorder, "PAUSES", (0.01, 0.05, 0.1, 0.2, 0.2))
     real, failures = (
         Store.write,
-        iter((ConnectionResetError(), asyncpg.AdminShutdownError(), asyncpg.CrashShutdownError())),
+        iter(
+            (
+                ConnectionResetError(),
+                asyncpg.AdminShutdownError(),
+                asyncpg.CrashShutdownError(),
+                asyncpg.InternalClientError(),
+            )
+        ),
     )
 
     async def away(self: Store, *told: Any) -> None:

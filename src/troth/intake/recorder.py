@@ -37,11 +37,12 @@ AWAY = (
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
+    asyncpg.InternalClientError,
     psycopg.Error,
     DatabaseRefusal,
 )
-#: It is there, and takes this batch no better the next time.
-REFUSING = (asyncpg.PostgresError, ValueError)
+#: The client lost count of where a connection stands (one that ended while it was opened or handed over).
+ASTRAY = (TimeoutError, asyncpg.InternalClientError)
 
 
 class Recorder:
@@ -145,7 +146,7 @@ class Recorder:
             except AWAY as error:
                 LOG.info("the intake waits for the database (%s)", type(error).__name__)
                 await asyncio.sleep(pause)
-            except REFUSING as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the intake
                 again, refused = not refused, f"database-{getattr(error, 'sqlstate', None) or type(error).__name__}"
                 if not again:
                     return refused
@@ -175,7 +176,7 @@ class Recorder:
                 await self._write(kept, decisions, counted)
         except BaseException as error:
             self.counts += counted - refused
-            if isinstance(error, TimeoutError) and self.pool is not None:
+            if isinstance(error, ASTRAY) and self.pool is not None:
                 self.pool.terminate()
                 self.pool = None
             raise
