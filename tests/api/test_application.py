@@ -47,6 +47,7 @@ def served(
     return sent, asyncio.run(whole())
 
 
+@pytest.mark.asvs("4.1.3", "15.3.4")
 @pytest.mark.parametrize(
     ("listed", "client", "forwarded", "believed"),
     [

@@ -39,6 +39,7 @@ def test_a_page_gets_the_whole_body_at_once(database: Place) -> None:
     assert got == [{"type": "http.request", "body": b"x" * 7, "more_body": False}]
 
 
+@pytest.mark.asvs("15.2.2")
 def test_a_body_that_never_ends_takes_no_page_from_others(database: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     from troth.config import asgi
 

@@ -98,6 +98,7 @@ def test_the_policy_in_force_is_for_everybody(database: Place) -> None:
     assert "network" in found.content.decode()
 
 
+@pytest.mark.asvs("15.3.1")
 def test_a_viewer_gets_what_is_held_about_them_and_of_nobody_else(cast: dict[str, Person]) -> None:
     for name in ("alice", "bob"):
         person = cast[name]
@@ -113,6 +114,7 @@ def test_a_viewer_gets_what_is_held_about_them_and_of_nobody_else(cast: dict[str
             assert other is person or str(other.subject) not in found.content.decode()
 
 
+@pytest.mark.asvs("14.2.2")
 def test_answers_are_kept_by_no_cache_and_framed_by_nobody(cast: dict[str, Person]) -> None:
     headers = asked("/api/v1/me", token=cast["alice"].token).headers
     assert headers[b"cache-control"] == b"no-store"
@@ -197,6 +199,7 @@ def test_whoever_has_not_agreed_to_what_is_now_needed_is_sent_to_the_agreement(
         assert "subject" not in found.told
 
 
+@pytest.mark.asvs("8.3.2")
 @pytest.mark.parametrize(
     ("purpose", "kind", "sees"),
     [("understand", "objection", 0), ("announce", "consent", 1)],
@@ -245,6 +248,7 @@ def test_what_is_no_choice_is_refused_by_name_and_changes_nothing(
     assert owner.execute("SELECT count(*) FROM troth.choice").fetchone() == (0,)
 
 
+@pytest.mark.asvs("3.5.2")
 @pytest.mark.parametrize(
     "headers",
     [

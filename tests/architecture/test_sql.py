@@ -5,6 +5,7 @@ import pytest
 from tests.architecture.lints import EMITTER, HOUSE, built_sql, python_files, references_up, told, unused_statements
 
 
+@pytest.mark.asvs("1.2.4")
 def test_no_sql_is_built_from_parts_outside_the_emitter() -> None:
     found = [
         f"{told(path)}:{line} {why}"

@@ -97,6 +97,7 @@ def test_a_purpose_cannot_be_named_like_a_part_of_the_house(owner: Connection[An
     assert drift(owner).lines() == []
 
 
+@pytest.mark.asvs("1.2.4")
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     words=st.text(

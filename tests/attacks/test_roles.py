@@ -13,6 +13,7 @@ LOGINS = ("door", "self", "steward", "intake", *PURPOSES)
 TWINS = ("stamper", "recorder", "usher", "counter")
 
 
+@pytest.mark.asvs("13.2.1")
 @pytest.mark.parametrize("role", LOGINS)
 def test_no_role_becomes_another(database: Any, role: str) -> None:
     others = [f"troth_{other}" for other in (*LOGINS, *TWINS, "owner") if other != role]
@@ -46,6 +47,7 @@ def test_no_path_leads_between_roles(owner: Connection[Any]) -> None:
     assert paths == []
 
 
+@pytest.mark.asvs("13.2.2")
 def test_no_role_that_reads_owns_bypasses_or_rules(owner: Connection[Any]) -> None:
     mighty = owner.execute(
         "SELECT rolname FROM pg_roles WHERE rolname LIKE 'troth\\_%' AND rolname <> 'troth_owner'"

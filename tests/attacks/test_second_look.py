@@ -93,6 +93,7 @@ def test_a_signed_request_is_carried_out_once(owner: Connection[Any], database: 
     assert owner.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE 'troth\\_analyst\\_%'").fetchall() == []
 
 
+@pytest.mark.asvs("16.2.5")
 def test_no_error_of_a_reader_writes_what_it_read_into_the_log(cast: dict[str, Person], database: place.Place) -> None:
     with pytest.raises(psycopg.Error) as told, connect.acting("provide") as reader:
         reader.execute("SELECT email::int FROM person")
@@ -169,6 +170,7 @@ def test_a_crowd_of_guesses_does_not_push_out_the_limit_of_one_account(
     assert "too many" in answer.content.decode().lower()
 
 
+@pytest.mark.asvs("1.3.3", "16.4.1")
 @pytest.mark.parametrize(
     ("email", "name"),
     [

@@ -78,6 +78,7 @@ def test_statistics_of_governed_columns_are_hidden(cast: dict[str, Person], owne
             assert CANARY not in str(rows)
 
 
+@pytest.mark.asvs("16.2.5")
 def test_the_servers_log_holds_no_values(
     cast: dict[str, Person], owner: Connection[Any], database: place.Place
 ) -> None:

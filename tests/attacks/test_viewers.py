@@ -30,6 +30,7 @@ OTHERS = (
 )
 
 
+@pytest.mark.asvs("8.2.2")
 @pytest.mark.parametrize("attempt", OTHERS)
 def test_nobody_reads_or_writes_for_another(cast: dict[str, Person], attempt: str) -> None:
     with connect.acting("self", token=cast["alice"].token) as connection:
@@ -60,6 +61,7 @@ def test_tokens_themselves_cannot_be_read_or_made_by_viewers(cast: dict[str, Per
             connection.execute(attempt.encode())
 
 
+@pytest.mark.asvs("7.2.1")
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(word=st.text(min_size=0, max_size=60).filter(lambda text: "\0" not in text and not text.startswith("token of ")))
 def test_no_guessed_token_opens_anything(cast: dict[str, Person], word: str) -> None:

@@ -16,6 +16,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.mark.asvs("13.3.1", "13.3.2")
 def test_secrets_are_made_once_and_readable_by_their_user_alone(data: Path) -> None:
     before = {file.name: file.read_bytes() for file in (data / "secrets").iterdir()}
     place.prepare(data)
@@ -23,6 +24,7 @@ def test_secrets_are_made_once_and_readable_by_their_user_alone(data: Path) -> N
     assert {stat.S_IMODE(file.stat().st_mode) for file in (data / "secrets").iterdir()} == {0o600}
 
 
+@pytest.mark.asvs("13.2.1")
 def test_passwords_differ_by_role_and_place_and_come_back_the_same(data: Path, tmp_path: Path) -> None:
     place.prepare(tmp_path / "other")
     secrets, other = (place.secrets_of(Place(data=folder, host="")) for folder in (data, tmp_path / "other"))

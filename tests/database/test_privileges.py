@@ -60,6 +60,7 @@ def trial(table: str, column: str, privilege: str) -> str:
             return f'INSERT INTO troth."{table}" ("{column}") SELECT NULL WHERE false'
 
 
+@pytest.mark.asvs("8.2.3")
 @pytest.mark.parametrize("role", [*BUILT_IN, *PURPOSES])
 @pytest.mark.parametrize("privilege", ["select", "insert", "update"])
 def test_each_column_is_granted_or_refused_as_the_policy_says(database: Any, role: str, privilege: str) -> None:
@@ -85,6 +86,7 @@ def test_nobody_deletes_truncates_or_references_what_the_catalog_does_not_say(da
         assert not allowed(role, f'TRUNCATE troth."{table.name}"')
 
 
+@pytest.mark.asvs("14.1.1")
 def test_every_column_of_the_database_is_declared(owner: Connection[Any]) -> None:
     found = owner.execute(
         "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"

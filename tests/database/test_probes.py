@@ -104,6 +104,7 @@ def test_a_wait_is_no_answer(told: dict[str, Person], owner: Connection[Any], da
     assert "in time" in found["granted"].sentence
 
 
+@pytest.mark.asvs("4.1.2", "12.2.1")
 def test_pages_that_answer_without_tls_are_told(
     told: dict[str, Person], owner: Connection[Any], database: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,7 @@ def of(table: str) -> retention.Kept:
 SECOND = 1 / 86400
 
 
+@pytest.mark.asvs("14.2.4")
 def test_a_row_is_hidden_the_moment_its_window_passes_though_it_is_still_there(
     cast: dict[str, Person], owner: Connection[Any]
 ) -> None:

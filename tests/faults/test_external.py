@@ -132,6 +132,7 @@ def test_an_older_or_flawed_server_is_refused() -> None:
     versions.check(versions.ServerVersion(190000))
 
 
+@pytest.mark.asvs("12.3.1")
 def test_plain_text_beyond_this_machine_is_refused(tmp_path: Path) -> None:
     for url in (
         "postgresql://a:b@db.example/troth?sslmode=disable",

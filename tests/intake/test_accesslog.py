@@ -217,6 +217,7 @@ def test_the_command_prints_sums_and_the_numbers_of_malformed_lines(tmp_path: Pa
     }
 
 
+@pytest.mark.asvs("5.2.3")
 @pytest.mark.parametrize("damage", ["cut", "flipped", "no gzip"])
 def test_a_damaged_packed_log_is_refused_with_a_sentence(tmp_path: Path, owner: Connection[Any], damage: str) -> None:
     file = a_log(

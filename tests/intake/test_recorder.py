@@ -121,6 +121,7 @@ def test_a_wrong_hint_of_uses_is_repaired_by_the_database(cast: dict[str, Person
     assert count("understand", "SELECT count(*) FROM access WHERE url LIKE '%stamped'") == 2
 
 
+@pytest.mark.asvs("16.3.3")
 def test_what_is_refused_is_counted_by_reason_and_never_by_content(owner: Connection[Any]) -> None:
     async def scenario(each: Recorder) -> None:
         for hours in (1, 2, 3):

@@ -253,6 +253,7 @@ def test_the_windows_that_count_are_those_of_the_occasion() -> None:
     assert isinstance(through(an_access(at=now() - timedelta(days=31)), shorter), Event)
 
 
+@pytest.mark.asvs("1.1.1")
 @given(
     url=st.text(max_size=300).map(lambda text: "/" + text),
     referrer=st.text(max_size=200),
@@ -278,6 +279,7 @@ def test_whatever_is_sent_the_steps_end_and_taking_them_twice_changes_nothing(
         assert text is None or text.encode().find(b"\0") < 0
 
 
+@pytest.mark.asvs("14.2.1", "16.2.5")
 @given(
     secret=st.text(alphabet="abcdefghijklmnopqrstuvwxyz0123456789", min_size=5, max_size=60),
     name=st.sampled_from(SECRETS),
@@ -301,6 +303,7 @@ def test_ids_are_version_7_and_stand_in_the_order_of_time() -> None:
     assert abs(times[-1] / 1000 - datetime.now(UTC).timestamp()) < 5
 
 
+@pytest.mark.asvs("16.5.3")
 def test_a_step_that_stumbles_refuses_its_event_alone() -> None:
     broken = an_access(ip=12)
     assert understood(broken, DECIDED) == Refused("not-understood")

@@ -228,6 +228,7 @@ def test_who_is_not_signed_in_yet_goes_all_the_way_in_a_real_browser(visitor: Vi
     assert not [line for line in visitor.complaints if "Content Security" in line]
 
 
+@pytest.mark.asvs("3.5.4")
 def test_an_applications_page_gets_at_nothing_of_the_platform(visitor: Visitor, notes: dict[str, Any]) -> None:
     """Threat 18: a hosted application's own page, with its person signed in to the platform beside it."""
     visitor.join(next(NAMES), "Dora Deceived")

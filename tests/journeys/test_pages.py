@@ -29,6 +29,7 @@ def grace(visit: Visit, cookies: dict[str, list[dict[str, object]]]) -> Visitor:
     return grace
 
 
+@pytest.mark.asvs("14.2.3")
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_no_page_complains_or_asks_elsewhere(visit: Visit, grace: Visitor, language: str) -> None:
     newcomer = visit()
@@ -60,6 +61,7 @@ def test_an_inline_script_or_style_would_not_run(visit: Visit) -> None:
     assert {"script-src-elem", "style-src-attr", "img-src"} <= set(page.evaluate("broken"))
 
 
+@pytest.mark.asvs("1.2.3")
 def test_no_answer_holds_inline_code(visit: Visit, grace: Visitor) -> None:
     for someone, paths in ((visit(), PAGES), (grace, MINE)):
         for path in paths:

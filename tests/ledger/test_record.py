@@ -162,6 +162,7 @@ FORGERIES = {
 }
 
 
+@pytest.mark.asvs("16.4.2")
 @pytest.mark.parametrize("column", FORGERIES)
 def test_what_the_owner_edits_by_hand_is_seen(owner: Connect, column: str) -> None:
     forgery = f"UPDATE troth.ledger_entry SET {column} = {FORGERIES[column]} WHERE index = 1"

@@ -108,6 +108,7 @@ def test_a_notice_that_never_leaves_is_dropped_in_the_end(owner: Connection[Any]
     assert left(owner) == 0
 
 
+@pytest.mark.asvs("1.3.11")
 @pytest.mark.parametrize("ending", ["\r\n", "\n", "\r", "\r\n\r\n", "\x0b", "\x85", "\u2028"])
 def test_no_line_break_adds_a_header_or_a_recipient(
     owner: Connection[Any], sink: tuple[Sink, str], ending: str
@@ -123,6 +124,7 @@ def test_no_line_break_adds_a_header_or_a_recipient(
     assert len(message.get_all("Subject") or []) == 1
 
 
+@pytest.mark.asvs("12.3.1")
 def test_beyond_this_machine_mail_goes_encrypted_or_not_at_all(
     owner: Connection[Any], sink: tuple[Sink, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from tests.browsing import Browser, subject
 ALICE = "alice@harbor.example"
 
 
+@pytest.mark.asvs("2.3.3")
 def test_an_account_is_made_whole_or_not_at_all(
     browser: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

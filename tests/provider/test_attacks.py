@@ -42,6 +42,7 @@ def alice(browser: Browser, owner: Connection[Any]) -> Browser:
     return browser
 
 
+@pytest.mark.asvs("10.4.1")
 @pytest.mark.parametrize("address", TRICKS)
 def test_an_address_that_only_resembles_the_registered_one_is_sent_nothing(
     notes: Notes, alice: Browser, address: str
@@ -66,11 +67,13 @@ def test_without_the_exact_comparison_a_trick_would_work(
     assert "https://notes.example/signed-in?next=https://evil.example" in taken
 
 
+@pytest.mark.asvs("15.3.7")
 def test_a_question_asked_twice_over_is_no_question(notes: Notes, alice: Browser) -> None:
     for more in ("&redirect_uri=https://evil.example/", "&client_id=other", "&state=another"):
         assert alice.get(notes.question() + more).status_code == 400
 
 
+@pytest.mark.asvs("10.4.6")
 @pytest.mark.parametrize(
     "told",
     [
@@ -86,6 +89,7 @@ def test_nobody_does_without_pkce_or_with_less(notes: Notes, alice: Browser, tol
     assert brought(answer)["error"] == "invalid_request"
 
 
+@pytest.mark.asvs("10.4.10")
 def test_a_code_opens_nothing_without_its_verifier_its_address_and_its_application(
     notes: Notes, register: Callable[..., Notes], alice: Browser
 ) -> None:
@@ -110,6 +114,7 @@ def test_without_requiring_pkce_a_question_without_it_passes(
     assert alice.get(notes.question(code_challenge=None, code_challenge_method=None)).status_code == 200
 
 
+@pytest.mark.asvs("10.4.2")
 def test_a_code_brought_twice_ends_what_it_gave(notes: Notes, alice: Browser, owner: Connection[Any]) -> None:
     code = notes.code(alice)
     first = notes.redeem(code).json()
@@ -122,6 +127,7 @@ def test_a_code_brought_twice_ends_what_it_gave(notes: Notes, alice: Browser, ow
     )
 
 
+@pytest.mark.asvs("2.3.4")
 def test_of_two_who_bring_one_code_at_once_one_gets_tokens_at_most(notes: Notes, alice: Browser) -> None:
     code = notes.code(alice)
     answers: list[int] = []
@@ -142,12 +148,27 @@ def _racing(racer: Notes, code: str, answers: list[int]) -> None:
     connections.close_all()
 
 
+@pytest.mark.asvs("10.4.3")
 def test_a_code_dies_after_a_minute(notes: Notes, alice: Browser, owner: Connection[Any]) -> None:
     code = notes.code(alice)
     owner.execute("UPDATE troth.application_code SET expires_at = statement_timestamp()")
     assert notes.redeem(code).json()["error"] == "invalid_grant"
 
 
+@pytest.mark.asvs("10.4.8")
+def test_turning_a_refresh_token_makes_it_live_no_longer(notes: Notes, alice: Browser, owner: Connection[Any]) -> None:
+    def ends() -> list[Any]:
+        return owner.execute("SELECT expires_at FROM troth.allauth_idp_oidc_token WHERE type = 'rt'").fetchall()
+
+    token = notes.tokens(alice)["refresh_token"]
+    owner.execute("UPDATE troth.allauth_idp_oidc_token SET expires_at = now() + interval '3 days' WHERE type = 'rt'")
+    soon = ends()
+    for _ in range(2):
+        token = notes.refresh(token).json()["refresh_token"]
+        assert ends() == soon
+
+
+@pytest.mark.asvs("10.4.5")
 def test_a_stolen_refresh_token_ends_the_family_and_no_other(
     notes: Notes, alice: Browser, owner: Connection[Any]
 ) -> None:
@@ -177,6 +198,7 @@ def test_without_remembering_what_was_spent_a_thief_goes_unnoticed(
     assert notes.told(turned["access_token"]).status_code == 200
 
 
+@pytest.mark.asvs("8.3.3")
 def test_another_application_can_do_nothing_with_a_token(
     notes: Notes, register: Callable[..., Notes], alice: Browser
 ) -> None:
@@ -196,6 +218,7 @@ def test_an_application_revokes_what_is_its_own(notes: Notes, alice: Browser) ->
     assert notes.told(tokens["access_token"]).status_code == 401, "with a refresh token its family goes"
 
 
+@pytest.mark.asvs("9.2.4")
 def test_answers_of_two_providers_cannot_be_mixed_up(notes: Notes, alice: Browser) -> None:
     """RFC 9207: whoever answers says who they are, with a code and with an error."""
     for answer in (notes.permit(alice), alice.get(notes.question(scope="openid everything"))):
@@ -204,6 +227,7 @@ def test_answers_of_two_providers_cannot_be_mixed_up(notes: Notes, alice: Browse
     assert told["authorization_response_iss_parameter_supported"] is True
 
 
+@pytest.mark.asvs("7.6.2")
 def test_no_page_elsewhere_can_give_the_persons_answer(notes: Notes, alice: Browser, owner: Connection[Any]) -> None:
     strict = Browser(csrf=True)
     strict.cookies = alice.cookies
@@ -215,6 +239,7 @@ def test_no_page_elsewhere_can_give_the_persons_answer(notes: Notes, alice: Brow
     assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
 
 
+@pytest.mark.asvs("2.2.3", "10.4.11", "15.3.3")
 def test_a_form_cannot_permit_more_than_is_asked(notes: Notes, alice: Browser) -> None:
     question = notes.question(scope="openid profile")
     answer = alice.post(
@@ -224,6 +249,7 @@ def test_a_form_cannot_permit_more_than_is_asked(notes: Notes, alice: Browser) -
     assert set(notes.told(tokens["access_token"]).json()) == {"sub"}
 
 
+@pytest.mark.asvs("10.3.1", "10.3.2")
 def test_a_token_can_do_no_more_than_it_was_asked_for(notes: Notes, alice: Browser) -> None:
     notes.code(alice)
     tokens = notes.tokens(alice, scope="openid profile")
@@ -243,11 +269,13 @@ def test_a_token_opens_no_page_of_the_platform(notes: Notes, alice: Browser, kin
         assert notes.told(token).status_code == 401
 
 
+@pytest.mark.asvs("14.2.1")
 def test_a_token_in_an_address_opens_nothing(notes: Notes, alice: Browser) -> None:
     token = notes.tokens(alice)["access_token"]
     assert notes.server.get(f"/connect/userinfo?access_token={token}").status_code == 401
 
 
+@pytest.mark.asvs("10.4.4", "10.6.1")
 @pytest.mark.parametrize(
     "grant", ["client_credentials", "password", "implicit", "urn:ietf:params:oauth:grant-type:device_code"]
 )
@@ -297,6 +325,7 @@ def test_without_the_exact_comparison_signing_out_leads_to_another_page(
     assert Browser().get("/connect/sign-out", told).headers["Location"].startswith("https://notes.example/open")
 
 
+@pytest.mark.asvs("10.6.2")
 def test_nobody_is_signed_out_without_their_word(notes: Notes, alice: Browser) -> None:
     token = notes.tokens(alice)["id_token"]
     told = {"id_token_hint": token, "post_logout_redirect_uri": "https://notes.example/bye", "state": "s"}
@@ -313,6 +342,7 @@ def test_nobody_is_signed_out_without_their_word(notes: Notes, alice: Browser) -
     assert alice.get("/me").status_code == 303
 
 
+@pytest.mark.asvs("10.3.3")
 def test_a_subject_of_one_application_names_nobody_to_another(
     notes: Notes, register: Callable[..., Notes], alice: Browser
 ) -> None:

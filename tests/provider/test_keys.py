@@ -25,6 +25,7 @@ def shown(notes: Notes) -> set[str]:
     return {key["kid"] for key in notes.server.get("/.well-known/jwks.json").json()["keys"]}
 
 
+@pytest.mark.asvs("11.6.1", "9.1.2")
 def test_a_key_is_turned_and_its_successor_shown_before_it_signs(owner: Connection[Any], database: place.Place) -> None:
     keys.keep(owner, database, now=NOW)
     first = kids(owner)
@@ -66,6 +67,7 @@ def test_a_key_that_became_known_is_believed_no_more_at_once(
     assert jwt.get_unverified_header(notes.tokens(browser)["id_token"])["kid"] in shown(notes)
 
 
+@pytest.mark.asvs("13.3.2")
 def test_a_copy_of_the_database_signs_nothing(
     register: Callable[..., Notes], owner: Connection[Any], database: place.Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

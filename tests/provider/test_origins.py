@@ -43,6 +43,7 @@ def test_a_preflight_is_answered_for_registered_pages_alone(notes: Notes, path: 
         assert not [name for name in answer.headers if name.startswith("Access-Control")], origin
 
 
+@pytest.mark.asvs("3.4.2")
 def test_a_page_reads_only_what_its_own_application_asked(
     notes: Notes, register: Callable[..., Notes], browser: Browser, owner: Connection[Any]
 ) -> None:

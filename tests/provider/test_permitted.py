@@ -127,6 +127,7 @@ def test_without_the_agreement_in_the_standing_tokens_would_go_on(
     assert notes.told(tokens["access_token"]).status_code == 200
 
 
+@pytest.mark.asvs("10.4.9", "10.7.3")
 def test_ending_it_ends_every_token_at_once(notes: Notes, register: Callable[..., Notes], alice: Browser) -> None:
     other = register()
     tokens, code, kept = notes.tokens(alice), notes.code(alice), other.tokens(alice)
@@ -162,6 +163,7 @@ def test_an_account_that_ends_takes_its_tokens_and_answers_along(
         assert owner.execute(f"SELECT count(*) FROM troth.{table}".encode()).fetchone() == (0,), table
 
 
+@pytest.mark.asvs("10.7.2")
 def test_the_page_says_what_an_application_is_told(register: Callable[..., Notes], alice: Browser) -> None:
     notes = register(ANNOUNCING)
     assert "You sign in to no application" in alice.get("/me/applications").content.decode()

@@ -47,6 +47,7 @@ def test_two_applications_do_not_learn_that_it_is_the_same_person(
     assert inside(one.tokens(browser)["id_token"])["sub"] == subs[0], "and to the same application it is the same"
 
 
+@pytest.mark.asvs("10.7.1")
 def test_somebody_is_asked_once_and_again_when_more_is_asked(
     notes: Notes, browser: Browser, owner: Connection[Any]
 ) -> None:
@@ -129,6 +130,7 @@ def test_an_application_on_a_device_of_its_own_is_asked_about_each_time(
         assert browser.get(app.question()).status_code == 200, "any program could wait there"
 
 
+@pytest.mark.asvs("7.6.1")
 def test_one_signs_in_again_where_the_application_wants_it(
     notes: Notes, browser: Browser, owner: Connection[Any]
 ) -> None:

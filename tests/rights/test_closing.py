@@ -28,6 +28,7 @@ def test_the_page_says_before_what_goes_and_what_stays(browser: Browser, owner: 
     }  # fmt: skip
 
 
+@pytest.mark.asvs("7.4.2", "14.3.1")
 def test_closing_ends_account_sessions_and_tokens(browser: Browser, owner: Connection[Any]) -> None:
     from troth.people import queries
 

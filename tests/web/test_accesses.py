@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from psycopg import Connection
 
 from tests.browsing import PASSWORD, Browser
@@ -16,6 +17,7 @@ def told(browser: Browser, method: str, path: str, data: dict[str, str] | None =
     return answer.status_code, noted
 
 
+@pytest.mark.asvs("16.2.1")
 def test_an_access_of_somebody_who_agreed_is_theirs(browser: Browser, owner: Connection[Any]) -> None:
     alice = browser.sign_up(owner, ALICE)
     status, noted = told(browser, "get", "/me")

@@ -20,6 +20,7 @@ def alice(browser: Browser, owner: Connection[Any]) -> None:
     browser.sign_up(owner, ALICE)
 
 
+@pytest.mark.asvs("6.5.1")
 def test_a_code_signs_in_once(owner: Connection[Any]) -> None:
     someone = Browser()
     assert someone.post("/sign-in/code", {"email": ALICE}).headers["Location"] == ENTER
@@ -44,6 +45,7 @@ def test_after_three_failures_the_code_works_no_more(owner: Connection[Any]) -> 
     assert someone.get("/me").status_code == 303
 
 
+@pytest.mark.asvs("2.3.2", "6.6.3")
 def test_the_codes_of_a_day_are_good_for_fewer_than_a_hundred_failures(owner: Connection[Any], settings: Any) -> None:
     from allauth.account import app_settings
 

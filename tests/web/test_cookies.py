@@ -47,6 +47,7 @@ def test_a_declaration_taken_away_takes_the_cookie_away(browser: Browser, monkey
     assert set(answered(("__Host-language", 60))) == set()
 
 
+@pytest.mark.asvs("14.3.3")
 def test_the_pages_set_what_is_declared_and_nothing_else(browser: Browser) -> None:
     kept = {each.key: each.storage for each in published.current().policy.stored}
     assert kept.keys() >= DECLARED

@@ -38,6 +38,7 @@ NOBODY: dict[str, tuple[str, ...]] = {
 }
 
 
+@pytest.mark.asvs("2.2.1", "2.2.2", "15.3.5")
 @pytest.mark.parametrize("odd", ODD)
 def test_odd_values_of_forms_and_queries(browser: Browser, owner: Connection[Any], odd: str) -> None:
     from urllib.parse import quote

@@ -130,6 +130,7 @@ def test_every_route_is_listed_with_its_audience_and_walked_here(browser: Browse
     assert names == set(ROUTES) == set(EXPECTED) | set(FORMS)
 
 
+@pytest.mark.asvs("8.2.1")
 def test_each_route_opens_for_whom_it_is_meant(everybody: dict[str, Browser]) -> None:
     wrong = []
     for name, (path, expected) in EXPECTED.items():
@@ -155,6 +156,7 @@ def test_forms_without_a_page_take_no_other_request(everybody: dict[str, Browser
     assert everybody["alice"].post(*FORMS["choose"]).status_code == 302
 
 
+@pytest.mark.asvs("13.4.5", "15.2.3")
 def test_what_only_development_has_is_named_on_one_page(browser: Browser, settings: Any) -> None:
     settings.DEV = True
     page = browser.get("/dev/").content.decode()
@@ -172,6 +174,7 @@ def test_a_route_that_is_not_listed_opens_for_nobody(
     assert [everybody[who].get("/policy").status_code for who in WHO] == [404] * 4
 
 
+@pytest.mark.asvs("8.4.1")
 def test_what_is_not_yours_answers_as_what_is_not_there(everybody: dict[str, Browser]) -> None:
     import re
 
@@ -182,6 +185,7 @@ def test_what_is_not_yours_answers_as_what_is_not_there(everybody: dict[str, Bro
     assert told("/operator") == told("/no-such-page")
 
 
+@pytest.mark.asvs("8.3.1")
 def test_without_the_gate_the_operators_page_would_open(
     everybody: dict[str, Browser], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,6 +65,7 @@ def test_a_recovery_code_works_once_and_is_shown_once(browser: Browser, secret: 
         assert someone.post(SECOND, {"code": codes[0]}).status_code == (302, 200)[number]
 
 
+@pytest.mark.asvs("11.3.2", "11.3.3")
 def test_what_they_are_made_from_is_encrypted_in_the_tables(
     browser: Browser, owner: Connection[Any], secret: str
 ) -> None:
@@ -75,6 +76,7 @@ def test_what_they_are_made_from_is_encrypted_in_the_tables(
         assert each not in held
 
 
+@pytest.mark.asvs("6.3.4")
 def test_whoever_gets_a_code_by_mail_needs_the_app_too(browser: Browser, owner: Connection[Any], secret: str) -> None:
     fresh()
     someone = Browser()
@@ -83,6 +85,7 @@ def test_whoever_gets_a_code_by_mail_needs_the_app_too(browser: Browser, owner: 
     assert someone.get("/me").status_code == 303
 
 
+@pytest.mark.asvs("6.4.3")
 def test_a_new_password_does_not_take_the_app_away(browser: Browser, owner: Connection[Any], secret: str) -> None:
     thief = Browser()
     thief.post("/password/forgotten", {"email": ALICE})

@@ -18,6 +18,7 @@ def cookie(browser: Browser, name: str = "__Host-session") -> str:
     return browser.cookies[name].value if name in browser.cookies else ""
 
 
+@pytest.mark.asvs("7.2.4")
 def test_a_planted_session_is_replaced_at_sign_in(browser: Browser, owner: Connection[Any]) -> None:
     Browser().sign_up(owner, ALICE)
     browser.get("/operator/first/none")
@@ -45,6 +46,7 @@ def test_a_planted_viewer_is_replaced_at_sign_in(browser: Browser, owner: Connec
     assert "Bob" not in page
 
 
+@pytest.mark.asvs("7.4.1")
 def test_old_session_and_viewer_are_dead_after_signing_out(browser: Browser, owner: Connection[Any]) -> None:
     from troth.people import queries
 
@@ -59,6 +61,7 @@ def test_old_session_and_viewer_are_dead_after_signing_out(browser: Browser, own
     assert thief.get("/me").status_code == 303
 
 
+@pytest.mark.asvs("6.2.2", "6.2.3", "7.4.3")
 def test_a_new_password_ends_every_other_session(browser: Browser, owner: Connection[Any]) -> None:
     from troth.people import queries
 
@@ -84,6 +87,7 @@ def test_a_forgotten_password_is_replaced_by_code(browser: Browser, owner: Conne
     assert browser.sign_in(ALICE, OTHER).headers["Location"] == "/me"
 
 
+@pytest.mark.asvs("3.5.1")
 def test_every_form_needs_its_token(browser: Browser, owner: Connection[Any]) -> None:
     browser.sign_up(owner, ALICE)
     for signed_in in (False, True):
@@ -104,6 +108,7 @@ def test_without_the_check_the_forged_form_would_work(browser: Browser, owner: C
     assert owner.execute("SELECT name FROM troth.person").fetchall() == [("Mallory",)]
 
 
+@pytest.mark.asvs("3.5.3")
 def test_no_link_signs_anybody_out_or_changes_anything(browser: Browser, owner: Connection[Any]) -> None:
     browser.sign_up(owner, ALICE)
     for path in ("/sign-out", "/closed", "/declined", "/me/close", "/agree"):
@@ -118,6 +123,7 @@ REDIRECTS = (
 )  # fmt: skip
 
 
+@pytest.mark.asvs("1.2.2", "3.7.2")
 @pytest.mark.parametrize("target", REDIRECTS)
 def test_nobody_is_sent_to_another_place(browser: Browser, owner: Connection[Any], target: str) -> None:
     browser.sign_up(owner, ALICE)
@@ -157,6 +163,7 @@ def clean(answer: Any, *words: str) -> str:
     return f"{answer.status_code} {answer.headers.get('Location', '')} {page}"
 
 
+@pytest.mark.asvs("6.3.8")
 def test_answers_do_not_tell_who_has_an_account(browser: Browser, owner: Connection[Any]) -> None:
     Browser().sign_up(owner, ALICE)
     known, unknown = ALICE, "zelda@harbor.example"
@@ -188,6 +195,7 @@ def test_declining_tells_nothing_either(browser: Browser, owner: Connection[Any]
     assert owner.execute("SELECT email FROM troth.people_account").fetchall() == [(ALICE,)]
 
 
+@pytest.mark.asvs("2.4.1", "6.3.1")
 def test_guessing_is_stopped_while_the_victims_session_lives(
     browser: Browser, owner: Connection[Any], settings: Any
 ) -> None:
@@ -239,6 +247,7 @@ def test_an_unknown_address_takes_as_long_as_a_known_one(browser: Browser, owner
     assert 0.5 < ratio < 2
 
 
+@pytest.mark.asvs("3.2.1", "3.4.1", "3.4.3", "3.4.4", "3.4.5", "3.4.6", "14.3.2")
 def test_every_answer_carries_what_keeps_browsers_safe(browser: Browser) -> None:
     for path in ("/", "/sign-in", "/no-such-page"):
         answer = browser.get(path)
@@ -254,6 +263,7 @@ def test_every_answer_carries_what_keeps_browsers_safe(browser: Browser) -> None
         assert "style=" not in answer.content.decode()
 
 
+@pytest.mark.asvs("3.3.1", "3.3.2", "3.3.3", "3.3.4")
 def test_cookies_are_bound_to_the_host_and_out_of_reach(browser: Browser, owner: Connection[Any]) -> None:
     browser.sign_up(owner, ALICE)
     browser.post("/language", {"language": "es"})
@@ -266,6 +276,7 @@ def test_cookies_are_bound_to_the_host_and_out_of_reach(browser: Browser, owner:
         assert not each["domain"]
 
 
+@pytest.mark.asvs("16.2.5", "16.5.1")
 def test_a_failure_tells_neither_people_nor_the_log_what_it_was_about(
     browser: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -286,6 +297,7 @@ def test_a_failure_tells_neither_people_nor_the_log_what_it_was_about(
     assert ALICE not in caplog.text
 
 
+@pytest.mark.asvs("16.5.2")
 def test_without_a_database_people_still_get_an_answer(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     from troth.database import published
 
@@ -298,6 +310,7 @@ def test_without_a_database_people_still_get_an_answer(browser: Browser, monkeyp
     assert "canary" not in answer.content.decode()
 
 
+@pytest.mark.asvs("1.1.2", "1.2.1", "3.2.2")
 @pytest.mark.parametrize(
     "name", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7*7 }}", "'; DROP TABLE x--"]
 )
@@ -310,6 +323,7 @@ def test_a_name_is_shown_as_written_and_never_run(browser: Browser, owner: Conne
     assert owner.execute("SELECT name FROM troth.person").fetchall() == [(name,)]
 
 
+@pytest.mark.asvs("1.3.3")
 @pytest.mark.parametrize("name", ["", "   ", "a" * 201, "Ali\x07ce", "evil \u202e txt", "nul\x00"])
 def test_a_name_that_cannot_be_kept_is_refused(browser: Browser, owner: Connection[Any], name: str) -> None:
     assert browser.begin(ALICE, name).status_code == 200

@@ -1,5 +1,6 @@
 """Where the code is asked for: which address it went to, the code again, another address; nothing tells who is known."""
 
+import time
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ def test_the_page_shows_the_address_and_every_way_on(browser: Browser) -> None:
         assert way in page
 
 
+@pytest.mark.asvs("6.6.2")
 def test_the_code_again_is_another_code_and_the_one_before_works_no_more(
     browser: Browser, owner: Connection[Any]
 ) -> None:
@@ -40,6 +42,20 @@ def test_the_code_again_is_another_code_and_the_one_before_works_no_more(
     assert code(owner, ALICE) != first
     assert alice.post(PAGE, {"code": first, "action": "verify"}).status_code == 200
     assert alice.verify(owner, ALICE).headers["Location"] == "/me"
+
+
+@pytest.mark.asvs("6.5.4", "6.5.5")
+def test_a_code_is_long_enough_and_lives_ten_minutes(
+    browser: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = on_the_way(ALICE)
+    word = code(owner, ALICE)
+    assert len(word.replace("-", "")) == 8, "of more than 20 signs each: over 34 bits"
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 601)
+    alice.post(PAGE, {"code": word, "action": "verify"})
+    monkeypatch.undo()
+    assert owner.execute("SELECT verified FROM troth.account_emailaddress").fetchall() == [(False,)]
 
 
 def test_asking_at_once_sends_nothing_and_leaves_the_code_as_it_is(

@@ -58,6 +58,7 @@ def rows(owner: Connection[Any]) -> dict[str, int]:
     return {name: owner.execute(f'SELECT count(*) FROM troth."{name}"'.encode()).fetchone()[0] for (name,) in tables}  # type: ignore[index]
 
 
+@pytest.mark.asvs("2.3.1")
 def test_between_the_steps_every_page_sends_back(browser: Browser) -> None:
     browser.begin(ALICE)
     for path in ("/me", "/me/name", "/me/accesses", "/me/close", "/operator", "/password"):
@@ -97,6 +98,7 @@ def test_accounts_nobody_agreed_to_are_forgotten_after_a_day(browser: Browser, o
     assert owner.execute("SELECT name FROM troth.person").fetchall() == [("Bob",)]
 
 
+@pytest.mark.asvs("6.2.4", "6.2.11", "6.2.12")
 @pytest.mark.parametrize(
     ("password", "reason"),
     [
@@ -116,6 +118,7 @@ def test_a_weak_password_is_refused_with_the_reason(
     assert owner.execute("SELECT count(*) FROM troth.people_account").fetchone() == (0,)
 
 
+@pytest.mark.asvs("6.2.5", "6.2.8", "6.2.9", "11.4.2", "11.4.4")
 def test_long_passwords_of_any_signs_are_welcome_and_kept_as_argon2id(browser: Browser, owner: Connection[Any]) -> None:
     assert browser.begin(ALICE, password="ünï çødé, spaces  and 🐦 " * 12).status_code == 302
     stored = owner.execute("SELECT password FROM troth.people_account").fetchone()
@@ -130,6 +133,7 @@ def test_the_form_has_what_the_policy_collects_each_with_its_sentence(browser: B
     assert "</p>}" not in page
 
 
+@pytest.mark.asvs("6.3.2", "6.4.1")
 def test_the_first_link_makes_one_operator_and_then_opens_nothing(browser: Browser, owner: Connection[Any]) -> None:
     from hashlib import sha256
 

@@ -53,6 +53,8 @@ def main() -> None:
         ssl_certfile=os.environ["TROTH_CERTIFICATE"],
         ssl_keyfile=os.environ["TROTH_KEY"],
         ssl_version=ssl.PROTOCOL_TLS_SERVER,
+        # With TLS 1.2 only what keeps past talks secret when the key is lost (RFC 9325, section 4.2).
+        ssl_ciphers="ECDHE+AESGCM:ECDHE+CHACHA20",
         loop="uvloop",
         http=Bounded,
         ws="none",

@@ -242,7 +242,11 @@ class Validator(OAuthLibRequestValidator):
         return _of_family(super()._prep_access_token(ctx, token, request))
 
     def _prep_refresh_token(self, ctx: ValidatorContext, refresh_token: str, request: Request) -> Token:
-        return _of_family(super()._prep_refresh_token(ctx, refresh_token, request))
+        # The one that is turned in is forgotten there; what comes of it lives no longer than it would have.
+        until = ctx.refresh_token.expires_at if ctx.refresh_token else None
+        token = _of_family(super()._prep_refresh_token(ctx, refresh_token, request))
+        token.expires_at = until or token.expires_at
+        return token
 
     def validate_bearer_token(self, token: str, scopes: list[str], request: Request) -> bool:
         """Let a token open something only while its person permits the application and has agreed."""
