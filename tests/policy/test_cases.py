@@ -45,6 +45,10 @@ def _lines(made: Plan) -> Iterator[str]:
     )
     yield "\nown"
     yield from (f"{o.privilege} {o.table}.{o.column} [{o.clause}]" for o in made.own)
+    if made.seen or made.unseen:
+        yield "\nshown"
+        yield from (f"{s.role}: {s.table}.{s.column} {s.category or '(whose)'} [{s.clause}]" for s in made.seen)
+        yield from (f"no table can: {u.category} to {u.audience} [{u.clause}]" for u in made.unseen)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)

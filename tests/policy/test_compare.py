@@ -334,7 +334,12 @@ def test_whatever_a_plan_newly_lets_somebody_see_is_a_wider_difference(one: str,
     by_basis = {delta.about[0] for delta in comparison.deltas if delta.kind is Kind.PURPOSE}
     finer = {delta.about[0] for delta in reducing if delta.kind is Kind.COARSENING}
     by_coarsening = {unit.purpose for unit in after.units if finer.intersection(atom.category for atom in unit.atoms)}
-    assert widened(before, after) <= named | by_basis | by_coarsening
+    looking = set(after.audiences)
+    assert widened(before, after) - looking <= named | by_basis | by_coarsening
+    for role in widened(before, after) & looking:
+        # Shown to more people, or to people who were others before and are a role of their own now.
+        fresh = after.shown_to(role) - before.shown_to(role)
+        assert fresh & named or fresh <= {each for other in before.audiences for each in before.shown_to(other)}
 
 
 def test_a_comparison_that_orders_nothing_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

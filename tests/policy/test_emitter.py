@@ -124,7 +124,7 @@ def test_row_security_that_is_not_forced_is_noticed(monkeypatch: pytest.MonkeyPa
     [
         (sql, "_within", lambda _window: "true", "window"),
         (sql, "row_rule", lambda rows, _bit: sql._within(rows.window), "stamp"),
-        (covering, "covered", lambda _plan, _table: "true", "reduced"),
+        (covering, "covered", lambda _plan, _table, **_more: "true", "reduced"),
         (covering, "_reduced", lambda _table, _kept, _only: iter(()), "reduced"),
     ],
 )

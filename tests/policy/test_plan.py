@@ -8,6 +8,7 @@ import pytest
 
 from troth.database.catalog import load
 from troth.policy import parse
+from troth.policy.audiences import ROLES
 from troth.policy.catalog import Catalog, Column, Table
 from troth.policy.facts import Fact, Kind, difference
 from troth.policy.meaning import Occasion, Precision, Window, WindowKind
@@ -45,7 +46,9 @@ def planned(text: str = DEFAULT, *changes: tuple[str, str]) -> Plan:
 
 
 TARGET = Target(
-    "troth", {"provide": 0, "protect": 1, "understand": 2, "personalise": 3, "announce": 4}, {"ann": "understand"}
+    "troth",
+    {"provide": 0, "protect": 1, "understand": 2, "personalise": 3, "announce": 4} | dict.fromkeys(ROLES, 5),
+    {"ann": "understand"},
 )
 
 
@@ -207,9 +210,11 @@ def test_each_stamped_table_is_forced_and_each_row_rule_has_stamp_and_window() -
     rules = [
         fact
         for fact in made
-        if fact.kind is Kind.RULE and fact.name.split(".")[1] in {f"{p}_select" for p in TARGET.bits}
+        if fact.kind is Kind.RULE and fact.name.split(".")[1] in {f"{unit.purpose}_select" for unit in planned().units}
     ]
     assert len(rules) == len(planned().rows)
+    rules += [fact for fact in made if fact.name == "membership.administrator_select"]
+    assert "organization = ANY (troth.administered_organizations())" in rules[-1].make
     assert all(
         "uses &" in rule.make and ("ended_at" in rule.make or "statement_timestamp()" in rule.make) for rule in rules
     )

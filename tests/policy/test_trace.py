@@ -1,7 +1,7 @@
 """What is said to have become of a clause is in the database, and what lets anybody read is traced to a clause."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatch
 from typing import Any
 
@@ -13,6 +13,7 @@ from tests.conftest import POLICY
 from tests.policy.test_policies import House, house, sample
 from troth.database.catalog import load
 from troth.policy import parse
+from troth.policy.audiences import ROLES
 from troth.policy.coverage import clauses
 from troth.policy.plan import plan
 from troth.policy.trace import objects
@@ -78,12 +79,24 @@ def answered(said: str) -> bool:
 
 def untraced(owner: Connection[Any], named: Trace, purposes: list[str]) -> set[str]:
     """Return what lets a purpose, a counter or a person read, and comes from no clause."""
-    readers = [*purposes, "self", "counter"] if has_counter(named) else [*purposes, "self"]
+    viewers = ("self", *ROLES)
+    readers = [*purposes, *viewers, *(["counter"] if has_counter(named) else [])]
     tables = [table.name for table in load().stamped]
     told = {"readers": readers, "purposes": purposes, "tables": tables}
     found = {row[0] for row in owner.execute(LETS_READ.encode(), told)}
-    built_in = {"role self", "role counter"}
+    built_in = {"role counter", *(f"role {role}" for role in viewers), *declared(viewers)}
     return found - built_in - {plainly(each) for names in named.values() for each in names}
+
+
+def declared(viewers: Collection[str]) -> Iterator[str]:
+    """Yield what a room's own declaration lets viewers read of stamped tables, whatever the policy shows."""
+    for table in load().stamped:
+        for access in table.accesses:
+            for privilege, columns in access.privileges if access.role in viewers else ():
+                yield f"rule {table.name}.{access.role}_{privilege}"
+                yield from (
+                    f"grant {privilege} ({column}) on troth.{table.name} to {access.role}" for column in columns
+                )
 
 
 def has_counter(named: Trace) -> bool:

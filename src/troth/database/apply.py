@@ -15,12 +15,13 @@ from troth.database.errors import DatabaseRefusal
 from troth.database.observe import is_superuser, marked_objects, observe
 from troth.database.statements import load
 from troth.policy import parse
+from troth.policy.carrying import lock, partition, password
 from troth.policy.compare import Verdict, compare
 from troth.policy.facts import Difference, Fact, Kind, difference
-from troth.policy.meaning import Policy
+from troth.policy.meaning import Basis, Policy
 from troth.policy.plan import plan, widened
-from troth.policy.planned import Plan
-from troth.policy.sql import LOGINS, TWINS, Target, desired, lock, partition, password, security
+from troth.policy.planned import Plan, Unit
+from troth.policy.sql import LOGINS, TWINS, Target, desired, security
 from troth.policy.unmake import mark
 
 #: How long the switch waits for a lock before it lets readers pass and tries again.
@@ -102,7 +103,7 @@ def apply(connection: Connection[Any], source: str, terms: str, *, name: str = "
     before = newest(connection)
     digest = sha256(terms.encode()).hexdigest()
     fresh = _is_fresh(before, policy, digest)
-    opened, change = frozenset(u.purpose for u in new.units), None
+    opened, change = frozenset((*(u.purpose for u in new.units), *new.audiences)), None
     if before is not None:
         old = parse.read(before.source, "the policy in force")
         opened, change = widened(plan(old, load_catalog()), new), compare(old, policy)
@@ -185,10 +186,12 @@ def _add_version(connection: Connection[Any], step: Step) -> None:
 
 def _open_editions(connection: Connection[Any], new: Plan, opened: frozenset[str]) -> None:
     live = {purpose for purpose, _, _ in connection.execute(_sql("live_units"))}
-    wanted = {unit.purpose: unit for unit in new.units}
+    # Who has agreed to be shown to an audience is in it, as in a purpose by agreement.
+    shown = (Unit(role, Basis.AGREEMENT, frozenset()) for role in new.audiences)
+    wanted = {unit.purpose: unit for unit in (*new.units, *shown)}
     for purpose in live & (opened | (live - set(wanted))):
         connection.execute(_sql("retire_unit"), {"purpose": purpose})
-    for unit in new.units:
+    for unit in wanted.values():
         told = {"purpose": unit.purpose, "basis": unit.basis, "version": new.version, "visits": unit.visits}
         if unit.purpose in live - opened:
             connection.execute(_sql("keep_unit"), told)

@@ -13,7 +13,7 @@ from troth.database.account import Account
 from troth.database.errors import BackupRefusal
 from troth.database.observe import is_superuser
 from troth.database.place import Place
-from troth.policy.sql import create_database
+from troth.policy.carrying import create_database
 
 MANIFEST = "manifest.json"
 FORMAT = 1

@@ -90,6 +90,7 @@ def _columns(told: Mapping[str, Any]) -> Iterator[Column]:
             reason=column.get("not_personal") or column.get("structure"),
             generated=column.get("generated", False),
             credential=column.get("credential", False),
+            copies=column.get("copies"),
         )
 
 

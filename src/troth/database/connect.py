@@ -17,13 +17,22 @@ from psycopg_pool import ConnectionPool
 from troth.database import place as places
 from troth.database.errors import AddressRefusal, ServerRefusal
 from troth.database.place import Place
+from troth.policy import audiences
 
 OWNER = "owner"
-BUILT_IN = frozenset({"door", "self", "steward", "intake", OWNER})
+BUILT_IN = frozenset({"door", "self", "steward", "intake", OWNER, *audiences.ROLES})
 PART = re.compile(r"[a-z][a-z0-9_]{0,40}")
-BUDGET = {"door": 8, "self": 8, "steward": 2, "intake": 3}  # connections of a process; the server allows 80
+# Connections of a process; the server allows 80. Whoever looks at others waits for others who look.
+BUDGET = dict.fromkeys(audiences.ROLES, 2) | {"door": 8, "self": 8, "steward": 2, "intake": 3}
 PURPOSE_BUDGET = 4
-TIMEOUTS = {"door": "10s", "self": "10s", "steward": "120s", "intake": "20s", OWNER: "0"}  # of one statement
+# Of one statement.
+TIMEOUTS = dict.fromkeys(audiences.ROLES, "10s") | {
+    "door": "10s",
+    "self": "10s",
+    "steward": "120s",
+    "intake": "20s",
+    OWNER: "0",
+}
 PURPOSE_TIMEOUT = "60s"
 REACHED = 3.0  # seconds in which a socket answers somebody who is not ready to wait
 LOOPBACK = frozenset({"", "localhost", "127.0.0.1", "::1"})

@@ -21,9 +21,10 @@ from troth.database.errors import DatabaseRefusal, RequestRefusal, ServerRefusal
 from troth.database.place import Place
 from troth.database.requests import signed
 from troth.database.statements import load
+from troth.policy.carrying import create_database, password
 from troth.policy.errors import PolicyErrors
 from troth.policy.planned import PlanError
-from troth.policy.sql import LOGINS, TWINS, create_database, password
+from troth.policy.sql import LOGINS, TWINS
 
 SQL = load("troth.database.sql")
 #: Months of partitions that stand ready before and after the present one.

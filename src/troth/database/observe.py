@@ -9,14 +9,16 @@ from psycopg import Connection
 from troth.database import place
 from troth.database.statements import load
 from troth.policy import unmake
+from troth.policy.carrying import password
 from troth.policy.catalog import Catalog
 from troth.policy.facts import Fact, Kind
 from troth.policy.meaning import Precision
-from troth.policy.sql import password, quoted, security
+from troth.policy.sql import quoted, security
 
 ALTERED = "altered"
 #: How PostgreSQL writes back what the tables compute for each precision.
 COMPUTED = {
+    Precision.AS_IS: "lower(name)",
     Precision.DAY: "((at AT TIME ZONE 'UTC'::text))::date",
     Precision.HOUR: "date_trunc('hour'::text, (at AT TIME ZONE 'UTC'::text))",
     Precision.HASHED: "sha256(uuid_send(device))",

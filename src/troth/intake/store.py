@@ -11,7 +11,7 @@ from troth.database import connect
 from troth.database.statements import load
 from troth.intake.decisions import Decisions
 from troth.intake.event import NOBODY, Event
-from troth.policy.sql import insert
+from troth.policy.carrying import insert
 
 SQL = load("troth.intake.sql")
 TYPES: Mapping[str, str] = {

@@ -12,6 +12,8 @@ class Rows(StrEnum):
 
     ALL = "all"  # machine roles that act before there is a viewer
     OWN = "own"  # the viewer's, proven by the request token
+    SHARED = "shared"  # of organizations that the viewer is in
+    ADMINISTERED = "administered"  # of organizations whose members the viewer sees as an administrator
     COLLECTED = "collected"  # inserts that the policy's collections cover
 
 
@@ -19,7 +21,8 @@ class Rows(StrEnum):
 class Column:
     """A column: of a category (perhaps at a precision), or with the reason why it is not personal.
 
-    What a `credential` holds lets somebody in, so that no export hands it out.
+    What a `credential` holds lets somebody in, so that no export hands it out. A column that `copies` another, written
+    `table.column`, is kept the same as it by the database, for the row's subject: the other is what is collected.
     """
 
     name: str
@@ -28,6 +31,12 @@ class Column:
     reason: str | None = None
     generated: bool = False
     credential: bool = False
+    copies: str | None = None
+
+    @property
+    def derived(self) -> bool:
+        """Whether the database makes the value, so that nobody writes it."""
+        return self.generated or self.copies is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +143,15 @@ class Catalog:
     def stamped(self) -> tuple[Table, ...]:
         """The tables whose rows say what they may be used for."""
         return tuple(table for table in self.tables if table.stamped)
+
+    @property
+    def copied(self) -> Iterator[tuple[Table, Column, Table, Column]]:
+        """Yield each column that is kept the same as another: its table, itself, the other's table, the other."""
+        for table in self.tables:
+            for column in table.columns:
+                if column.copies is not None and not column.generated:
+                    name, _, other = column.copies.partition(".")
+                    yield table, column, self.table(name), self.table(name).column(other)
 
     @property
     def categories(self) -> frozenset[str]:

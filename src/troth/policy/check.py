@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice, product
 
+from troth.policy import audiences
 from troth.policy.errors import PolicyError
 from troth.policy.meaning import FITTING, Basis, Condition, Occasion, Policy, Precision, Span, Storage, Verb, WindowKind
 from troth.policy.source import Source
@@ -25,6 +26,9 @@ RESERVED = frozenset(
         "recorder",
         "usher",
         "counter",
+        "copier",
+        "registrar",
+        *audiences.ROLES,
         "owner",
         "keeper",
         "withheld",

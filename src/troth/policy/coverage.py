@@ -59,7 +59,7 @@ def clauses(policy: Policy, plan: Plan, catalog: Catalog) -> Mapping[str, Covere
     made = objects(policy, plan, catalog)
     unheld, cited = {each.clause for each in plan.unheld}, dict(_cited(policy))
     found: dict[str, Covered] = {}
-    for clause, kind, status, by in _judged(policy, catalog):
+    for clause, kind, status, by in _judged(policy, plan, catalog):
         open_yet = clause in unheld and status is Status.ENFORCED
         told = Status.UNBUILT if open_yet else status
         before = found.get(clause, Covered(clause, kind, told, made.get(clause, ())))
@@ -121,12 +121,12 @@ KINDS = (
 )
 
 
-def _judged(policy: Policy, catalog: Catalog) -> Iterator[tuple[str, str, Status, tuple[str, ...]]]:
+def _judged(policy: Policy, plan: Plan, catalog: Catalog) -> Iterator[tuple[str, str, Status, tuple[str, ...]]]:
     built = _file("built")
     for kind in ("purposes", "collections", "correlations"):
         for thing in getattr(policy, kind):
             yield thing.clause.name, kind, Status.ENFORCED, ()
-    for clause, kind, done in _done_with_data(policy, catalog, built):
+    for clause, kind, done in _done_with_data(policy, plan, catalog, built):
         yield clause, kind, _if(done), ()
     for stored in policy.stored:
         yield stored.clause.name, "stored", _if(stored.key in built["stored"]), ()
@@ -142,14 +142,17 @@ def _judged(policy: Policy, catalog: Catalog) -> Iterator[tuple[str, str, Status
         yield note.clause.name, "notes", Status.TOLD, ()
 
 
-def _done_with_data(policy: Policy, catalog: Catalog, built: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
+def _done_with_data(
+    policy: Policy, plan: Plan, catalog: Catalog, built: Mapping[str, Any]
+) -> Iterator[tuple[str, str, bool]]:
     """Yield whether each clause on data is carried out: nothing is, where no table holds any of the data."""
     held = catalog.categories
     for coarsening in policy.coarsenings:
         yield coarsening.clause.name, "coarsenings", not held.isdisjoint(coarsening.categories)
     for sight in policy.sights:
+        hidden = {each.category for each in plan.unseen if each.clause == sight.clause.name}
         known = sight.audience in built["audiences"]
-        yield sight.clause.name, "sights", known and not held.isdisjoint(sight.categories)
+        yield sight.clause.name, "sights", known and not held.isdisjoint(set(sight.categories) - hidden)
     for right in policy.rights:
         known = set(right.verbs) <= set(built["verbs"])
         yield right.clause.name, "rights", known and not held.isdisjoint(right.categories)

@@ -3,10 +3,19 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from troth.policy import lasting
+from troth.policy.audiences import ADMINISTERED, SHARED
 from troth.policy.catalog import Access, Rows, Table
 from troth.policy.meaning import Occasion, Precision
 from troth.policy.planned import Plan
 from troth.policy.routines import NOBODY
+
+REACHED = {
+    Rows.ALL: "true",
+    Rows.COLLECTED: "true",
+    Rows.OWN: "subject = troth.viewer()",
+    Rows.SHARED: SHARED,
+    Rows.ADMINISTERED: ADMINISTERED,
+}
 
 
 def privileges(plan: Plan, table: Table, access: Access) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -31,7 +40,7 @@ def reached(plan: Plan, table: Table, rows: Rows, privilege: str, columns: Colle
             # What else the row holds was collected when it came in, perhaps under an earlier version.
             using, check = "true", covered(plan, table, only=columns)
         case _:
-            using = check = "subject = troth.viewer()" if rows is Rows.OWN else "true"
+            using = check = REACHED[rows]
     return "" if privilege == "insert" else using, check if privilege in ("insert", "update") else ""
 
 
@@ -49,7 +58,7 @@ def covered(plan: Plan, table: Table, only: Collection[str] | None = None) -> st
 
 def _reduced(table: Table, kept: Mapping[str, Precision], only: Collection[str] | None) -> Iterator[str]:
     for column in table.columns:
-        if column.category is None or column.generated or (only is not None and column.name not in only):
+        if column.category is None or column.derived or (only is not None and column.name not in only):
             continue
         name = f'"{column.name}"'
         match kept.get(column.name):

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 
+from troth.policy.audiences import VIEWINGS, Viewing
 from troth.policy.catalog import Catalog, Column, Table
 from troth.policy.meaning import (
     Audience,
@@ -12,6 +13,7 @@ from troth.policy.meaning import (
     Policy,
     Precision,
     Purpose,
+    Sight,
     Use,
     Verb,
     Window,
@@ -28,8 +30,10 @@ from troth.policy.planned import (
     Reading,
     Retention,
     Rows,
+    Seen,
     Unheld,
     Unit,
+    Unseen,
     Withheld,
 )
 
@@ -58,13 +62,19 @@ def plan(policy: Policy, catalog: Catalog) -> Plan:
         counted=tuple(sorted(_counted(policy, catalog))),
         coarsenings=tuple(sorted(_coarsenings(policy, catalog))),
         unheld=tuple(sorted(set(_unheld(policy, catalog)))),
+        seen=tuple(sorted(_seen(policy, catalog))),
+        unseen=tuple(sorted(set(_unseen(policy, catalog)))),
     )
 
 
 def widened(old: Plan, new: Plan) -> frozenset[str]:
-    """Name the purposes that may do more than before, or that are new: nobody is in them until they agree again."""
+    """Name the purposes and audiences that may do or see more than before, or that are new.
+
+    Nobody is in them until they agree again.
+    """
     before = {unit.purpose: unit for unit in old.units}
-    return frozenset(
+    audiences = (role for role in new.audiences if not new.shown_to(role) <= old.shown_to(role))
+    return frozenset(audiences) | frozenset(
         unit.purpose
         for unit in new.units
         if unit.purpose not in before
@@ -119,7 +129,7 @@ def _holders(catalog: Catalog, collection: Collection) -> Iterator[tuple[Table, 
     """Yield each stamped table and category that a collection fills."""
     for table in catalog.stamped:
         if collection.occasion in table.occasions:
-            held = {column.category for column in table.columns}
+            held = {column.category for column in table.columns if column.copies is None}
             yield from ((table, category) for category in collection.categories if category in held)
 
 
@@ -187,7 +197,8 @@ def read(policy: Policy, catalog: Catalog) -> Iterator[tuple[Table, str, Collect
 def shown(table: Table, category: str, precision: Precision) -> Iterator[str]:
     """Yield the columns through which a table lets a category be known at a precision, and whose it is."""
     yield "subject"
-    yield from (c.name for c in table.columns if c.category == category and c.precision.within(precision))
+    held = (c for c in table.columns if c.category == category and c.copies is None)
+    yield from (c.name for c in held if c.precision.within(precision))
 
 
 def _readings(policy: Policy, catalog: Catalog) -> Iterator[Reading]:
@@ -263,7 +274,7 @@ def _own_column(table: Table, column: Column, privileges: tuple[str, ...], claus
     for name in ("subject", "at", "ended_at", *table.key):
         yield Own(table.name, name, "select", clause)
     for privilege in privileges:
-        if privilege == "select" or not column.generated:
+        if privilege == "select" or not column.derived:
             yield Own(table.name, column.name, privilege, clause)
 
 
@@ -279,7 +290,7 @@ def _stored(policy: Policy, catalog: Catalog) -> Iterator[Collected]:
             sentence = f"`{category}` is used only as {finest} on {occasion}, and `{name}` would hold it as it is"
             raise PlanError("P-T05", clause, f"{sentence}; let one purpose use it as it is, or leave it out")
         for column in catalog.table(name).columns:
-            if column.category == category and not column.generated:
+            if column.category == category and not column.derived:
                 yield Collected(occasion, name, column.name, finest, clause)
 
 
@@ -320,7 +331,7 @@ def _counted(policy: Policy, catalog: Catalog) -> Iterator[Counted]:
 def _coarsenings(policy: Policy, catalog: Catalog) -> Iterator[Coarsening]:
     for coarsening, table in product(policy.coarsenings, catalog.stamped):
         for column in table.columns:
-            if column.category in coarsening.categories and not column.generated:
+            if column.category in coarsening.categories and not column.derived:
                 clause = coarsening.clause.name
                 if column.name in table.key or coarsening.precision not in REDUCIBLE:
                     sentence = f"`{table.name}.{column.name}` cannot become a {coarsening.precision} in place"
@@ -337,3 +348,37 @@ def _unheld(policy: Policy, catalog: Catalog) -> Iterator[Unheld]:
         for category in collection.categories:
             if category not in held:
                 yield Unheld(category, collection.occasion, collection.clause.name)
+
+
+def sights(policy: Policy, catalog: Catalog) -> Iterator[tuple[Sight, str, Viewing, Table, list[str]]]:
+    """Yield each sight of an audience, a category of it, and a table with the columns that can show it."""
+    shown: dict[Audience, set[str]] = defaultdict(set)
+    for sight in policy.sights:
+        shown[sight.audience].update(sight.categories)
+    for sight in policy.sights:
+        viewing = VIEWINGS.get(sight.audience)
+        for table, category in product(catalog.stamped if viewing else (), sight.categories):
+            columns = [c.name for c in table.columns if c.category == category]
+            if viewing and columns and viewing.sees(table, frozenset(shown[sight.audience])):
+                yield sight, category, viewing, table, columns
+
+
+def _seen(policy: Policy, catalog: Catalog) -> Iterator[Seen]:
+    found: dict[tuple[str, str, str], Seen] = {}
+    for sight, category, viewing, table, columns in sights(policy, catalog):
+        for column in columns:
+            found[viewing.role, table.name, column] = Seen(
+                viewing.role, table.name, column, category, sight.clause.name
+            )
+        for column in viewing.told_apart(table):
+            structure = Seen(viewing.role, table.name, column, "", sight.clause.name)
+            found.setdefault((viewing.role, table.name, column), structure)
+    yield from found.values()
+
+
+def _unseen(policy: Policy, catalog: Catalog) -> Iterator[Unseen]:
+    found = {(sight.clause.name, category) for sight, category, *_ in sights(policy, catalog)}
+    for sight in policy.sights:
+        for category in sight.categories:
+            if sight.audience is not Audience.PERSON and (sight.clause.name, category) not in found:
+                yield Unseen(category, sight.audience, sight.clause.name)

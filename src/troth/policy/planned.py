@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from troth.policy.meaning import Basis, Occasion, Precision, Window
+from troth.policy.meaning import Audience, Basis, Occasion, Precision, Window
 
 
 class PlanError(ValueError):
@@ -75,6 +75,26 @@ class Own:
     table: str
     column: str
     privilege: str
+    clause: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Seen:
+    """A column that an audience's role may read, and the clause that shows it; no category tells rows apart only."""
+
+    role: str
+    table: str
+    column: str
+    category: str
+    clause: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Unseen:
+    """What the policy shows to an audience and no table can: nobody of it is shown anything of that."""
+
+    category: str
+    audience: Audience
     clause: str
 
 
@@ -152,6 +172,21 @@ class Plan:
     counted: tuple[Counted, ...] = ()
     coarsenings: tuple[Coarsening, ...] = ()
     unheld: tuple[Unheld, ...] = ()
+    seen: tuple[Seen, ...] = ()
+    unseen: tuple[Unseen, ...] = ()
+
+    @property
+    def audiences(self) -> tuple[str, ...]:
+        """The roles of the audiences that are shown something: each is a unit, which a wider sight opens anew."""
+        return tuple(sorted({each.role for each in self.seen}))
+
+    def looking(self, table: str) -> frozenset[str]:
+        """Return the roles of the audiences that are shown something of a table."""
+        return frozenset(each.role for each in self.seen if each.table == table)
+
+    def shown_to(self, role: str) -> frozenset[str]:
+        """Return the categories that an audience's role is shown."""
+        return frozenset(each.category for each in self.seen if each.role == role and each.category)
 
     def kept_on(self, occasion: Occasion, table: str) -> dict[str, Precision]:
         """Return column -> precision of what is stored in a table on an occasion; empty when nothing is."""

@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from troth.policy import covering, lasting
+from troth.policy import audiences, copying, covering, lasting
 from troth.policy.catalog import Catalog, Function, Table
+from troth.policy.catalog import Rows as Reach
 from troth.policy.counting import columns_read, counters, view_query
 from troth.policy.facts import Fact, Kind, fingerprint
 from troth.policy.lasting import hours
@@ -13,8 +14,8 @@ from troth.policy.meaning import Occasion, Precision, Window, WindowKind
 from troth.policy.planned import Plan, Rows
 from troth.policy.routines import NOBODY, routines
 
-LOGINS = ("door", "self", "steward", "intake")
-TWINS = ("stamper", "recorder", "usher", "counter")
+LOGINS = ("door", "self", "steward", "intake", *audiences.ROLES)
+TWINS = ("stamper", "recorder", "usher", "counter", "copier", "registrar")
 #: Functions of PostgreSQL that stay with the twins that need them (drift finds PUBLIC's grants on their kind).
 LOCKS = {
     "stamper": ("pg_advisory_xact_lock(integer, integer)", "pg_advisory_xact_lock_shared(integer, integer)"),
@@ -24,7 +25,7 @@ LOCKS = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a plan goes: the database's name, the bit of each purpose, the analysts (name -> purpose)."""
+    """Where a plan goes: the database's name, the bit of each purpose and audience, the analysts (name -> purpose)."""
 
     database: str
     bits: Mapping[str, int]
@@ -74,6 +75,7 @@ def _roles(plan: Plan, target: Target) -> Iterator[Fact]:
         yield _role(target.role(part), "login", superuser=target.superuser)
     for part in TWINS:
         yield _role(target.role(part), "", superuser=target.superuser)
+    yield member(target.role(audiences.MIRRORED), target.role(audiences.MIRROR))
     for name, purpose in target.analysts.items():
         analyst = target.role(f"analyst_{name}")
         yield _role(analyst, "login", superuser=target.superuser)
@@ -96,7 +98,7 @@ def _role(name: str, value: str, *, superuser: bool) -> Fact:
 
 
 def member(role: str, who: str) -> Fact:
-    """Return the fact that an analyst inherits a purpose and can do nothing else with it."""
+    """Return the fact that a role inherits another and can do nothing else with it: an analyst a purpose."""
     return Fact(
         Kind.MEMBER,
         f"{role} < {who}",
@@ -162,7 +164,7 @@ def _functions(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
         c: _seen(plan, Rows(c.purpose, c.table, c.window), catalog.table(c.table), c.columns, target, counted=True)
         for c in plan.counted
     }
-    for function in (*catalog.functions, *routines(plan, catalog), *counters(plan, rules)):
+    for function in (*catalog.functions, *routines(plan, catalog), *copying.functions(catalog), *counters(plan, rules)):
         yield _function(function, target)
         for executor in function.executors:
             if executor != function.owner:
@@ -225,6 +227,15 @@ def _triggers(catalog: Catalog) -> Iterator[Fact]:
                 unmake=f"DROP TRIGGER stamp ON troth.{quoted(table.name)}",
                 locks=f"troth.{table.name}",
             )
+    for trigger in copying.triggers(catalog):
+        yield Fact(
+            Kind.TRIGGER,
+            f"{trigger.table}.{trigger.name}",
+            fingerprint(trigger.sql),
+            make=trigger.sql,
+            unmake=f"DROP TRIGGER {trigger.name} ON troth.{quoted(trigger.table)}",
+            locks=f"troth.{trigger.table}",
+        )
 
 
 # Row rules
@@ -240,9 +251,12 @@ def _rules(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
     own = {(o.table, o.privilege) for o in plan.own}
     for name, privilege in sorted(own):
         yield _rule(name, target, "self", privilege, using="subject = troth.viewer()")
+    for name in copying.tables(catalog):
+        yield _rule(name, target, "copier", "all", using="true", check="true")
     for table in catalog:
         if table.stamped:
             yield _rule(table.name, target, "stamper", "all", using="true", check="true")
+            yield from _viewer_rules(plan, table, target)
         if table.bound:
             yield from _static_rules(plan, table, target)
 
@@ -287,9 +301,25 @@ def _within(window: Window) -> str:
             return "ended_at IS NULL"
 
 
+def _viewer_rules(plan: Plan, table: Table, target: Target) -> Iterator[Fact]:
+    for viewing in audiences.VIEWINGS.values():
+        if viewing.role in plan.looking(table.name):
+            stamped = f"(uses & {1 << target.bits[viewing.role]}::bigint) <> 0 AND {audiences.OPEN}"
+            # What visitors leave is nobody's to be shown.
+            stamped += f" AND subject <> {NOBODY}::uuid" if Occasion.VISIT in table.occasions else ""
+            using = f"{stamped} AND {viewing.rows}" if viewing.rows else stamped
+            yield _rule(table.name, target, viewing.role, "select", using=using)
+            if viewing.role == audiences.MIRRORED:
+                mirrored = f"{stamped} AND {covering.REACHED[Reach.OWN]}"
+                yield _rule(table.name, target, audiences.MIRROR, "select", using=mirrored)
+
+
 def _static_rules(plan: Plan, table: Table, target: Target) -> Iterator[Fact]:
+    looking = plan.looking(table.name)
     for access in table.accesses:
         for privilege, columns in covering.privileges(plan, table, access):
+            if privilege == "select" and access.role in looking:
+                continue  # an audience that is shown something reaches the rows that it is shown, and no others
             using, check = covering.reached(plan, table, access.rows, privilege, columns)
             yield _rule(table.name, target, access.role, privilege, using=using, check=check)
 
@@ -357,6 +387,10 @@ def _grants(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
         yield from _columns(counted.table, columns_read(counted), target.role("counter"), "SELECT")
     for own in plan.own:
         yield from _columns(own.table, (own.column,), target.role("self"), own.privilege.upper())
+    for seen in plan.seen:
+        yield from _columns(seen.table, (seen.column,), target.role(seen.role), "SELECT")
+    for table_name, column, privilege in copying.needed(catalog):
+        yield from _columns(table_name, (column,), target.role("copier"), privilege)
     for table in catalog:
         for access in table.accesses:
             for privilege, columns in covering.privileges(plan, table, access):
@@ -383,38 +417,3 @@ def _columns(table: str, columns: Iterable[str], role: str, privilege: str) -> I
         yield grant(on, role, privilege)
     for column in named:
         yield grant(f"{on} ({quoted(column)})", role, privilege)
-
-
-# Statements that carry a plan out beside its facts
-
-
-def password(role: str, verifier: str) -> str:
-    """Give a role its password, as a SCRAM verifier so that no log can hold the password itself."""
-    return f"ALTER ROLE {quoted(role)} PASSWORD {literal(verifier)}"
-
-
-def lock(relation: str) -> str:
-    """Lock `schema.name` against everybody else."""
-    schema, name = relation.split(".", 1)
-    return f"LOCK TABLE {quoted(schema)}.{quoted(name)} IN ACCESS EXCLUSIVE MODE"
-
-
-def create_database(name: str) -> str:
-    """Make an empty database, which gets its tables from migrations and everything else from the plan."""
-    return f"CREATE DATABASE {quoted(name)}"
-
-
-def partition(parent: str, name: str, start: str, end: str) -> str:
-    """Make one month's partition of a table; it gets its row security in the same transaction."""
-    return (
-        f"CREATE TABLE troth.{quoted(name)} PARTITION OF troth.{quoted(parent)}"
-        f" FOR VALUES FROM ({literal(start)}) TO ({literal(end)}) WITH (fillfactor = 95)"
-    )
-
-
-def insert(table: str, columns: Mapping[str, str]) -> str:
-    """Insert a batch from one array a column, in the order of `columns` (name -> type); `$1` is the first."""
-    names = ", ".join(quoted(column) for column in columns)
-    arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(columns.values(), start=1))
-    # Without a target: naming one would need the right to read it.
-    return f"INSERT INTO troth.{quoted(table)} ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"

@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
+from troth.policy.audiences import MIRROR, MIRRORED
 from troth.policy.catalog import Catalog, Rows
 from troth.policy.counting import columns_read, name_of
 from troth.policy.covering import privileges
 from troth.policy.meaning import Audience, Policy, Verb
-from troth.policy.plan import read, shown
+from troth.policy.plan import read, shown, sights
 from troth.policy.planned import Plan
 
 
@@ -28,6 +29,7 @@ def _made(policy: Policy, plan: Plan, catalog: Catalog) -> Iterator[tuple[str, s
     for own in plan.own:
         yield own.clause, f"grant {own.privilege} ({own.column}) on troth.{own.table} to self"
         yield own.clause, f"rule {own.table}.self_{own.privilege}"
+    yield from _of_sights(policy, catalog)
     for counted in plan.counted:
         yield counted.clause, f"function troth.{name_of(counted)}"
         yield counted.clause, f"view {counted.purpose}.{counted.table}_counted"
@@ -42,6 +44,19 @@ def _made(policy: Policy, plan: Plan, catalog: Catalog) -> Iterator[tuple[str, s
         )
     yield from _of_categories(policy, catalog)
     yield from _of_pages(policy)
+
+
+def _of_sights(policy: Policy, catalog: Catalog) -> Iterator[tuple[str, str]]:
+    for sight, category, viewing, table, columns in sights(policy, catalog):
+        clause = sight.clause.name
+        yield clause, f"rule {table.name}.{viewing.role}_select"
+        for column in (*viewing.told_apart(table), *columns):
+            yield clause, f"grant select ({column}) on troth.{table.name} to {viewing.role}"
+        if viewing.role == MIRRORED:
+            yield clause, f"rule {table.name}.{MIRROR}_select"
+        for copy, copied, _, _ in catalog.copied:
+            if copy is table and copied.category == category:
+                yield clause, f"function troth.spread_{copy.name}_{copied.name}"
 
 
 def _of_categories(policy: Policy, catalog: Catalog) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,56 @@
+"""How each audience looks: the login role it is, and which rows of a table that role reaches.
+
+A viewer rule stands bare and alone for its role, so that the planner can make it an index condition; another audience
+is another role, never another branch of the same rule.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from troth.policy.catalog import Table
+from troth.policy.meaning import Audience
+
+OPEN = "ended_at IS NULL"
+SHARED = "organization = ANY (troth.viewer_organizations())"
+ADMINISTERED = "organization = ANY (troth.administered_organizations())"
+
+
+@dataclass(frozen=True, slots=True)
+class Viewing:
+    """An audience's role, the rows that it reaches, and the columns that a table must carry so that it can say whose.
+
+    `proven`: whether a request token says who is looking, without whom there is nothing to see.
+    """
+
+    role: str
+    rows: str
+    carries: tuple[str, ...] = ()
+    proven: bool = True
+
+    def sees(self, table: Table, shown: frozenset[str]) -> bool:
+        """Return whether rows of a table can be shown to this audience, of whom the categories `shown` may be known.
+
+        What tells rows apart is shown with them: a key that says more than the policy shows keeps the table away.
+        """
+        names = {column.name for column in table.columns}
+        known = {"subject", *self.carries}
+        apart = (table.column(name).category for name in table.key if name not in known)
+        return table.stamped and names.issuperset(known) and all(c is None or c in shown for c in apart)
+
+    def told_apart(self, table: Table) -> tuple[str, ...]:
+        """Return the columns that tell whose a shown row is."""
+        return tuple(dict.fromkeys(("subject", *self.carries, *table.key)))
+
+
+VIEWINGS: Mapping[Audience, Viewing] = {
+    Audience.ADMINISTRATORS: Viewing("administrator", ADMINISTERED, ("organization",)),
+    Audience.MEMBERS: Viewing("member", SHARED, ("organization",)),
+    Audience.SIGNED_IN: Viewing("reader", "troth.viewer() IS NOT NULL"),
+    Audience.PUBLIC: Viewing("passer", "", proven=False),
+}
+#: How somebody sees their own row as an administrator does: a role that inherits whatever `administrator` has.
+MIRROR = "mirror"
+MIRRORED = "administrator"
+ROLES = (*(viewing.role for viewing in VIEWINGS.values()), MIRROR)
+#: Roles that look, and whom a request token proves.
+PROVEN = ("self", *(viewing.role for viewing in VIEWINGS.values() if viewing.proven), MIRROR)

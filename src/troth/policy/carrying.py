@@ -1,0 +1,37 @@
+"""The emitter's statements that carry a plan out beside its facts."""
+
+from collections.abc import Mapping
+
+from troth.policy.sql import literal, quoted
+
+
+def password(role: str, verifier: str) -> str:
+    """Give a role its password, as a SCRAM verifier so that no log can hold the password itself."""
+    return f"ALTER ROLE {quoted(role)} PASSWORD {literal(verifier)}"
+
+
+def lock(relation: str) -> str:
+    """Lock `schema.name` against everybody else."""
+    schema, name = relation.split(".", 1)
+    return f"LOCK TABLE {quoted(schema)}.{quoted(name)} IN ACCESS EXCLUSIVE MODE"
+
+
+def create_database(name: str) -> str:
+    """Make an empty database, which gets its tables from migrations and everything else from the plan."""
+    return f"CREATE DATABASE {quoted(name)}"
+
+
+def partition(parent: str, name: str, start: str, end: str) -> str:
+    """Make one month's partition of a table; it gets its row security in the same transaction."""
+    return (
+        f"CREATE TABLE troth.{quoted(name)} PARTITION OF troth.{quoted(parent)}"
+        f" FOR VALUES FROM ({literal(start)}) TO ({literal(end)}) WITH (fillfactor = 95)"
+    )
+
+
+def insert(table: str, columns: Mapping[str, str]) -> str:
+    """Insert a batch from one array a column, in the order of `columns` (name -> type); `$1` is the first."""
+    names = ", ".join(quoted(column) for column in columns)
+    arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(columns.values(), start=1))
+    # Without a target: naming one would need the right to read it.
+    return f"INSERT INTO troth.{quoted(table)} ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"
