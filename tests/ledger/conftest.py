@@ -38,11 +38,13 @@ def owner(bare_server: place.Place) -> Iterator[Connect]:
         connection.execute("CREATE DATABASE troth")
     with Connection.connect(**told, dbname="troth") as connection:
         connection.execute("CREATE SCHEMA troth")
-        migration = resources.files("troth.ledger").joinpath("migrations/0001_tables.sql")
-        connection.execute(migration.read_bytes())
+        for name in ("0001_tables.sql", "0002_tree.sql"):
+            connection.execute(resources.files("troth.ledger").joinpath("migrations", name).read_bytes())
         connection.execute(statements.load("troth.ledger.sql")["record"].encode())
         connection.execute("GRANT USAGE ON SCHEMA troth TO troth_steward")
-        connection.execute("GRANT SELECT ON troth.ledger_entry TO troth_steward")
+        connection.execute(
+            "GRANT SELECT ON troth.ledger_entry, troth.ledger_tile, troth.ledger_checkpoint TO troth_steward"
+        )
     opened: list[Connection[Any]] = []
 
     def open_one() -> Connection[Any]:

@@ -12,6 +12,7 @@ from psycopg import AsyncConnection, Error
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
+from troth.api import ledger
 from troth.api.refusals import Refusal
 from troth.database import connect, published
 from troth.database.statements import load
@@ -64,6 +65,9 @@ class Lean:
         """Answer one request; a refusal is JSON with a code, a sentence and what to do."""
         status, allowed = 200, ""
         try:
+            if scope["path"].startswith(ledger.ROOT):
+                await self._published(scope, send)
+                return
             body = await self._route(scope)(scope, receive)
         except Refusal as refusal:
             status, body, allowed = refusal.status, refusal.body, refusal.allowed
@@ -71,6 +75,13 @@ class Lean:
             away = Refusal("unavailable")
             status, body = away.status, away.body
         await answer(send, status, body, head=scope["method"] == "HEAD", allowed=allowed)
+
+    async def _published(self, scope: Scope, send: Send) -> None:
+        """Answer with a part of the ledger."""
+        if scope["method"] not in ("GET", "HEAD"):
+            raise Refusal("method", allowed="GET, HEAD")
+        kind, content, lasting = await asyncio.to_thread(ledger.answer, scope["path"])
+        await deliver(send, 200, content, kind=kind, lasting=lasting, head=scope["method"] == "HEAD")
 
     def _route(self, scope: Scope) -> Callable[[Scope, Receive], Awaitable[Any]]:
         methods = self.routes.get(scope["path"])
@@ -167,11 +178,24 @@ def shown_now() -> dict[str, bytes]:
 
 async def answer(send: Send, status: int, body: Any, *, head: bool = False, allowed: str = "") -> None:  # noqa: ANN401
     """Send JSON; `allowed` names the methods that a path takes (RFC 9110, 15.5.6)."""
-    content = msgspec.json.encode(body, enc_hook=str)
+    await deliver(send, status, msgspec.json.encode(body, enc_hook=str), head=head, allowed=allowed)
+
+
+async def deliver(
+    send: Send,
+    status: int,
+    content: bytes,
+    *,
+    kind: str = "application/json",
+    lasting: str = "no-store",
+    head: bool = False,
+    allowed: str = "",
+) -> None:
+    """Send bytes of a kind, and how long they may be kept."""
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", kind.encode()),
         (b"content-length", str(len(content)).encode()),
-        (b"cache-control", b"no-store"),
+        (b"cache-control", lasting.encode()),
         (b"x-content-type-options", b"nosniff"),
         (b"strict-transport-security", b"max-age=31536000"),
         (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),

@@ -10,7 +10,8 @@ REFUSALS: dict[str, tuple[int, str, str]] = {
         "the request does not come from the service's own pages",
         "send JSON from a page of the service",
     ),
-    "not-found": (404, "there is nothing here", "see /api/v1/policy, /api/v1/me, /api/v1/me/choices"),
+    "not-found": (404, "there is nothing here", "see /api/v1/policy, /api/v1/me, /ledger/checkpoint"),
+    "ledger-empty": (404, "the ledger has no signed head yet", "try again in a moment"),
     "method": (405, "this path does not take that method", "read with GET, decide with POST"),
     "choice-unknown": (
         409,

@@ -26,6 +26,7 @@ from troth.database.errors import DatabaseRefusal, ServerRefusal
 from troth.database.keeper import Keeper
 from troth.database.place import Place
 from troth.database.statements import load
+from troth.ledger import sequencing
 from troth.people import registering
 from troth.policy.errors import PolicyErrors
 from troth.policy.planned import PlanError
@@ -108,7 +109,7 @@ class Service:
         began = time.monotonic()
         try:
             where = self._start_database()
-            keeper = registering.taught(taught(Keeper(where, self._say)))
+            keeper = sequencing.taught(registering.taught(taught(Keeper(where, self._say))))
             outcome = self._prepare(keeper)
             self._start_server(where)
             self._fill(where)

@@ -21,7 +21,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 UNRECORDED = ("/static/", "/health", "/favicon.ico")
 #: What applications ask for in an address says who somebody is, as a hint to sign out does: it is recorded without.
 SAYING = ("/connect/", "/device")
-LEAN = ("/api/", "/health")
+LEAN = ("/api/", "/ledger/", "/health")
 ASCII = bytes(range(128)).decode()
 THREADS = 8
 #: A form is shorter, and quicker; settings refuse forms above half of it with a page.

@@ -45,8 +45,9 @@ class Keeper:
     next_round: float = 0.0
     horizons: deque[tuple[datetime, str]] = field(default_factory=lambda: deque(maxlen=HORIZONS))
     kinds: Mapping[str, Callable[[Connection[Any], dict[str, Any]], dict[str, Any]]] = field(init=False)
-    #: What rooms above want done each round.
+    #: What rooms above want done each round, and at each turn.
     chores: tuple[Callable[[Connection[Any]], None], ...] = ()
+    always: tuple[Callable[[Connection[Any]], None], ...] = ()
 
     def __post_init__(self) -> None:
         """Know what can be asked."""
@@ -81,6 +82,8 @@ class Keeper:
                 connection.execute(SQL["answer_request"].encode(), told)
             connection.execute(SQL["forget_answer"].encode())
             self._end_old_snapshots(connection)
+            for each in self.always:
+                each(connection)
             if time.monotonic() >= self.next_round:
                 self.next_round = time.monotonic() + ROUND
                 self._partitions(connection)

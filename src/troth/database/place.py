@@ -80,9 +80,17 @@ class Secrets:
     @property
     def operator(self) -> Ed25519PrivateKey:
         """The key that signs what the keeper is asked to do."""
-        key = load_pem_private_key(self._text("operator.key").encode(), password=None)
+        return self._key("operator.key")
+
+    @property
+    def ledger(self) -> Ed25519PrivateKey:
+        """The key that signs the ledger's checkpoints."""
+        return self._key("ledger.key")
+
+    def _key(self, name: str) -> Ed25519PrivateKey:
+        key = load_pem_private_key(self._text(name).encode(), password=None)
         if not isinstance(key, Ed25519PrivateKey):
-            raise FolderRefusal("`operator.key` is not an Ed25519 key", place=str(self.folder), advice="restore it")
+            raise FolderRefusal(f"`{name}` is not an Ed25519 key", place=str(self.folder), advice="restore it")
         return key
 
     def derive(self, label: str) -> bytes:
@@ -171,11 +179,14 @@ def prepare(data: Path) -> None:
 
 def make_secrets(folder: Path) -> None:
     """Make the secrets that are not there yet; an existing one is never replaced."""
-    operator = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    operator, ledger = (
+        Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) for _ in range(2)
+    )
     fresh = {
         "roles.key": base64.urlsafe_b64encode(secrets.token_bytes(32)),
         "django.key": secrets.token_urlsafe(64).encode(),
         "operator.key": operator,
+        "ledger.key": ledger,
     }
     for name, content in fresh.items():
         if not (folder / name).exists():

@@ -31,3 +31,9 @@ class RememberedRefusal(LedgerRefusal):
     """The file that remembers the ledger's last size and head cannot be read or written."""
 
     code = "ledger-remembered"
+
+
+class CheckpointRefusal(LedgerRefusal):
+    """A checkpoint, a key or a proof is not what it should be."""
+
+    code = "ledger-checkpoint"

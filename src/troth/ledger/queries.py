@@ -27,6 +27,13 @@ def entries(connection: Connection[Any], *, after: int = -1, batch: int = BATCH)
             after = found[-1].index
 
 
+def few(connection: Connection[Any], *, after: int, limit: int) -> list[Entry]:
+    """Return at most `limit` entries whose index is above `after`, in order. Raises UnreadableRefusal."""
+    statement = statements.load(f"{__package__}.sql")["entries"]
+    with connection.cursor(row_factory=class_row(Entry)) as cursor:
+        return _batch(cursor, statement, {"after": after, "limit": limit})
+
+
 def about(connection: Connection[Any], subject: UUID, *, before: int = LAST, limit: int = 100) -> list[Entry]:
     """Return the newest entries that `subject` did or that concern them, below the index `before`.
 
