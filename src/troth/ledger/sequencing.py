@@ -21,6 +21,7 @@ from troth.database.place import Place, replace_file
 from troth.database.statements import load
 from troth.ledger import queries, signednote, tree
 from troth.ledger.actions import record
+from troth.ledger.entry import Facts
 from troth.ledger.errors import CheckpointRefusal, LedgerRefusal
 from troth.ledger.signednote import Checkpoint, Key
 from troth.ledger.tiles import Held
@@ -153,9 +154,9 @@ def _continue(connection: Connection[Any], old: Head) -> Head:
     """Begin an origin of its own for a restored copy, whose first new entry names the head that was restored."""
     name, _, number = old.origin.rpartition("/")
     origin = f"{name}/{int(number) + 1}" if re.fullmatch(r"\d+", number) else f"{old.origin}/2"
-    facts = {"size": old.size, "root": old.root.hex(), "origin": sha256(old.origin.encode()).hexdigest()}
+    facts: Facts = {"size": old.size, "root": old.root.hex(), "origin": sha256(old.origin.encode()).hexdigest()}
     with connection.transaction():
-        record(connection, action="ledger-continued", actor=None, subject=None, facts=dict(facts))
+        record(connection, action="ledger-continued", actor=None, subject=None, facts=facts)
     return Head(origin, old.size, old.root, "")
 
 

@@ -125,7 +125,8 @@ def _subproof(old: int, begin: int, end: int, nodes: Nodes, *, whole: bool) -> l
 
 def grown(leaves: Iterator[bytes]) -> tuple[int, bytes]:
     """Return size and root of the tree over leaves' hashes, in memory that grows with its height only."""
-    size, peaks = 0, []
+    size = 0
+    peaks: list[bytes] = []
     for leaf in leaves:
         size, carried = size + 1, leaf
         place = size
