@@ -86,7 +86,7 @@ def test_row_security_cannot_be_switched_off_but_only_refused(cast: dict[str, Pe
 
 @pytest.mark.parametrize(
     "name",
-    ["door", "self", "steward", "intake", "stamper", "recorder", "usher", "owner", "troth", "public", "pg_catalog",
+    ["door", "self", "steward", "intake", "stamper", "recorder", "usher", "warden", "staff", "owner", "troth", "public", "pg_catalog",
      "analyst_ann", "withheld", "information_schema", "a" * 40, "x-y", 'x"; DROP ROLE troth_door; --', "Ünderstand"],
 )  # fmt: skip
 def test_a_purpose_cannot_be_named_like_a_part_of_the_house(owner: Connection[Any], name: str) -> None:

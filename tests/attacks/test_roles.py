@@ -9,8 +9,8 @@ from tests.conftest import Person
 from troth.database import connect
 
 PURPOSES = ("provide", "protect", "understand", "personalise", "announce")
-LOGINS = ("door", "self", "steward", "intake", *PURPOSES)
-TWINS = ("stamper", "recorder", "usher", "counter")
+LOGINS = ("door", "self", "staff", "steward", "intake", *PURPOSES)
+TWINS = ("stamper", "recorder", "usher", "warden", "counter")
 
 
 @pytest.mark.asvs("13.2.1")

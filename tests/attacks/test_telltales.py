@@ -26,12 +26,12 @@ def said(role: str, statement: str, values: Any = None, token: str | None = None
 def test_a_clash_of_keys_shows_no_value(owner: Connection[Any]) -> None:
     alice = make(owner, CANARY)
     owner.execute(
-        "INSERT INTO troth.people_account (subject, email, password, is_active, is_operator, date_joined)"
-        " VALUES (%s, %s, 'x', true, false, now())",
+        "INSERT INTO troth.people_account (subject, email, password, is_active, date_joined)"
+        " VALUES (%s, %s, 'x', true, now())",
         (alice.subject, alice.email),
     )
-    insert = ("INSERT INTO troth.people_account (subject, email, password, is_active, is_operator, date_joined)"
-              " VALUES (%s, %s, 'x', true, false, now())")  # fmt: skip
+    insert = ("INSERT INTO troth.people_account (subject, email, password, is_active, date_joined)"
+              " VALUES (%s, %s, 'x', true, now())")  # fmt: skip
     answer = said("door", insert, (uuid.uuid4(), alice.email))
     assert "duplicate key" in answer
     # PostgreSQL shows the values of a clash only to those who may read them; the door may, purposes never get so far.

@@ -66,8 +66,8 @@ def _ends(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     for each in (whose, other):
         account = scene.does(
             "owner",
-            "INSERT INTO troth.people_account (subject, email, password, is_active, is_operator, date_joined)"
-            " VALUES (%s, %s, '', true, false, now()) RETURNING id",
+            "INSERT INTO troth.people_account (subject, email, password, is_active, date_joined)"
+            " VALUES (%s, %s, '', true, now()) RETURNING id",
             each, f"{each}@harbor.example",
         )  # fmt: skip
         sign_in(scene.stage, each, account[0][0] if account else None)

@@ -35,7 +35,7 @@ def keeper(database: place.Place, owner: Connection[Any]) -> Iterator[Keeper]:
 @pytest.fixture
 def olga(browser: Browser, owner: Connection[Any]) -> Browser:
     browser.sign_up(owner, "olga@harbor.example", "Olga")
-    owner.execute("UPDATE troth.people_account SET is_operator = true")
+    owner.execute("INSERT INTO troth.staff (subject, role) SELECT subject, 'owner' FROM troth.people_account")
     return browser
 
 

@@ -96,8 +96,8 @@ def plant(owner: Connection[Any], person: Person, number: int) -> dict[tuple[str
 def account(owner: Connection[Any], person: Person) -> int:
     """Make the sign-in library's rows: an account, its address, and the session of who is signed in."""
     row = owner.execute(
-        "INSERT INTO troth.people_account (subject, email, password, is_active, is_operator, date_joined)"
-        " VALUES (%s, %s, 'unusable', true, false, now()) RETURNING id",
+        "INSERT INTO troth.people_account (subject, email, password, is_active, date_joined)"
+        " VALUES (%s, %s, 'unusable', true, now()) RETURNING id",
         (person.subject, person.email),
     ).fetchone()
     assert row is not None

@@ -10,6 +10,9 @@ from tests.browsing import Browser
 
 CONFIRM = "confirm first"
 OPEN, IN, AGREE, GONE, AWAY, WRONG, SECRET = "open", "sign-in", "agree", "not there", "sent on", "wrong", "secret"
+NONE = "00000000-0000-0000-0000-000000000001"
+#: Forms of the operator's staff: to everybody else they are not there.
+HIDDEN = ("renew_secret", "remove_application", "staff_role", "withdraw_invitation", "answer_proposal")
 WHO = ("nobody", "unagreed", "alice", "olga")
 #: route -> (its path, what nobody, somebody without an agreement, Alice and the operator get from GET)
 EXPECTED: dict[str, tuple[str, tuple[str, str, str, str]]] = {
@@ -62,6 +65,11 @@ EXPECTED: dict[str, tuple[str, tuple[str, str, str, str]]] = {
     "accesses": ("/me/accesses", (IN, IN, OPEN, OPEN)),
     "close": ("/me/close", (IN, IN, OPEN, OPEN)),
     "operator": ("/operator", (IN, IN, GONE, OPEN)),
+    "staff": ("/operator/staff", (IN, IN, GONE, CONFIRM)),
+    "invited": ("/operator/staff/invited/word", (IN, IN, GONE, GONE)),
+    "publishing": ("/operator/publishing", (IN, IN, GONE, OPEN)),
+    "proposal": (f"/operator/publishing/{NONE}", (IN, IN, GONE, GONE)),
+    "record": ("/operator/record", (IN, IN, GONE, GONE)),
     "configuration": ("/.well-known/openid-configuration", (OPEN, OPEN, OPEN, OPEN)),
     "jwks": ("/.well-known/jwks.json", (OPEN, OPEN, OPEN, OPEN)),
     "authorization": ("/connect/authorize", (WRONG, WRONG, WRONG, WRONG)),
@@ -86,6 +94,9 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "end_application": ("/me/applications/none-of-these/end", {}),
     "renew_secret": ("/applications/none-of-these/secret", {}),
     "remove_application": ("/applications/none-of-these/remove", {}),
+    "staff_role": ("/operator/staff/role", {"what": "give", "whom": NONE, "role": "owner"}),
+    "withdraw_invitation": (f"/operator/staff/invitations/{NONE}/withdraw", {}),
+    "answer_proposal": (f"/operator/publishing/{NONE}/answer", {"answer": "approve"}),
     "token": ("/connect/token", {}),
     "introspect": ("/connect/introspect", {}),
     "revoke": ("/connect/revoke", {}),
@@ -98,8 +109,8 @@ def everybody(browser: Browser, owner: Connection[Any]) -> dict[str, Browser]:
     unagreed, alice, olga = Browser(), Browser(), Browser()
     unagreed.begin("eve@harbor.example", "Eve")
     alice.sign_up(owner, "alice@harbor.example")
-    olga.sign_up(owner, "olga@harbor.example", "Olga")
-    owner.execute("UPDATE troth.people_account SET is_operator = true WHERE email = 'olga@harbor.example'")
+    whose = olga.sign_up(owner, "olga@harbor.example", "Olga")
+    owner.execute("INSERT INTO troth.staff (subject, role) VALUES (%s, 'owner')", (whose,))
     return {"nobody": browser, "unagreed": unagreed, "alice": alice, "olga": olga}
 
 
@@ -143,11 +154,11 @@ def test_each_route_opens_for_whom_it_is_meant(everybody: dict[str, Browser]) ->
 
 def test_forms_without_a_page_take_no_other_request(everybody: dict[str, Browser]) -> None:
     for name, (path, _) in FORMS.items():
-        hidden = name in ("renew_secret", "remove_application")
-        assert everybody["alice"].get(path).status_code == (404 if hidden else 405)
+        assert everybody["alice"].get(path).status_code == (404 if name in HIDDEN else 405)
         assert everybody["olga"].get(path).status_code == 405
-    for name in ("renew_secret", "remove_application"):
-        assert [seen(everybody[who].post(*FORMS[name])) for who in WHO] == [IN, IN, GONE, GONE]
+    given = {"withdraw_invitation": AWAY, "staff_role": CONFIRM, "answer_proposal": CONFIRM}
+    for name in HIDDEN:
+        assert [seen(everybody[who].post(*FORMS[name])) for who in WHO] == [IN, IN, GONE, given.get(name, GONE)]
     assert [seen(everybody[who].post(*FORMS["end_application"])) for who in WHO] == [IN, IN, AWAY, AWAY]
     for name in ("token", "introspect", "revoke", "device_code"):
         assert {seen(everybody[who].post(*FORMS[name])) for who in WHO} <= {WRONG, SECRET}

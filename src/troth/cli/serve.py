@@ -20,6 +20,7 @@ from rich.console import Console
 
 from troth.cli import certificates, demo, listening
 from troth.cli.options import data_option
+from troth.consent import publishing
 from troth.database import apply, connect, embedded, place
 from troth.database.account import die_with_parent
 from troth.database.errors import DatabaseRefusal, ServerRefusal
@@ -109,7 +110,9 @@ class Service:
         began = time.monotonic()
         try:
             where = self._start_database()
-            keeper = sequencing.taught(registering.taught(taught(Keeper(where, self._say))))
+            keeper = Keeper(where, self._say)
+            for teach in (taught, registering.taught, sequencing.taught, publishing.taught):
+                keeper = teach(keeper)
             outcome = self._prepare(keeper)
             self._start_server(where)
             self._fill(where)

@@ -96,13 +96,16 @@ def people(chance: random.Random) -> list[Visitor]:
     from troth.database import published  # noqa: PLC0415
     from troth.people.actions import Account, sign_up  # noqa: PLC0415
     from troth.people.queries import asked_on_sign_up  # noqa: PLC0415
+    from troth.people.staffing import own  # noqa: PLC0415
 
     now, hashed = published.current(), make_password(PASSWORD)
     made = []
     for place, name in enumerate((*NAMES, "Olga Harper")):
         first = {0: "alice", 1: "bob", 2: "charlie", 3: "dana", len(NAMES): "olga"}.get(place, f"person{place}")
-        account = Account(email=f"{first}@harbor.example", password=hashed, is_operator=first == "olga")
+        account = Account(email=f"{first}@harbor.example", password=hashed)
         sign_up(account, name=name if "person.name" in asked_on_sign_up() else None)
+        if first == "olga":
+            own(account.subject)
         EmailAddress.objects.create(user=account, email=account.email, verified=True, primary=True)
         actions.agree(
             account.subject, version=now.version, policy=now.digest, terms=now.terms_digest,

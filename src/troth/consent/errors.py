@@ -48,3 +48,21 @@ class NotAskedFor(ConsentRefusal):
     """More was permitted than the application asks for."""
 
     code = "claim-unknown"
+
+
+class NothingToPublish(ConsentRefusal):
+    """Only publishers and owners see that there is something."""
+
+    code = "not-found"
+
+
+class SamePerson(ConsentRefusal):
+    """Whoever proposes something does not approve it."""
+
+    code = "same-person"
+
+
+class ProposalClosed(ConsentRefusal):
+    """A proposal that was published, refused or withdrawn meanwhile."""
+
+    code = "proposal-closed"

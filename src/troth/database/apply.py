@@ -16,7 +16,7 @@ from troth.database.observe import is_superuser, marked_objects, observe
 from troth.database.statements import load
 from troth.policy import parse
 from troth.policy.carrying import lock, partition, password
-from troth.policy.compare import Verdict, compare
+from troth.policy.compare import Comparison, Verdict, compare
 from troth.policy.facts import Difference, Fact, Kind, difference
 from troth.policy.meaning import Basis, Policy
 from troth.policy.plan import plan, widened
@@ -103,12 +103,8 @@ def apply(connection: Connection[Any], source: str, terms: str, *, name: str = "
     before = newest(connection)
     digest = sha256(terms.encode()).hexdigest()
     fresh = _is_fresh(before, policy, digest)
-    opened, change = frozenset((*(u.purpose for u in new.units), *new.audiences)), None
-    if before is not None:
-        old = parse.read(before.source, "the policy in force")
-        opened, change = widened(plan(old, load_catalog()), new), compare(old, policy)
-    # Who has not agreed to a significant change is nobody to the pages until they do (P38).
-    floor = bool(opened) or (change is not None and change.agree_again)
+    opened, change = _change(before, policy, new)
+    floor = _asks_again(opened, change)
     step = Step(policy, source, terms, new, fresh, opened, floor, change.verdict if change else Verdict.EDITORIAL)
     for tries in range(1, TRIES + 1):
         try:
@@ -120,6 +116,26 @@ def apply(connection: Connection[Any], source: str, terms: str, *, name: str = "
     raise ApplyRefusal(
         "the tables stayed locked", advice="end long transactions (see pg_stat_activity) and apply again"
     )
+
+
+def significant(connection: Connection[Any], source: str, *, name: str = "policy") -> bool:
+    """Whether people must agree again before a source can be in force for them. Raises PolicyErrors, PlanError."""
+    before = newest(connection)
+    policy = parse.read(source, name)
+    return before is not None and _asks_again(*_change(before, policy, plan(policy, load_catalog())))
+
+
+def _change(before: Version | None, policy: Policy, new: Plan) -> tuple[frozenset[str], Comparison | None]:
+    """Return the purposes that open an edition, and how a policy differs from the one in force, if any."""
+    if before is None:
+        return frozenset((*(unit.purpose for unit in new.units), *new.audiences)), None
+    old = parse.read(before.source, "the policy in force")
+    return widened(plan(old, load_catalog()), new), compare(old, policy)
+
+
+def _asks_again(opened: frozenset[str], change: Comparison | None) -> bool:
+    # Who has not agreed to a significant change is nobody to the pages until they do (P38).
+    return bool(opened) or (change is not None and change.agree_again)
 
 
 def _is_fresh(before: Version | None, policy: Policy, terms_digest: str) -> bool:

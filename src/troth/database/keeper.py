@@ -36,6 +36,12 @@ RETAINING = 10.0
 LONGEST, HORIZONS = 60.0, 500
 
 
+class Waiting(RequestRefusal):
+    """A request that cannot be answered yet: it is looked at again, behind the others."""
+
+    code = "request-waiting"
+
+
 @dataclass(slots=True)
 class Keeper:
     """One database's keeper. `tell` says what takes long."""
@@ -48,6 +54,8 @@ class Keeper:
     #: What rooms above want done each round, and at each turn.
     chores: tuple[Callable[[Connection[Any]], None], ...] = ()
     always: tuple[Callable[[Connection[Any]], None], ...] = ()
+    #: Who may refuse that a policy (its source, the terms) is put into force because the operator's key asks for it.
+    judges: tuple[Callable[[Connection[Any], str, str], None], ...] = ()
 
     def __post_init__(self) -> None:
         """Know what can be asked."""
@@ -77,7 +85,11 @@ class Keeper:
         """Answer what was asked, and once a minute keep the house. Called again and again; raises psycopg.Error."""
         with connect.owning(self.where) as connection:
             for request, kind, payload, signature in connection.execute(SQL["open_requests"].encode()).fetchall():
-                granted, answer = self._answer(connection, kind, payload, bytes(signature))
+                try:
+                    granted, answer = self._answer(connection, kind, payload, bytes(signature))
+                except Waiting:
+                    connection.execute(SQL["put_off"].encode(), {"request": request})
+                    continue
                 told = {"request": request, "granted": granted, "answer": Jsonb(answer)}
                 connection.execute(SQL["answer_request"].encode(), told)
             connection.execute(SQL["forget_answer"].encode())
@@ -147,12 +159,16 @@ class Keeper:
             return False, {"sentence": "the request's signature does not hold", "advice": "ask with the operator's key"}
         except KeyError:
             return False, {"sentence": f"the keeper knows no request `{kind}`", "advice": "use this version's commands"}
+        except Waiting:
+            raise
         except DatabaseRefusal as refusal:
             return False, {"sentence": refusal.sentence, "advice": refusal.advice}
         except (PolicyErrors, PlanError, Error) as error:
             return False, {"sentence": str(error).strip(), "advice": ""}
 
     def _apply(self, connection: Connection[Any], told: dict[str, Any]) -> dict[str, Any]:
+        for judge in self.judges:
+            judge(connection, told["source"], told["terms"])
         outcome = apply.apply(connection, told["source"], told["terms"])
         return {
             "version": outcome.version,

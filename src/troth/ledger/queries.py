@@ -34,6 +34,13 @@ def few(connection: Connection[Any], *, after: int, limit: int) -> list[Entry]:
         return _batch(cursor, statement, {"after": after, "limit": limit})
 
 
+def newest(connection: Connection[Any], *, before: int = LAST, limit: int = 100) -> list[Entry]:
+    """Return the newest entries below the index `before`, whomever they concern."""
+    statement = statements.load(f"{__package__}.sql")["newest_entries"]
+    with connection.cursor(row_factory=class_row(Entry)) as cursor:
+        return cursor.execute(statement, {"before": before, "limit": limit}).fetchall()
+
+
 def about(connection: Connection[Any], subject: UUID, *, before: int = LAST, limit: int = 100) -> list[Entry]:
     """Return the newest entries that `subject` did or that concern them, below the index `before`.
 

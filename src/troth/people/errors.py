@@ -30,3 +30,21 @@ class ManifestRefusal(PeopleRefusal):
     """An application's manifest that is wrong, or that the policy does not cover."""
 
     code = "manifest"
+
+
+class NothingThere(PeopleRefusal):
+    """What one's roles do not open, which is told from what does not exist by nobody."""
+
+    code = "not-found"
+
+
+class NotOnStaff(PeopleRefusal):
+    """Somebody without that role, or a role that does not exist."""
+
+    code = "staff-unknown"
+
+
+class LastOwner(PeopleRefusal):
+    """The only owner left cannot be taken away."""
+
+    code = "last-owner"

@@ -22,7 +22,6 @@ class Account(AbstractBaseUser):
     subject = models.UUIDField(unique=True)
     email = models.EmailField(unique=True)
     is_active = models.BooleanField(default=True)
-    is_operator = models.BooleanField(default=False)
     date_joined = models.DateTimeField(default=timezone.now)
 
     objects = AccountManager()

@@ -35,7 +35,7 @@ SELECT troth.close_token(%(digest)s)
 SELECT troth.close_tokens(%(subject)s)
 
 -- name: operator_exists
-SELECT 1 FROM troth.people_account WHERE is_operator LIMIT 1
+SELECT 1 WHERE troth.has_owner()
 
 -- name: correct_email
 UPDATE troth.person SET email = %(email)s WHERE subject = %(subject)s

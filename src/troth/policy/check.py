@@ -25,6 +25,8 @@ RESERVED = frozenset(
         "stamper",
         "recorder",
         "usher",
+        "warden",
+        "staff",
         "counter",
         "copier",
         "registrar",

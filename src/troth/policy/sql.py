@@ -14,8 +14,8 @@ from troth.policy.meaning import Occasion, Precision, Window, WindowKind
 from troth.policy.planned import Plan, Rows
 from troth.policy.routines import NOBODY, routines
 
-LOGINS = ("door", "self", "steward", "intake", *audiences.ROLES)
-TWINS = ("stamper", "recorder", "usher", "counter", "copier", "registrar")
+LOGINS = ("door", "self", "staff", "steward", "intake", *audiences.ROLES)
+TWINS = ("stamper", "recorder", "usher", "warden", "counter", "copier", "registrar")
 #: Functions of PostgreSQL that stay with the twins that need them (drift finds PUBLIC's grants on their kind).
 LOCKS = {
     "stamper": ("pg_advisory_xact_lock(integer, integer)", "pg_advisory_xact_lock_shared(integer, integer)"),

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from troth.database import published
-from troth.people import actions, queries
+from troth.people import actions, queries, staffing
 from troth.people.actions import Account
 from troth.web import arriving, sessions
 from troth.web.stages import begin
@@ -98,8 +98,12 @@ class Adapter(DefaultAccountAdapter):
         """Save the account together with its subject and person."""
         account = cast("Account", super().save_user(request, user, form, commit=False))
         first = bool(request.session.pop("first_link", None))
-        account.is_operator = first and not Account.objects.filter(is_operator=True).exists()
-        return actions.sign_up(account, name=form.cleaned_data.get("name")) if commit else account
+        if not commit:
+            return account
+        account = actions.sign_up(account, name=form.cleaned_data.get("name"))
+        if first:
+            staffing.own(account.subject)
+        return account
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """Return the address that the front door took, which believes listed proxies only."""

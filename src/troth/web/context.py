@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from troth.database import published
 from troth.database.errors import DatabaseRefusal
 from troth.web.assets import address
+from troth.web.staff import roles
 
 
 def everywhere(request: HttpRequest) -> dict[str, Any]:
@@ -19,6 +20,7 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     return {
         "published": now,
+        "staff_roles": roles(request) if user is not None else frozenset(),
         "account": user if user is not None and user.is_authenticated else None,
         "agreed": getattr(getattr(request, "standing", None), "agreed", False),
         "dev": settings.DEV,

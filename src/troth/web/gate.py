@@ -8,7 +8,13 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from troth.web.routes import ROUTES, Audience
+from troth.consent.errors import NothingToPublish
+from troth.people.errors import NothingThere
+from troth.web.routes import ROLES, ROUTES, Audience
+from troth.web.staff import roles
+from troth.web.views.errors import missing
+
+NOT_THERE = (NothingThere, NothingToPublish)
 
 
 def _way_back(request: HttpRequest) -> str:
@@ -41,6 +47,10 @@ class Gate:
             return None
         if not request.standing.agreed:  # type: ignore[attr-defined]
             return HttpResponseRedirect(reverse("agree"), status=303)
-        if audience is Audience.OPERATOR and not request.user.is_operator:
+        if audience in ROLES and not ROLES[audience] & roles(request):
             raise Http404
         return None
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer what the database opens to nobody in this role as what is not there."""
+        return missing(request, exception) if isinstance(exception, NOT_THERE) else None

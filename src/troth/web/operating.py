@@ -1,4 +1,4 @@
-"""What the operator's page counts, read as the purpose that may; and the link that makes the operator's account."""
+"""What the operator's page counts, read as the purpose that may; and the link that makes the first owner's account."""
 
 import hmac
 from contextlib import suppress
@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from troth.database import connect, place, published
 from troth.database.statements import load
-from troth.people.actions import Account
+from troth.people import staffing
 
 PURPOSE = "protect"
 FILE = "first-link"  # in the folder of secrets: the digest of the link's token, empty once it was used
@@ -31,7 +31,7 @@ def opens(token: str) -> bool:
     file = place.current().secrets / FILE
     wanted = file.read_text(encoding="ascii").strip() if file.exists() else ""
     same = bool(wanted) and hmac.compare_digest(wanted, sha256(token.encode()).hexdigest())
-    return same and not Account.objects.filter(is_operator=True).exists()
+    return same and not staffing.has_owner()
 
 
 def use_up() -> None:

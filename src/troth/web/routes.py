@@ -2,6 +2,8 @@
 
 from enum import Enum, auto
 
+from troth.people.staffing import Role
+
 
 class Audience(Enum):
     """Who a route is for."""
@@ -10,10 +12,22 @@ class Audience(Enum):
     NEWCOMER = auto()  # on the way in: not signed in, or between the steps of signing in
     SIGNED_IN = auto()  # signed in, agreed or not: agreeing, leaving, signing out
     AGREED = auto()  # signed in and agreed to what is in force
-    OPERATOR = auto()  # the operator's account, agreed
+    STAFF = auto()  # on the operator's staff, agreed, whatever the role
+    OWNER = auto()
+    PUBLISHER = auto()  # publishers and owners
+    SUPPORT = auto()
+    AUDITOR = auto()
     DEV = auto()  # only with --dev
 
 
+#: The roles that open what is for an audience of the operator's staff; to everybody else it is not there.
+ROLES: dict[Audience, frozenset[Role]] = {
+    Audience.STAFF: frozenset(Role),
+    Audience.OWNER: frozenset({Role.OWNER}),
+    Audience.PUBLISHER: frozenset({Role.PUBLISHER, Role.OWNER}),
+    Audience.SUPPORT: frozenset({Role.SUPPORT}),
+    Audience.AUDITOR: frozenset({Role.AUDITOR}),
+}
 ROUTES: dict[str, Audience] = {
     "home": Audience.ANYBODY,
     "policy": Audience.ANYBODY,
@@ -81,12 +95,20 @@ ROUTES: dict[str, Audience] = {
     "my_applications": Audience.AGREED,
     "end_application": Audience.AGREED,
     "close": Audience.SIGNED_IN,
-    "operator": Audience.OPERATOR,
-    "applications": Audience.OPERATOR,
-    "register_application": Audience.OPERATOR,
-    "application": Audience.OPERATOR,
-    "renew_secret": Audience.OPERATOR,
-    "remove_application": Audience.OPERATOR,
+    "invited": Audience.AGREED,
+    "operator": Audience.STAFF,
+    "staff": Audience.OWNER,
+    "staff_role": Audience.OWNER,
+    "withdraw_invitation": Audience.OWNER,
+    "publishing": Audience.PUBLISHER,
+    "proposal": Audience.PUBLISHER,
+    "answer_proposal": Audience.PUBLISHER,
+    "record": Audience.AUDITOR,
+    "applications": Audience.OWNER,
+    "register_application": Audience.OWNER,
+    "application": Audience.OWNER,
+    "renew_secret": Audience.OWNER,
+    "remove_application": Audience.OWNER,
     "dev": Audience.DEV,
     "components": Audience.DEV,
     "mail": Audience.DEV,

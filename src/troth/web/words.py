@@ -37,6 +37,15 @@ ACTIONS: Words = {
     "application-ended": _("You ended what an application may see"),
     "token-brought-twice": _("A stolen or lost token was brought twice, and all that belonged to it ended"),
     "simulated": _("The operator looked at what a version would change for you"),
+    "staff-joined": _("You joined the operator's staff"),
+    "staff-invited": _("You invited somebody to the staff"),
+    "staff-uninvited": _("You took an invitation to the staff back"),
+    "staff-role-given": _("A role on the operator's staff was given"),
+    "staff-role-ended": _("A role on the operator's staff was ended"),
+    "policy-proposed": _("You proposed a version of the policy"),
+    "policy-approved": _("You approved a version of the policy"),
+    "proposal-withdrawn": _("A proposed version was withdrawn"),
+    "policy-published": _("A version of the policy was published"),
     "erased": _("What was due was erased"),
     "retained": _("What had outlasted its time was removed"),
 }
@@ -61,6 +70,18 @@ TABLES: Words = {
     "choice": _("Your choices"),
     "application_grant": _("Your applications"),
 }
+#: role on the operator's staff -> what it is called, what it may do
+STAFF_ROLES: Mapping[str, tuple[str | Promise, str | Promise]] = {
+    "owner": (_("Owner"), _("says who is on the staff, publishes, and registers applications")),
+    "support": (_("Support"), _("asks people for access to their data, and sees what they allow, while they allow it")),
+    "publisher": (_("Publisher"), _("proposes and approves new versions of the policy")),
+    "analyst": (
+        _("Analyst"),
+        _("queries through a login bound to one purpose, which never shows who somebody is"),
+    ),
+    "auditor": (_("Auditor"), _("reads the ledger, what the probes find, and counts; never a person")),
+}
+ROLES: Words = {role: words[0] for role, words in STAFF_ROLES.items()}
 OUTCOMES: Words = {"refused": _("Refused"), "dropped": _("Dropped")}
 REASONS: Words = {
     "killed": _("lost when the service was killed"),
@@ -78,6 +99,7 @@ FAMILIES: Mapping[str, Words] = {
     "device": DEVICES,
     "table": TABLES,
     "outcome": OUTCOMES,
+    "role": ROLES,
     "reason": REASONS,
 }
 

@@ -1,6 +1,12 @@
 -- name: open_requests
+-- One that waits for something stands behind the others, and is looked at again after two seconds, for a month.
 SELECT request, kind, payload, signature FROM troth.keeper_request
-WHERE answered_at IS NULL ORDER BY asked_at LIMIT 10
+WHERE answered_at IS NULL AND (put_off_at IS NULL OR put_off_at < statement_timestamp() - interval '2 seconds'
+    AND asked_at > statement_timestamp() - interval '30 days')
+ORDER BY put_off_at NULLS FIRST, asked_at LIMIT 10
+
+-- name: put_off
+UPDATE troth.keeper_request SET put_off_at = statement_timestamp() WHERE request = %(request)s
 
 -- name: answer_request
 -- What asked about a person named them: of that only a digest stays, enough to know the request again.

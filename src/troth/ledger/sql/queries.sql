@@ -6,6 +6,10 @@ SELECT troth.record(%(action)s, %(actor)s, %(subject)s, %(facts)s)
 SELECT index, at, action, actor, subject, facts, previous, hash
 FROM troth.ledger_entry WHERE index > %(after)s ORDER BY index LIMIT %(limit)s
 
+-- name: newest_entries
+SELECT index, at, action, actor, subject, facts, previous, hash
+FROM troth.ledger_entry WHERE index < %(before)s ORDER BY index DESC LIMIT %(limit)s
+
 -- name: entries_about
 -- The salts that a role can see decide: as `self`, only those of the viewer.
 SELECT entry.index, entry.at, entry.action, entry.actor, entry.subject, entry.facts, entry.previous, entry.hash

@@ -15,6 +15,8 @@ from troth.consent import actions, queries
 from troth.consent.errors import OutdatedAgreement
 from troth.database import published
 from troth.people import actions as people
+from troth.people import staffing
+from troth.people.staffing import Role
 from troth.policy import explain
 from troth.web import operating
 from troth.web.provider.onward import after_agreement
@@ -79,7 +81,7 @@ def _agree(request: HttpRequest, account: Any) -> str:  # noqa: ANN401 - an acco
     except OutdatedAgreement:
         published.forget()
         return _("The policy has changed since this page was opened. Please read it again.")
-    if account.is_operator:
+    if Role.OWNER in staffing.roles_of(account.subject):
         operating.use_up()
     return ""
 

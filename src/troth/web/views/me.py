@@ -17,7 +17,8 @@ from troth.database.viewing import may_correct
 from troth.intake import queries as intake
 from troth.ledger import queries as ledger
 from troth.people import actions as people
-from troth.people import queries
+from troth.people import queries, staffing
+from troth.people.staffing import Role
 from troth.rights import actions as rights
 from troth.rights import queries as fates
 from troth.web import operating
@@ -104,8 +105,9 @@ def close(request: HttpRequest) -> HttpResponse:
         raise_if_reauthentication_required(request, app="troth")
     form = Close(request.user, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
+        owned = Role.OWNER in staffing.roles_of(request.user.subject)  # type: ignore[union-attr]
         rights.close(request.user)  # type: ignore[arg-type]
-        if request.user.is_operator:  # type: ignore[union-attr]
+        if owned and not staffing.has_owner():
             operating.renew()
         request.account_ended = True  # type: ignore[attr-defined]
         logout(request)

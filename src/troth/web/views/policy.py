@@ -13,11 +13,11 @@ from django.views.decorators.http import require_safe
 
 from troth.database import probes, published
 from troth.database.catalog import load as load_catalog
-from troth.database.published import Published
 from troth.policy import coverage, explain
 from troth.policy.compare import Direction, compare
 from troth.policy.coverage import Covered, Promise, Status
 from troth.policy.differences import Differing
+from troth.policy.meaning import Policy
 from troth.policy.voice import voice
 
 
@@ -106,27 +106,30 @@ def comparison(request: HttpRequest, old: int, new: int) -> HttpResponse:
     known = {edition.published.version: edition.published for edition in published.history()}
     if old not in known or new not in known:
         raise Http404
-    found = compare(known[old].policy, known[new].policy)
-    differing = Differing(known[old].policy, known[new].policy, language())
+    context = differences(known[old].policy, known[new].policy) | {"numbers": sorted(known)}
+    return render(request, "policy/compare.html", context)
+
+
+def differences(old: Policy, new: Policy) -> dict[str, Any]:
+    """Return how two versions differ, in the reader's language, for `policy/differences.html`."""
+    found, differing = compare(old, new), Differing(old, new, language())
     lines = differing.lines(found)
     groups = [
         (direction, differing.new.say("directions", direction), [line for line in lines if line.direction is direction])
         for direction in Direction
     ]
-    context = {
-        "old": known[old],
-        "new": known[new],
+    return {
+        "old": old,
+        "new": new,
         "verdict": differing.verdict(found),
         "groups": [group for group in groups if group[2]],
-        "pairs": list(_pairs(known[old], known[new])),
-        "numbers": sorted(known),
+        "pairs": list(_pairs(old, new)),
     }
-    return render(request, "policy/compare.html", context)
 
 
-def _pairs(old: Published, new: Published) -> Iterator[Pair]:
+def _pairs(old: Policy, new: Policy) -> Iterator[Pair]:
     sides = [
-        {s.clause: s.text for section in explain.sections(each.policy, language()) for s in section.sentences}
+        {s.clause: s.text for section in explain.sections(each, language()) for s in section.sentences}
         for each in (old, new)
     ]
     for clause in dict.fromkeys((*sides[1], *sides[0])):

@@ -14,6 +14,8 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from troth.people import staffing
+from troth.people.staffing import Role
 from troth.rights import actions as rights
 from troth.web import operating
 
@@ -59,8 +61,9 @@ def another(request: HttpRequest) -> HttpResponse:
     account = stage.login.user if stage else None
     _leave(request, process)
     if account is not None:
+        owned = Role.OWNER in staffing.roles_of(account.subject)
         rights.close(account, reason="unverified")
-        if account.is_operator:
+        if owned and not staffing.has_owner():
             operating.renew()
             request.session["first_link"] = True
     messages.success(request, _("What you began is closed. Begin again with the other address."))

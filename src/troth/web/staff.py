@@ -1,0 +1,45 @@
+"""What the pages know of the operator's staff: who looks in which role, and when they must confirm who they are."""
+
+import time
+from typing import Any
+from urllib.parse import quote
+
+from allauth.account.adapter import get_adapter
+from allauth.account.internal.flows.login import get_authentication_records
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from troth.people import staffing
+from troth.people.passwords import second_factor
+
+
+def roles(request: Any) -> frozenset[str]:  # noqa: ANN401 - the roles are kept on the request
+    """Return the roles of whoever asks; one question for each request, and none for who is not signed in."""
+    if not request.user.is_authenticated:
+        return frozenset()
+    if not hasattr(request, "staff_roles"):
+        request.staff_roles = staffing.roles_of(request.user.subject)
+    return frozenset(request.staff_roles)
+
+
+def unconfirmed(request: HttpRequest) -> HttpResponse | None:
+    """Return the way to confirm before something dangerous; None for who has just done so.
+
+    Who has a second factor shows that one: a password alone is not enough for them here.
+    """
+    with_second = second_factor(request.user)
+    latest = max(
+        (
+            float(each.get("at", 0))
+            for each in get_authentication_records(request, request.user)
+            if not with_second or each.get("method") == "mfa"
+        ),
+        default=0.0,
+    )
+    if time.time() - latest < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT:
+        return None
+    ways = get_adapter().get_reauthentication_methods(request.user)
+    where = next((way["url"] for way in ways if not with_second or way["id"].startswith("mfa_")), reverse("me"))
+    back = request.get_full_path() if request.method in ("GET", "HEAD") else reverse("operator")
+    return HttpResponseRedirect(f"{where}?next={quote(back)}")

@@ -1,0 +1,123 @@
+"""Publishing with two persons: propose a version, see what it changes, approve what another proposed."""
+
+import time
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from troth.consent import publishing
+from troth.consent.errors import ProposalClosed, SamePerson
+from troth.consent.publishing import Proposal
+from troth.database import published
+from troth.database.catalog import load as load_catalog
+from troth.policy import parse
+from troth.policy.errors import PolicyErrors
+from troth.policy.plan import plan
+from troth.policy.planned import PlanError
+from troth.web.staff import unconfirmed
+from troth.web.views.policy import differences
+
+LONGEST = 256 * 1024
+#: Seconds for which a page waits for the keeper after an approval, and between two looks.
+PATIENCE, LOOK = 6.0, 0.2
+
+
+class Propose(forms.Form):
+    """A policy's source and the terms that go with it."""
+
+    source = forms.CharField(
+        label=gettext_lazy("Policy"),
+        max_length=LONGEST,
+        strip=False,
+        widget=forms.Textarea({"rows": "16", "spellcheck": "false", "autocomplete": "off", "dir": "ltr"}),
+    )
+    terms = forms.CharField(
+        label=gettext_lazy("Terms"), max_length=LONGEST, strip=False, widget=forms.Textarea({"rows": "6"})
+    )
+
+    def clean_source(self) -> str:
+        """Refuse what is no policy, each error with its place, and what the tables cannot hold to."""
+        text = str(self.cleaned_data["source"]).replace("\r\n", "\n")
+        try:
+            plan(parse.read(text, _("the proposal")), load_catalog())
+        except (PolicyErrors, PlanError) as errors:
+            raise forms.ValidationError(str(errors), code="policy") from errors
+        return text
+
+    def clean_terms(self) -> str:
+        """Keep the lines as they are in a file."""
+        return str(self.cleaned_data["terms"]).replace("\r\n", "\n")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def proposals(request: HttpRequest) -> HttpResponse:
+    """List what was proposed, and propose a version."""
+    now = published.current()
+    form = Propose(request.POST or None, initial={"source": now.source, "terms": now.terms})
+    viewer = request.viewer  # type: ignore[attr-defined]
+    if request.method == "POST" and form.is_valid():
+        made = publishing.propose(viewer=viewer, source=form.cleaned_data["source"], terms=form.cleaned_data["terms"])
+        return redirect("proposal", made)
+    context = {"form": form, "proposals": publishing.proposals(viewer)}
+    return render(request, "operator/publishing.html", context, status=422 if form.errors else 200)
+
+
+@require_safe
+def proposal(request: HttpRequest, proposal: UUID) -> HttpResponse:
+    """Show what a proposal changes, who approved it, and what became of it."""
+    found = _found(request, proposal)
+    now = published.current()
+    policy = parse.read(found.source, _("the proposal"))
+    standing = publishing.standing(found.source, found.terms)
+    context: dict[str, Any] = {
+        "proposal": found,
+        "policy": policy,
+        "terms_differ": found.terms_digest != now.terms_digest,
+        "two": standing.two,
+        "confirm": request.method == "GET" and not found.mine and found.closed_at is None,
+    }
+    # What is in force already differs from itself in nothing.
+    return render(request, "operator/proposal.html", context | differences(now.policy, policy))
+
+
+@require_POST
+def answer(request: HttpRequest, proposal: UUID) -> HttpResponse:
+    """Approve a proposal, or withdraw it."""
+    way = unconfirmed(request)
+    if way is not None:
+        return way
+    _found(request, proposal)
+    act = {"approve": publishing.approve, "withdraw": publishing.withdraw}.get(request.POST.get("answer", ""))
+    if act is None:
+        raise Http404
+    try:
+        act(viewer=request.viewer, proposal=proposal)  # type: ignore[attr-defined]
+    except SamePerson:
+        messages.error(request, _("Another person must approve what you propose."))
+    except ProposalClosed:
+        messages.error(request, _("This proposal is not open any more."))
+    else:
+        _await(request, proposal)
+    return redirect("proposal", proposal)
+
+
+def _await(request: HttpRequest, proposal: UUID) -> None:
+    """Give the keeper a moment, so that the page can say what became of it."""
+    deadline = time.monotonic() + PATIENCE
+    while _found(request, proposal).closed_at is None and time.monotonic() < deadline:
+        time.sleep(LOOK)
+    published.forget()
+
+
+def _found(request: HttpRequest, proposal: UUID) -> Proposal:
+    for each in publishing.proposals(request.viewer):  # type: ignore[attr-defined]
+        if each.proposal == proposal:
+            return each
+    raise Http404
