@@ -63,12 +63,12 @@ def test_a_query_of_raw_bytes_reaches_its_page(database: Place) -> None:
     assert got == ["a=%FF&b=%20+c"]
 
 
-def spoken(say: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]]) -> bytes:
+def spoken(say: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]], app: Any = plane) -> bytes:
     """Return what a client heard of a server that listens as ours does."""
     from troth.config.protocol import Bounded
 
     async def whole() -> bytes:
-        config = uvicorn.Config(plane, port=0, http=Bounded, ws="none", lifespan="off", log_level="error")
+        config = uvicorn.Config(app, port=0, http=Bounded, ws="none", lifespan="off", log_level="error")
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve())
         while not server.started:  # noqa: ASYNC110 - it says so by nothing else
@@ -136,3 +136,60 @@ def test_long_bodies_and_several_requests_are_answered(monkeypatch: pytest.Monke
         return found
 
     assert spoken(say).count(b"204 No Content") == 3
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+async def echoing(asked: Any, receive: Any, send: Any) -> None:
+    """Answer with the headers, once the body is there."""
+    while (await receive()).get("more_body"):
+        pass
+    names = b" ".join(name for name, _ in asked["headers"])
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(names))]})
+    await send({"type": "http.response.body", "body": names})
+
+
+def test_what_comes_behind_a_body_is_no_header() -> None:
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(
+            CHUNKED + b"1\r\nx\r\n0\r\nx-forwarded-for: 192.0.2.1\r\ncookie: a=b\r\nhost: evil.example\r\n\r\n"
+        )
+        await reader.readuntil(b"\r\n\r\n")
+        return await heard(reader)
+
+    assert spoken(say, echoing) == b"host transfer-encoding"
+
+
+@pytest.mark.parametrize("begun", [b"0\r\n", b"0\r\nx-long: ", b"1;"])
+@pytest.mark.parametrize("app", [plane, echoing])
+def test_lines_around_a_body_without_an_end_end_the_connection(begun: bytes, app: Any) -> None:
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(CHUNKED + begun)
+        try:
+            for _ in range(4000):
+                writer.write((b"x-more: y\r\n" if begun.endswith(b"\n") else b"yyyyyyyyyyy") * 100)
+                await writer.drain()
+        except ConnectionError:
+            return b"ended"
+        return await heard(reader)
+
+    assert spoken(say, app) == b"ended"
+
+
+@pytest.mark.parametrize("begun", [b"", b"1\r\nx\r\n", b"0\r\nx-more: y\r\n"])
+def test_a_request_that_was_answered_is_not_waited_for_without_end(
+    begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from troth.config import protocol
+
+    monkeypatch.setattr(protocol, "SLOWEST_HEAD", 0.3)
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(CHUNKED + begun)
+        found = await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.1)
+        writer.write(b"1\r\nx\r\n" if begun[:1] != b"0" else b"x-more: y\r\n")
+        return found + await heard(reader)
+
+    assert b"204 No Content" in spoken(say)

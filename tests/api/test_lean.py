@@ -43,8 +43,9 @@ def asked(
     query: str = "",
     body: bytes | list[bytes] = b"",
     headers: dict[str, str] | None = None,
+    end: str = "",
 ) -> Answer:
-    """Ask the lean plane once, as the server would."""
+    """Ask the lean plane once, as the server would; `end`: the body does not come to its own, but leaves or stays away."""
     found = Answer()
     sent = {"host": HOST.decode()} | ({"cookie": f"a=b; __Host-viewer={token}"} if token else {}) | (headers or {})
     scope: dict[str, Any] = {
@@ -54,8 +55,11 @@ def asked(
     parts = [body] if isinstance(body, bytes) else list(body)
 
     async def receive() -> dict[str, Any]:
+        if not parts and end:
+            await asyncio.sleep(30 if end == "stays away" else 0)
+            return {"type": "http.disconnect"}
         part = parts.pop(0) if parts else b""
-        return {"type": "http.request", "body": part, "more_body": bool(parts)}
+        return {"type": "http.request", "body": part, "more_body": bool(parts or end)}
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.start":
@@ -78,7 +82,7 @@ def asked(
 def chosen(token: str, wish: Any, **more: Any) -> Answer:
     headers = {"content-type": "application/json", "origin": f"https://{HOST.decode()}"} | more.pop("headers", {})
     body = wish if isinstance(wish, (bytes, list)) else json.dumps(wish).encode()
-    return asked("/api/v1/me/choices", method="POST", token=token, body=body, headers=headers)
+    return asked("/api/v1/me/choices", method="POST", token=token, body=body, headers=headers, **more)
 
 
 def test_health_says_that_the_process_answers(database: Place) -> None:
@@ -244,6 +248,21 @@ def test_what_is_no_choice_is_refused_by_name_and_changes_nothing(
     cast: dict[str, Person], owner: Connection[Any], wish: Any, status: int, code: str
 ) -> None:
     found = chosen(cast["alice"].token, wish)
+    assert (found.status, found.code) == (status, code)
+    assert owner.execute("SELECT count(*) FROM troth.choice").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(("end", "status", "code"), [("leaves", 422, "body"), ("stays away", 408, "too-slow")])
+def test_a_choice_that_did_not_come_to_its_end_is_none(
+    cast: dict[str, Person],
+    owner: Connection[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    end: str,
+    status: int,
+    code: str,
+) -> None:
+    monkeypatch.setattr("troth.api.app.SLOWEST_BODY", 0.3)
+    found = chosen(cast["alice"].token, {"purpose": "understand", "kind": "objection"}, end=end)
     assert (found.status, found.code) == (status, code)
     assert owner.execute("SELECT count(*) FROM troth.choice").fetchone() == (0,)
 

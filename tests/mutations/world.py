@@ -41,12 +41,16 @@ def source() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A planted row: whose, in which table, how many hours old, and how many hours ago its account ended."""
+    """A planted row: whose, in which table, how many hours old, and how many hours ago its account ended.
+
+    `hidden`: purposes that may not know what it still holds of an earlier version.
+    """
 
     table: str
     whose: uuid.UUID
     age: float = 1
     ended: float | None = None
+    hidden: frozenset[str] = frozenset()
 
     def within(self, window: Window) -> bool:
         """Whether a use of this window still lasts."""
@@ -91,7 +95,8 @@ class World:
         """Say, by hand, how many rows of whom a purpose sees."""
         seen: dict[uuid.UUID, int] = {}
         for row in self.rows:
-            if row.table == table and purpose in self.uses[row.whose] and row.within(window):
+            inside = purpose in self.uses[row.whose] - row.hidden
+            if row.table == table and inside and row.within(window):
                 seen[row.whose] = seen.get(row.whose, 0) + 1
         return seen
 
@@ -299,6 +304,13 @@ def _pass_time(world: World) -> None:
         (whose,),
     )
     world.rows.append(Row("access", whose, 90.5 * DAY))
+    # A visit of a version that stored more of visits than this one lets `protect` know.
+    world.owner.execute(
+        "INSERT INTO troth.access (subject, at, id, url, ip, referrer) VALUES (%s, statement_timestamp() - interval '1 hour',"
+        " uuidv7(), '/', '192.0.2.77', 'https://harbor.example/')",
+        (NOBODY,),
+    )
+    world.rows.append(Row("access", NOBODY, hidden=frozenset({"protect"})))
     # Bob's too, who consents to nothing; Frank's device, of long before he left; Greta's, who is still there.
     world.owner.execute(
         "INSERT INTO troth.access (subject, at, id, url) VALUES (%s, statement_timestamp() - interval '2172 hours', uuidv7(), '/')",

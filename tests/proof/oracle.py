@@ -91,8 +91,9 @@ class Oracle:
         return [use for use in self.uses(self.policy, purpose, table) if use.precision is not Precision.COUNTED]
 
     def counts(self, purpose: str, table: Table) -> list[Used]:
-        """Return the uses that see only numbers."""
-        return [use for use in self.uses(self.policy, purpose, table) if use.precision is Precision.COUNTED]
+        """Return the uses that see only numbers; visitors are nobody, and are not counted."""
+        uses = self.uses(self.policy, purpose, table)
+        return [use for use in uses if use.precision is Precision.COUNTED and use.occasion is not Occasion.VISIT]
 
     def columns(self, purpose: str, table: Table) -> list[str]:
         """Return what a purpose may read of a table; whose a row is, it knows with each."""
@@ -202,7 +203,8 @@ class Oracle:
     def visible(self, purpose: str, table: Table) -> list[Values]:
         """Return the rows that a purpose reads, with exactly what it may know of each."""
         names, reads = self.columns(purpose, table), self.reads(purpose, table)
-        return [self._cells(row, names) for row in self._seen(purpose, table, reads)]
+        seen = self._seen(purpose, table, reads)
+        return [self._cells(row, names) for row in seen if not self._too_much(row, table, reads)]
 
     def counted(self, purpose: str, table: Table) -> list[tuple[Any, ...]]:
         """Return (day, column, value, people, rows) of what a purpose only counts."""
@@ -273,6 +275,24 @@ class Oracle:
                     old = row.at <= self.now - timedelta(days=coarsening.days)
                     if finer and old and value != coarse(value, coarsening.precision):
                         return True
+        return False
+
+    def _too_much(self, row: Row, table: Table, reads: list[Used]) -> bool:
+        """Whether a row of an earlier version still holds what may be known only of rows of another occasion.
+
+        When a row came, is in its key, and known with it.
+        """
+        for column in table.columns:
+            same = [use for use in reads if use.category == column.category]
+            mine = [use for use in same if use.occasion is row.occasion]
+            shown = [c for c in table.columns if c.category == column.category and any(_shows(c, use) for use in same)]
+            value = self.cell(row, column.name) if column.category and not column.generated else None
+            if value is None or all(any(_shows(c, use) for use in mine) for c in shown):
+                continue
+            if mine and all(plainly(value) != plainly(coarse(value, use.precision)) for use in mine):
+                return True
+            if not mine and column.name not in table.key:
+                return True
         return False
 
     def _cells(self, row: Row, names: list[str]) -> Values:
@@ -359,6 +379,11 @@ def coarse(value: Any, precision: Precision) -> Any:
         return str(made(value, precision))
     hour = value.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     return hour if precision is Precision.HOUR else hour.replace(hour=0)
+
+
+def plainly(value: Any) -> Any:
+    """Return a value so that a network compares as what it is, however it is written."""
+    return value if isinstance(value, datetime) else str(value)
 
 
 def written(value: Any) -> str:

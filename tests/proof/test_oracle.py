@@ -118,3 +118,13 @@ def test_what_is_taken_away_is_seen(stage: Stage, control: str) -> None:
     assert stage.play(case) == []
     assert any(wanted in line for line in stage.play(case, broken))
     assert stage.play(case) == []
+
+
+def test_what_an_earlier_version_stored_more_of_is_seen_without_the_occasions(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = read((FOUND / "known-of-visits.toml").read_text(encoding="utf-8"))
+    monkeypatch.setattr("troth.policy.occasions.known", lambda *_: ())
+    assert any("study reads" in line and "192.0.2.77" in line for line in stage.play(case))
+    monkeypatch.undo()
+    assert stage.play(case) == []

@@ -23,6 +23,7 @@ WRITTEN = load("troth.api")
 SQL = {name: text.encode() for name, text in WRITTEN.items()}
 COOKIE = "__Host-viewer"
 LONGEST_BODY = 64 * 1024
+SLOWEST_BODY = 20.0
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -207,15 +208,21 @@ async def deliver(
 
 
 async def body_of(receive: Receive) -> bytes:
-    """Return the body. Raises Refusal when it is too long."""
+    """Return the whole body. Raises Refusal when it is too long, too slow, or when the client left before its end."""
     held = bytearray()
-    while True:
-        message = await receive()
-        held += message.get("body", b"")
-        if len(held) > LONGEST_BODY:
-            raise Refusal("too-long")
-        if not message.get("more_body"):
-            return bytes(held)
+    try:
+        async with asyncio.timeout(SLOWEST_BODY):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Refusal("body", "it has no end")
+                held += message.get("body", b"")
+                if len(held) > LONGEST_BODY:
+                    raise Refusal("too-long")
+                if not message.get("more_body"):
+                    return bytes(held)
+    except TimeoutError:
+        raise Refusal("too-slow") from None
 
 
 def header(scope: Scope, name: bytes) -> bytes:

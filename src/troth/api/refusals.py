@@ -13,6 +13,7 @@ REFUSALS: dict[str, tuple[int, str, str]] = {
     "not-found": (404, "there is nothing here", "see /api/v1/policy, /api/v1/me, /ledger/checkpoint"),
     "ledger-empty": (404, "the ledger has no signed head yet", "try again in a moment"),
     "method": (405, "this path does not take that method", "read with GET, decide with POST"),
+    "too-slow": (408, "the body took too long", "send it at once"),
     "choice-unknown": (
         409,
         "the purpose's basis knows no such choice",

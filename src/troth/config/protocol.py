@@ -10,12 +10,13 @@ SLOWEST_HEAD = 20.0
 
 
 class Bounded(HttpToolsProtocol):
-    """The library's protocol, which by itself takes a request line and headers without an end, and waits for ever."""
+    """The library's protocol, which by itself takes what has no end, waits, and lets trailers pass for headers."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the library's signature
         """Begin in a head."""
         super().__init__(*args, **kwargs)
-        self.in_head, self.head = True, 0
+        self.in_head, self.over, self.told = True, False, False
+        self.lines = 0
         self.deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - asyncio's or uvloop's
@@ -29,24 +30,46 @@ class Bounded(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take a part of a request; a head that has grown too long ends the connection."""
+        """Take a part of a request; a head, or lines around a body, that have grown too long end the connection."""
+        self.told = False
         super().data_received(data)
-        if self.in_head:
-            self.head += len(data)
-            if self.head > LONGEST_HEAD:
-                self.transport.close()
+        self.lines = 0 if self.told or self.over else self.lines + len(data)
+        if self.lines > LONGEST_HEAD:
+            self.transport.close()
 
     def on_message_begin(self) -> None:
         """Begin another head, perhaps behind a request that came before on the same connection."""
         super().on_message_begin()
-        self.in_head, self.head = True, 0
+        self.in_head, self.over, self.lines = True, False, 0
         self._expect()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header. A trailer is none: a proxy judged the head without it (RFC 9110, section 6.5.1)."""
+        if self.in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Go on to the body: the head is whole."""
         self.in_head = False
         self._settle()
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body, whose length whoever reads it bounds."""
+        self.told = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Be done with a request, whether or not it was answered before its end."""
+        self.over = True
+        self._settle()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Wait for the end of a request that was answered before it, which nobody reads any more, but not for ever."""
+        super().on_response_complete()
+        if self.cycle.response_complete and self.cycle.more_body and not self.transport.is_closing():
+            self._expect()
 
     def _expect(self) -> None:
         self._settle()

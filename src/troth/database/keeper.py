@@ -152,8 +152,7 @@ class Keeper:
     ) -> tuple[bool, dict[str, Any]]:
         try:
             place.secrets_of(self.where).operator.public_key().verify(signature, signed(kind, payload))
-            if connection.execute(SQL["answered_before"].encode(), {"kind": kind, "payload": payload}).fetchone():
-                return False, {"sentence": "this request was answered before", "advice": "ask anew"}
+            _once(connection, kind, payload)
             return True, self.kinds[kind](connection, json.loads(payload))
         except InvalidSignature:
             return False, {"sentence": "the request's signature does not hold", "advice": "ask with the operator's key"}
@@ -165,6 +164,9 @@ class Keeper:
             return False, {"sentence": refusal.sentence, "advice": refusal.advice}
         except (PolicyErrors, PlanError, Error) as error:
             return False, {"sentence": str(error).strip(), "advice": ""}
+        except Exception as error:  # noqa: BLE001 - unanswered, it would end every keeper that starts after this one
+            sentence = f"the keeper stumbled over this request ({type(error).__name__})"
+            return False, {"sentence": sentence, "advice": "nothing was changed; please report it"}
 
     def _apply(self, connection: Connection[Any], told: dict[str, Any]) -> dict[str, Any]:
         for judge in self.judges:
@@ -210,6 +212,11 @@ class Keeper:
         if now is None:
             raise RequestRefusal("no policy is in force", advice="apply one first")
         apply.apply(connection, now.source, now.terms, name=now.name)
+
+
+def _once(connection: Connection[Any], kind: str, payload: str) -> None:
+    if connection.execute(SQL["answered_before"].encode(), {"kind": kind, "payload": payload}).fetchone():
+        raise RequestRefusal("this request was answered before", advice="ask anew")
 
 
 def reachable(where: Place) -> bool:

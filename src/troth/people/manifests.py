@@ -102,6 +102,10 @@ def read(text: str, *, policy: Policy, plan: Plan, catalog: Catalog, home: str) 
         told = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ManifestRefusal(f"the manifest is no TOML: {error}", advice="mend the line it names") from error
+    except RecursionError:
+        raise ManifestRefusal(
+            "the manifest is nested too deeply", advice="lists and tables stand side by side"
+        ) from None
     desk = _Desk(text, told, policy, plan, catalog, home)
     for step in (_known, _named, _addresses, _purposes, _claims):
         step(desk)

@@ -312,7 +312,8 @@ def _retention(policy: Policy, catalog: Catalog) -> Iterator[Retention]:
 def _counted(policy: Policy, catalog: Catalog) -> Iterator[Counted]:
     found: dict[tuple[str, str], tuple[set[str], dict[Window, str]]] = {}
     for table, category, collection, use in _uses(policy, catalog):
-        if use.precision is Precision.COUNTED:
+        # Only people are counted: what may be known of visits alone is no number of theirs.
+        if use.precision is Precision.COUNTED and collection.occasion is not Occasion.VISIT:
             columns, windows = found.setdefault((use.purpose, table.name), (set(), {}))
             columns |= {
                 c.name

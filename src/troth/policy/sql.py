@@ -4,15 +4,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from troth.policy import audiences, copying, covering, lasting
+from troth.policy import audiences, copying, covering, lasting, occasions
 from troth.policy.catalog import Catalog, Function, Table
 from troth.policy.catalog import Rows as Reach
 from troth.policy.counting import columns_read, counters, view_query
 from troth.policy.facts import Fact, Kind, fingerprint
 from troth.policy.lasting import hours
-from troth.policy.meaning import Occasion, Precision, Window, WindowKind
+from troth.policy.meaning import Window, WindowKind
 from troth.policy.planned import Plan, Rows
-from troth.policy.routines import NOBODY, routines
+from troth.policy.routines import routines
 
 LOGINS = ("door", "self", "staff", "steward", "intake", *audiences.ROLES)
 TWINS = ("stamper", "recorder", "usher", "warden", "counter", "copier", "registrar")
@@ -263,26 +263,9 @@ def _rules(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
 
 def _seen(plan: Plan, rows: Rows, table: Table, read: Collection[str], target: Target, *, counted: bool = False) -> str:
     coarse = lasting.coarse_by_now(plan, table, rows.window, read)
-    whose = _whose(plan, rows.purpose, table, counted=counted)
-    return " AND ".join((row_rule(rows, target.bits[rows.purpose]), *whose, *coarse))
-
-
-def _whose(plan: Plan, purpose: str, table: Table, *, counted: bool) -> Iterator[str]:
-    """Yield that rows are visitors', or are not, for a purpose that has a part in only one of the two.
-
-    The stamp cannot say so: everybody is in a unit with all of their rows, and visits keep the stamps of their time.
-    """
-    held = {column.category for column in table.columns}
-    atoms = next(unit.atoms for unit in plan.units if unit.purpose == purpose)
-    visits = {
-        atom.occasion is Occasion.VISIT
-        for atom in atoms
-        if atom.category in held
-        and atom.occasion in table.occasions
-        and (atom.precision is Precision.COUNTED) is counted
-    }
-    if Occasion.VISIT in table.occasions and len(visits) == 1:
-        yield f"subject {'=' if True in visits else '<>'} {NOBODY}::uuid"
+    whose = occasions.whose(plan, rows.purpose, table, counted=counted)
+    known = () if counted else occasions.known(plan, rows.purpose, table, read)
+    return " AND ".join((row_rule(rows, target.bits[rows.purpose]), *whose, *coarse, *known))
 
 
 def row_rule(rows: Rows, bit: int) -> str:

@@ -1,0 +1,64 @@
+"""What a purpose reads of rows that came on one occasion and not on another, whatever version they came in under.
+
+A grant reaches every row of a table, and a row keeps what it came with: under an earlier version perhaps what no clause
+lets the purpose know now. The compiler refuses what one version would show so (P-T03); the row rule sees to the rest.
+"""
+
+from collections.abc import Collection, Iterator
+
+from troth.policy.catalog import Column, Table
+from troth.policy.lasting import IN_PLACE, holds
+from troth.policy.meaning import Occasion, Precision
+from troth.policy.planned import Atom, Plan
+from troth.policy.routines import NOBODY
+
+
+def taken(plan: Plan, purpose: str, table: Table, *, counted: bool = False) -> frozenset[Atom]:
+    """Return what a purpose may do with the rows of a table."""
+    held = {column.category for column in table.columns}
+    atoms = next(unit.atoms for unit in plan.units if unit.purpose == purpose)
+    return frozenset(
+        atom
+        for atom in atoms
+        if atom.category in held
+        and atom.occasion in table.occasions
+        and (atom.precision is Precision.COUNTED) is counted
+    )
+
+
+def whose(plan: Plan, purpose: str, table: Table, *, counted: bool = False) -> Iterator[str]:
+    """Yield that rows are visitors', or are not, for a purpose that has a part in only one of the two.
+
+    The stamp cannot say so: everybody is in a unit with all of their rows, and visits keep the stamps of their time.
+    """
+    visits = {atom.occasion is Occasion.VISIT for atom in taken(plan, purpose, table, counted=counted)}
+    if Occasion.VISIT in table.occasions and len(visits) == 1:
+        yield _of(visits=True in visits)
+
+
+def known(plan: Plan, purpose: str, table: Table, read: Collection[str]) -> Iterator[str]:
+    """Yield that neither visitors' rows nor others hold, in what is read, what may be known of the other kind alone."""
+    atoms = taken(plan, purpose, table)
+    for visits in (True, False):
+        mine = {atom for atom in atoms if (atom.occasion is Occasion.VISIT) is visits}
+        parts = [part for column in table.columns for part in _known(table, column, mine, read)]
+        if mine and parts:
+            yield f"({_of(visits=not visits)} OR ({' AND '.join(parts)}))"
+
+
+def _of(*, visits: bool) -> str:
+    return f"subject {'=' if visits else '<>'} {NOBODY}::uuid"
+
+
+def _known(table: Table, column: Column, mine: Collection[Atom], read: Collection[str]) -> Iterator[str]:
+    if column.generated or column.category is None:
+        return
+    allowed = {atom.precision for atom in mine if atom.category == column.category}
+    shown = [each for each in table.columns if each.category == column.category and each.name in read]
+    if all(any(each.precision.within(precision) for precision in allowed) for each in shown):
+        return
+    coarse = [holds(column.name, precision) for precision in IN_PLACE if precision in allowed]
+    if coarse:
+        yield f"({' OR '.join(coarse)})" if len(coarse) > 1 else coarse[0]
+    elif column.name not in table.key:  # when a row came, is known with it
+        yield f"{column.name} IS NULL"
