@@ -1,11 +1,13 @@
 """What somebody tried who had written none of it: each of these once worked."""
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from psycopg import Connection
 
+from tests.browsing import browser, settings
 from troth.database import place
 from troth.database.catalog import load
 from troth.database.keeper import Keeper
@@ -14,6 +16,8 @@ from troth.people.errors import ManifestRefusal
 from troth.people.manifests import read
 from troth.policy import parse
 from troth.policy.plan import plan
+
+__all__ = ["browser", "settings"]
 
 
 def asked(owner: Connection[Any], database: place.Place, kind: str, payload: str = "{}") -> None:
@@ -45,3 +49,16 @@ def test_a_manifest_nested_without_measure_is_refused(deep: str) -> None:
     policy = parse.read(text, "harbor")
     with pytest.raises(ManifestRefusal, match="nested too deeply"):
         read(f"origins = {deep}", policy=policy, plan=plan(policy, load()), catalog=load(), home="https://localhost")
+
+
+@pytest.mark.usefixtures("settings")
+def test_the_many_addresses_of_one_household_share_their_limits() -> None:
+    """Whoever has one IPv6 network had 2**64 times the tries."""
+    from troth.web.adapter import Adapter
+
+    def limited(address: str) -> str:
+        return Adapter().get_client_ip(SimpleNamespace(META={"REMOTE_ADDR": address}))  # type: ignore[arg-type]
+
+    assert limited("2001:db8:1:2::3") == limited("2001:db8:1:2:ffff::4") != limited("2001:db8:1:3::3")
+    assert limited("192.0.2.7") == limited("::ffff:192.0.2.7") != limited("192.0.2.8")
+    assert limited("somewhere") == ""

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from psycopg import Connection
 from tests.conftest import SHARED
 from troth.cli.import_ import access_log
 from troth.database.errors import DatabaseRefusal
-from troth.intake.accesslog import Tally, bring_in, event_of, source_of
+from troth.intake.accesslog import Tally, bring_in, event_of, last_time, source_of
 
 TROTH = Path(sys.executable).with_name("troth")
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -348,3 +349,26 @@ def test_the_real_log_comes_in_whole_and_once(owner: Connection[Any]) -> None:
         "SELECT count(*) FILTER (WHERE host(ip) !~ '\\.0$'), count(referrer), count(system) FROM troth.access WHERE family(ip) = 4"
     ).fetchone()
     assert row == (0, 0, 0)
+
+
+@pytest.mark.parametrize("time", ["31/Dec/9999:23:59:59 -2359", "01/Jan/0001:00:00:00 +2359"])
+def test_a_time_at_the_end_of_all_calendars_is_malformed(time: str) -> None:
+    assert event_of(f'192.0.2.7 - - [{time}] "GET / HTTP/1.1" 200 5'.encode()) is None
+
+
+def test_a_line_from_far_ahead_moves_no_log_and_ends_no_import(owner: Connection[Any], tmp_path: Path) -> None:
+    ahead = a_line(2).replace(a_line(2)[a_line(2).index("[") : a_line(2).index("]")], "[31/Dec/9999:00:00:00 +0000")
+    found = brought(a_log(tmp_path, [a_line(1, days=400), ahead]), shift=True)
+    assert (found.stored, dict(found.refused), many(owner)) == (1, {"in-the-future": 1}, 1)
+
+
+def test_a_packed_line_without_an_end_takes_no_memory(tmp_path: Path) -> None:
+    file = tmp_path / "access.log.gz"
+    with gzip.open(file, "wb", compresslevel=1) as packed:
+        for _ in range(64):
+            packed.write(b"x" * 1_000_000)
+    tracemalloc.start()
+    last_time(file)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4_000_000

@@ -18,7 +18,16 @@ from troth.database.place import Place
 from troth.intake.decisions import Decisions
 from troth.intake.event import Event, Refused, now, ordered_uuid
 from troth.intake.recorder import understood
-from troth.intake.steps import coarse_address, described, origin_only, stripped, through, valid_address
+from troth.intake.steps import (
+    LONGEST_TOLD,
+    coarse_address,
+    described,
+    origin_only,
+    shorten,
+    stripped,
+    through,
+    valid_address,
+)
 from troth.policy import parse
 from troth.policy.meaning import Occasion
 from troth.policy.plan import plan
@@ -307,3 +316,18 @@ def test_ids_are_version_7_and_stand_in_the_order_of_time() -> None:
 def test_a_step_that_stumbles_refuses_its_event_alone() -> None:
     broken = an_access(ip=12)
     assert understood(broken, DECIDED) == Refused("not-understood")
+
+
+def test_what_is_longer_than_anything_kept_of_it_is_not_held() -> None:
+    secret = "Zm9vYmFyYmF6cXV4"
+    for url in (f"/{'a/' * 10_000}", f"/p?{'a=b&' * 10_000}", f"/{'x' * 60_000}", "x" * 60_000, "?" + "x" * 60_000):
+        for at in range(LONGEST_TOLD - 20, LONGEST_TOLD + 1):
+            event = Event(now(), url=f"{url[:at]}/{secret}{'y' * 60_000}", referrer="https://a.example/" + "r" * 60_000)
+            event.agent = "Firefox/140.0 " * 5_000
+            shorten(event)
+            assert len(event.url or "") <= LONGEST_TOLD
+            assert secret[:4] not in (stripped(event.url) or "")
+            assert len(event.referrer or "") + len(event.agent or "") <= LONGEST_TOLD
+    whole = Event(now(), url="/me?a=b", referrer="https://a.example/", agent="Firefox/140.0")
+    shorten(whole)
+    assert (whole.url, whole.referrer, whole.agent) == ("/me?a=b", "https://a.example/", "Firefox/140.0")

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -113,7 +113,7 @@ async def _commit(
     for line in batch:
         if line.event is None:
             continue
-        line.event.at += shift
+        line.event.at += shift if line.event.at <= now() else timedelta(0)
         outcome = through(line.event, decisions)
         if isinstance(outcome, Refused):
             refused[str(outcome)] += 1
@@ -180,13 +180,15 @@ def size_of(file: Path) -> int:
 
 
 def last_time(file: Path) -> datetime:
-    """Return the newest time in a log; the present for one without any."""
+    """Return the newest time in a log that is past; the present for one without any."""
     newest = None
     with file.open("rb") as raw:
-        for text in opened(raw):
+        stream = opened(raw)
+        while text := stream.readline(LONGEST_LINE):
             found = TIME.search(text.decode("utf-8", "replace"))
             at = time_of(found) if found else None
-            newest = max(newest, at) if newest and at else newest or at
+            if at is not None and at <= now():
+                newest = max(newest, at) if newest else at
     return newest or now()
 
 
@@ -220,12 +222,12 @@ def request_of(request: str) -> tuple[str | None, str | None]:
 
 
 def time_of(found: re.Match[str]) -> datetime | None:
-    """Return a log's time, or None when no calendar has it."""
+    """Return a log's time in UTC, or None when no calendar has it, or only where the log was written."""
     day, month, year, hour, minute, second, sign, east, minutes = found.groups()
     if month not in MONTHS:
         return None
     stamp = f"{year}-{MONTHS[month]:02}-{day}T{hour}:{minute}:{second}{sign}{east}:{minutes}"
     try:
-        return datetime.fromisoformat(stamp)
-    except ValueError:
+        return datetime.fromisoformat(stamp).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None

@@ -16,7 +16,7 @@ from troth.database.errors import DatabaseRefusal
 from troth.intake.decisions import Decisions
 from troth.intake.event import Event, Refused
 from troth.intake.remainder import Remainder
-from troth.intake.steps import through
+from troth.intake.steps import shorten, through
 from troth.intake.store import Store, count, open_pool
 
 LOG = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ class Recorder:
         if len(self.waiting) >= ROOM:
             self.counts["dropped", "queue-full"] += 1
             return
+        shorten(event)
         self.waiting.append(event)
         self._tell()
         self.wake.set()

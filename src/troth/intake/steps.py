@@ -24,6 +24,7 @@ SECRET_PATH = re.compile(r"^(/operator/first/)[^/?#]+")
 SECRET_REST = re.compile(r"(;|#|%3[Bb]).*", re.DOTALL)
 HIDDEN = "-"
 LONGEST = 2048
+LONGEST_TOLD, LONGEST_AGENT = 4 * LONGEST, 1024
 FUTURE = timedelta(minutes=5)
 #: The longest that an event waits to be stored; what comes of age on its way is coarsened before.
 ON_ITS_WAY = timedelta(hours=1)
@@ -34,6 +35,7 @@ Step = Callable[[Event, Decisions], "Event | Refused"]
 
 def receive(event: Event, _decisions: Decisions) -> Event | Refused:
     """Strip secrets from what was asked for, before anything else sees it."""
+    shorten(event)
     event.url = stripped(event.url)
     event.referrer = origin_only(event.referrer)
     event.method = (event.method or "")[:20] or None
@@ -116,6 +118,18 @@ def coarse_time(at: datetime, precision: Precision) -> datetime:
             return at
 
 
+def shorten(event: Event) -> None:
+    """Cut what is longer than anything that is kept of it, so that neither a queue nor what is remembered grows by it.
+
+    An address ends with a whole part: half a secret would not be known for one.
+    """
+    if event.url and len(event.url) > LONGEST_TOLD:
+        head = event.url[:LONGEST_TOLD]
+        event.url = head[: max(map(head.rfind, "/?&;")) + 1] or HIDDEN
+    event.referrer = event.referrer and event.referrer[:LONGEST]
+    event.agent = event.agent and event.agent[:LONGEST_AGENT]
+
+
 @lru_cache(maxsize=8192)
 def stripped(url: str | None) -> str | None:
     """Return path and query with the values of secret-looking fields hidden, and without control characters."""
@@ -164,7 +178,7 @@ def described(agent: str) -> tuple[str | None, str | None, str | None]:
     """Return browser with its major version, operating system, and kind of device of a user agent."""
     if not agent or agent == "-":
         return None, None, None
-    found = parse(agent[:1024].encode("utf-8", "replace").decode())
+    found = parse(agent[:LONGEST_AGENT].encode("utf-8", "replace").decode())
     browser = found.user_agent
     name = " ".join(filter(None, (browser.family, browser.major)))[:200] if browser else None
     system = found.os.family[:200] if found.os else None

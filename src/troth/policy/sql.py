@@ -10,9 +10,9 @@ from troth.policy.catalog import Rows as Reach
 from troth.policy.counting import columns_read, counters, view_query
 from troth.policy.facts import Fact, Kind, fingerprint
 from troth.policy.lasting import hours
-from troth.policy.meaning import Window, WindowKind
+from troth.policy.meaning import Occasion, Window, WindowKind
 from troth.policy.planned import Plan, Rows
-from troth.policy.routines import routines
+from troth.policy.routines import NOBODY, routines
 
 LOGINS = ("door", "self", "staff", "steward", "intake", *audiences.ROLES)
 TWINS = ("stamper", "recorder", "usher", "warden", "counter", "copier", "registrar")

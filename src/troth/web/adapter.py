@@ -1,5 +1,6 @@
 """How the sign-in library does things here: stages, one name, mails, what it may not tell."""
 
+from ipaddress import ip_network
 from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from troth.database import published
+from troth.intake.steps import valid_address
 from troth.people import actions, queries, staffing
 from troth.people.actions import Account
 from troth.web import arriving, sessions
@@ -106,8 +108,12 @@ class Adapter(DefaultAccountAdapter):
         return account
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """Return the address that the front door took, which believes listed proxies only."""
-        return str(request.META.get("REMOTE_ADDR", ""))
+        """Return who is limited: the address that the front door took, which believes listed proxies only.
+
+        Of IPv6 it is the /64: that many addresses are one household's, and each would have limits of its own.
+        """
+        address = valid_address(str(request.META.get("REMOTE_ADDR", ""))) or ""
+        return str(ip_network(f"{address}/64", strict=False)) if ":" in address else address
 
     def get_from_email(self) -> str:
         """Return the sender of all mail."""
