@@ -356,3 +356,9 @@ def test_without_a_file_and_without_a_troth_it_is_said_in_a_sentence(
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("troth: no troth at ")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_plan_says_how_long_in_the_words_of_the_language(tmp_path: Path) -> None:
+    file = tmp_path / "tiny.troth"
+    file.write_text(TINY, encoding="utf-8")
+    assert "[14 days]" in ask("plan", file).stdout

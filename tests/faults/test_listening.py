@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from tests.serving import Serving, free_port
 from troth.cli import listening
+from troth.cli.serve import serve
 from troth.database.errors import ServerRefusal
 
 
@@ -19,6 +21,16 @@ def test_a_taken_port_is_named_before_anything_is_made(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"port {service.port} of `127.0.0.1` is taken by another program; name another with --port" in done.stderr
     assert not (tmp_path / "data" / "cluster").exists()
+
+
+@pytest.mark.parametrize(
+    "mail", ["foo", "mail.harbor.example:25", "http://harbor.example", "smtp://", "smtp://host:no"]
+)
+def test_a_mail_server_that_is_none_is_said_before_anything_is_made(tmp_path: Path, mail: str) -> None:
+    answer = CliRunner().invoke(serve, ["--mail", mail, "--data", str(tmp_path / "data")])
+    assert answer.exit_code == 2
+    assert f"--mail `{mail}` is no mail server; write smtp://host:port or smtps://host:port" in answer.output
+    assert not (tmp_path / "data").exists()
 
 
 def test_an_address_of_another_machine_is_refused(tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def test_when_a_version_asks_again_every_page_leads_to_the_agreement(browser: Br
     page = browser.get("/agree").content.decode()
     # Whether it asks for more nobody compared: the page says what is so.
     assert "You agreed to version 1. The policy has changed since; your agreement to version 2" in page
+    assert 'href="/policy/compare/1..2"' in page
 
 
 def test_accounts_nobody_agreed_to_are_forgotten_after_a_day(browser: Browser, owner: Connection[Any]) -> None:

@@ -139,7 +139,7 @@ def as_lines(compiled: Plan) -> list[str]:
         for (purpose, table), columns in readings.items():
             if purpose == unit.purpose:
                 window = windows[purpose, table]
-                lines.append(f"  reads {table}: {', '.join(columns)}  [{window.kind}, {window.days}]")
+                lines.append(f"  reads {table}: {', '.join(columns)}  [{window.written}]")
     lines += ["", "the person"]
     own: dict[tuple[str, str], list[str]] = defaultdict(list)
     for each in compiled.own:

@@ -14,7 +14,6 @@ from rich.table import Table
 from troth.cli.options import data_option, form_option
 from troth.database import retention as kept_rows
 from troth.database.retention import Done, Governing, Kept
-from troth.policy.meaning import WindowKind
 
 COLUMNS = ("table", "rows", "due", "too exact", "oldest", "next due", "kept for", "last run removed", "finished")
 
@@ -110,15 +109,4 @@ def _age(age: timedelta | None) -> str:
 
 
 def _window(governing: Governing) -> str:
-    return f"{governing.purpose} {_lasting(governing)} ({', '.join(governing.clauses)})"
-
-
-def _lasting(governing: Governing) -> str:
-    match governing.window.kind:
-        case WindowKind.DAYS:
-            return f"{governing.window.days} days"
-        case WindowKind.ACCOUNT:
-            after = f" then {governing.window.days} days" if governing.window.days else ""
-            return f"while the account exists{after}"
-        case WindowKind.CONSENTED:
-            return "while consented"
+    return f"{governing.purpose} {governing.window.written} ({', '.join(governing.clauses)})"

@@ -28,6 +28,7 @@ from troth.database.keeper import Keeper
 from troth.database.place import Place
 from troth.database.statements import load
 from troth.ledger import sequencing
+from troth.notices import delivery
 from troth.people import registering
 from troth.policy.errors import PolicyErrors
 from troth.policy.planned import PlanError
@@ -82,6 +83,10 @@ def serve(**told: object) -> None:
     options = Options(**told)  # type: ignore[arg-type]
     if bool(options.certificate) != bool(options.key):
         raise click.UsageError("--certificate and --key go together")
+    if options.mail and not delivery.leads_somewhere(options.mail):
+        raise click.UsageError(
+            f"--mail `{options.mail}` is no mail server; write smtp://host:port or smtps://host:port"
+        )
     data = place.data_folder()
     place.prepare(data)
     with place.lock(data):

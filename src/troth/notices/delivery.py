@@ -56,6 +56,15 @@ class Route:
             server.send_message(message)
 
 
+def leads_somewhere(url: str) -> bool:
+    """Say whether mail could leave by `url`: smtp:// or smtps://, a host, and a port that is one."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"smtp", "smtps"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def plain(message: EmailMessage) -> str:
     """Return the text part."""
     body = message.get_body(("plain",))

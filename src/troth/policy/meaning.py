@@ -112,6 +112,17 @@ class Window:
             return self.days <= other.days
         return self.kind is WindowKind.CONSENTED and other.kind is WindowKind.ACCOUNT
 
+    @property
+    def written(self) -> str:
+        """Return the window in the language's own words."""
+        match self.kind:
+            case WindowKind.DAYS:
+                return f"{self.days} days"
+            case WindowKind.ACCOUNT:
+                return "while the account exists" + (f" then {self.days} days" if self.days else "")
+            case WindowKind.CONSENTED:
+                return "while consented"
+
 
 #: A text in the policy's own language and, behind their language codes, its translations.
 type Texts = tuple[tuple[str, str], ...]
