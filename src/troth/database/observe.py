@@ -18,7 +18,7 @@ from troth.policy.sql import quoted, security
 ALTERED = "altered"
 #: How PostgreSQL writes back what the tables compute for each precision.
 COMPUTED = {
-    Precision.AS_IS: "lower(name)",
+    Precision.AS_IS: "COALESCE(lower(name), ''::text)",
     Precision.DAY: "((at AT TIME ZONE 'UTC'::text))::date",
     Precision.HOUR: "date_trunc('hour'::text, (at AT TIME ZONE 'UTC'::text))",
     Precision.HASHED: "sha256(uuid_send(device))",

@@ -100,6 +100,7 @@ PROBES = (
         walls.functions,
     ),
     Probe("viewer", ("P22", "P24"), "without a token, and with a forged one, nobody's data is shown", walls.viewer),
+    Probe("shown", ("P22", "P32"), "whoever looks reads what the policy shows them, and nothing else", walls.shown),
     Probe(
         "intake",
         ("P5", "P8", "P9", "P11", "P14"),

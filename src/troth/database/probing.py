@@ -14,7 +14,9 @@ from troth.database.catalog import load as load_catalog
 from troth.database.place import Place
 from troth.database.published import Published
 from troth.database.statements import load
+from troth.policy import audiences
 from troth.policy.catalog import Catalog, Table
+from troth.policy.viewing import granted_to
 
 #: How long one statement of a probe may take or wait, and after how many seconds a round tries nothing more.
 LIMITS = "-c statement_timeout=3s -c lock_timeout=500ms"
@@ -96,15 +98,8 @@ class Round:
 
     def readable(self, role: str, table: Table) -> set[str]:
         """Return the columns that a purpose or the viewer may read, as the plan says."""
-        if role == "self":
-            own = {o.column for o in self.now.plan.own if (o.table, o.privilege) == (table.name, "select")}
-            return own | {
-                column
-                for access in table.accesses
-                for privilege, columns in access.privileges
-                if (access.role, privilege) == (role, "select")
-                for column in columns or [c.name for c in table.columns]
-            }
+        if role in ("self", *audiences.ROLES):
+            return set(granted_to(role, self.now.plan, table))
         return {r.column for r in self.now.plan.readings if (r.purpose, r.table) == (role, table.name)}
 
     def _open(self, role: str) -> Connection[Any]:

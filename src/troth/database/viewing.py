@@ -4,19 +4,19 @@ from troth.database import published
 from troth.database.catalog import load as load_catalog
 from troth.policy.viewing import narrowed
 
-_held: dict[tuple[str, str], bytes] = {}
+_held: dict[tuple[str, str, str], bytes] = {}
 #: Statements of a few versions; a version in force changes seldom.
 MOST_HELD = 200
 
 
-def shown(statement: str) -> bytes:
-    """Return a statement of the role `self` that asks only for what the policy shows the person; the rest is empty."""
+def shown(statement: str, role: str = "self") -> bytes:
+    """Return a statement of a viewer's role that asks only for what the policy shows it; the rest is empty."""
     now = published.current()
-    key = (now.digest, statement)
+    key = (now.digest, role, statement)
     if key not in _held:
         if len(_held) >= MOST_HELD:
             _held.clear()
-        _held[key] = narrowed(statement, now.plan, load_catalog()).encode()
+        _held[key] = narrowed(statement, now.plan, load_catalog(), role).encode()
     return _held[key]
 
 

@@ -1,11 +1,13 @@
 """What the roles' walls must refuse and let through, each tried as the role itself."""
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 from psycopg import sql
 
 from troth.database.probing import REFUSED, UNKNOWN_COLUMN, Round, composed, statement
+from troth.policy import audiences
 from troth.policy.catalog import Rows, Table
 from troth.policy.counting import name_of
 from troth.policy.meaning import Occasion, Precision, WindowKind
@@ -123,7 +125,9 @@ def functions(turn: Round) -> Iterator[str]:
     plan = turn.now.plan
     every = [(f.name, f.arguments, f.executors) for f in (*turn.catalog.functions, *routines(plan, turn.catalog))]
     every += [(name_of(counted), "", (counted.purpose,)) for counted in plan.counted]
-    for name, arguments, executors in every:
+    for name, arguments, named in every:
+        # Whoever looks at themselves as an administrator does has what an administrator has.
+        executors = {*named, audiences.MIRROR} if audiences.MIRRORED in named else set(named)
         nulls = sql.SQL(", ").join([sql.NULL] * len([kind for kind in arguments.split(",") if kind]))
         asked = composed("probe_call", function=sql.Identifier(name), arguments=nulls)
         for role in (*LOGINS, *turn.purposes):
@@ -146,22 +150,27 @@ def ledger(turn: Round) -> Iterator[str]:
 
 def viewer(turn: Round) -> Iterator[str]:
     """Without a token, and with a forged one, there is nobody and nothing to see."""
-    for token in ("", FORGED):
-        with turn.acting("self") as connection:
+    for token, role in product(("", FORGED), audiences.PROVEN):
+        with turn.acting(role) as connection:
             connection.execute(composed("probe_token"), {"token": token})
             if connection.execute(composed("probe_viewer")).fetchone() != (None,):
                 yield "a token that nobody was given names a viewer"
             for table in turn.catalog:
-                if table.bound and turn.readable("self", table):
+                if table.bound and turn.readable(role, table):
                     asked = statement("probe_row", schema="troth", table=table.name)
                     if connection.execute(asked).fetchone():
-                        yield f"`self` sees rows of `{table.name}` without a viewer"
-    for table in turn.catalog:
-        readable = turn.readable("self", table)
-        for column in (c.name for c in table.columns if c.name not in readable):
-            asked = statement("probe_read", column=column, schema="troth", table=table.name)
-            if turn.refusal("self", asked) != REFUSED:
-                yield f"`self` may read `{table.name}.{column}`"
+                        yield f"`{role}` sees rows of `{table.name}` without a viewer"
+
+
+def shown(turn: Round) -> Iterator[str]:
+    """Whoever looks reads the columns that the policy shows them, and no other."""
+    for role, table in product(("self", *audiences.ROLES), turn.catalog):
+        readable = turn.readable(role, table)
+        for column in table.columns:
+            asked = statement("probe_read", column=column.name, schema="troth", table=table.name)
+            refused = turn.refusal(role, asked) == REFUSED
+            if refused is (column.name in readable):
+                yield f"`{role}` {'may not' if refused else 'may'} read `{table.name}.{column.name}`"
 
 
 # What comes in

@@ -2,7 +2,7 @@
 SELECT troth.post(%(subject)s, %(address)s, %(template)s, %(facts)s)
 
 -- name: due
-SELECT subject, notice, address, facts, tries FROM troth.notice
+SELECT subject, notice, address, template, facts, tries FROM troth.notice
 WHERE next_try_at <= statement_timestamp() ORDER BY next_try_at LIMIT 1 FOR UPDATE SKIP LOCKED
 
 -- name: delivered

@@ -26,6 +26,30 @@ class NobodyThere(PeopleRefusal):
     code = "sign-in-needed"
 
 
+class OrganizationRefusal(PeopleRefusal):
+    """What cannot be done in an organization."""
+
+    code = "organization"
+
+
+class NoSuchOrganization(OrganizationRefusal):
+    """An organization, a member or an invitation that is not there, or not for whoever asks."""
+
+    code = "no-such-organization"
+
+
+class NotAllowed(OrganizationRefusal):
+    """What the viewer's role does not let them do."""
+
+    code = "role-does-not-allow"
+
+
+class LastOwner(OrganizationRefusal):
+    """The last owner cannot go."""
+
+    code = "last-owner"
+
+
 class ManifestRefusal(PeopleRefusal):
     """An application's manifest that is wrong, or that the policy does not cover."""
 

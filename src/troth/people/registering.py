@@ -18,7 +18,7 @@ from troth.database.keeper import Keeper
 from troth.database.published import understood
 from troth.database.statements import load
 from troth.ledger.actions import record
-from troth.people import keys
+from troth.people import keys, organizing
 from troth.people.errors import ManifestRefusal
 from troth.people.manifests import Manifest, read
 
@@ -35,7 +35,7 @@ type Told = dict[str, Any]
 def taught(keeper: Keeper) -> Keeper:
     """Return the keeper, who can now be asked about applications, and turns the keys that sign tokens."""
     keeper.kinds = {**keeper.kinds, **KINDS}
-    keeper.chores = (*keeper.chores, lambda connection: keys.keep(connection, keeper.where))
+    keeper.chores = (*keeper.chores, lambda connection: keys.keep(connection, keeper.where), organizing.forget)
     return keeper
 
 

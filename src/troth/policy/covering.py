@@ -27,7 +27,7 @@ def privileges(plan: Plan, table: Table, access: Access) -> Iterator[tuple[str, 
     for privilege, told in access.privileges:
         columns = [name for name in told if name in kept or name in table.key or table.column(name).category is None]
         more = sorted(kept.difference(told)) if privilege == "insert" else ()
-        if columns or more:
+        if columns or more or privilege == "delete":
             yield privilege, (*columns, *more)
 
 

@@ -144,6 +144,7 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no such open account' USING ERRCODE = 'TR006';
     END IF;
+    PERFORM troth.leave_organizations(whose);
     PERFORM troth.end_rows(whose);
     DELETE FROM troth.request_token WHERE subject = whose;
     PERFORM troth.fold(whose);

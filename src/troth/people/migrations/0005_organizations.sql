@@ -21,7 +21,7 @@ CREATE TABLE troth.membership (
     organization uuid NOT NULL REFERENCES troth.organization (organization),
     role text NOT NULL,
     name text,
-    sought text GENERATED ALWAYS AS (lower(name)) STORED,
+    sought text GENERATED ALWAYS AS (coalesce(lower(name), '')) STORED,
     at timestamptz NOT NULL DEFAULT statement_timestamp(),
     ended_at timestamptz,
     uses bigint NOT NULL DEFAULT 0,

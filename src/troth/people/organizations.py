@@ -1,0 +1,173 @@
+"""Organizations as their members and administrators see them: each through the role that the policy shows it to."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import class_row
+
+from troth.database import connect, published
+from troth.database.statements import load
+from troth.database.viewing import shown
+from troth.policy.audiences import MIRROR
+from troth.policy.meaning import Occasion
+
+SQL = load("troth.people")
+#: Members on one page.
+MOST = 50
+FIRST = uuid.UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """One that the viewer is in."""
+
+    organization: uuid.UUID
+    name: str
+    asking: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Mine:
+    """The viewer's own row: their role in an organization, and since when."""
+
+    organization: uuid.UUID
+    role: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role of an organization, and what it lets its members do."""
+
+    role: str
+    may: list[str]
+
+    @property
+    def fixed(self) -> bool:
+        """Whether every organization has it."""
+        return self.role in ("owner", "administrator", "member")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member as an administrator sees them: what the policy shows, and the role that the organization gave."""
+
+    subject: uuid.UUID
+    role: str
+    name: str | None
+    sought: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An invitation that is open: by mail, to an address at `domain`, or a link for `joins` more."""
+
+    invitation: uuid.UUID
+    domain: str | None
+    role: str
+    joins: int
+    at: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Somebody who asks to be let in."""
+
+    subject: uuid.UUID
+    name: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the holder of an invitation is invited to."""
+
+    organization: uuid.UUID
+    name: str
+    role: str
+    may: list[str]
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request of the viewer's own that nobody has answered."""
+
+    organization: uuid.UUID
+    at: datetime
+
+
+def are_kept() -> bool:
+    """Return whether the policy in force lets anybody be tied to an organization at all."""
+    return "organization" in published.current().plan.kept_on(Occasion.SIGN_UP, "membership")
+
+
+def mine(token: str) -> list[tuple[Organization, Mine]]:
+    """Return the viewer's organizations by name, each with their own row in it."""
+    rows = {each.organization: each for each in _ask("self", token, SQL["my_memberships"], Mine)}
+    found = _ask("member", token, SQL["my_organizations"], Organization)
+    return [(each, rows[each.organization]) for each in found if each.organization in rows]
+
+
+def requests(token: str) -> list[Asked]:
+    """Return what the viewer asks of organizations."""
+    return _ask("self", token, SQL["my_requests"], Asked)
+
+
+def roles(token: str, organization: uuid.UUID) -> list[Role]:
+    """Return the roles of an organization that the viewer is in, the fixed ones first."""
+    return _ask("member", token, SQL["roles_of"], Role, organization=organization)
+
+
+def members(
+    token: str, organization: uuid.UUID, *, sought: str = "", after: str = "", subject: uuid.UUID = FIRST
+) -> list[Member]:
+    """Return up to MOST + 1 members, as administrators see them: whose name begins so, behind one of them."""
+    named = "person.name" in published.current().plan.shown_to("administrator")
+    told = {"organization": organization, "after": after, "subject": subject, "most": MOST + 1}
+    statement = SQL["members_of" if named else "members_unnamed"]
+    return _ask("administrator", token, statement, Member, sought=sought.lower(), **told)
+
+
+def member(token: str, organization: uuid.UUID, subject: uuid.UUID) -> Member | None:
+    """Return one member as an administrator sees them, or None for whoever is none, or none of theirs."""
+    statement = shown(SQL["member_of"], "administrator").decode()
+    return next(iter(_ask("administrator", token, statement, Member, organization=organization, subject=subject)), None)
+
+
+def mirrored(token: str, organization: uuid.UUID) -> Member | None:
+    """Return exactly what an administrator sees of the viewer, with what an administrator may read."""
+    statement = shown(SQL["mirrored"], MIRROR).decode()
+    return next(iter(_ask(MIRROR, token, statement, Member, organization=organization)), None)
+
+
+def invitations(token: str, organization: uuid.UUID) -> list[Invitation]:
+    """Return the open invitations, the newest first."""
+    return _ask("administrator", token, SQL["invitations_of"], Invitation, organization=organization)
+
+
+def asking(token: str, organization: uuid.UUID) -> list[Asking]:
+    """Return who asks to be let in, who asked first first."""
+    statement = shown(SQL["requests_of"], "administrator").decode()
+    return _ask("administrator", token, statement, Asking, organization=organization)
+
+
+def offer(token: str, word: str) -> Offer | None:
+    """Return what the viewer is invited to by whoever gave them the word, or None."""
+    return next(iter(_ask("self", token, SQL["invitation_of"], Offer, token=word)), None)
+
+
+def asked(token: str, organization: uuid.UUID) -> str | None:
+    """Return the name of an organization that lets people ask, or None for every other."""
+    with connect.acting("self", token=token) as connection:
+        row = connection.execute(SQL["asked_organization"].encode(), {"organization": organization}).fetchone()
+    return row[0] if row else None
+
+
+def _ask[Row](acting: str, viewer: str, statement: str, kind: type[Row], /, **told: Any) -> list[Row]:  # noqa: ANN401
+    with connect.acting(acting, token=viewer) as connection, connection.cursor(row_factory=class_row(kind)) as cursor:
+        return cursor.execute(statement.encode(), told).fetchall()
