@@ -44,10 +44,10 @@ class NotAllowed(OrganizationRefusal):
     code = "role-does-not-allow"
 
 
-class LastOwner(OrganizationRefusal):
-    """The last owner cannot go."""
+class OwnerNeeded(OrganizationRefusal):
+    """The last owner of an organization cannot go."""
 
-    code = "last-owner"
+    code = "owner-needed"
 
 
 class ManifestRefusal(PeopleRefusal):

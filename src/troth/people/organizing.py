@@ -14,11 +14,11 @@ from troth.database import connect
 from troth.database.statements import load
 from troth.people.actions import clean_name
 from troth.people.errors import (
-    LastOwner,
     NobodyThere,
     NoSuchOrganization,
     NotAllowed,
     OrganizationRefusal,
+    OwnerNeeded,
     PeopleRefusal,
 )
 
@@ -32,7 +32,7 @@ REFUSALS: Mapping[str, tuple[type[PeopleRefusal], str, str]] = {
     "TR003": (NobodyThere, "nobody is signed in", "sign in again"),
     "TR040": (NoSuchOrganization, "there is no such organization", "ask whoever sent you here for another link"),
     "TR041": (NotAllowed, "your role in this organization does not let you do that", "ask an owner of it"),
-    "TR042": (LastOwner, "an organization keeps an owner", "hand it over first, or delete it"),
+    "TR042": (OwnerNeeded, "an organization keeps an owner", "hand it over first, or delete it"),
     "TR043": (NoSuchOrganization, "there is no such invitation", "ask whoever invited you for another"),
     "TR044": (OrganizationRefusal, "they are a member already, or have asked", "there is nothing more to do"),
     "TR045": (NoSuchOrganization, "there is nobody and no role like that in it", "load the page anew"),
