@@ -13,6 +13,7 @@ OPEN, IN, AGREE, GONE, AWAY, WRONG, SECRET = "open", "sign-in", "agree", "not th
 NONE = "00000000-0000-0000-0000-000000000001"
 #: Forms of the operator's staff: to everybody else they are not there.
 HIDDEN = ("renew_secret", "remove_application", "staff_role", "withdraw_invitation", "answer_proposal")
+SUPPORT = ("support_look", "support_done")
 WHO = ("nobody", "unagreed", "alice", "olga")
 #: route -> (its path, what nobody, somebody without an agreement, Alice and the operator get from GET)
 EXPECTED: dict[str, tuple[str, tuple[str, str, str, str]]] = {
@@ -70,6 +71,9 @@ EXPECTED: dict[str, tuple[str, tuple[str, str, str, str]]] = {
     "publishing": ("/operator/publishing", (IN, IN, GONE, OPEN)),
     "proposal": (f"/operator/publishing/{NONE}", (IN, IN, GONE, GONE)),
     "record": ("/operator/record", (IN, IN, GONE, GONE)),
+    "support": ("/operator/support", (IN, IN, GONE, GONE)),
+    "support_access": (f"/operator/support/{NONE}", (IN, IN, GONE, GONE)),
+    "my_support": ("/me/support", (IN, IN, OPEN, OPEN)),
     "configuration": ("/.well-known/openid-configuration", (OPEN, OPEN, OPEN, OPEN)),
     "jwks": ("/.well-known/jwks.json", (OPEN, OPEN, OPEN, OPEN)),
     "authorization": ("/connect/authorize", (WRONG, WRONG, WRONG, WRONG)),
@@ -96,6 +100,10 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "remove_application": ("/applications/none-of-these/remove", {}),
     "staff_role": ("/operator/staff/role", {"what": "give", "whom": NONE, "role": "owner"}),
     "withdraw_invitation": (f"/operator/staff/invitations/{NONE}/withdraw", {}),
+    "support_look": (f"/operator/support/{NONE}/look", {"area": "profile"}),
+    "support_done": (f"/operator/support/{NONE}/done", {}),
+    "answer_support": (f"/me/support/{NONE}", {"answer": "decline"}),
+    "end_support": (f"/me/support/{NONE}/end", {}),
     "answer_proposal": (f"/operator/publishing/{NONE}/answer", {"answer": "approve"}),
     "token": ("/connect/token", {}),
     "introspect": ("/connect/introspect", {}),
@@ -154,12 +162,15 @@ def test_each_route_opens_for_whom_it_is_meant(everybody: dict[str, Browser]) ->
 
 def test_forms_without_a_page_take_no_other_request(everybody: dict[str, Browser]) -> None:
     for name, (path, _) in FORMS.items():
-        assert everybody["alice"].get(path).status_code == (404 if name in HIDDEN else 405)
-        assert everybody["olga"].get(path).status_code == 405
+        assert everybody["alice"].get(path).status_code == (404 if name in HIDDEN + SUPPORT else 405)
+        assert everybody["olga"].get(path).status_code == (404 if name in SUPPORT else 405)
     given = {"withdraw_invitation": AWAY, "staff_role": CONFIRM, "answer_proposal": CONFIRM}
     for name in HIDDEN:
         assert [seen(everybody[who].post(*FORMS[name])) for who in WHO] == [IN, IN, GONE, given.get(name, GONE)]
-    assert [seen(everybody[who].post(*FORMS["end_application"])) for who in WHO] == [IN, IN, AWAY, AWAY]
+    for name in SUPPORT:
+        assert [seen(everybody[who].post(*FORMS[name])) for who in WHO] == [IN, IN, GONE, GONE]
+    for name in ("end_application", "answer_support", "end_support"):
+        assert [seen(everybody[who].post(*FORMS[name])) for who in WHO] == [IN, IN, AWAY, AWAY]
     for name in ("token", "introspect", "revoke", "device_code"):
         assert {seen(everybody[who].post(*FORMS[name])) for who in WHO} <= {WRONG, SECRET}
     assert seen(everybody["nobody"].post(*FORMS["choose"])) == IN

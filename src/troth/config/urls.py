@@ -24,6 +24,7 @@ from troth.web.views import (
     security,
     staff,
     standards,
+    support,
     verifying,
 )
 
@@ -115,6 +116,13 @@ urlpatterns = [
     path("operator/publishing/<uuid:proposal>", publishing.proposal, name="proposal"),
     path("operator/publishing/<uuid:proposal>/answer", publishing.answer, name="answer_proposal"),
     path("operator/record", record.record, name="record"),
+    path("operator/support", support.asked, name="support"),
+    path("operator/support/<uuid:access>", support.access, name="support_access"),
+    path("operator/support/<uuid:access>/look", support.look, name="support_look"),
+    path("operator/support/<uuid:access>/done", support.done, name="support_done"),
+    path("me/support", support.mine, name="my_support"),
+    path("me/support/<uuid:access>", support.answer, name="answer_support"),
+    path("me/support/<uuid:access>/end", support.end, name="end_support"),
     path("applications", developer.applications, name="applications"),
     path("applications/register", developer.register, name="register_application"),
     path("applications/<slug:application>", developer.application, name="application"),

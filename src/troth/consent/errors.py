@@ -66,3 +66,15 @@ class ProposalClosed(ConsentRefusal):
     """A proposal that was published, refused or withdrawn meanwhile."""
 
     code = "proposal-closed"
+
+
+class NothingToSee(ConsentRefusal):
+    """Nothing is asked, or open, any more; or it is none of one's own."""
+
+    code = "not-open"
+
+
+class TooManyQuestions(ConsentRefusal):
+    """Somebody of support asked more in a day than anybody needs to."""
+
+    code = "too-many-questions"

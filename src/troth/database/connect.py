@@ -20,13 +20,13 @@ from troth.database.place import Place
 from troth.policy import audiences
 
 OWNER = "owner"
-BUILT_IN = frozenset({"door", "self", "staff", "steward", "intake", OWNER, *audiences.ROLES})
+BUILT_IN = frozenset({"door", "self", "steward", "intake", OWNER, *audiences.ROLES})
 PART = re.compile(r"[a-z][a-z0-9_]{0,40}")
 # Connections of a process; the server allows 80. Whoever looks at others waits for others who look.
-BUDGET = dict.fromkeys(("staff", *audiences.ROLES), 2) | {"door": 8, "self": 8, "steward": 2, "intake": 3}
+BUDGET = dict.fromkeys(audiences.ROLES, 2) | {"door": 8, "self": 8, "steward": 2, "intake": 3}
 PURPOSE_BUDGET = 4
 # Of one statement.
-TIMEOUTS = dict.fromkeys(("staff", *audiences.ROLES), "10s") | {
+TIMEOUTS = dict.fromkeys(audiences.ROLES, "10s") | {
     "door": "10s",
     "self": "10s",
     "steward": "120s",

@@ -19,13 +19,19 @@ ADMINISTERED = "organization = ANY (troth.administered_organizations())"
 class Viewing:
     """An audience's role, the rows that it reaches, and the columns that a table must carry so that it can say whose.
 
-    `proven`: whether a request token says who is looking, without whom there is nothing to see.
+    `proven`: whether a request token says who is looking, without whom there is nothing to see. `by_area`: whether the
+    rows depend on the table's area, `{area}` in them.
     """
 
     role: str
     rows: str
     carries: tuple[str, ...] = ()
     proven: bool = True
+    by_area: bool = False
+
+    def reaches(self, table: Table) -> str:
+        """Return which rows of a table the role reaches; what spans several areas no look opens."""
+        return " AND ".join(self.rows.format(area=area) for area in areas(table)) if self.by_area else self.rows
 
     def sees(self, table: Table, shown: frozenset[str]) -> bool:
         """Return whether rows of a table can be shown to this audience, of whom the categories `shown` may be known.
@@ -47,7 +53,19 @@ VIEWINGS: Mapping[Audience, Viewing] = {
     Audience.MEMBERS: Viewing("member", SHARED, ("organization",)),
     Audience.SIGNED_IN: Viewing("reader", "troth.viewer() IS NOT NULL"),
     Audience.PUBLIC: Viewing("passer", "", proven=False),
+    Audience.STAFF: Viewing("staff", "subject = troth.looking('{area}')", by_area=True),
 }
+#: What a person opens to the operator's staff as one: the first part of a category names it, if nothing here does.
+AREAS: Mapping[str, str] = {"person": "profile", "agreement": "agreements", "choice": "agreements"}
+STAFF = "staff"
+
+
+def areas(table: Table) -> tuple[str, ...]:
+    """Return the areas that a table's categories belong to."""
+    first = {column.category.partition(".")[0] for column in table.columns if column.category}
+    return tuple(sorted({AREAS.get(each, each) for each in first}))
+
+
 #: How somebody sees their own row as an administrator does: a role that inherits whatever `administrator` has.
 MIRROR = "mirror"
 MIRRORED = "administrator"

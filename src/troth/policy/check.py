@@ -26,7 +26,6 @@ RESERVED = frozenset(
         "recorder",
         "usher",
         "warden",
-        "staff",
         "counter",
         "copier",
         "registrar",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from troth.policy.audiences import STAFF, areas
 from troth.policy.catalog import Catalog, Function, Table
 from troth.policy.lasting import alive, coarsened, ends, in_time, made
 from troth.policy.meaning import Occasion
@@ -32,6 +33,7 @@ def routines(plan: Plan, catalog: Catalog) -> Iterator[Function]:
     yield Function("retention_status", "", "stamper", ("steward",), _status(plan, catalog))
     yield Function("misstamped", "", "stamper", ("steward",), _misstamped(catalog))
     yield Function("overdue", "", "stamper", ("steward",), _overdue(plan))
+    yield Function("rows_in_area", "uuid, text", "stamper", ("warden",), _rows_in_area(plan, catalog))
 
 
 def _key(table: Table, left: str, right: str) -> str:
@@ -308,3 +310,17 @@ def _overdue(plan: Plan) -> str:
     )
     return f"""CREATE OR REPLACE FUNCTION troth.overdue() RETURNS TABLE (table_name text, overdue boolean)
 LANGUAGE sql STABLE {SECURE} AS $$ {tables or "SELECT ''::text, false WHERE false"} $$"""
+
+
+def _rows_in_area(plan: Plan, catalog: Catalog) -> str:
+    """Return how many rows of a person a look at one area opens to the operator's staff."""
+    bit = f"(SELECT u.bit FROM troth.unit AS u WHERE u.purpose = '{STAFF}' AND u.retired_at IS NULL)"
+    counts = " ".join(
+        f"+ CASE WHEN of_area = '{area}' THEN (SELECT count(*) FROM troth.{table.name}"
+        f" WHERE subject = whose AND (uses >> {bit}) & 1 = 1 AND ended_at IS NULL) ELSE 0 END"
+        for table in catalog.stamped
+        if STAFF in plan.looking(table.name) and len(areas(table)) == 1
+        for area in areas(table)
+    )
+    return f"""CREATE OR REPLACE FUNCTION troth.rows_in_area(whose uuid, of_area text) RETURNS bigint
+LANGUAGE sql STABLE {SECURE} AS $$ SELECT 0::bigint {counts} $$"""

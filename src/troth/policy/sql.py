@@ -14,7 +14,7 @@ from troth.policy.meaning import Occasion, Window, WindowKind
 from troth.policy.planned import Plan, Rows
 from troth.policy.routines import NOBODY, routines
 
-LOGINS = ("door", "self", "staff", "steward", "intake", *audiences.ROLES)
+LOGINS = ("door", "self", "steward", "intake", *audiences.ROLES)
 TWINS = ("stamper", "recorder", "usher", "warden", "counter", "copier", "registrar")
 #: Functions of PostgreSQL that stay with the twins that need them (drift finds PUBLIC's grants on their kind).
 LOCKS = {
@@ -290,7 +290,8 @@ def _viewer_rules(plan: Plan, table: Table, target: Target) -> Iterator[Fact]:
             stamped = f"(uses & {1 << target.bits[viewing.role]}::bigint) <> 0 AND {audiences.OPEN}"
             # What visitors leave is nobody's to be shown.
             stamped += f" AND subject <> {NOBODY}::uuid" if Occasion.VISIT in table.occasions else ""
-            using = f"{stamped} AND {viewing.rows}" if viewing.rows else stamped
+            reached = viewing.reaches(table)
+            using = f"{stamped} AND {reached}" if reached else stamped
             yield _rule(table.name, target, viewing.role, "select", using=using)
             if viewing.role == audiences.MIRRORED:
                 mirrored = f"{stamped} AND {covering.REACHED[Reach.OWN]}"

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from troth.consent.support import attention
 from troth.database import published
 from troth.database.errors import DatabaseRefusal
 from troth.web.assets import address
@@ -20,6 +21,7 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     return {
         "published": now,
+        "attention": _attention(request),
         "staff_roles": roles(request) if user is not None else frozenset(),
         "account": user if user is not None and user.is_authenticated else None,
         "agreed": getattr(getattr(request, "standing", None), "agreed", False),
@@ -28,3 +30,11 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "favicon": address("favicon.svg"),
         "passkeys": address("passkeys.js"),
     }
+
+
+def _attention(request: HttpRequest) -> dict[str, Any]:
+    """Return what support asks of whoever looks, and until when it may look at their data."""
+    if not getattr(getattr(request, "standing", None), "agreed", False) or not request.user.is_authenticated:
+        return {}
+    asked, until = attention(request.user.subject)
+    return {"asked": asked, "until": until}

@@ -8,13 +8,13 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from troth.consent.errors import NothingToPublish
+from troth.consent.errors import NothingToPublish, NothingToSee
 from troth.people.errors import NothingThere
 from troth.web.routes import ROLES, ROUTES, Audience
 from troth.web.staff import roles
 from troth.web.views.errors import missing
 
-NOT_THERE = (NothingThere, NothingToPublish)
+NOT_THERE = (NothingThere, NothingToPublish, NothingToSee)
 
 
 def _way_back(request: HttpRequest) -> str:

@@ -46,6 +46,12 @@ ACTIONS: Words = {
     "policy-approved": _("You approved a version of the policy"),
     "proposal-withdrawn": _("A proposed version was withdrawn"),
     "policy-published": _("A version of the policy was published"),
+    "access-asked": _("Support asked to see some of your data"),
+    "access-allowed": _("You let support see some of your data"),
+    "access-declined": _("You let support see nothing"),
+    "access-read": _("Support looked at your data"),
+    "access-left": _("Support is done, and sees nothing more"),
+    "access-ended": _("You ended what support may see"),
     "erased": _("What was due was erased"),
     "retained": _("What had outlasted its time was removed"),
 }
@@ -82,6 +88,19 @@ STAFF_ROLES: Mapping[str, tuple[str | Promise, str | Promise]] = {
     "auditor": (_("Auditor"), _("reads the ledger, what the probes find, and counts; never a person")),
 }
 ROLES: Words = {role: words[0] for role, words in STAFF_ROLES.items()}
+AREAS: Words = {
+    "profile": _("Profile"),
+    "access": _("Accesses"),
+    "device": _("Devices"),
+    "agreements": _("Agreements and choices"),
+}
+ACCESSES: Words = {
+    "asked": _("asked"),
+    "lapsed": _("not answered in time"),
+    "declined": _("declined"),
+    "open": _("allowed"),
+    "ended": _("ended"),
+}
 OUTCOMES: Words = {"refused": _("Refused"), "dropped": _("Dropped")}
 REASONS: Words = {
     "killed": _("lost when the service was killed"),
@@ -100,6 +119,8 @@ FAMILIES: Mapping[str, Words] = {
     "table": TABLES,
     "outcome": OUTCOMES,
     "role": ROLES,
+    "area": AREAS,
+    "asking": ACCESSES,
     "reason": REASONS,
 }
 
