@@ -273,7 +273,7 @@ def test_of_one_person_it_says_what_changes_for_them_and_the_ledger_keeps_that(
 def test_a_viewer_is_told_the_same_about_themselves_and_nothing_of_others(town: Town, owner: Connection[Any]) -> None:
     text = version(2, "a longer window")
     old, new = parse.read(FIRST, "old"), parse.read(text, "new")
-    plans = simulate.Plans(old, new, plan(old, load()), plan(new, load()))
+    plans = simulate.Plans(old, new, plan(old, load()), plan(new, load()), frozenset(), load())
     told = simulate.simulate(owner, text, person=town.agreed.email)
     with connect.acting("self", token=town.agreed.token) as mine:
         assert simulate.personal(mine, compare(old, new), plans, town.agreed.subject) == told

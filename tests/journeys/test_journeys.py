@@ -181,7 +181,17 @@ PAGES = (
     "/dev/components",
     "/dev/mail",
 )
-MINE = ("/me", "/me/name", "/me/accesses", "/me/accesses?path=/nothing", "/me/close", "/password", "/me/security")
+MINE = (
+    "/me",
+    "/me/name",
+    "/me/profile",
+    "/me/profile/phone",
+    "/me/accesses",
+    "/me/accesses?path=/nothing",
+    "/me/close",
+    "/password",
+    "/me/security",
+)
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")])

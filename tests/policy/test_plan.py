@@ -14,7 +14,8 @@ from troth.policy.facts import Fact, Kind, difference
 from troth.policy.meaning import Occasion, Precision, Window, WindowKind
 from troth.policy.plan import plan, widened
 from troth.policy.planned import Plan, PlanError, Retention, Rows, Unheld
-from troth.policy.sql import Target, desired, literal, quoted, row_rule
+from troth.policy.quoting import literal, quoted
+from troth.policy.sql import Target, desired, row_rule
 
 DEFAULT = re.sub(
     r"\n {4}(?!for )",

@@ -25,6 +25,7 @@ class Lazy(click.Group):
         "query": ("query:query", "Ask as a purpose."),
         "analyst": ("analyst:analyst", "Login roles bound to a purpose."),
         "app": ("app:app", "Register applications that sign people in."),
+        "profile": ("profile:profile", "Declare the fields that people fill in."),
         "import": ("import_:import_", "Bring in access logs."),
         "retention": ("retention:retention", "See what is past its time, and remove it now."),
         "export": ("rights:export", "Write down everything that is held about a person."),

@@ -9,7 +9,7 @@ import click
 
 from troth.cli.options import data_option, form_option
 from troth.database import published
-from troth.database.catalog import load as load_catalog
+from troth.database.catalog import known as known_catalog
 from troth.policy import explain, parse
 from troth.policy.compare import Comparison, compare
 from troth.policy.coverage import PROMISES, Covered, Promise, Proof, Status, clauses, promises
@@ -26,13 +26,16 @@ language_option = click.option("--language", type=click.Choice(LANGUAGES), defau
 
 
 def meant(file: Path | None, told: str = "text") -> tuple[Policy, Plan]:
-    """Return a file's meaning and plan, or the version in force without one. Exits with 1 after printing all errors."""
+    """Return a file's meaning and plan, or the version in force without one. Exits with 1 after printing all errors.
+
+    The plan is made over the tables of the running troth, profile fields included, where one runs.
+    """
     if file is None:
         now = published.current("steward")
         return now.policy, now.plan
     try:
         found = parse.read(file.read_bytes().decode("utf-8", errors="surrogateescape"), str(file))
-        return found, plan(found, load_catalog())
+        return found, plan(found, known_catalog())
     except PolicyErrors as errors:
         click.echo(errors.as_json() if told == "json" else str(errors), err=told != "json")
     except PlanError as error:
@@ -148,7 +151,7 @@ def comparison_data(comparison: Comparison, differing: Differing) -> dict[str, A
 def coverage(file: Path | None, strict: bool, form: str) -> None:
     """Say of each promise whether it is enforced, told, or not built yet, and what shows it."""
     policy, compiled = meant(file, form)
-    found = promises(policy, compiled, load_catalog())
+    found = promises(policy, compiled, known_catalog())
     if form == "json":
         click.echo(json.dumps({"promises": [promise_data(each) for each in found]}))
     else:
@@ -190,7 +193,7 @@ def covered_data(covered: Covered) -> dict[str, Any]:
 def show(what: str, file: Path | None, language: str, form: str) -> None:
     """Walk from a promise (P17), a clause, a category (access.ip) or an object of the database to all the others."""
     policy, compiled = meant(file, form)
-    known = clauses(policy, compiled, load_catalog())
+    known = clauses(policy, compiled, known_catalog())
     wanted = clauses_of(what, policy, known)
     if not wanted and what.upper() in PROMISES:
         raise click.ClickException(f"no clause of this policy cites `{what.upper()}`")
@@ -199,7 +202,7 @@ def show(what: str, file: Path | None, language: str, form: str) -> None:
             f"nothing here is called `{what}`; give a promise (P17), a clause, a category, or part of an object's name"
         )
     said = {s.clause: s for section in explain.sections(policy, language) for s in section.sentences}
-    proofs = {p.name: p.proofs for p in promises(policy, compiled, load_catalog())}
+    proofs = {p.name: p.proofs for p in promises(policy, compiled, known_catalog())}
     shown = [_shown(known[name], said.get(name), proofs) for name in wanted]
     if form == "json":
         click.echo(json.dumps({"clauses": shown}, ensure_ascii=False))

@@ -29,7 +29,7 @@ from troth.database.place import Place
 from troth.database.statements import load
 from troth.ledger import sequencing
 from troth.notices import delivery
-from troth.people import registering
+from troth.people import fielding, registering
 from troth.policy.errors import PolicyErrors
 from troth.policy.planned import PlanError
 from troth.rights.keeping import taught
@@ -116,7 +116,7 @@ class Service:
         try:
             where = self._start_database()
             keeper = Keeper(where, self._say)
-            for teach in (taught, registering.taught, sequencing.taught, publishing.taught):
+            for teach in (taught, registering.taught, fielding.taught, sequencing.taught, publishing.taught):
                 keeper = teach(keeper)
             outcome = self._prepare(keeper)
             self._start_server(where)
@@ -157,7 +157,8 @@ class Service:
                 if terms_file.exists()
                 else "There are no terms beside the policy."
             )
-            return keeper.prepare(source, terms, name=str(file))
+            outcome = keeper.prepare(source, terms, name=str(file))
+            self._declare(file, source)
         except OSError as error:
             sentence = f"the policy `{file}` cannot be read: {error.strerror}"
             raise ServerRefusal(sentence, advice="name one with --policy FILE") from error
@@ -167,6 +168,15 @@ class Service:
             raise ServerRefusal(
                 f"the database does not answer: {str(error).strip()}", advice="see DATABASE_URL"
             ) from error
+        return outcome
+
+    def _declare(self, file: Path, source: str) -> None:
+        """Declare the profile fields that stand beside the policy in force, where none ever were."""
+        beside = file.with_suffix(".fields.toml")
+        with connect.owning() as connection:
+            now = apply.newest(connection)
+            if beside.exists() and now is not None and now.source == source:
+                fielding.declare_first(connection, beside.read_text(encoding="utf-8"))
 
     def _start_server(self, where: Place) -> None:
         certificate, key = self.options.certificate, self.options.key

@@ -12,7 +12,6 @@ from psycopg.rows import class_row
 
 from troth.consent.errors import ConsentRefusal, NoSuchApplication, NotAskedFor, NotSignedIn
 from troth.database import connect, published
-from troth.database.catalog import load as load_catalog
 from troth.database.statements import load
 from troth.people.authorizing import address_proven
 from troth.people.manifests import Claim, column, parsed, within
@@ -118,7 +117,7 @@ def told(subject: uuid.UUID, application: str, scopes: Sequence[str]) -> dict[st
 
 
 def _read(subject: uuid.UUID, claims: Sequence[Claim]) -> Iterator[tuple[str, object]]:
-    plan, catalog = published.current().plan, load_catalog()
+    plan, catalog = published.current().plan, published.current().catalog
     for claim in claims:
         where = column(plan, catalog, claim.category, claim.purpose)
         if where is None:

@@ -18,7 +18,6 @@ from psycopg.types.json import Jsonb
 
 from troth.consent.errors import ConsentRefusal, NothingToSee, NotSignedIn, TooManyQuestions
 from troth.database import connect, published
-from troth.database.catalog import load as load_catalog
 from troth.database.statements import load
 from troth.policy.audiences import STAFF, areas
 from troth.policy.planned import Plan
@@ -90,7 +89,7 @@ def offered(plan: Plan | None = None) -> dict[str, dict[str, tuple[str, ...]]]:
     """Return area -> table -> columns: what the policy shows the operator's staff with the person's permission."""
     plan = plan or published.current().plan
     found: dict[str, dict[str, tuple[str, ...]]] = {}
-    for table in load_catalog().stamped:
+    for table in published.current().catalog.stamped:
         shown = {each.column for each in plan.seen if (each.role, each.table) == (STAFF, table.name)}
         if shown and len(areas(table)) == 1:
             columns = tuple(c.name for c in table.columns if c.name in shown and c.name != "subject")
@@ -136,7 +135,7 @@ def look(*, viewer: str, access: uuid.UUID, area: str) -> list[Shown]:
 
 
 def _rows_of(table: str, columns: tuple[str, ...]) -> sql.Composed:
-    key = [name for name in load_catalog().table(table).key if name != "subject"] or ["subject"]
+    key = [name for name in published.current().catalog.table(table).key if name != "subject"] or ["subject"]
     return sql.SQL(SQL["seen_rows"]).format(
         columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
         table=sql.Identifier(table),

@@ -1,22 +1,25 @@
 """Bring the database to what a policy says: the difference of plan and catalog, carried out in one short switch."""
 
+import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, NoReturn
 
 from psycopg import Connection, errors
 
 from troth.database import place
-from troth.database.catalog import load as load_catalog
+from troth.database.catalog import Declared, declared, load, of
 from troth.database.errors import DatabaseRefusal
 from troth.database.observe import is_superuser, marked_objects, observe
-from troth.database.statements import load
+from troth.database.statements import load as statements
 from troth.policy import parse
 from troth.policy.carrying import lock, partition, password
+from troth.policy.catalog import Catalog
 from troth.policy.compare import Comparison, Verdict, compare
+from troth.policy.declaring import drop, name_of
 from troth.policy.facts import Difference, Fact, Kind, difference
 from troth.policy.meaning import Basis, Policy
 from troth.policy.plan import plan, widened
@@ -34,7 +37,7 @@ PATIENCE = 20
 #: What is dropped to be made anew takes its grants along; the next round sees them missing. The last round verifies.
 ROUNDS = 4
 #: The fingerprint of these is kept in a comment.
-MARKED = {Kind.FUNCTION, Kind.TRIGGER, Kind.RULE, Kind.VIEW}
+MARKED = {Kind.CHECK, Kind.FUNCTION, Kind.TRIGGER, Kind.RULE, Kind.VIEW}
 
 
 class ApplyRefusal(DatabaseRefusal):
@@ -57,8 +60,31 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class Declaring:
+    """What somebody declares instead of what they declared before, with the text that says so; None: nothing any more.
+
+    `and_then` runs in the same transaction, when everything is made. What is declared no longer goes with its values.
+    """
+
+    declarer: str
+    tables: Mapping[str, Any] | None
+    source: str = ""
+    and_then: Callable[[Connection[Any]], None] = lambda _: None
+
+    def after(self, before: Declared) -> Declared:
+        """Return everything that is declared afterwards."""
+        told = {name: text for name, text in before if name != self.declarer}
+        if self.tables is not None:
+            told[self.declarer] = json.dumps(self.tables)
+        return tuple(sorted(told.items()))
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """What a switch carries out: the version, the purposes that open an edition, whether people must agree again."""
+    """What a switch carries out: the version, the purposes that open an edition, whether people must agree again.
+
+    `catalog` is what the tables are then, and `before` what they were.
+    """
 
     policy: Policy
     source: str
@@ -68,6 +94,22 @@ class Step:
     opened: frozenset[str]
     floor: bool
     verdict: Verdict
+    catalog: Catalog
+    before: Catalog
+    declaring: Declaring | None = None
+
+    def leaving(self) -> dict[str, str]:
+        """Return what is declared no longer, by the name that facts give it, with how it is dropped."""
+        gone: dict[str, str] = {}
+        after = {table.name: {column.name for column in table.columns} for table in self.catalog}
+        for table in self.before:
+            if table.name not in after:
+                gone[f"troth.{table.name}"] = drop(table, None)
+                continue
+            for column in table.columns:
+                if column.name not in after[table.name]:
+                    gone[name_of(table.name, column.name)] = drop(table, column)
+        return gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +134,26 @@ def newest(connection: Connection[Any]) -> Version | None:
     return Version(*row) if row else None
 
 
-def apply(connection: Connection[Any], source: str, terms: str, *, name: str = "policy") -> Outcome:
+def apply(
+    connection: Connection[Any], source: str, terms: str, *, name: str = "policy", declaring: Declaring | None = None
+) -> Outcome:
     """Apply a policy's source over the database that the owner's autocommitting connection reaches.
 
-    The same version again repairs drift. Raises PolicyErrors for a bad source, PlanError for one the tables cannot
-    hold to, ApplyRefusal for an older version, a changed text under an old number, or a day that has not come.
+    The same version again repairs drift, or takes in what is declared anew. Raises PolicyErrors for a bad source,
+    PlanError for one the tables cannot hold to, ApplyRefusal for an older version, a changed text under an old number,
+    or a day that has not come.
     """
     policy = parse.read(source, name)
-    new = plan(policy, load_catalog())
+    held = declared(connection)
+    catalog = load(declaring.after(held) if declaring else held)
+    new = plan(policy, catalog)
     before = newest(connection)
     digest = sha256(terms.encode()).hexdigest()
     fresh = _is_fresh(before, policy, digest)
-    opened, change = _change(before, policy, new)
+    opened, change = _change(before, policy, new, catalog)
     floor = _asks_again(opened, change)
-    step = Step(policy, source, terms, new, fresh, opened, floor, change.verdict if change else Verdict.EDITORIAL)
+    verdict = change.verdict if change else Verdict.EDITORIAL
+    step = Step(policy, source, terms, new, fresh, opened, floor, verdict, catalog, load(held), declaring)
     for tries in range(1, TRIES + 1):
         try:
             return _switch(connection, step, tries=tries)
@@ -122,15 +170,18 @@ def significant(connection: Connection[Any], source: str, *, name: str = "policy
     """Whether people must agree again before a source can be in force for them. Raises PolicyErrors, PlanError."""
     before = newest(connection)
     policy = parse.read(source, name)
-    return before is not None and _asks_again(*_change(before, policy, plan(policy, load_catalog())))
+    catalog = of(connection)
+    return before is not None and _asks_again(*_change(before, policy, plan(policy, catalog), catalog))
 
 
-def _change(before: Version | None, policy: Policy, new: Plan) -> tuple[frozenset[str], Comparison | None]:
+def _change(
+    before: Version | None, policy: Policy, new: Plan, catalog: Catalog
+) -> tuple[frozenset[str], Comparison | None]:
     """Return the purposes that open an edition, and how a policy differs from the one in force, if any."""
     if before is None:
         return frozenset((*(unit.purpose for unit in new.units), *new.audiences)), None
     old = parse.read(before.source, "the policy in force")
-    return widened(plan(old, load_catalog()), new), compare(old, policy)
+    return widened(plan(old, catalog), new), compare(old, policy)
 
 
 def _asks_again(opened: frozenset[str], change: Comparison | None) -> bool:
@@ -160,29 +211,64 @@ def not_yet(day: date) -> bool:
 
 
 def _switch(connection: Connection[Any], step: Step, *, tries: int) -> Outcome:
-    catalog = load_catalog()
     with connection.transaction():
         connection.execute(_sql("lock_appliers"))
         connection.execute("SET LOCAL check_function_bodies = off")
         if step.fresh:
             _add_version(connection, step)
         _open_editions(connection, step.plan, step.opened if step.fresh else frozenset())
-        target = target_of(connection)
-        started, changed = time.monotonic(), 0
-        for _ in range(ROUNDS):
-            change = difference(desired(step.plan, catalog, target), observe(connection, catalog))
-            if not change:
-                break
-            started = started if changed else _lock(connection, change, tries)
-            changed += len(change.missing) + len(change.surplus)
-            _carry_out(connection, change)
-            if any(fact.kind is Kind.ROLE for fact in change.missing):
-                _set_passwords(connection, target, step.plan)
-        else:
-            _refuse(change)
+        leaving = step.leaving()
+        if step.declaring:
+            _declare(connection, step.declaring)
+        started, changed = _make(connection, step, tries, leaving)
+        if leaving:
+            _leave(connection, step, leaving)
         connection.execute(_sql("set_nobody"))
+        if step.declaring:
+            step.declaring.and_then(connection)
     held = time.monotonic() - started
     return Outcome(step.policy.version, step.fresh, changed, tuple(sorted(step.opened)), held, tries, step.verdict)
+
+
+def _make(connection: Connection[Any], step: Step, tries: int, leaving: Mapping[str, str]) -> tuple[float, int]:
+    """Carry the difference out until there is none; return when locks were first held, and how many facts changed."""
+    target = target_of(connection)
+    started, changed = time.monotonic(), 0
+    for _ in range(ROUNDS):
+        change = _difference(connection, step, target, leaving)
+        if not change:
+            return started, changed
+        started = started if changed else _lock(connection, change, tries)
+        changed += len(change.missing) + len(change.surplus)
+        _carry_out(connection, change)
+        if any(fact.kind is Kind.ROLE for fact in change.missing):
+            _set_passwords(connection, target, step.plan)
+    return _refuse(change)
+
+
+def _difference(
+    connection: Connection[Any], step: Step, target: Target, leaving: Collection[str] = frozenset()
+) -> Difference:
+    found = (
+        fact
+        for fact in observe(connection, step.catalog)
+        if not (fact.kind is Kind.UNDECLARED and fact.name in leaving)
+    )
+    return difference(desired(step.plan, step.catalog, target), found)
+
+
+def _declare(connection: Connection[Any], declaring: Declaring) -> None:
+    told = {"declarer": declaring.declarer, "tables": json.dumps(declaring.tables), "source": declaring.source}
+    connection.execute(_sql("undeclare" if declaring.tables is None else "declare"), told)
+
+
+def _leave(connection: Connection[Any], step: Step, leaving: Mapping[str, str]) -> None:
+    """Drop what nothing refers to any more, and look again."""
+    for statement in leaving.values():
+        connection.execute(statement.encode())
+    left = _difference(connection, step, target_of(connection))
+    if left:
+        _refuse(left)
 
 
 def _add_version(connection: Connection[Any], step: Step) -> None:
@@ -274,7 +360,7 @@ def _set_passwords(connection: Connection[Any], target: Target, new: Plan) -> No
         connection.execute(password(role, secrets.verifier(role)).encode())
 
 
-def _refuse(left: Difference) -> None:
+def _refuse(left: Difference) -> NoReturn:
     raise ApplyRefusal(
         f"the database does not follow: {_listed(left)}",
         advice="remove what no room declares (see `troth policy drift`), then apply again",
@@ -288,7 +374,7 @@ def _listed(left: Difference) -> str:
 
 def _end_blocking_readers(connection: Connection[Any]) -> None:
     machine = [place.current().role(part) for part in (*LOGINS, *TWINS)]
-    relations = [f"troth.{table.name}" for table in load_catalog() if table.bound]
+    relations = [f"troth.{table.name}" for table in of(connection) if table.bound]
     connection.execute(_sql("end_blocking_readers"), {"machine": machine, "relations": relations})
 
 
@@ -313,4 +399,4 @@ def make_partitions(connection: Connection[Any], parent: str, first: date, month
 
 
 def _sql(name: str) -> bytes:
-    return load("troth.database.sql")[name].encode()
+    return statements("troth.database.sql")[name].encode()

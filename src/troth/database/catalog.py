@@ -1,5 +1,6 @@
 """Load what every room declares of its tables and functions (`governed.toml`, `sql/functions.sql`)."""
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -8,10 +9,14 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from troth.database.errors import CatalogRefusal
+from psycopg import Connection
+
+from troth.database import connect, place
+from troth.database.errors import CatalogRefusal, DatabaseRefusal
 from troth.database.statements import load as statements
 from troth.policy.catalog import Access, Catalog, Column, Function, Owner, Rows, Table
-from troth.policy.meaning import Occasion, Precision
+from troth.policy.declaring import joined
+from troth.policy.meaning import Occasion, Precision, Verb
 
 ROOMS = ("database", "ledger", "notices", "people", "consent", "intake")
 #: What every stamped table carries beside what it declares.
@@ -19,18 +24,44 @@ STAMPED = ("subject", "ended_at", "uses")
 #: `column -> table.key`, `column:field -> table.key`, `column:field (base 36) -> table.key`
 OWNER = re.compile(r"(\w+)(?::([\w.]+|\*))?(?: \(base (\d+)\))? -> (\w+)\.(\w+)")
 
+#: What was declared at run time: who declared it, and the tables as a `governed.toml` tells them, in JSON.
+type Declared = tuple[tuple[str, str], ...]
+
 _added: dict[str, str] = {}
 
 
-def load() -> Catalog:
-    """Return the catalog of the whole house, with what was added to it."""
-    return _load(tuple(_added.items()))
+def load(declared: Declared = ()) -> Catalog:
+    """Return the catalog of the whole house, with what was declared at run time.
+
+    Raises CatalogRefusal for a declaration that no table can be.
+    """
+    return _load((*_added.items(), *declared))
+
+
+def of(connection: Connection[Any]) -> Catalog:
+    """Return the catalog of the connected database: the house's, and what was declared there."""
+    return load(declared(connection))
+
+
+def declared(connection: Connection[Any]) -> Declared:
+    """Return what was declared in the connected database, by declarer."""
+    return tuple(connection.execute(statements("troth.database.sql")["declarations"].encode()).fetchall())
+
+
+def known() -> Catalog:
+    """Return the catalog of the running troth, or where none runs here the house's alone."""
+    try:
+        connect.answering(place.current())
+        with connect.acting("steward") as connection:
+            return of(connection)
+    except DatabaseRefusal:
+        return load()
 
 
 @contextmanager
 def added(name: str, text: str) -> Iterator[Catalog]:
     """Govern more tables in this process, told as in a `governed.toml` without functions, until the context ends."""
-    _added[name] = text
+    _added[name] = json.dumps(tomllib.loads(text)["tables"])
     try:
         yield load()
     finally:
@@ -38,17 +69,19 @@ def added(name: str, text: str) -> Iterator[Catalog]:
 
 
 @cache
-def _load(more: tuple[tuple[str, str], ...]) -> Catalog:
-    tables: list[Table] = []
+def _load(more: Declared) -> Catalog:
+    tables: dict[str, Table] = {}
     functions: list[Function] = []
     for room in ROOMS:
         text = resources.files(f"troth.{room}").joinpath("governed.toml").read_text(encoding="utf-8")
-        declared = tomllib.loads(text)
-        tables += [_table(room, name, table) for name, table in declared.get("tables", {}).items()]
-        functions += _functions(room, declared.get("functions", {}))
-    for name, text in more:
-        tables += [_table(name, table, told) for table, told in tomllib.loads(text)["tables"].items()]
-    return Catalog(tuple(tables), tuple(functions))
+        told = tomllib.loads(text)
+        tables |= {name: _table(room, name, table) for name, table in told.get("tables", {}).items()}
+        functions += _functions(room, told.get("functions", {}))
+    for declarer, text in more:
+        for name, table in json.loads(text).items():
+            new = _table(declarer, name, table)
+            tables[name] = joined(tables[name], new) if name in tables else new
+    return Catalog(tuple(tables.values()), tuple(functions))
 
 
 def _table(room: str, name: str, told: Mapping[str, Any]) -> Table:
@@ -66,6 +99,7 @@ def _table(room: str, name: str, told: Mapping[str, Any]) -> Table:
         inserter=told.get("inserter"),
         occasions=tuple(Occasion(o) for o in told.get("occasions", ())),
         owners=tuple(_owner(name, path) for path in told.get("owners", ())),
+        declared=told.get("declared", False),
     )
 
 
@@ -91,6 +125,11 @@ def _columns(told: Mapping[str, Any]) -> Iterator[Column]:
             generated=column.get("generated", False),
             credential=column.get("credential", False),
             copies=column.get("copies"),
+            type=column.get("type", ""),
+            longest=column.get("longest", 0),
+            choices=tuple(column.get("choices", ())),
+            may=tuple(map(Verb, column["may"])) if "may" in column else None,
+            held=column.get("held", ""),
         )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import Connection
 
 from troth.database.apply import newest, target_of
-from troth.database.catalog import load as load_catalog
+from troth.database.catalog import of
 from troth.database.observe import observe
 from troth.database.statements import load
 from troth.policy import parse
@@ -49,6 +49,6 @@ def differing(connection: Connection[Any]) -> Difference:
     version = newest(connection)
     if version is None:
         return Difference((), ())
-    catalog = load_catalog()
+    catalog = of(connection)
     wanted = desired(plan(parse.read(version.source, version.name), catalog), catalog, target_of(connection))
     return difference(wanted, observe(connection, catalog))

@@ -11,9 +11,11 @@ from troth.database.statements import load
 from troth.policy import unmake
 from troth.policy.carrying import password
 from troth.policy.catalog import Catalog
+from troth.policy.declaring import name_of
 from troth.policy.facts import Fact, Kind
 from troth.policy.meaning import Precision
-from troth.policy.sql import quoted, security
+from troth.policy.quoting import quoted
+from troth.policy.sql import security
 
 ALTERED = "altered"
 #: How PostgreSQL writes back what the tables compute for each precision.
@@ -41,7 +43,13 @@ def observe(connection: Connection[Any], catalog: Catalog) -> tuple[Fact, ...]:
 
 
 def marked_objects(connection: Connection[Any]) -> Iterator[Marked]:
-    """Yield functions, triggers, row rules and views."""
+    """Yield checks of declared columns, functions, triggers, row rules and views."""
+    for table, name, comment, digest in _rows(connection, "observed_checks"):
+        thing = f"CONSTRAINT {quoted(name)} ON troth.{quoted(table)}"
+        undo = unmake.drop_check(table, name)
+        value = _claimed(comment, digest)
+        fact = Fact(Kind.CHECK, f"{table}.{name}", value, unmake=undo, locks=f"troth.{table}")
+        yield Marked(fact, thing, digest)
     for signature, owner, comment, digest in _rows(connection, "observed_functions"):
         thing = f"FUNCTION {signature}"
         yield _marked(Kind.FUNCTION, signature, f"{owner} {_claimed(comment, digest)}", thing, "", digest)
@@ -110,10 +118,15 @@ def _tables(connection: Connection[Any], catalog: Catalog) -> Iterator[Fact]:
             yield Fact(Kind.SECURITY, name, "a partition without row security", unmake=security(name).make)
         elif table and not parent and (enabled or forced):
             yield Fact(Kind.SECURITY, name, "forced" if enabled and forced else "not forced")
-    for table_name, column in _rows(connection, "observed_columns"):
+        if table and table.declared:
+            yield Fact(Kind.TABLE, name, "declared")
+    for table_name, name, kind in _rows(connection, "observed_columns"):
         table = known.get(table_name)
-        if table and column not in {c.name for c in table.columns}:
-            yield Fact(Kind.UNDECLARED, f"troth.{table_name}.{column}", "a column that no room declares")
+        column = {c.name: c for c in table.columns}.get(name) if table else None
+        if table and column is None:
+            yield Fact(Kind.UNDECLARED, name_of(table_name, name), "a column that no room declares")
+        elif table and column and column.type and not (table.declared and name in table.key):
+            yield Fact(Kind.COLUMN, name_of(table_name, name), kind)
 
 
 def _grants(connection: Connection[Any]) -> Iterator[Fact]:

@@ -8,11 +8,9 @@ from typing import Any
 import psycopg
 from psycopg import Connection, errors
 
-from troth.database import connect, pulse, walls
-from troth.database.apply import newest, target_of
+from troth.database import connect, published, pulse, walls
 from troth.database.place import Place
 from troth.database.probing import NotFoundOut, Round, limited
-from troth.database.published import understood
 from troth.database.statements import load
 
 SQL = load("troth.database.sql")
@@ -41,10 +39,10 @@ class Found:
 def tried(where: Place, owner: Connection[Any]) -> list[Found]:
     """Try everything, in bounded time. A database without a policy is asked nothing."""
     with limited(owner):
-        version, bits = newest(owner), target_of(owner).bits
-    if version is None:
+        now = published.on(owner)
+    if now is None:
         return []
-    with Round(where, owner, bits, understood(version)) as turn:
+    with Round(where, owner, now) as turn:
         return [found(probe, turn) for probe in PROBES]
 
 

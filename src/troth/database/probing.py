@@ -10,7 +10,6 @@ import psycopg
 from psycopg import Connection, errors, sql
 
 from troth.database import connect
-from troth.database.catalog import load as load_catalog
 from troth.database.place import Place
 from troth.database.published import Published
 from troth.database.statements import load
@@ -34,12 +33,20 @@ class Round:
 
     where: Place
     owner: Connection[Any]
-    bits: Mapping[str, int]
     now: Published
-    catalog: Catalog = field(default_factory=load_catalog)
     deadline: float = field(default_factory=lambda: time.monotonic() + LONGEST)
     held: ExitStack = field(default_factory=ExitStack)
     connections: dict[str, Connection[Any]] = field(default_factory=dict)
+
+    @property
+    def bits(self) -> Mapping[str, int]:
+        """The place of each purpose's bit in a stamp."""
+        return self.now.bits
+
+    @property
+    def catalog(self) -> Catalog:
+        """What the tables are."""
+        return self.now.catalog
 
     @property
     def purposes(self) -> tuple[str, ...]:

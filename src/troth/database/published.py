@@ -7,9 +7,13 @@ from datetime import datetime
 from functools import cache
 from hashlib import sha256
 from threading import Lock
+from typing import Any
+
+from psycopg import Connection
 
 from troth.database import connect
 from troth.database.apply import Version, bits_of, newest
+from troth.database.catalog import Declared, declared
 from troth.database.catalog import load as load_catalog
 from troth.database.errors import DatabaseRefusal
 from troth.database.statements import load
@@ -34,7 +38,7 @@ class NothingPublished(DatabaseRefusal):
 class Published:
     """The version in force: its meaning, its plan, its source, the terms and their digests (SHA-256, hex).
 
-    `bits` names the place of each purpose's bit in a stamp.
+    `bits` names the place of each purpose's bit in a stamp; `declared` is what was declared at run time.
     """
 
     version: int
@@ -45,6 +49,12 @@ class Published:
     terms: str
     terms_digest: str
     bits: Mapping[str, int] = field(default_factory=dict)
+    declared: Declared = ()
+
+    @property
+    def catalog(self) -> Catalog:
+        """What the tables are."""
+        return load_catalog(self.declared)
 
 
 @dataclass(slots=True)
@@ -62,10 +72,10 @@ def current(role: str = "door") -> Published:
     with _memory.lock:
         if _memory.held is None or time.monotonic() >= _memory.until:
             with connect.acting(role) as connection:
-                version, bits = newest(connection), bits_of(connection)
-            if version is None:
+                now = on(connection)
+            if now is None:
                 raise NothingPublished("no policy is in force", advice="start `troth serve`, which applies one")
-            _memory.held, _memory.until = replace(understood(version), bits=bits), time.monotonic() + FRESH
+            _memory.held, _memory.until = now, time.monotonic() + FRESH
         return _memory.held
 
 
@@ -80,8 +90,8 @@ class Edition:
 def history(role: str = "door") -> tuple[Edition, ...]:
     """Return every version that was ever in force, the newest first."""
     with connect.acting(role) as connection:
-        rows = connection.execute(SQL["all_versions"].encode()).fetchall()
-    return tuple(Edition(understood(Version(*row[:-1])), row[-1]) for row in rows)
+        rows, more = connection.execute(SQL["all_versions"].encode()).fetchall(), declared(connection)
+    return tuple(Edition(understood(Version(*row[:-1]), more), row[-1]) for row in rows)
 
 
 def forget() -> None:
@@ -90,13 +100,21 @@ def forget() -> None:
         _memory.held = None
 
 
-def understood(version: Version) -> Published:
-    """Read and plan a version as it was applied."""
-    return _understood(version, load_catalog())
+def on(connection: Connection[Any]) -> Published | None:
+    """Return what is in force in the database that a connection reaches, if anything is."""
+    version = newest(connection)
+    if version is None:
+        return None
+    return replace(understood(version, declared(connection)), bits=bits_of(connection))
+
+
+def understood(version: Version, more: Declared) -> Published:
+    """Read and plan a version as it was applied, over the tables as they are."""
+    return _understood(version, more, load_catalog(more))
 
 
 @cache
-def _understood(version: Version, catalog: Catalog) -> Published:
+def _understood(version: Version, more: Declared, catalog: Catalog) -> Published:
     policy = parse.read(version.source, version.name)
     return Published(
         version=version.version,
@@ -106,4 +124,5 @@ def _understood(version: Version, catalog: Catalog) -> Published:
         digest=version.digest,
         terms=version.terms,
         terms_digest=sha256(version.terms.encode()).hexdigest(),
+        declared=more,
     )

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import uuid4
 
 from troth.database import connect, published
-from troth.database.catalog import load as load_catalog
 from troth.database.statements import load
 from troth.policy.catalog import Table
 from troth.policy.meaning import Policy, Window
@@ -102,7 +101,7 @@ def status() -> list[Kept]:
             fine=fine,
             oldest=oldest and now - oldest,
             next_due=following,
-            windows=tuple(windows(published_now.policy, load_catalog().table(name))),
+            windows=tuple(windows(published_now.policy, published_now.catalog.table(name))),
             coarsenings=tuple(each for each in coarsenings if each.table == name),
             last=last.get(name),
         )

@@ -11,11 +11,11 @@ from psycopg import Connection, errors
 from psycopg.types.json import Jsonb
 
 from troth.database import apply
-from troth.database.catalog import load as load_catalog
+from troth.database.catalog import of as catalog_of
 from troth.database.errors import DatabaseRefusal
 from troth.database.statements import load
 from troth.policy import foreseeing, parse
-from troth.policy.catalog import Column, Table
+from troth.policy.catalog import Catalog, Column, Table
 from troth.policy.compare import Comparison, Delta, Verdict, compare
 from troth.policy.foreseeing import COUNTED, HEAD, WIDTH, Ahead, Foresight
 from troth.policy.meaning import Occasion, Policy
@@ -46,7 +46,8 @@ class Plans:
     after: Policy
     old: Plan
     new: Plan
-    waiting: frozenset[str] = frozenset()
+    waiting: frozenset[str]
+    catalog: Catalog
 
     @property
     def opened(self) -> frozenset[str]:
@@ -167,9 +168,9 @@ def simulate(
         raise SimulationRefusal("no policy is in force", advice="start `troth serve`, which applies one")
     standing, new = parse.read(now.source, "the policy in force"), parse.read(source, name)
     before = parse.read(old, "the old version") if old is not None else standing
-    catalog = load_catalog()
+    catalog = catalog_of(connection)
     old_plan = plan(before, catalog)
-    plans = Plans(before, new, old_plan, plan(new, catalog), widened(plan(standing, catalog), old_plan))
+    plans = Plans(before, new, old_plan, plan(new, catalog), widened(plan(standing, catalog), old_plan), catalog)
     comparison = compare(before, new)
     whose = _named(connection, person, new) if person else None
     with counting(connection) as counted:
@@ -226,7 +227,7 @@ def _simulated(
     foresight = Foresight(plans.old, plans.new, _ahead(connection, plans, opened), personal=subject is not None)
     now, floor = _one(connection, SQL["agreed_floor"], {})
     told = dict(foresight.told) | {"subject": subject, "now": now, "floor": floor}
-    asking = _Asking(connection, foresight, told, time.monotonic() + longest)
+    asking = _Asking(connection, foresight, told, time.monotonic() + longest, plans.catalog)
     counts, memberships = asking.standings()
     sights, holdings = asking.rows()
     agreed, in_force, standing = counts
@@ -295,6 +296,7 @@ class _Asking:
     foresight: Foresight
     told: Mapping[str, Any]
     deadline: float
+    catalog: Catalog
 
     def _ask(self, question: str) -> list[tuple[Any, ...]]:
         left = _milliseconds(self.deadline - time.monotonic())
@@ -313,7 +315,7 @@ class _Asking:
         """Return what each purpose sees of each table, and what of the table is kept."""
         sights: list[Sight] = []
         holdings: list[Holding] = []
-        for table in load_catalog().stamped:
+        for table in self.catalog.stamped:
             for row in self._ask(foreseeing.rows(self.foresight, table)):
                 holdings.append(self._holding(table.name, row))
                 for number, ahead in enumerate(self.foresight.purposes):
@@ -370,14 +372,14 @@ def _touched(
         case Kind.USE:
             return _of_use(delta, plans, sights)
         case Kind.COARSENING:
-            places = _places(delta.about)
+            places = _places(plans.catalog, delta.about)
             names = {name for name, _ in places}
             exact = [h for h in holdings if h.table in names]
             return Touched(
                 delta, places, sum(h.too_exact for h in exact), max((h.held.people for h in exact), default=0)
             )
         case _:
-            places = _places(delta.about)
+            places = _places(plans.catalog, delta.about)
             names = {name for name, _ in places}
             held = [h for h in holdings if h.table in names and not h.visits]
             return Touched(delta, places, sum(h.held.rows for h in held), max((h.held.people for h in held), default=0))
@@ -385,7 +387,7 @@ def _touched(
 
 def _of_use(delta: Delta, plans: Plans, sights: Sequence[Sight]) -> Touched:
     category, occasion, purpose = delta.about
-    places = _places((category,), Occasion(occasion))
+    places = _places(plans.catalog, (category,), Occasion(occasion))
     read = [{(r.table, r.column) for r in p.readings if r.purpose == purpose} for p in (plans.old, plans.new)]
     records = people = 0
     for name, columns in places:
@@ -398,10 +400,12 @@ def _of_use(delta: Delta, plans: Plans, sights: Sequence[Sight]) -> Touched:
     return Touched(delta, places, records, people)
 
 
-def _places(categories: Sequence[str], occasion: Occasion | None = None) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _places(
+    catalog: Catalog, categories: Sequence[str], occasion: Occasion | None = None
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return the stamped tables and their columns that hold one of the categories, where an occasion fills them."""
     found = []
-    for table in load_catalog().stamped:
+    for table in catalog.stamped:
         columns = tuple(c.name for c in _holding_any(table, categories))
         if columns and (occasion is None or occasion in table.occasions):
             found.append((table.name, columns))

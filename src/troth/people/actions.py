@@ -4,6 +4,7 @@ import hashlib
 import re
 import secrets
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from troth.database import connect
 from troth.database.statements import load
 from troth.people.errors import NameRefusal, NobodyThere
 from troth.people.models import Account
+from troth.people.profiles import Value, tell_first
 from troth.people.queries import asked_on_sign_up
 
 __all__ = [
@@ -48,10 +50,10 @@ LONGEST_NAME = 200
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-def sign_up(account: Account, *, name: str | None) -> Account:
-    """Save a new account with its subject and person; agreeing comes after. Runs on the role `door`.
+def sign_up(account: Account, *, name: str | None, told: Mapping[str, Value] = {}) -> Account:
+    """Save a new account with its subject, person and profile; agreeing comes after. Runs on the role `door`.
 
-    None for the name where the policy does not collect one: the database would refuse it.
+    None for the name where the policy does not collect one: the database would refuse it. `told` are profile fields.
     """
     account.subject = uuid.uuid4()
     person: dict[str, uuid.UUID | str] = {"subject": account.subject, "email": account.email}
@@ -62,6 +64,7 @@ def sign_up(account: Account, *, name: str | None) -> Account:
             cursor.execute(SQL["add_person"], person)
         else:
             cursor.execute(SQL["add_named_person"], person | {"name": clean_name(name)})
+        tell_first(account.subject, told)
         account.save()
         _record(cursor, "signed-up", account.subject)
     return account

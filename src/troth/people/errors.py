@@ -1,5 +1,6 @@
 """What the people room refuses: a stable code, a plain sentence, what to do next."""
 
+from enum import StrEnum
 from typing import ClassVar
 
 
@@ -18,6 +19,30 @@ class NameRefusal(PeopleRefusal):
     """A name that cannot be kept."""
 
     code = "name"
+
+
+class Unfit(StrEnum):
+    """Why a profile field does not take a value."""
+
+    LONG = "long"
+    LARGE = "large"
+    CONTROL = "control"
+    WEB = "web"
+    PHONE = "phone"
+    OTHER = "other"
+    NOBODY = "nobody"
+    EMPTY = "empty"
+
+
+class FieldRefusal(PeopleRefusal):
+    """A value that a profile field cannot hold, or that the policy lets nobody write: `why`, with its numbers."""
+
+    code = "field"
+
+    def __init__(self, why: Unfit, sentence: str, *, advice: str = "", **told: int) -> None:
+        """Keep the reason with its numbers."""
+        super().__init__(sentence, advice=advice)
+        self.why, self.told = why, told
 
 
 class NobodyThere(PeopleRefusal):

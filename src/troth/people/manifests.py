@@ -4,13 +4,11 @@ A claim is what a token or the userinfo page tells an application of a person (O
 """
 
 import re
-import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from troth.people.errors import ManifestRefusal
+from troth.people.written import Desk, toml
 from troth.policy.catalog import Catalog
 from troth.policy.meaning import Policy, Precision
 from troth.policy.planned import Plan
@@ -77,19 +75,10 @@ def within(claims: tuple[Claim, ...], scopes: list[str]) -> tuple[Claim, ...]:
 
 
 @dataclass(slots=True)
-class _Desk:
-    """What is known while a manifest is read; `wrong` gathers every error with its line."""
+class _Desk(Desk):
+    """The same for a manifest; `home` is where the service itself is."""
 
-    text: str
-    told: dict[str, Any]
-    policy: Policy
-    plan: Plan
-    catalog: Catalog
-    home: str
-    errors: list[tuple[int, str]] = field(default_factory=list)
-
-    def wrong(self, words: str, *place: str) -> None:
-        self.errors.append((_line(self.text, *place), words))
+    home: str = ""
 
 
 def read(text: str, *, policy: Policy, plan: Plan, catalog: Catalog, home: str) -> Manifest:
@@ -98,20 +87,11 @@ def read(text: str, *, policy: Policy, plan: Plan, catalog: Catalog, home: str) 
     `home` is where the service itself is: nothing of an application may stand there, since cookies know no ports.
     Raises ManifestRefusal with every error and its line.
     """
-    try:
-        told = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ManifestRefusal(f"the manifest is no TOML: {error}", advice="mend the line it names") from error
-    except RecursionError:
-        raise ManifestRefusal(
-            "the manifest is nested too deeply", advice="lists and tables stand side by side"
-        ) from None
-    desk = _Desk(text, told, policy, plan, catalog, home)
+    told = toml(text, "the manifest")
+    desk = _Desk(text, told, policy, plan, catalog, home=home)
     for step in (_known, _named, _addresses, _purposes, _claims):
         step(desk)
-    if desk.errors:
-        listed = "\n".join(f"  line {line}: {words}" for line, words in sorted(desk.errors))
-        raise ManifestRefusal(f"the manifest cannot be registered:\n{listed}", advice="mend the lines, or the policy")
+    desk.refuse("the manifest cannot be registered")
     return Manifest(
         name=" ".join(told["name"].split()),
         public=told.get("kind", KINDS[0]) == "public",
@@ -236,8 +216,8 @@ def _uncovered(desk: _Desk, category: str, purpose: str) -> Iterator[str]:
     """Yield why the policy in force does not let a purpose know a category, with the clause that would."""
     if purpose not in desk.told.get("purposes", ()):
         yield f"`{purpose}` is not among the manifest's purposes"
-    elif category not in {each.name for each in desk.policy.categories}:
-        yield f"the policy has no category `{category}`; it would need: category {category}"
+    elif undeclared := list(desk.undeclared(category)):
+        yield from undeclared
     elif column(desk.plan, desk.catalog, category, purpose) is None:
         collected = [each for each in desk.policy.collections if category in each.categories]
         if not any(category == c.category for t in desk.catalog.stamped for c in t.columns):
@@ -262,14 +242,3 @@ def column(plan: Plan, catalog: Catalog, category: str, purpose: str) -> tuple[s
                 if each.category == category and each.precision is Precision.AS_IS and (table.name, each.name) in read:
                     return table.name, each.name
     return None
-
-
-def _line(text: str, *place: str) -> int:
-    """Return the line on which the last word of a path stands, behind those before it; 1 when it stands nowhere."""
-    at = 0
-    for word in place:
-        found = re.compile(rf"""(?m)(^\s*|[.\["'])({re.escape(word)})(?=["'\s=\].])""").search(text, at)
-        if found is None:
-            break
-        at = found.start(2)
-    return text.count("\n", 0, at) + 1

@@ -10,12 +10,9 @@ from argon2 import PasswordHasher
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from troth.database import place
-from troth.database.apply import newest
-from troth.database.catalog import load as load_catalog
+from troth.database import place, published
 from troth.database.errors import RequestRefusal
 from troth.database.keeper import Keeper
-from troth.database.published import understood
 from troth.database.statements import load
 from troth.ledger.actions import record
 from troth.people import keys, organizing
@@ -96,13 +93,12 @@ KINDS: Mapping[str, Callable[[Connection[Any], Told], Told]] = {
 def _sound(connection: Connection[Any], text: str) -> Manifest:
     if len(text) > LONGEST:
         raise RequestRefusal("the manifest is longer than 64 kB", advice="a manifest is a page of TOML")
-    version = newest(connection)
-    if version is None:
+    now = published.on(connection)
+    if now is None:
         raise RequestRefusal("no policy is in force", advice="start `troth serve`, which applies one")
-    now = understood(version)
     try:
         home = place.current().address
-        return read(text, policy=now.policy, plan=now.plan, catalog=load_catalog(), home=home)
+        return read(text, policy=now.policy, plan=now.plan, catalog=now.catalog, home=home)
     except ManifestRefusal as refusal:
         raise RequestRefusal(refusal.sentence, advice=refusal.advice) from refusal
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from troth.policy.sql import literal, quoted
+from troth.policy.quoting import literal, quoted
 
 
 def password(role: str, verifier: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from troth.policy.meaning import Occasion, Precision
+from troth.policy.meaning import Condition, Occasion, Precision, Right, Verb
 
 
 class Rows(StrEnum):
@@ -23,6 +23,9 @@ class Column:
 
     What a `credential` holds lets somebody in, so that no export hands it out. A column that `copies` another, written
     `table.column`, is kept the same as it by the database, for the row's subject: the other is what is collected.
+    What a `credential` holds lets somebody in, so that no export hands it out. A column that was declared at run time
+    has a `type` (`declaring.Type`), the most characters it holds, the words of a choice, and the verbs that its holder
+    gives people: None is whatever the policy lets them. `held` names who writes it, where that is not the person.
     """
 
     name: str
@@ -37,6 +40,16 @@ class Column:
     def derived(self) -> bool:
         """Whether the database makes the value, so that nobody writes it."""
         return self.generated or self.copies is not None
+
+    type: str = ""
+    longest: int = 0
+    choices: tuple[str, ...] = ()
+    may: tuple[Verb, ...] | None = None
+    held: str = ""
+
+    def given(self, right: Right, verb: Verb) -> bool:
+        """Whether a right reaches the column: one within assigned permissions only as far as they were assigned."""
+        return right.condition is not Condition.ASSIGNED or self.may is None or verb in self.may
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +83,7 @@ class Table:
     `stamped` tables carry `subject`, `at`, `ended_at` and `uses`; purposes can read no others. `bound` tables hold
     rows of subjects, so that row security is forced on them. `inserter` names the built-in role that alone inserts,
     where its functions stamp the rows themselves; elsewhere a statement trigger does. `owners` say whose the rows are
-    where there is no `subject`; one that leads to somebody is enough.
+    where there is no `subject`; one that leads to somebody is enough. A `declared` table was made at run time.
     """
 
     name: str
@@ -84,6 +97,7 @@ class Table:
     inserter: str | None = None
     occasions: tuple[Occasion, ...] = ()
     owners: tuple[Owner, ...] = ()
+    declared: bool = False
 
     @property
     def personal(self) -> bool:

@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any
 
 from troth.policy.catalog import Catalog
-from troth.policy.meaning import Duty, Policy
+from troth.policy.meaning import Duty, Policy, Verb
 from troth.policy.planned import Plan
 from troth.policy.trace import objects
 
@@ -147,6 +147,7 @@ def _done_with_data(
 ) -> Iterator[tuple[str, str, bool]]:
     """Yield whether each clause on data is carried out: nothing is, where no table holds any of the data."""
     held = catalog.categories
+    deleting = {own.clause for own in plan.own if own.privilege == "delete"}
     for coarsening in policy.coarsenings:
         yield coarsening.clause.name, "coarsenings", not held.isdisjoint(coarsening.categories)
     for sight in policy.sights:
@@ -155,6 +156,7 @@ def _done_with_data(
         yield sight.clause.name, "sights", known and not held.isdisjoint(set(sight.categories) - hidden)
     for right in policy.rights:
         known = set(right.verbs) <= set(built["verbs"])
+        known = known and (Verb.DELETE not in right.verbs or right.clause.name in deleting)
         yield right.clause.name, "rights", known and not held.isdisjoint(right.categories)
 
 

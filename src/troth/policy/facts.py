@@ -12,14 +12,17 @@ class Kind(IntEnum):
     ROLE = 1
     MEMBER = 2
     SCHEMA = 3
-    FUNCTION = 4
-    SECURITY = 5
-    TRIGGER = 6
-    RULE = 7
-    VIEW = 8
-    GRANT = 9
-    SETTING = 10
-    UNDECLARED = 11
+    TABLE = 4
+    COLUMN = 5
+    CHECK = 6
+    FUNCTION = 7
+    SECURITY = 8
+    TRIGGER = 9
+    RULE = 10
+    VIEW = 11
+    GRANT = 12
+    SETTING = 13
+    UNDECLARED = 14
 
 
 @dataclass(frozen=True, slots=True, order=True)

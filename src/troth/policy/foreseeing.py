@@ -7,8 +7,8 @@ from troth.policy.catalog import Table
 from troth.policy.lasting import alive, hours
 from troth.policy.meaning import Basis, Window, WindowKind
 from troth.policy.planned import Coarsening, Plan, Retention
+from troth.policy.quoting import quoted
 from troth.policy.routines import NOBODY
-from troth.policy.sql import quoted
 
 #: What is counted of a purpose's rows: seen before (b), at once (o), after agreement (a), and what differs.
 COUNTED = (

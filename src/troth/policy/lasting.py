@@ -76,6 +76,11 @@ def coarsened(plan: Plan, table: str) -> list[Coarsening]:
     return [each for each in plan.coarsenings if each.table == table]
 
 
+def emptied(plan: Plan, table: str) -> list[str]:
+    """Return the columns of a table whose values nothing collects any more."""
+    return [each.column for each in plan.emptied if each.table == table]
+
+
 def coarse_by_now(plan: Plan, table: Table, window: Window, read: Collection[str]) -> Iterator[str]:
     """Yield, for what of a table is read finer than it may become within a window, that it has become so by then."""
     for each in coarsened(plan, table.name):

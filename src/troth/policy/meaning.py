@@ -28,6 +28,7 @@ class Occasion(StrEnum):
     """When something is collected. A *visit* is an access by somebody without an agreement."""
 
     SIGN_UP = "sign-up"
+    PROFILE = "profile"
     SIGN_IN = "sign-in"
     AGREEMENT = "agreement"
     ACCESS = "access"

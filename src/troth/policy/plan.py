@@ -13,6 +13,7 @@ from troth.policy.meaning import (
     Policy,
     Precision,
     Purpose,
+    Right,
     Sight,
     Use,
     Verb,
@@ -24,6 +25,7 @@ from troth.policy.planned import (
     Coarsening,
     Collected,
     Counted,
+    Emptied,
     Own,
     Plan,
     PlanError,
@@ -64,6 +66,7 @@ def plan(policy: Policy, catalog: Catalog) -> Plan:
         unheld=tuple(sorted(set(_unheld(policy, catalog)))),
         seen=tuple(sorted(_seen(policy, catalog))),
         unseen=tuple(sorted(set(_unseen(policy, catalog)))),
+        emptied=tuple(sorted(_emptied(policy, catalog))),
     )
 
 
@@ -253,29 +256,37 @@ def _rows(policy: Policy, catalog: Catalog) -> Iterator[Rows]:
 
 
 def _own(policy: Policy, catalog: Catalog) -> Iterator[Own]:
-    shown: list[tuple[str, tuple[str, ...], tuple[str, ...]]]
-    shown = [
-        (sight.clause.name, sight.categories, ("select",))
-        for sight in policy.sights
-        if sight.audience is Audience.PERSON
-    ]
-    shown += [
-        (right.clause.name, right.categories, ("select", "update") if Verb.CORRECT in right.verbs else ("select",))
-        for right in policy.rights
-        if SHOWING.intersection(right.verbs)
-    ]
-    for (clause, categories, privileges), table in product(shown, catalog.stamped):
-        for column in table.columns:
-            if column.category in categories:
-                yield from _own_column(table, column, privileges, clause)
+    for sight in policy.sights:
+        if sight.audience is Audience.PERSON:
+            for table, column in _of(catalog, sight.categories):
+                yield from _visible(table, column, sight.clause.name)
+    stored = {(each.table, each.column) for each in _stored(policy, catalog)}
+    for right in policy.rights:
+        for table, column in _of(catalog, right.categories):
+            yield from _allowed(table, column, right, collected=(table.name, column.name) in stored)
 
 
-def _own_column(table: Table, column: Column, privileges: tuple[str, ...], clause: str) -> Iterator[Own]:
-    for name in ("subject", "at", "ended_at", *table.key):
+def _of(catalog: Catalog, categories: tuple[str, ...]) -> Iterator[tuple[Table, Column]]:
+    for table in catalog.stamped:
+        yield from ((table, column) for column in table.columns if column.category in categories)
+
+
+def _visible(table: Table, column: Column, clause: str) -> Iterator[Own]:
+    for name in ("subject", "at", "ended_at", *table.key, column.name):
         yield Own(table.name, name, "select", clause)
-    for privilege in privileges:
-        if privilege == "select" or not column.derived:
-            yield Own(table.name, column.name, privilege, clause)
+
+
+def _allowed(table: Table, column: Column, right: Right, *, collected: bool) -> Iterator[Own]:
+    """Yield what a right lets people do with a column. Nobody writes what is not collected, or what others hold."""
+    verbs = {verb for verb in right.verbs if column.given(right, verb)}
+    theirs = not column.derived and not column.held
+    if verbs & SHOWING:
+        yield from _visible(table, column, right.clause.name)
+    if Verb.CORRECT in verbs and theirs and collected:
+        yield Own(table.name, column.name, "update", right.clause.name)
+    # To empty a value where it stands there must be one row of it, which stays.
+    if Verb.DELETE in verbs and theirs and table.key == ("subject",):
+        yield Own(table.name, column.name, "delete", right.clause.name)
 
 
 def _stored(policy: Policy, catalog: Catalog) -> Iterator[Collected]:
@@ -340,6 +351,15 @@ def _coarsenings(policy: Policy, catalog: Catalog) -> Iterator[Coarsening]:
                 yield Coarsening(
                     table.name, column.name, coarsening.precision, coarsening.days, clause, column.category
                 )
+
+
+def _emptied(policy: Policy, catalog: Catalog) -> Iterator[Emptied]:
+    collected = {(table.name, category) for each in policy.collections for table, category in _holders(catalog, each)}
+    for table in catalog.stamped:
+        for column in table.columns:
+            kept = table.inserter or column.derived or column.name in table.key
+            if column.category and not kept and (table.name, column.category) not in collected:
+                yield Emptied(table.name, column.name)
 
 
 def _unheld(policy: Policy, catalog: Catalog) -> Iterator[Unheld]:

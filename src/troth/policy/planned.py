@@ -70,7 +70,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Own:
-    """What a viewer may do with a column of their own rows: `select` or `update`."""
+    """What a viewer may do with a column of their own rows: `select`, `update`, or `delete`, which empties it."""
 
     table: str
     column: str
@@ -147,6 +147,14 @@ class Coarsening:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class Emptied:
+    """A column of a category that no clause collects into its table any more: the values that are left go."""
+
+    table: str
+    column: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class Unheld:
     """What the policy lets be collected and no table holds: nothing of it can be kept."""
 
@@ -172,6 +180,7 @@ class Plan:
     counted: tuple[Counted, ...] = ()
     coarsenings: tuple[Coarsening, ...] = ()
     unheld: tuple[Unheld, ...] = ()
+    emptied: tuple[Emptied, ...] = ()
     seen: tuple[Seen, ...] = ()
     unseen: tuple[Unseen, ...] = ()
 

@@ -1,12 +1,13 @@
 """The functions whose bodies name every stamped table: stamping, restamping, ending, removing, sweeping."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from troth.policy.audiences import STAFF, areas
 from troth.policy.catalog import Catalog, Function, Table
-from troth.policy.lasting import alive, coarsened, ends, in_time, made
+from troth.policy.lasting import alive, coarsened, emptied, ends, in_time, made
 from troth.policy.meaning import Occasion
 from troth.policy.planned import Coarsening, Plan, Retention
+from troth.policy.quoting import literal, quoted
 
 SECURE = "SECURITY DEFINER SET search_path = ''"
 #: Rows that one call of `retain` removes from a table, and makes coarser in it, so that no transaction grows long.
@@ -31,6 +32,7 @@ def routines(plan: Plan, catalog: Catalog) -> Iterator[Function]:
     yield Function("retain", "uuid", "stamper", ("steward",), _retain(plan, catalog))
     yield Function("end_run", "uuid", "stamper", ("steward",), _end_run(plan))
     yield Function("retention_status", "", "stamper", ("steward",), _status(plan, catalog))
+    yield Function("empty_own", "text, text", "stamper", ("self",), _empty_own(plan))
     yield Function("misstamped", "", "stamper", ("steward",), _misstamped(catalog))
     yield Function("overdue", "", "stamper", ("steward",), _overdue(plan))
     yield Function("rows_in_area", "uuid, text", "stamper", ("warden",), _rows_in_area(plan, catalog))
@@ -185,7 +187,12 @@ def _end_stragglers(catalog: Catalog) -> str:
 def _retain(plan: Plan, catalog: Catalog) -> str:
     # Nothing here waits for anybody: rows that another holds are left for the next call.
     steps = "\n".join(
-        _retain_in(catalog.table(retention.table), retention, coarsened(plan, retention.table))
+        _retain_in(
+            catalog.table(retention.table),
+            retention,
+            coarsened(plan, retention.table),
+            emptied(plan, retention.table),
+        )
         for retention in plan.retention
     )
     return f"""CREATE OR REPLACE FUNCTION troth.retain(this uuid) RETURNS bigint
@@ -199,9 +206,10 @@ END
 $$"""
 
 
-def _retain_in(table: Table, retention: Retention, coarsenings: Iterable[Coarsening]) -> str:
+def _retain_in(table: Table, retention: Retention, coarsenings: Iterable[Coarsening], empty: Sequence[str]) -> str:
     due = _due(table, f"NOT ({alive(retention)})")
     coarsen = "\n".join(_coarsen(table, retention, each) for each in coarsenings)
+    coarsen += _empty(table, empty) if empty else ""
     return f"""    WITH due AS MATERIALIZED ({due})
     DELETE FROM troth.{table.name} AS stored USING due WHERE {_key(table, "stored", "due")};
     GET DIAGNOSTICS gone = ROW_COUNT;
@@ -229,6 +237,20 @@ def _coarsen(table: Table, retention: Retention, each: Coarsening) -> str:
     ) SELECT count(*), max(at) INTO many, moment FROM done;
     coarser := coarser + many;
     upto := least(upto, CASE WHEN many >= {BATCH} THEN moment END);"""
+
+
+def _empty(table: Table, columns: Sequence[str]) -> str:
+    due = _due(table, _filled(columns))
+    emptying = ", ".join(f"{quoted(column)} = NULL" for column in columns)
+    return f"""
+    WITH due AS MATERIALIZED ({due})
+    UPDATE troth.{table.name} AS stored SET {emptying} FROM due WHERE {_key(table, "stored", "due")};
+    GET DIAGNOSTICS many = ROW_COUNT;
+    coarser := coarser + many;"""
+
+
+def _filled(columns: Sequence[str]) -> str:
+    return f"({' OR '.join(f'{quoted(column)} IS NOT NULL' for column in columns)})"
 
 
 def _due(table: Table, judged: str) -> str:
@@ -270,21 +292,47 @@ $$"""
 
 
 def _status(plan: Plan, catalog: Catalog) -> str:
-    rows = " UNION ALL ".join(_status_of(t, plan.longest(t.name), coarsened(plan, t.name)) for t in catalog.stamped)
+    rows = " UNION ALL ".join(
+        _status_of(t, plan.longest(t.name), coarsened(plan, t.name), emptied(plan, t.name)) for t in catalog.stamped
+    )
     return f"""CREATE OR REPLACE FUNCTION troth.retention_status()
 RETURNS TABLE (table_name text, rows bigint, due bigint, fine bigint, oldest timestamptz, next_due timestamptz)
 LANGUAGE sql STABLE {SECURE} AS $$ {rows} $$"""
 
 
-def _status_of(table: Table, retention: Retention, coarsenings: Iterable[Coarsening]) -> str:
+def _status_of(table: Table, retention: Retention, coarsenings: Iterable[Coarsening], empty: Sequence[str]) -> str:
     lasts, end = alive(retention), ends(retention)
-    fine = " OR ".join(f"NOT {in_time(each)}" for each in coarsenings) or "false"
+    changing = [f"NOT {in_time(each)}" for each in coarsenings] + ([_filled(empty)] if empty else [])
+    fine = " OR ".join(changing) or "false"
     return (
         f"SELECT '{table.name}'::text, count(*), count(*) FILTER (WHERE NOT ({lasts})),"
         f" count(*) FILTER (WHERE ({lasts}) AND ({fine})), min(at),"
         f" min(e.nd) FILTER (WHERE e.nd > statement_timestamp() AND isfinite(e.nd))"
         f" FROM troth.{table.name} CROSS JOIN LATERAL (SELECT {end}) AS e (nd)"
     )
+
+
+def _empty_own(plan: Plan) -> str:
+    # A privilege on a column would let any value in: that only nothing may take its place is said here.
+    steps = "\n".join(
+        f"""    IF (which, what) = ({literal(own.table)}, {literal(own.column)}) THEN
+        UPDATE troth.{own.table} SET {quoted(own.column)} = NULL
+        WHERE subject = whose AND {quoted(own.column)} IS NOT NULL;
+        RETURN FOUND;
+    END IF;"""
+        for own in {(own.table, own.column): own for own in plan.own if own.privilege == "delete"}.values()
+    )
+    return f"""CREATE OR REPLACE FUNCTION troth.empty_own(which text, what text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE {SECURE} AS $$
+DECLARE whose uuid := troth.viewer();
+BEGIN
+    IF whose IS NULL THEN
+        RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
+    END IF;
+{steps}
+    RAISE EXCEPTION 'the policy lets nobody delete this' USING ERRCODE = 'TR060';
+END
+$$"""
 
 
 def _misstamped(catalog: Catalog) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from troth.policy import audiences, copying, covering, lasting, occasions
+from troth.policy import audiences, copying, covering, declaring, lasting, occasions
 from troth.policy.catalog import Catalog, Function, Table
 from troth.policy.catalog import Rows as Reach
 from troth.policy.counting import columns_read, counters, view_query
@@ -12,6 +12,7 @@ from troth.policy.facts import Fact, Kind, fingerprint
 from troth.policy.lasting import hours
 from troth.policy.meaning import Occasion, Window, WindowKind
 from troth.policy.planned import Plan, Rows
+from troth.policy.quoting import literal, quoted
 from troth.policy.routines import NOBODY, routines
 
 LOGINS = ("door", "self", "steward", "intake", *audiences.ROLES)
@@ -37,16 +38,6 @@ class Target:
         return f"{self.database}_{part}"
 
 
-def quoted(name: str) -> str:
-    """Quote an identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Quote a text literal (standard_conforming_strings is on, which the switch makes sure of)."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def desired(plan: Plan, catalog: Catalog, target: Target) -> tuple[Fact, ...]:
     """Return every fact that must hold, and no other may. Raises PlanError for a coarsening that cannot be held to."""
     lasting.check(plan, catalog)
@@ -56,6 +47,7 @@ def desired(plan: Plan, catalog: Catalog, target: Target) -> tuple[Fact, ...]:
                 _roles(plan, target),
                 _settings(plan, target),
                 _schemas(plan, target),
+                declaring.facts(catalog),
                 _functions(plan, catalog, target),
                 _security(catalog),
                 _triggers(catalog),
@@ -248,7 +240,7 @@ def _rules(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
         yield _rule(rows.table, target, rows.purpose, "select", using=using)
     for name in sorted({counted.table for counted in plan.counted}):
         yield _rule(name, target, "counter", "select", using="true")
-    own = {(o.table, o.privilege) for o in plan.own}
+    own = {(o.table, o.privilege) for o in plan.own if o.privilege != "delete"}
     for name, privilege in sorted(own):
         yield _rule(name, target, "self", privilege, using="subject = troth.viewer()")
     for name in copying.tables(catalog):
@@ -369,7 +361,7 @@ def _grants(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
         yield from _columns(reading.table, (reading.column,), target.role(reading.purpose), "SELECT")
     for counted in plan.counted:
         yield from _columns(counted.table, columns_read(counted), target.role("counter"), "SELECT")
-    for own in plan.own:
+    for own in (each for each in plan.own if each.privilege != "delete"):
         yield from _columns(own.table, (own.column,), target.role("self"), own.privilege.upper())
     for seen in plan.seen:
         yield from _columns(seen.table, (seen.column,), target.role(seen.role), "SELECT")
@@ -380,17 +372,20 @@ def _grants(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
             for privilege, columns in covering.privileges(plan, table, access):
                 yield from _columns(table.name, columns, target.role(access.role), privilege.upper())
         if table.stamped:
-            coarse = {each.column for each in lasting.coarsened(plan, table.name)}
-            yield from _stamper(table, coarse, target.role("stamper"))
+            changed = {each.column for each in lasting.coarsened(plan, table.name)} | {
+                *lasting.emptied(plan, table.name),
+                *(own.column for own in plan.own if (own.table, own.privilege) == (table.name, "delete")),
+            }
+            yield from _stamper(table, changed, target.role("stamper"))
 
 
-def _stamper(table: Table, coarse: Collection[str], role: str) -> Iterator[Fact]:
+def _stamper(table: Table, changed: Collection[str], role: str) -> Iterator[Fact]:
     own = table.inserter == "stamper"
-    known = () if own else sorted({*table.key, *coarse, "subject", "at", "ended_at", "uses"})
+    known = () if own else sorted({*table.key, *changed, "subject", "at", "ended_at", "uses"})
     yield from _columns(table.name, known, role, "SELECT")
     if own:
         yield from _columns(table.name, (), role, "INSERT")
-    yield from _columns(table.name, ("uses", "ended_at", *sorted(coarse)), role, "UPDATE")
+    yield from _columns(table.name, ("uses", "ended_at", *sorted(changed)), role, "UPDATE")
     yield grant(f'"troth".{quoted(table.name)}', role, "DELETE")
 
 

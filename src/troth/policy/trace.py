@@ -27,6 +27,9 @@ def _made(policy: Policy, plan: Plan, catalog: Catalog) -> Iterator[tuple[str, s
     yield from _of_readings(policy, catalog)
     yield from _of_collected(plan, catalog)
     for own in plan.own:
+        if own.privilege == "delete":
+            yield own.clause, f"function troth.empty_own empties {own.table}.{own.column}"
+            continue
         yield own.clause, f"grant {own.privilege} ({own.column}) on troth.{own.table} to self"
         yield own.clause, f"rule {own.table}.self_{own.privilege}"
     yield from _of_sights(policy, catalog)

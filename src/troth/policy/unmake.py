@@ -1,11 +1,16 @@
 """How observed facts are undone: the emitter's other half."""
 
-from troth.policy.sql import literal, quoted
+from troth.policy.quoting import literal, quoted
 
 
 def drop(thing: str) -> str:
     """Drop what `thing` names the way SQL names it: `VIEW a.b`, `POLICY p ON a.t`."""
     return f"DROP {thing}"
+
+
+def drop_check(table: str, name: str) -> str:
+    """Drop what holds a declared column to what was declared of it."""
+    return f"ALTER TABLE troth.{quoted(table)} DROP CONSTRAINT {quoted(name)}"
 
 
 def drop_role(name: str) -> str:

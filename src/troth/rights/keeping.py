@@ -16,12 +16,9 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from psycopg import Connection
 
-from troth.database import place
-from troth.database.apply import bits_of, newest
-from troth.database.catalog import load as load_catalog
+from troth.database import place, published
 from troth.database.errors import RequestRefusal
 from troth.database.keeper import Keeper
-from troth.database.published import understood
 from troth.ledger.actions import record
 from troth.ledger.entry import Facts
 from troth.rights import exporting
@@ -104,10 +101,10 @@ def _asked(connection: Connection[Any], told: Told) -> Source:
         raise RequestRefusal("nobody waits for this answer any more", advice="ask again")
     if not WORD.fullmatch(str(told["reason"])):
         raise RequestRefusal(f"`{told['reason']}` is no word for a reason", advice="use one like `asked`")
-    version = newest(connection)
-    if version is None:
+    now = published.on(connection)
+    if now is None:
         raise RequestRefusal("no policy is in force", advice="start `troth serve`, which applies one")
-    return Source(understood(version), bits_of(connection), load_catalog())
+    return Source(now, now.bits, now.catalog)
 
 
 def _record(connection: Connection[Any], action: str, person: Person | None, told: Told, facts: Facts) -> int:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from troth.database import published
-from troth.database.catalog import load as load_catalog
 from troth.policy.planned import Plan, Retention
 from troth.policy.voice import Voice, voice
 
@@ -32,7 +31,7 @@ def fates(language: str = "en") -> list[Fate]:
 
 
 def _fate(plan: Plan, speaking: Voice, retention: Retention) -> Fate:
-    table = load_catalog().table(retention.table)
+    table = published.current().catalog.table(retention.table)
     kept = {collected.column for collected in plan.collected if collected.table == table.name}
     words = dict.fromkeys(speaking.category(c.category) for c in table.columns if c.category and c.name in kept)
     clauses = dict.fromkeys(c.clause for c in plan.collected if c.table == table.name)

@@ -102,7 +102,7 @@ class Adapter(DefaultAccountAdapter):
         first = bool(request.session.pop("first_link", None))
         if not commit:
             return account
-        account = actions.sign_up(account, name=form.cleaned_data.get("name"))
+        account = actions.sign_up(account, name=form.cleaned_data.get("name"), told=form.told())
         if first:
             staffing.own(account.subject)
         return account

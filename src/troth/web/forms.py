@@ -28,6 +28,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from troth.database import published
+from troth.people import profiles
 from troth.people.actions import LONGEST_NAME, clean_name
 from troth.people.errors import NameRefusal
 from troth.people.passwords import SHORTEST, shortest
@@ -37,6 +38,7 @@ from troth.policy.meaning import Occasion
 from troth.web.second import last_factor
 from troth.web.sessions import COOKIE as REMEMBERED
 from troth.web.sessions import WANTED, days_of
+from troth.web.telling import Telling
 
 LONG_BESIDE = _("At least 8 characters, beside your second step.")
 LONG = _("At least 15 characters; a few words in a row are easy to remember.")
@@ -54,7 +56,7 @@ class NameField(forms.CharField):
             raise forms.ValidationError(f"{refusal.sentence}; {refusal.advice}".capitalize(), code="name") from refusal
 
 
-class SignUp(SignupForm):
+class SignUp(Telling, SignupForm):
     """What the policy collects on sign-up, each field with the policy's own sentence."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Django's signature
@@ -73,6 +75,7 @@ class SignUp(SignupForm):
             self.fields[field].help_text = field_sentence(policy, category, Occasion.SIGN_UP, get_language() or "en")
             self.fields[field].widget.attrs.pop("placeholder", None)
         self.fields["email"].label = _("E-mail address")
+        self.ask(profiles.asked_on_sign_up())
         if "password1" not in self.fields:
             return
         self.fields["password1"].label = _("Password")

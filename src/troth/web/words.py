@@ -19,6 +19,9 @@ ACTIONS: Words = {
     "signed-up": _("You signed up"),
     "agreed": _("You agreed to the policy and the terms"),
     "name-corrected": _("You corrected your name"),
+    "field-corrected": _("You corrected your profile"),
+    "field-deleted": _("You deleted something from your profile"),
+    "profile-fields-declared": _("The operator declared profile fields"),
     "address-changed": _("You use another address"),
     "second-factor-changed": _("Your passkeys, app or recovery codes changed"),
     "browser-remembered": _("You had a browser remembered"),
@@ -70,6 +73,7 @@ DEVICES: Words = {
 }
 TABLES: Words = {
     "person": _("Your name and address"),
+    "profile": _("Your profile"),
     "device": _("Your devices"),
     "access": _("Your accesses"),
     "agreement": _("Your agreements"),

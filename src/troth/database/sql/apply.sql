@@ -63,3 +63,16 @@ SELECT table_name, rows FROM troth.misstamped() WHERE rows > 0
 
 -- name: all_versions
 SELECT version, name, digest, terms_digest, source, terms, effective_on, applied_at FROM troth.policy_version ORDER BY version DESC
+
+-- name: declarations
+SELECT declarer, tables FROM troth.declaration ORDER BY declarer
+
+-- name: declare
+INSERT INTO troth.declaration (declarer, tables, source) VALUES (%(declarer)s, %(tables)s, %(source)s)
+ON CONFLICT (declarer) DO UPDATE SET tables = excluded.tables, source = excluded.source, at = statement_timestamp()
+
+-- name: declared_source
+SELECT source FROM troth.declaration WHERE declarer = %(declarer)s
+
+-- name: undeclare
+DELETE FROM troth.declaration WHERE declarer = %(declarer)s

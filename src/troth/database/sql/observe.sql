@@ -46,9 +46,15 @@ WHERE n.nspname !~ '^(pg_.*|information_schema)$' AND c.relkind IN ('r', 'p', 'v
   AND NOT EXISTS (SELECT 1 FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype IN ('i', 'a') AND c.relkind = 'S')
 
 -- name: observed_columns
-SELECT c.relname, a.attname FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = 'troth' AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND a.attnum > 0 AND NOT a.attisdropped
+
+-- name: observed_checks
+-- What holds declared columns to what was declared of them.
+SELECT c.relname, k.conname, obj_description(k.oid, 'pg_constraint'), md5(pg_get_constraintdef(k.oid) || k.conenforced::text)
+FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = 'troth' AND k.contype = 'c' AND starts_with(k.conname, 'declared_')
 
 -- name: observed_triggers
 SELECT c.relname, t.tgname, obj_description(t.oid, 'pg_trigger'), md5(pg_get_triggerdef(t.oid) || t.tgenabled::text)

@@ -12,7 +12,7 @@ from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
 from troth.database import probes, published
-from troth.database.catalog import load as load_catalog
+from troth.database.catalog import Declared
 from troth.policy import coverage, explain
 from troth.policy.compare import Direction, compare
 from troth.policy.coverage import Covered, Promise, Status
@@ -45,10 +45,10 @@ def language() -> str:
 
 
 @lru_cache(maxsize=8)
-def covered(_digest: str) -> tuple[dict[str, Covered], tuple[Promise, ...]]:
+def covered(_digest: str, _declared: Declared) -> tuple[dict[str, Covered], tuple[Promise, ...]]:
     """Return clauses and promises of the version in force, which is looked at once for each text."""
     now = published.current()
-    catalog = load_catalog()
+    catalog = now.catalog
     known = dict(coverage.clauses(now.policy, now.plan, catalog))
     return known, coverage.promises(now.policy, now.plan, catalog)
 
@@ -57,7 +57,7 @@ def covered(_digest: str) -> tuple[dict[str, Covered], tuple[Promise, ...]]:
 def policy(request: HttpRequest) -> HttpResponse:
     """Show the policy in plain sentences, each with its status."""
     now = published.current()
-    known = covered(now.digest)[0]
+    known = covered(now.digest, now.declared)[0]
     speaking = voice(now.policy, language())
     sections = [
         (section, [_said(sentence, known, speaking.words["status"]) for sentence in section.sentences])
@@ -153,7 +153,7 @@ def promises(request: HttpRequest) -> HttpResponse:
     now = published.current()
     speaking = voice(now.policy, language())
     found = probes.latest()
-    tiles = [_tile(promise, found, speaking.words) for promise in covered(now.digest)[1]]
+    tiles = [_tile(promise, found, speaking.words) for promise in covered(now.digest, now.declared)[1]]
     counts = [
         (status, speaking.words["status"][status], sum(tile["promise"].status is status for tile in tiles))
         for status in Status

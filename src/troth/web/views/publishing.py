@@ -16,7 +16,6 @@ from troth.consent import publishing
 from troth.consent.errors import ProposalClosed, SamePerson
 from troth.consent.publishing import Proposal
 from troth.database import published
-from troth.database.catalog import load as load_catalog
 from troth.policy import parse
 from troth.policy.errors import PolicyErrors
 from troth.policy.plan import plan
@@ -46,7 +45,7 @@ class Propose(forms.Form):
         """Refuse what is no policy, each error with its place, and what the tables cannot hold to."""
         text = str(self.cleaned_data["source"]).replace("\r\n", "\n")
         try:
-            plan(parse.read(text, _("the proposal")), load_catalog())
+            plan(parse.read(text, _("the proposal")), published.current().catalog)
         except (PolicyErrors, PlanError) as errors:
             raise forms.ValidationError(str(errors), code="policy") from errors
         return text
