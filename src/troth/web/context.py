@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from troth.consent.support import attention
 from troth.database import published
 from troth.database.errors import DatabaseRefusal
+from troth.people import organizations
 from troth.web.assets import address
 from troth.web.staff import roles
 
@@ -25,6 +26,7 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "staff_roles": roles(request) if user is not None else frozenset(),
         "account": user if user is not None and user.is_authenticated else None,
         "agreed": getattr(getattr(request, "standing", None), "agreed", False),
+        "organizations_kept": now is not None and organizations.are_kept(),
         "dev": settings.DEV,
         "style": address("style.css"),
         "favicon": address("favicon.svg"),

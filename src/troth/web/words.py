@@ -39,6 +39,22 @@ ACTIONS: Words = {
     "application-permitted": _("You let an application know you"),
     "application-ended": _("You ended what an application may see"),
     "token-brought-twice": _("A stolen or lost token was brought twice, and all that belonged to it ended"),
+    "organization-founded": _("You made an organization"),
+    "organization-changed": _("You changed what an organization is called, or who may ask to join"),
+    "organization-joined": _("You joined an organization"),
+    "organization-left": _("You left an organization"),
+    "organization-deleted": _("You deleted an organization"),
+    "organization-handed-over": _("An organization was handed over"),
+    "role-set": _("You made or changed a role of an organization"),
+    "role-removed": _("You removed a role of an organization"),
+    "role-given": _("A member of an organization was given another role"),
+    "member-removed": _("A member was removed from an organization"),
+    "invited": _("You invited somebody to an organization"),
+    "invitation-withdrawn": _("You took an invitation back"),
+    "asked-to-join": _("You asked to join an organization"),
+    "request-withdrawn": _("You asked to join no longer"),
+    "admitted": _("Somebody who asked was admitted to an organization"),
+    "request-refused": _("Somebody who asked was not admitted to an organization"),
     "simulated": _("The operator looked at what a version would change for you"),
     "staff-joined": _("You joined the operator's staff"),
     "staff-invited": _("You invited somebody to the staff"),
@@ -79,6 +95,8 @@ TABLES: Words = {
     "agreement": _("Your agreements"),
     "choice": _("Your choices"),
     "application_grant": _("Your applications"),
+    "membership": _("Your organizations"),
+    "join_request": _("What you asked of organizations"),
 }
 #: role on the operator's staff -> what it is called, what it may do
 STAFF_ROLES: Mapping[str, tuple[str | Promise, str | Promise]] = {
@@ -105,6 +123,7 @@ ACCESSES: Words = {
     "open": _("allowed"),
     "ended": _("ended"),
 }
+MEMBERS: Words = {"owner": _("Owner"), "administrator": _("Administrator"), "member": _("Member")}
 OUTCOMES: Words = {"refused": _("Refused"), "dropped": _("Dropped")}
 REASONS: Words = {
     "killed": _("lost when the service was killed"),
@@ -125,6 +144,7 @@ FAMILIES: Mapping[str, Words] = {
     "role": ROLES,
     "area": AREAS,
     "asking": ACCESSES,
+    "member": MEMBERS,
     "reason": REASONS,
 }
 
