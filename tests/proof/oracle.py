@@ -22,6 +22,13 @@ CHOICES = {
     Basis.CONSENT: ("consent", "withdrawal"),
     Basis.LEGITIMATE_INTEREST: ("objection", "permission"),
 }
+#: The roles of the audiences that look at others.
+ROLES = {
+    Audience.ADMINISTRATORS: "administrator",
+    Audience.MEMBERS: "member",
+    Audience.SIGNED_IN: "reader",
+    Audience.PUBLIC: "passer",
+}
 type Values = dict[str, Any]
 
 
@@ -78,7 +85,7 @@ class Oracle:
     def uses(self, policy: Policy, purpose: str, table: Table | None = None) -> Iterator[Used]:
         """Yield what a purpose may do with what tables hold."""
         for held in (table,) if table else self.catalog.stamped:
-            known = {column.category for column in held.columns}
+            known = {column.category for column in held.columns if column.copies is None}
             for collection in policy.collections:
                 for category in known.intersection(collection.categories):
                     for use in collection.uses:
@@ -112,7 +119,52 @@ class Oracle:
             for c in right.categories
         }
         found = [column.name for column in table.columns if column.category in shown]
-        return sorted({"subject", "at", "ended_at", *table.key, *found}) if found else []
+        told = {
+            c for a in table.accesses if a.role == "self" for verb, cs in a.privileges if verb == "select" for c in cs
+        }
+        return sorted({"subject", "at", "ended_at", *table.key, *found, *told}) if found else sorted(told)
+
+    def shown(self, policy: Policy, audience: Audience, table: Table) -> list[str]:
+        """Return what an audience may read of a table: what is shown it there, and whose each row is.
+
+        Organizations look at what says which organization it is about. What tells rows apart may say no more.
+        """
+        categories = {c for sight in policy.sights if sight.audience is audience for c in sight.categories}
+        found = [column.name for column in table.columns if column.category in categories]
+        within = {"organization"} if audience in (Audience.ADMINISTRATORS, Audience.MEMBERS) else set()
+        apart = [table.column(name).category for name in table.key if name not in {"subject", *within}]
+        carried = within <= {column.name for column in table.columns}
+        if not found or not carried or not all(c is None or c in categories for c in apart):
+            return []
+        return sorted({"subject", *within, *table.key, *found})
+
+    def _watched(self, policy: Policy, audience: Audience) -> set[str]:
+        """Return the categories that an audience is shown of anything."""
+        tables = [(table, self.shown(policy, audience, table)) for table in self.catalog.stamped]
+        categories = {c for sight in policy.sights if sight.audience is audience for c in sight.categories}
+        return {str(t.column(n).category) for t, names in tables for n in names} & categories
+
+    def shown_since(self, audience: Audience) -> int:
+        """Return the version that somebody must have agreed to, to be shown to an audience: none shows it more."""
+        since, before = 0, set[str]()
+        for policy in self.versions:
+            now = self._watched(policy, audience)
+            if not now <= before:
+                since = policy.version
+            before = now
+        return since
+
+    def looked_at(self, audience: Audience, table: Table) -> list[Values]:
+        """Return the rows that everyone signed in, or the public, is shown: of open accounts that agreed to be."""
+        names, there = self.shown(self.policy, audience, table), {p.subject: p for p in self.people.values()}
+        found = []
+        for row in self.rows if names else []:
+            person = there.get(row.subject)
+            if row.table != table.name or person is None or person.ended is not None:
+                continue
+            if any(version >= self.shown_since(audience) for version in person.agreed):
+                found.append(self._cells(row, names))
+        return found
 
     def stored(self, policy: Policy, table: Table, occasion: Occasion) -> dict[str, Precision]:
         """Return how exactly columns are stored on an occasion; what no use needs is not stored."""
@@ -127,7 +179,7 @@ class Oracle:
                 (p for p in found[column.category] if all(o.within(p) for o in found[column.category])), Precision.AS_IS
             )
             for column in table.columns
-            if column.category in found and not column.generated
+            if column.category in found and not column.generated and column.copies is None
         }
 
     # Who is in
@@ -171,6 +223,8 @@ class Oracle:
         for index, policy in enumerate(self.versions):
             earlier = Oracle(self.catalog, self.now, self.versions[: index + 1])
             opens = any(earlier.opened(purpose.name) == policy.version for purpose in policy.purposes)
+            looking = (audience for audience in ROLES if earlier._watched(policy, audience))
+            opens |= any(earlier.shown_since(audience) == policy.version for audience in looking)
             if opens or (index and compare(self.versions[index - 1], policy).agree_again):
                 newest = policy.version
         return newest
@@ -399,7 +453,7 @@ def written(value: Any) -> str:
 
 
 def _shows(column: Column, use: Used) -> bool:
-    return column.category == use.category and column.precision.within(use.precision)
+    return column.copies is None and column.category == use.category and column.precision.within(use.precision)
 
 
 def _told(column: Column, use: Used, table: Table) -> bool:

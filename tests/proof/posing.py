@@ -14,12 +14,12 @@ from psycopg import Connection, errors
 
 from tests.proof.asking import answered, asked
 from tests.proof.cases import Case, Event, Phase
-from tests.proof.oracle import NOBODY, Oracle, Person, Row, coarse
+from tests.proof.oracle import NOBODY, ROLES, Oracle, Person, Row, coarse
 from troth.database import apply, connect
 from troth.database.catalog import load
 from troth.policy import parse
 from troth.policy.catalog import Table
-from troth.policy.meaning import Occasion
+from troth.policy.meaning import Audience, Occasion
 
 TERMS = "The terms of the proof."
 SPACE = UUID("7f0e1c1e-0000-4000-8000-000000000000")
@@ -272,6 +272,7 @@ class Play:
             for question in phase.questions:
                 self.found += self._question(line, purpose.name, question)
         self.found += self._own()
+        self.found += self._looked_at()
         told = (
             self.stage.line("steward")
             .execute("SELECT table_name, rows FROM troth.misstamped() WHERE rows > 0")
@@ -287,8 +288,15 @@ class Play:
             for column in self.oracle.columns(purpose.name, table)
         }
         wanted |= {("troth_self", t.name, column) for t in self.oracle.catalog.stamped for column in self.oracle.own(t)}
-        roles = sorted({f"troth_{purpose.name}" for purpose in self.oracle.policy.purposes} | {"troth_self"})
-        declared = {("troth_self", t.name) for t in self.oracle.catalog if not t.stamped}
+        wanted |= {
+            (f"troth_{role}", table.name, column)
+            for audience, role in ROLES.items()
+            for table in self.oracle.catalog.stamped
+            for column in (*self.oracle.shown(self.oracle.policy, audience, table), *_declared(table, role))
+        }
+        viewers = {"troth_self", *(f"troth_{role}" for role in ROLES.values())}
+        roles = sorted({f"troth_{purpose.name}" for purpose in self.oracle.policy.purposes} | viewers)
+        declared = {(viewer, t.name) for t in self.oracle.catalog if not t.stamped for viewer in viewers}
         got = {row for row in self.stage.owner.execute(PRIVILEGES, (roles,)) if row[:2] not in declared}
         yield from (f"privileges: PostgreSQL does not let {role} read {t}.{c}" for role, t, c in sorted(wanted - got))
         yield from (f"privileges: PostgreSQL lets {role} read {t}.{c}" for role, t, c in sorted(got - wanted))
@@ -344,6 +352,21 @@ class Play:
             return
         yield from differing(f"{purpose} asks {posed.sql} {posed.values}", wanted, got)
 
+    def _looked_at(self) -> Iterator[str]:
+        """What everyone signed in and the public see of others; whoever looks first signs in, where somebody can."""
+        signed_in = [person for person in self.oracle.people.values() if self.oracle.viewing(person)]
+        for audience in (Audience.SIGNED_IN, Audience.PUBLIC):
+            line = self.stage.line(ROLES[audience])
+            token = self._token(signed_in[0]) if signed_in else "nobody's"
+            line.execute("SELECT set_config('troth.token', %s, false)", (token,))
+            for table in self.oracle.catalog.stamped:
+                names = self.oracle.shown(self.oracle.policy, audience, table)
+                if names and (signed_in or audience is Audience.PUBLIC):
+                    listed = ", ".join(f'"{each}"' for each in names)
+                    got = line.execute(f"SELECT {listed} FROM troth.{table.name}".encode()).fetchall()
+                    wanted = [tuple(row[each] for each in names) for row in self.oracle.looked_at(audience, table)]
+                    yield from differing(f"{audience} sees {listed} of {table.name}", wanted, got)
+
     def _own(self) -> Iterator[str]:
         line = self.stage.line("self")
         for name, person in self.oracle.people.items():
@@ -355,3 +378,10 @@ class Play:
                     got = line.execute(f"SELECT {listed} FROM troth.{table.name}".encode()).fetchall()
                     wanted = [tuple(row[each] for each in names) for row in self.oracle.held(person, table)]
                     yield from differing(f"{name} sees {listed} of {table.name}", wanted, got)
+
+
+def _declared(table: Table, role: str) -> Iterator[str]:
+    """Yield what a room's own declaration lets a role read of a table, whatever the policy says."""
+    for access in table.accesses:
+        for verb, columns in access.privileges if access.role == role else ():
+            yield from columns if verb == "select" else ()
