@@ -80,6 +80,7 @@ def main() -> None:
     chance = random.Random(SEED)  # noqa: S311 - repeatable, not secret
     visitors = people(chance)
     stored = asyncio.run(accesses(visitors, chance))
+    organization(chance)
     choices(chance)
     use_up()  # Olga operates; another operator's link would open nothing
     print(f"{len(NAMES)} people and {stored:,} accesses")  # noqa: T201
@@ -115,6 +116,28 @@ def people(chance: random.Random) -> list[Visitor]:
         uses = queries.standing(account.subject).uses
         made.append(Visitor(str(account.subject), uses, chance.choice(AGENTS), address(chance)))
     return made + [Visitor(None, 0, chance.choice(AGENTS), address(chance)) for _ in range(12)]
+
+
+def organization(chance: random.Random) -> None:
+    """Let Alice found an organization, Dana administer it, Bob and others join, one ask, and one be invited."""
+    from troth.people import organizations, organizing  # noqa: PLC0415 - Django must be set up first
+    from troth.people.actions import Account, open_viewer  # noqa: PLC0415
+
+    if not organizations.are_kept():
+        return
+    until = datetime.now(UTC) + timedelta(minutes=5)
+    tokens = {a.email.partition("@")[0]: open_viewer(a, until=until) for a in Account.objects.order_by("id")}
+    made = organizing.found(token=tokens["alice"], name="Harbor Rowing Club")
+    organizing.change(token=tokens["alice"], organization=made, name="Harbor Rowing Club", asking=True)
+    others = [name for name in tokens if name.startswith("person")]
+    for name in ("dana", "bob", *chance.sample(others, 9)):
+        role = "administrator" if name == "dana" else "member"
+        link = organizing.make_link(token=tokens["alice"], organization=made, role=role, joins=1, days=1)
+        organizing.accept(token=tokens[name], word=link.rpartition("/")[2])
+    organizing.ask(token=tokens["charlie"], organization=made)
+    organizing.invite(
+        token=tokens["dana"], organization=made, role="member", address="zoe@elsewhere.example", language="en"
+    )
 
 
 def choices(chance: random.Random) -> None:

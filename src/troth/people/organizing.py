@@ -148,12 +148,6 @@ def delete(*, token: str, organization: uuid.UUID) -> None:
     _do("administrator", token, "delete_organization", organization=organization)
 
 
-def forget(_connection: object) -> None:
-    """Forget invitations past their end."""
-    with connect.acting("steward") as connection:
-        connection.execute("SELECT troth.forget_invitations()")
-
-
 def _do(acting: str, viewer: str, statement: str, /, **told: Any) -> Any:  # noqa: ANN401 - what the function returns
     try:
         with connect.acting(acting, token=viewer) as connection:

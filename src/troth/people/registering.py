@@ -10,12 +10,12 @@ from argon2 import PasswordHasher
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from troth.database import place, published
+from troth.database import connect, place, published
 from troth.database.errors import RequestRefusal
 from troth.database.keeper import Keeper
 from troth.database.statements import load
 from troth.ledger.actions import record
-from troth.people import keys, organizing
+from troth.people import keys
 from troth.people.errors import ManifestRefusal
 from troth.people.manifests import Manifest, read
 
@@ -32,8 +32,14 @@ type Told = dict[str, Any]
 def taught(keeper: Keeper) -> Keeper:
     """Return the keeper, who can now be asked about applications, and turns the keys that sign tokens."""
     keeper.kinds = {**keeper.kinds, **KINDS}
-    keeper.chores = (*keeper.chores, lambda connection: keys.keep(connection, keeper.where), organizing.forget)
+    keeper.chores = (*keeper.chores, lambda connection: keys.keep(connection, keeper.where), forget_invitations)
     return keeper
+
+
+def forget_invitations(_connection: Connection[Any]) -> None:
+    """Forget invitations to organizations that are past their end, and the addresses in them."""
+    with connect.acting("steward") as connection:
+        connection.execute("SELECT troth.forget_invitations()")
 
 
 def register(connection: Connection[Any], told: Told) -> Told:
