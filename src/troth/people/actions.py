@@ -1,7 +1,6 @@
 """What happens to people and their accounts: each a transaction of one role, each with its ledger entry."""
 
 import hashlib
-import re
 import secrets
 import uuid
 from collections.abc import Mapping
@@ -17,7 +16,8 @@ from psycopg.types.json import Jsonb
 
 from troth.database import connect
 from troth.database.statements import load
-from troth.people.errors import NameRefusal, NobodyThere
+from troth.people.cleaning import LONGEST_NAME, clean_name
+from troth.people.errors import NobodyThere
 from troth.people.models import Account
 from troth.people.profiles import Value, tell_first
 from troth.people.queries import asked_on_sign_up
@@ -45,9 +45,6 @@ __all__ = [
 SQL = load("troth.people")
 #: How long an account without an agreement may wait before it is forgotten.
 UNAGREED = timedelta(hours=24)
-LONGEST_NAME = 200
-#: What a terminal obeys, and what turns the direction of the text around it.
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def sign_up(account: Account, *, name: str | None, told: Mapping[str, Value] = {}) -> Account:
@@ -169,18 +166,6 @@ def close_viewers(account: Account) -> None:
 def digest(token: str) -> bytes:
     """Return what is stored of a token."""
     return hashlib.sha256(token.encode()).digest()
-
-
-def clean_name(name: str) -> str:
-    """Return a name as kept: white space folded, nothing else touched. Raises NameRefusal."""
-    folded = " ".join(name.split())
-    if not folded:
-        raise NameRefusal("a name cannot be empty", advice="write the name that others should see")
-    if len(folded) > LONGEST_NAME:
-        raise NameRefusal(f"this name has {len(folded)} characters", advice=f"keep it to {LONGEST_NAME}")
-    if CONTROL.search(folded):
-        raise NameRefusal("a name cannot hold control characters", advice="remove the invisible signs")
-    return folded
 
 
 def _record(cursor: Any, action: str, subject: uuid.UUID) -> None:  # noqa: ANN401 - Django's cursor wrapper

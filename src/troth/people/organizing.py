@@ -12,7 +12,7 @@ from psycopg import Error
 
 from troth.database import connect
 from troth.database.statements import load
-from troth.people.actions import clean_name
+from troth.people.cleaning import clean_name
 from troth.people.errors import (
     NobodyThere,
     NoSuchOrganization,

@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from troth.database import connect, published
 from troth.database.statements import load
+from troth.people.cleaning import CONTROL
 from troth.people.errors import FieldRefusal, NobodyThere, Unfit
 from troth.people.fields import PERSON, TABLES, Field
 from troth.policy.catalog import Column
@@ -20,8 +21,7 @@ from troth.policy.declaring import LARGEST, Type, shape
 from troth.policy.meaning import Occasion
 
 SQL = load("troth.people")
-#: What a terminal obeys, and what turns the direction of the text around it; a long text has lines and tabs.
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+#: A long text has lines and tabs.
 IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 WEB = re.compile(r"https?://[^\s<>]+")
 PHONE = re.compile(r"\+?[0-9][0-9 ()./-]{1,37}[0-9]")
