@@ -218,7 +218,7 @@ def test_without_it_in_the_sweep_the_exact_address_would_stay(
 
 # What the emitter makes of a plan, without a database.
 
-TARGET = Target("troth", {"provide": 0, "protect": 1, "understand": 2, "personalise": 3, "announce": 4}, {})
+TARGET = Target("troth", {"provide": 0, "protect": 1, "understand": 2, "personalise": 3, "announce": 4, "staff": 5}, {})
 
 
 def with_coarsenings(*coarsenings: Coarsening) -> Plan:

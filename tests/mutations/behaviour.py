@@ -358,7 +358,7 @@ def _settings(session: psycopg.Connection[Any], role: str) -> Iterator[str]:
     asked = "SELECT current_setting('search_path'), current_setting('default_transaction_read_only'),"
     asked += " current_setting('idle_in_transaction_session_timeout'), current_setting('log_statement')"
     path, reading, idle, logged = session.execute(asked.encode()).fetchone() or ("", "", "", "")
-    purpose = "understand" if role == "analyst_ann" else role
+    purpose = "understand_analysts" if role == "analyst_ann" else role
     expected = ("troth", "off") if role in LOGINS else (purpose, "on")
     if (path, reading) != expected or idle != "1min":
         yield f"`{role}` begins with {path}, {reading}, {idle}"

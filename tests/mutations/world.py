@@ -139,7 +139,8 @@ class World:
 def imagined() -> World:
     """Return the world's facts without a database: enough to name its mutants."""
     made = plan(parse.read(source(), "mutants"), CATALOG)
-    target = Target("troth", {unit.purpose: bit for bit, unit in enumerate(made.units)}, {"ann": "understand"})
+    parts = (*(unit.purpose for unit in made.units), *made.audiences)
+    target = Target("troth", {part: bit for bit, part in enumerate(parts)}, {"ann": "understand"})
     return World(None, None, made, desired(made, CATALOG, target), target)  # type: ignore[arg-type] # nothing is asked
 
 
@@ -166,7 +167,7 @@ def planted(cluster: place.Place) -> Iterator[World]:
         forget()
         with connect.owning(cluster, database="postgres") as connection:
             connection.execute("DROP DATABASE IF EXISTS troth WITH (FORCE)")
-            connection.execute("DROP ROLE IF EXISTS troth_improve, troth_analyst_ann")
+            connection.execute("DROP ROLE IF EXISTS troth_improve, troth_analyst_ann, troth_understand_analysts")
 
 
 def _made(cluster: place.Place, owner: Connection[Any]) -> World:

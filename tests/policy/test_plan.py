@@ -247,7 +247,7 @@ def test_the_emitter_quotes() -> None:
 
 def test_an_analyst_inherits_one_purpose_and_can_set_nothing() -> None:
     made = {(fact.kind, fact.name): fact for fact in facts()}
-    member = made[Kind.MEMBER, "troth_understand < troth_analyst_ann"]
+    member = made[Kind.MEMBER, "troth_understand_analysts < troth_analyst_ann"]
     assert "INHERIT TRUE, SET FALSE, ADMIN FALSE" in member.make
 
 

@@ -13,7 +13,7 @@ from troth.database.statements import load
 
 @click.group()
 def analyst() -> None:
-    """Give people psql or a BI tool that sees what a purpose may see."""
+    """Give people psql or a BI tool that sees what a purpose may see, less what tells who somebody is."""
 
 
 @analyst.command("add")
@@ -28,7 +28,9 @@ def add(name: str, purpose: str) -> None:
     answer = requests.ask("analyst.add", {"name": name, "purpose": purpose})
     click.echo(address(answer["role"], answer["password"]))
     click.echo(
-        f"`{name}` sees what `{purpose}` may see; try psql with the line above, and in it: table withheld", err=True
+        f"`{name}` sees what `{purpose}` may see, less what tells who somebody is;"
+        " try psql with the line above, and in it: table withheld",
+        err=True,
     )
 
 

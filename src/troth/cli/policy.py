@@ -74,7 +74,10 @@ def plan_command(file: Path, form: str) -> None:
 @form_option("text", "json")
 @data_option
 def apply(file: Path, terms_file: Path | None, form: str) -> None:
-    """Ask the keeper of the running troth to put a policy into force."""
+    """Ask the keeper of the running troth to put a policy into force.
+
+    Where people must agree to it again, and two persons may publish, both agree at /operator/publishing first.
+    """
     meant(file, form)
     terms = terms_file.read_text(encoding="utf-8") if terms_file else published.current("steward").terms
     answer = requests.ask("policy.apply", {"source": file.read_text(encoding="utf-8"), "terms": terms})

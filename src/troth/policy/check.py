@@ -177,7 +177,12 @@ def _declared(desk: _Desk) -> None:
             desk.categories.setdefault(name.text, statement)
     for statement in desk.of("purpose"):
         name = statement.names[0]
-        if not PURPOSE.fullmatch(name.text) or name.text in RESERVED or name.text.startswith(("pg_", "analyst")):
+        if (
+            not PURPOSE.fullmatch(name.text)
+            or name.text in RESERVED
+            or name.text.startswith(("pg_", "analyst"))
+            or name.text.endswith("_analysts")
+        ):
             advice = "use up to 30 small letters, digits and underscores, and no name that the database itself uses"
             desk.wrong("P-N04", name.span, f"`{name.text}` cannot name a purpose", advice)
         elif name.text in desk.purposes:

@@ -26,6 +26,7 @@ from troth.policy.planned import (
     Collected,
     Counted,
     Emptied,
+    Identifying,
     Own,
     Plan,
     PlanError,
@@ -67,6 +68,7 @@ def plan(policy: Policy, catalog: Catalog) -> Plan:
         seen=tuple(sorted(_seen(policy, catalog))),
         unseen=tuple(sorted(set(_unseen(policy, catalog)))),
         emptied=tuple(sorted(_emptied(policy, catalog))),
+        identifying=tuple(sorted(_identifying(policy, catalog))),
     )
 
 
@@ -403,3 +405,14 @@ def _unseen(policy: Policy, catalog: Catalog) -> Iterator[Unseen]:
         for category in sight.categories:
             if sight.audience is not Audience.PERSON and (sight.clause.name, category) not in found:
                 yield Unseen(category, sight.audience, sight.clause.name)
+
+
+def _identifying(policy: Policy, catalog: Catalog) -> Iterator[Identifying]:
+    """Yield the columns that tell who somebody is: those of an identifying category that no precision made coarser."""
+    duty = policy.duty("opening")
+    marked = {each.name: each.clause.name for each in policy.categories if each.identifying}
+    for table in catalog:
+        for column in table.columns:
+            if column.category in marked and column.precision is Precision.AS_IS:
+                clause = duty.clause.name if duty else marked[column.category]
+                yield Identifying(table.name, column.name, column.category, clause)

@@ -163,6 +163,16 @@ class Unheld:
     clause: str
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Identifying:
+    """A column that tells who somebody is, and the clause by which only that person opens it to anybody who looks."""
+
+    table: str
+    column: str
+    category: str
+    clause: str
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that a policy version compiles to, before it becomes SQL."""
@@ -183,6 +193,12 @@ class Plan:
     emptied: tuple[Emptied, ...] = ()
     seen: tuple[Seen, ...] = ()
     unseen: tuple[Unseen, ...] = ()
+    identifying: tuple[Identifying, ...] = ()
+
+    def analysed(self, purpose: str) -> tuple[Reading, ...]:
+        """Return what an analyst of a purpose may read: what the purpose may, less what tells who somebody is."""
+        names = {(each.table, each.column) for each in self.identifying}
+        return tuple(r for r in self.readings if r.purpose == purpose and (r.table, r.column) not in names)
 
     @property
     def audiences(self) -> tuple[str, ...]:

@@ -7,11 +7,11 @@ from itertools import chain
 from troth.policy import audiences, copying, covering, declaring, lasting, occasions
 from troth.policy.catalog import Catalog, Function, Table
 from troth.policy.catalog import Rows as Reach
-from troth.policy.counting import columns_read, counters, view_query
+from troth.policy.counting import columns_read, counters, name_of, view_query
 from troth.policy.facts import Fact, Kind, fingerprint
 from troth.policy.lasting import hours
 from troth.policy.meaning import Occasion, Window, WindowKind
-from troth.policy.planned import Plan, Rows
+from troth.policy.planned import Plan, Reading, Rows
 from troth.policy.quoting import literal, quoted
 from troth.policy.routines import NOBODY, routines
 
@@ -33,9 +33,19 @@ class Target:
     analysts: Mapping[str, str]
     superuser: bool = True
 
+    @property
+    def analysed(self) -> tuple[str, ...]:
+        """The purposes that somebody queries for."""
+        return tuple(sorted(set(self.analysts.values())))
+
     def role(self, part: str) -> str:
         """Return the cluster-wide name of a role."""
         return f"{self.database}_{part}"
+
+
+def analysts(purpose: str) -> str:
+    """Return what the analysts of a purpose have in common: a role and a schema of its name, without who anybody is."""
+    return f"{purpose}_analysts"
 
 
 def desired(plan: Plan, catalog: Catalog, target: Target) -> tuple[Fact, ...]:
@@ -71,7 +81,9 @@ def _roles(plan: Plan, target: Target) -> Iterator[Fact]:
     for name, purpose in target.analysts.items():
         analyst = target.role(f"analyst_{name}")
         yield _role(analyst, "login", superuser=target.superuser)
-        yield member(target.role(purpose), analyst)
+        yield member(target.role(analysts(purpose)), analyst)
+    for purpose in target.analysed:
+        yield _role(target.role(analysts(purpose)), "", superuser=target.superuser)
 
 
 def _role(name: str, value: str, *, superuser: bool) -> Fact:
@@ -104,7 +116,7 @@ def _settings(plan: Plan, target: Target) -> Iterator[Fact]:
         yield _setting(target.role(part), "search_path", "troth")
         yield _setting(target.role(part), "idle_in_transaction_session_timeout", "60s")
     readers = {target.role(u.purpose): u.purpose for u in plan.units}
-    readers |= {target.role(f"analyst_{name}"): purpose for name, purpose in target.analysts.items()}
+    readers |= {target.role(f"analyst_{name}"): analysts(purpose) for name, purpose in target.analysts.items()}
     for role, purpose in readers.items():
         yield _setting(role, "search_path", purpose)
         yield _setting(role, "default_transaction_read_only", "on")
@@ -129,10 +141,10 @@ def _schemas(plan: Plan, target: Target) -> Iterator[Fact]:
         yield grant('SCHEMA "troth"', target.role(part), "USAGE")
     for part in (*LOGINS, *(u.purpose for u in plan.units), *(f"analyst_{name}" for name in target.analysts)):
         yield grant(f"DATABASE {quoted(target.database)}", target.role(part), "CONNECT")
-    for unit in plan.units:
-        yield Fact(Kind.SCHEMA, unit.purpose, "", make=f"CREATE SCHEMA {quoted(unit.purpose)}")
-        yield grant('SCHEMA "troth"', target.role(unit.purpose), "USAGE")
-        yield grant(f"SCHEMA {quoted(unit.purpose)}", target.role(unit.purpose), "USAGE")
+    for part in (*(unit.purpose for unit in plan.units), *map(analysts, target.analysed)):
+        yield Fact(Kind.SCHEMA, part, "", make=f"CREATE SCHEMA {quoted(part)}")
+        yield grant('SCHEMA "troth"', target.role(part), "USAGE")
+        yield grant(f"SCHEMA {quoted(part)}", target.role(part), "USAGE")
 
 
 def grant(on: str, role: str, privilege: str) -> Fact:
@@ -161,6 +173,9 @@ def _functions(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
         for executor in function.executors:
             if executor != function.owner:
                 yield grant(f"FUNCTION troth.{function.name}({function.arguments})", target.role(executor), "EXECUTE")
+    for counted in plan.counted:
+        if counted.purpose in target.analysed:
+            yield grant(f"FUNCTION troth.{name_of(counted)}()", target.role(analysts(counted.purpose)), "EXECUTE")
     for twin, names in LOCKS.items() if target.superuser else ():
         for name in names:
             yield grant(f"FUNCTION pg_catalog.{name}", target.role(twin), "EXECUTE")
@@ -238,6 +253,8 @@ def _rules(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
         read = {r.column for r in plan.readings if (r.purpose, r.table) == (rows.purpose, rows.table)}
         using = _seen(plan, rows, catalog.table(rows.table), read, target)
         yield _rule(rows.table, target, rows.purpose, "select", using=using)
+        if rows.purpose in target.analysed:
+            yield _rule(rows.table, target, analysts(rows.purpose), "select", using=using)
     for name in sorted({counted.table for counted in plan.counted}):
         yield _rule(name, target, "counter", "select", using="true")
     own = {(o.table, o.privilege) for o in plan.own if o.privilege != "delete"}
@@ -318,18 +335,32 @@ def _rule(table: str, target: Target, part: str, command: str, *, using: str = "
 # Views
 
 
+def _readings(plan: Plan, target: Target) -> Iterator[tuple[str, Reading]]:
+    """Yield who reads what: each purpose, and the analysts of one that has some."""
+    yield from ((reading.purpose, reading) for reading in plan.readings)
+    for purpose in target.analysed:
+        yield from ((analysts(purpose), reading) for reading in plan.analysed(purpose))
+
+
 def _views(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
     readable: dict[tuple[str, str], set[str]] = {}
-    for reading in plan.readings:
-        readable.setdefault((reading.purpose, reading.table), set()).add(reading.column)
-    for (purpose, name), columns in sorted(readable.items()):
+    for part, reading in _readings(plan, target):
+        readable.setdefault((part, reading.table), set()).add(reading.column)
+    for (schema, name), columns in sorted(readable.items()):
         ordered = [c.name for c in catalog.table(name).columns if c.name in columns]
         names = ", ".join(f"t.{quoted(column)}" for column in ordered)
-        yield from _view(purpose, name, f"SELECT {names} FROM troth.{quoted(name)} AS t", target)
+        yield from _view(schema, name, f"SELECT {names} FROM troth.{quoted(name)} AS t", target)
     for counted in plan.counted:
-        yield from _view(counted.purpose, f"{counted.table}_counted", view_query(counted), target)
+        for schema in _schemas_of(counted.purpose, target):
+            yield from _view(schema, f"{counted.table}_counted", view_query(counted), target)
     for unit in plan.units:
         yield from _view(unit.purpose, "withheld", _explanation(plan, unit.purpose), target)
+    for purpose in target.analysed:
+        yield from _view(analysts(purpose), "withheld", _explanation(plan, purpose, analysed=True), target)
+
+
+def _schemas_of(purpose: str, target: Target) -> tuple[str, ...]:
+    return (purpose, analysts(purpose)) if purpose in target.analysed else (purpose,)
 
 
 def _view(schema: str, name: str, query: str, target: Target) -> Iterator[Fact]:
@@ -341,12 +372,16 @@ def _view(schema: str, name: str, query: str, target: Target) -> Iterator[Fact]:
     yield grant(on, target.role(schema), "SELECT")
 
 
-def _explanation(plan: Plan, purpose: str) -> str:
-    rows = [
-        "(" + ", ".join(literal(text) for text in (w.table, w.column, w.category, w.reason, w.clause)) + ")"
-        for w in plan.withheld
-        if w.purpose == purpose
+def _explanation(plan: Plan, purpose: str, *, analysed: bool = False) -> str:
+    told = [(w.table, w.column, w.category, w.reason, w.clause) for w in plan.withheld if w.purpose == purpose]
+    read = {(r.table, r.column) for r in plan.readings if r.purpose == purpose}
+    reason = "tells who somebody is: only that person opens it"
+    told += [
+        (each.table, each.column, each.category, reason, each.clause)
+        for each in (plan.identifying if analysed else ())
+        if (each.table, each.column) in read
     ]
+    rows = ["(" + ", ".join(map(literal, row)) + ")" for row in sorted(told)]
     values = (
         f"VALUES {', '.join(rows)}" if rows else "SELECT ''::text, ''::text, ''::text, ''::text, ''::text WHERE false"
     )
@@ -357,8 +392,8 @@ def _explanation(plan: Plan, purpose: str) -> str:
 
 
 def _grants(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
-    for reading in plan.readings:
-        yield from _columns(reading.table, (reading.column,), target.role(reading.purpose), "SELECT")
+    for part, reading in _readings(plan, target):
+        yield from _columns(reading.table, (reading.column,), target.role(part), "SELECT")
     for counted in plan.counted:
         yield from _columns(counted.table, columns_read(counted), target.role("counter"), "SELECT")
     for own in (each for each in plan.own if each.privilege != "delete"):
