@@ -42,3 +42,15 @@ def sign_in(owner: Connection[Any], subject: uuid.UUID, account: int | None = No
             " VALUES ('at', encode(sha256(%s), 'hex'), %s, %s, now(), 'openid', '{}')",
             (subject.bytes, account, APPLICATION),
         )
+
+
+def known(owner: Connection[Any], subject: uuid.UUID) -> None:
+    """Plant a session, an earlier name, a link with nobody else yet, and a code for one."""
+    for statement in (
+        "INSERT INTO troth.session (subject, session, device) VALUES (%s, gen_random_uuid(), gen_random_uuid())",
+        "INSERT INTO troth.earlier_name (subject) VALUES (%s)",
+        "INSERT INTO troth.linked (subject, bond) VALUES (%s, gen_random_uuid())",
+        "INSERT INTO troth.link_offer (subject, digest, expires_at)"
+        " VALUES (%s, sha256(gen_random_uuid()::text::bytea), now())",
+    ):
+        owner.execute(statement.encode(), (subject,))

@@ -10,7 +10,7 @@ from troth.database import connect
 
 PURPOSES = ("provide", "protect", "understand", "personalise", "announce")
 LOGINS = ("door", "self", "staff", "steward", "intake", *PURPOSES)
-TWINS = ("stamper", "recorder", "usher", "warden", "counter")
+TWINS = ("stamper", "recorder", "usher", "warden", "counter", "namer")
 
 
 @pytest.mark.asvs("13.2.1")

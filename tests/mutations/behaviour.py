@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg.errors import Diagnostic
 
-from tests.mutations import courses, flows, permitting
+from tests.mutations import courses, flows, naming, permitting
 from tests.mutations.world import CATALOG, World
 from troth.database import connect, place
 from troth.policy.catalog import Rows, Table
@@ -417,6 +417,7 @@ CHECKS = (
     Check("views", frozenset({Kind.VIEW, Kind.GRANT, Kind.SCHEMA}), views),
     Check("comings and goings", frozenset({Kind.FUNCTION, Kind.TRIGGER, Kind.RULE, Kind.GRANT}), flows.comings),
     Check("applications", frozenset({Kind.FUNCTION, Kind.RULE, Kind.GRANT}), permitting.permitting),
+    Check("names and sessions", frozenset({Kind.FUNCTION, Kind.TRIGGER, Kind.RULE, Kind.GRANT}), naming.naming),
     Check("what comes in", frozenset({Kind.RULE, Kind.TRIGGER}), courses.incoming),
     Check("retention", frozenset({Kind.FUNCTION, Kind.RULE}), courses.retention),
     Check("numbers", frozenset({Kind.FUNCTION, Kind.VIEW}), courses.numbers),

@@ -12,7 +12,7 @@ from django.core import signing
 from psycopg import Connection, sql
 
 from tests.conftest import Person, visit
-from tests.planting import sign_in
+from tests.planting import known, sign_in
 from troth.database import connect, place
 from troth.database.catalog import load
 from troth.policy.catalog import Table
@@ -114,6 +114,7 @@ def account(owner: Connection[Any], person: Person) -> int:
         (person.subject,),
     )
     sign_in(owner, person.subject, row[0])
+    known(owner, person.subject)
     session(owner, f"key of {person.name}", {"_auth_user_id": str(row[0])})
     return int(row[0])
 

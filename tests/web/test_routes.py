@@ -14,6 +14,7 @@ NONE = "00000000-0000-0000-0000-000000000001"
 #: Forms of the operator's staff: to everybody else they are not there.
 HIDDEN = ("renew_secret", "remove_application", "staff_role", "withdraw_invitation", "answer_proposal")
 SUPPORT = ("support_look", "support_done")
+NOBODYS = "7f0e1c1e-0000-4000-8000-000000000000"
 WHO = ("nobody", "unagreed", "alice", "olga")
 #: route -> (its path, what nobody, somebody without an agreement, Alice and the operator get from GET)
 EXPECTED: dict[str, tuple[str, tuple[str, str, str, str]]] = {
@@ -67,6 +68,11 @@ EXPECTED: dict[str, tuple[str, tuple[str, str, str, str]]] = {
     "profile_field": ("/me/profile/none_of_these", (IN, IN, GONE, GONE)),
     "profile_delete": ("/me/profile/none_of_these/delete", (IN, IN, GONE, GONE)),
     "accesses": ("/me/accesses", (IN, IN, OPEN, OPEN)),
+    "devices": ("/me/devices", (IN, IN, OPEN, OPEN)),
+    "name_device": (f"/me/devices/{NOBODYS}/name", (IN, IN, GONE, GONE)),
+    "linked": ("/me/linked", (IN, IN, OPEN, OPEN)),
+    "offer_link": ("/me/linked/code", (IN, IN, CONFIRM, CONFIRM)),
+    "enter_link": ("/me/linked/enter", (IN, IN, CONFIRM, CONFIRM)),
     "close": ("/me/close", (IN, IN, OPEN, OPEN)),
     "operator": ("/operator", (IN, IN, GONE, OPEN)),
     "staff": ("/operator/staff", (IN, IN, GONE, CONFIRM)),
@@ -105,6 +111,11 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "choose": ("/me/purposes/understand", {"kind": "objection"}),
     "another": ("/sign-up/another", {}),
     "instead": ("/sign-up/instead", {}),
+    "identify_device": ("/me/devices/this", {"identifier": NOBODYS}),
+    "end_other_sessions": ("/me/devices/sessions/end", {}),
+    "end_session": (f"/me/devices/sessions/{NOBODYS}/end", {}),
+    "forget_device": (f"/me/devices/{NOBODYS}/forget", {}),
+    "unlink": (f"/me/linked/{NOBODYS}/end", {}),
     "forget_browsers": ("/me/security/forget", {}),
     "end_application": ("/me/applications/none-of-these/end", {}),
     "renew_secret": ("/applications/none-of-these/secret", {}),

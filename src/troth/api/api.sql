@@ -2,7 +2,7 @@
 SELECT set_config('troth.token', %s, true)
 
 -- name: standing
-SELECT subject, agreed, uses, version FROM troth.standing_of(%s)
+SELECT subject, agreed, uses, version, troth.device_of(%(token)s) AS device FROM troth.standing_of(%(token)s)
 
 -- name: profile
 SELECT subject, email, name, at FROM troth.person

@@ -151,12 +151,12 @@ class Lean:
         if not token:
             raise Refusal("sign-in-needed")
         async with self._connection() as connection:
-            row = await (await connection.execute(SQL["standing"], (token,))).fetchone()
+            row = await (await connection.execute(SQL["standing"], {"token": token})).fetchone()
         if row is None:
             raise Refusal("sign-in-needed")
         if not row[1]:
             raise Refusal("agreement-missing")
-        scope["troth.access"] |= {"subject": row[0], "uses": row[2]}
+        scope["troth.access"] |= {"subject": row[0], "uses": row[2], "identified": row[4]}
         return token
 
     @contextlib.asynccontextmanager

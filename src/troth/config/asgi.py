@@ -12,6 +12,7 @@ from a2wsgi import WSGIMiddleware
 
 from troth.api.app import Lean
 from troth.config.wsgi import application as pages
+from troth.intake import hints
 from troth.intake.event import Event
 from troth.intake.recorder import Recorder, seen
 
@@ -22,6 +23,8 @@ UNRECORDED = ("/static/", "/health", "/favicon.ico")
 #: What applications ask for in an address says who somebody is, as a hint to sign out does: it is recorded without.
 SAYING = ("/connect/", "/device")
 LEAN = ("/api/", "/ledger/", "/health")
+#: The headers that are looked at.
+NOTED = {b"referer", b"user-agent", *(name.lower().encode() for name in hints.HEADERS.values())}
 ASCII = bytes(range(128)).decode()
 THREADS = 8
 #: A form is shorter, and quicker; settings refuse forms above half of it with a page.
@@ -153,7 +156,7 @@ async def refuse(send: Send, status: int) -> None:
 
 def access(scope: Scope, status: int, told: dict[str, Any]) -> Event:
     """Return the event of a request."""
-    headers = {name: value for name, value in scope["headers"] if name in (b"referer", b"user-agent")}
+    headers = {name: value for name, value in scope["headers"] if name in NOTED}
     query = scope["query_string"].decode("latin-1")
     return Event(
         at=datetime.now(UTC),
@@ -163,6 +166,7 @@ def access(scope: Scope, status: int, told: dict[str, Any]) -> Event:
         referrer=headers.get(b"referer", b"").decode("latin-1") or None,
         ip=(scope.get("client") or ("",))[0] or None,
         agent=headers.get(b"user-agent", b"").decode("latin-1") or None,
+        hints=hints.told(lambda name: headers.get(name.lower().encode(), b"").decode("latin-1")),
         **seen(told),
     )
 

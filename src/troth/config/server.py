@@ -4,6 +4,7 @@ import logging
 import os
 import ssl
 import threading
+from datetime import timedelta
 
 import uvicorn
 
@@ -12,10 +13,12 @@ HOUR = 3600.0
 
 def keep(stopped: threading.Event) -> None:
     """Once an hour forget accounts that nobody agreed to, and sessions that ran out."""
-    from django.db import Error, connections  # noqa: PLC0415 - settings need the environment first
+    from django.conf import settings  # noqa: PLC0415 - settings need the environment first
+    from django.db import Error, connections  # noqa: PLC0415
 
     from troth.people.actions import forget_sessions, forget_stale  # noqa: PLC0415
     from troth.people.authorizing import forget_outlasted_tokens  # noqa: PLC0415
+    from troth.people.devices import forget_old  # noqa: PLC0415
     from troth.people.remembering import forget_outlasted  # noqa: PLC0415
 
     while True:
@@ -23,6 +26,7 @@ def keep(stopped: threading.Event) -> None:
             forget_stale()
             forget_sessions()
             forget_outlasted()
+            forget_old(timedelta(seconds=settings.SESSION_OVERALL))
             forget_outlasted_tokens()
         except Error as problem:
             logging.getLogger(__name__).warning("the house was not kept this hour (%s)", type(problem).__name__)

@@ -2,7 +2,7 @@
 SELECT agreed, uses, version FROM troth.standing(%(subject)s)
 
 -- name: standing_of
-SELECT subject, agreed, uses, version FROM troth.standing_of(%(token)s)
+SELECT subject, agreed, uses, version, troth.device_of(%(token)s) FROM troth.standing_of(%(token)s)
 
 -- name: agree
 SELECT troth.agree(%(subject)s, %(version)s, %(policy)s, %(terms)s, %(how)s, %(wording)s, %(language)s)
@@ -23,6 +23,12 @@ FROM troth.unit AS unit CROSS JOIN troth.permitted AS permitted WHERE unit.retir
 
 -- name: count_person
 SELECT count(*) FROM troth.person
+
+-- name: count_earlier_name
+SELECT count(*) FROM troth.earlier_name
+
+-- name: count_session
+SELECT count(*) FROM troth.session
 
 -- name: count_device
 SELECT count(*) FROM troth.device

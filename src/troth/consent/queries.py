@@ -16,7 +16,7 @@ from troth.policy.meaning import Basis
 SQL = load("troth.consent")
 #: basis -> (the choice that says yes, the choice that says no)
 CHOICES = {Basis.CONSENT: ("consent", "withdrawal"), Basis.LEGITIMATE_INTEREST: ("permission", "objection")}
-TABLES = ("person", "device", "access", "agreement", "choice")
+TABLES = ("person", "earlier_name", "device", "session", "access", "agreement", "choice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +78,12 @@ def standing(subject: uuid.UUID) -> Standing:
         return Standing(*cursor.fetchone())
 
 
-def standing_of(token: str) -> tuple[uuid.UUID, Standing] | None:
-    """Return subject and standing of a viewer's token, or None when it opens nothing."""
+def standing_of(token: str) -> tuple[uuid.UUID, Standing, uuid.UUID | None] | None:
+    """Return subject, standing and device (if a clause collects it) of a viewer's token; None: it opens nothing."""
     with door.cursor() as cursor:
         cursor.execute(SQL["standing_of"], {"token": token})
         row = cursor.fetchone()
-    return (row[0], Standing(*row[1:])) if row else None
+    return (row[0], Standing(*row[1:4]), row[4]) if row else None
 
 
 def agreements(token: str) -> list[Agreement]:

@@ -14,7 +14,7 @@ from psycopg import Connection
 from troth.database import connect, place
 from troth.database.errors import CatalogRefusal, DatabaseRefusal
 from troth.database.statements import load as statements
-from troth.policy.catalog import Access, Catalog, Column, Function, Owner, Rows, Table
+from troth.policy.catalog import Access, Catalog, Column, Function, Owner, Rows, Table, Trigger
 from troth.policy.declaring import joined
 from troth.policy.meaning import Occasion, Precision, Verb
 
@@ -100,6 +100,10 @@ def _table(room: str, name: str, told: Mapping[str, Any]) -> Table:
         occasions=tuple(Occasion(o) for o in told.get("occasions", ())),
         owners=tuple(_owner(name, path) for path in told.get("owners", ())),
         declared=told.get("declared", False),
+        triggers=tuple(
+            Trigger(each, how["after"], how["function"], how.get("when", ""))
+            for each, how in told.get("triggers", {}).items()
+        ),
     )
 
 

@@ -6,9 +6,12 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from troth.intake.hints import NONE, Hints
 from troth.policy.meaning import Occasion
 
 NOBODY = uuid.UUID(int=0)
+#: What a version at the end of a name is made of.
+VERSION = "0123456789. "
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +21,19 @@ class Device:
     browser: str | None
     system: str | None
     kind: str | None
+    model: str | None = None
+
+    def seen_by(self, subject: uuid.UUID) -> uuid.UUID:
+        """Return what a device of somebody's is called whose browser gives no identifier: alike ones are one."""
+        system = (self.system or "").rstrip(VERSION) or None
+        return uuid.uuid5(subject, f"{self.browser}|{system}|{self.kind}")
 
 
 @dataclass(slots=True)
 class Event:
     """One access. What the policy does not collect is None by the time it is stored. Times are UTC.
 
+    `identified` is which device it was, where its browser or its session says so.
     `uses` are the bits of the units that its person is in, as whoever found out who is asking knew them.
     """
 
@@ -37,7 +47,9 @@ class Event:
     browser: str | None = None
     system: str | None = None
     kind: str | None = None
+    hints: Hints = NONE
     device: Device | None = None
+    identified: uuid.UUID | None = None
     subject: uuid.UUID = NOBODY
     uses: int = 0
     id: uuid.UUID = field(default_factory=lambda: ordered_uuid())  # noqa: PLW0108 - defined below

@@ -207,5 +207,5 @@ def understood(event: Event, decisions: Decisions) -> Event | Refused:
 
 
 def seen(told: dict[str, Any]) -> dict[str, Any]:
-    """Return what a face told of who is asking: `subject` and `uses`, or nothing for a visitor."""
-    return {name: told[name] for name in ("subject", "uses") if name in told}
+    """Return what a face told of who is asking: `subject`, `uses`, `identified`, or nothing for a visitor."""
+    return {name: told[name] for name in ("subject", "uses", "identified") if name in told}

@@ -12,6 +12,7 @@ from ua_parser import parse
 
 from troth.intake.decisions import Decisions, Share
 from troth.intake.event import Device, Event, Refused, now
+from troth.intake.hints import NONE, Hints, refined
 from troth.policy.meaning import Precision
 
 #: Names of query fields whose values are never kept, and what a value that gives itself away looks like.
@@ -62,9 +63,9 @@ def judge(event: Event, decisions: Decisions) -> Event | Refused:
 def enrich(event: Event, _decisions: Decisions) -> Event | Refused:
     """Read browser, system and kind of device from the user agent, which itself is not kept."""
     if event.agent is not None:
-        event.browser, event.system, event.kind = described(event.agent)
-        event.device = Device(event.browser, event.system, event.kind)
-        event.agent = None
+        event.device = seen(event.agent, event.hints)
+        event.browser, event.system, event.kind = event.device.browser, event.device.system, event.device.kind
+        event.agent, event.hints = None, NONE
     return event
 
 
@@ -183,6 +184,13 @@ def described(agent: str) -> tuple[str | None, str | None, str | None]:
     name = " ".join(filter(None, (browser.family, browser.major)))[:200] if browser else None
     system = found.os.family[:200] if found.os else None
     return name, system, _kind(agent, found.device.family if found.device else "")
+
+
+def seen(agent: str, hints: Hints = NONE) -> Device:
+    """Return what a request's headers tell of the device."""
+    name, family, kind = described(agent)
+    browser, system, model = refined(hints, name, family)
+    return Device(browser, system, kind, model)
 
 
 def _kind(agent: str, device: str) -> str:

@@ -75,13 +75,12 @@ class Store:
         fresh = {}
         for event in events:
             if event.subject != NOBODY and event.device:
-                told = event.device
-                device = uuid.uuid5(event.subject, f"{told.browser}|{told.system}|{told.kind}")
+                device = event.identified or event.device.seen_by(event.subject)
                 if device not in self.devices:
                     fresh[device] = event
         if not fresh:
             return
-        described = [name for name in ("browser", "system", "kind") if name in decisions.devices]
+        described = [name for name in ("browser", "system", "kind", "model") if name in decisions.devices]
         columns = dict(DEVICES) | dict.fromkeys(described, "text")
         arrays: list[list[Any]] = [[e.subject for e in fresh.values()], [e.uses for e in fresh.values()], list(fresh)]
         arrays += [[getattr(event.device, name) for event in fresh.values()] for name in described]

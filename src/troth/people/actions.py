@@ -9,9 +9,11 @@ from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
-from django.db import Error, transaction
+from django.db import Error as DoorError
 from django.db import connection as door
+from django.db import transaction
 from django.utils import timezone
+from psycopg import Error
 from psycopg.types.json import Jsonb
 
 from troth.database import connect
@@ -77,13 +79,19 @@ def rehearse() -> None:
 
 
 def correct_name(*, token: str, name: str) -> None:
-    """Correct the viewer's name. Raises NameRefusal, or NobodyThere when the token opens nothing."""
+    """Correct the viewer's name, and with it that of every account linked with theirs (P21).
+
+    Raises NameRefusal, or NobodyThere when the token opens nothing.
+    """
     wanted = clean_name(name)
     with connect.acting("self", token=token) as connection:
-        viewer = connection.execute("SELECT troth.viewer()").fetchone()
-        if viewer is None or viewer[0] is None:
-            raise NobodyThere("nobody is signed in", advice="sign in again")
-        if connection.execute(SQL["correct_name"].encode(), {"name": wanted}).rowcount:
+        try:
+            viewer = connection.execute(SQL["hold_name"].encode()).fetchone()
+        except Error as error:
+            if error.sqlstate != "TR003":
+                raise
+            raise NobodyThere("nobody is signed in", advice="sign in again") from error
+        if viewer and connection.execute(SQL["correct_name"].encode(), {"name": wanted}).rowcount:
             told = {"action": "name-corrected", "actor": viewer[0], "subject": viewer[0], "facts": Jsonb({})}
             connection.execute(SQL["record"].encode(), told)
 
@@ -124,18 +132,22 @@ def forget_stale(*, now: datetime | None = None) -> int:
 def _forget(account: Account) -> bool:
     try:
         decline(account)
-    except Error:  # an agreement exists: they verified nothing yet, and may still
+    except DoorError:  # an agreement exists: they verified nothing yet, and may still
         return False
     return True
 
 
-def end_sessions(account: Account) -> int:
-    """End every sign-in session of an account and return how many there were."""
+def end_sessions(account: Account, *, but: str | None = None) -> int:
+    """End every sign-in session of an account, but the one of a key, and return how many there were."""
+    if but is None:
+        with door.cursor() as cursor:
+            told: dict[str, Any] = {"subject": account.subject, "session": None, "others": True}
+            cursor.execute(SQL["close_sessions"], told)
     # A session does not say whose it is except inside its signed data; they are few beside what else closing does.
     whose = str(account.pk)
     live = Session.objects.filter(expire_date__gt=timezone.now())
     ended = [each.session_key for each in live.iterator() if each.get_decoded().get(SESSION_KEY) == whose]
-    return int(Session.objects.filter(session_key__in=ended).delete()[0])
+    return int(Session.objects.filter(session_key__in=ended).exclude(session_key=but).delete()[0])
 
 
 def forget_sessions() -> int:

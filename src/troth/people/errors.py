@@ -75,6 +75,18 @@ class OwnerNeeded(OrganizationRefusal):
     code = "owner-needed"
 
 
+class LinkRefusal(PeopleRefusal):
+    """Accounts that cannot be linked, or are not."""
+
+    code = "link"
+
+
+class DeviceRefusal(PeopleRefusal):
+    """A session or a device that is not there."""
+
+    code = "device"
+
+
 class ManifestRefusal(PeopleRefusal):
     """An application's manifest that is wrong, or that the policy does not cover."""
 

@@ -19,11 +19,87 @@ SELECT troth.forget_unagreed(%(subject)s)
 -- name: correct_name
 UPDATE troth.person SET name = %(name)s WHERE name IS DISTINCT FROM %(name)s
 
+-- name: hold_name
+SELECT troth.hold_name()
+
+-- name: earlier_names
+SELECT name, at FROM troth.earlier_name ORDER BY at DESC, earlier DESC
+
+-- name: be_viewer
+SELECT set_config('troth.token', %(token)s, true)
+
+-- name: offer_link
+SELECT troth.offer_link(%(digest)s)
+
+-- name: offered_link
+SELECT address, name FROM troth.offered_link(%(digest)s)
+
+-- name: link_accounts
+SELECT troth.link_accounts(%(digest)s, %(theirs)s)
+
+-- name: unlink_account
+SELECT troth.unlink_account(%(tie)s)
+
+-- name: linked_accounts
+SELECT tie, address, at FROM troth.linked_accounts()
+
 -- name: profile
 SELECT subject, email, name, at FROM troth.person
 
 -- name: devices
-SELECT device, browser, system, kind, at FROM troth.device ORDER BY at DESC
+SELECT device, browser, system, kind, model, name, used_at, at,
+    device IS NOT DISTINCT FROM troth.device_of(current_setting('troth.token', true)) AS this
+FROM troth.device ORDER BY coalesce(used_at, at) DESC
+
+-- name: begin_session
+INSERT INTO troth.session (subject, session, family, {columns})
+VALUES (%(subject)s, %(session)s, %(family)s, {values})
+
+-- name: carry_viewer
+UPDATE troth.session SET viewer = %(digest)s WHERE subject = %(subject)s AND session = %(session)s
+
+-- name: identify_session
+SELECT troth.identify_session(%(subject)s, %(session)s, %(device)s)
+
+-- name: note_session
+UPDATE troth.session SET used_at = %(at)s WHERE subject = %(subject)s AND session = %(session)s
+
+-- name: note_device
+UPDATE troth.device AS used SET used_at = %(at)s FROM troth.session AS session
+WHERE session.subject = %(subject)s AND session.session = %(session)s
+  AND used.subject = session.subject AND used.device = session.device
+
+-- name: session_lives
+SELECT 1 FROM troth.session WHERE subject = %(subject)s AND session = %(session)s
+
+-- name: device_of
+SELECT troth.device_of(%(token)s)
+
+-- name: close_sessions
+SELECT troth.close_sessions(%(subject)s, %(session)s, %(others)s)
+
+-- name: forget_old_sessions
+SELECT troth.forget_old_sessions(make_interval(secs => %(seconds)s))
+
+-- name: sessions
+SELECT session, device, browser, system, kind, text(network) AS network, used_at, at,
+    session IS NOT DISTINCT FROM troth.this_session() AS this
+FROM troth.session ORDER BY coalesce(used_at, at) DESC
+
+-- name: end_session
+SELECT troth.end_session(%(session)s)
+
+-- name: end_other_sessions
+SELECT troth.end_other_sessions()
+
+-- name: forget_device
+SELECT troth.forget_device(%(device)s)
+
+-- name: call_device
+UPDATE troth.device SET name = %(name)s WHERE device = %(device)s
+
+-- name: record_own
+SELECT troth.record(%(action)s, troth.viewer(), troth.viewer(), '{}')
 
 -- name: open_token
 SELECT troth.open_token(%(subject)s, %(digest)s, %(until)s)

@@ -32,6 +32,18 @@ class Device:
     browser: str | None
     system: str | None
     kind: str | None
+    model: str | None
+    name: str | None
+    used_at: datetime | None
+    at: datetime
+    this: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierName:
+    """A name that was replaced, and when."""
+
+    name: str
     at: datetime
 
 
@@ -60,6 +72,15 @@ def devices(token: str) -> list[Device]:
     """Return the viewer's devices, the newest first."""
     with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Device)) as cursor:
         return cursor.execute(shown(SQL["devices"])).fetchall()
+
+
+def earlier_names(token: str) -> list[EarlierName]:
+    """Return the viewer's earlier names, the last first: none where the policy keeps none, or shows none."""
+    with (
+        connect.acting("self", token=token) as connection,
+        connection.cursor(row_factory=class_row(EarlierName)) as cursor,
+    ):
+        return [each for each in cursor.execute(shown(SQL["earlier_names"])).fetchall() if each.name]
 
 
 def remembered(token: str) -> list[Remembered]:

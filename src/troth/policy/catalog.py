@@ -77,6 +77,16 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class Trigger:
+    """What is done after each row that an event changed, whoever changed it; `after` is as SQL says the event."""
+
+    name: str
+    after: str
+    function: str
+    when: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A table of schema `troth`.
 
@@ -98,6 +108,7 @@ class Table:
     occasions: tuple[Occasion, ...] = ()
     owners: tuple[Owner, ...] = ()
     declared: bool = False
+    triggers: tuple[Trigger, ...] = ()
 
     @property
     def personal(self) -> bool:

@@ -29,6 +29,7 @@ RESERVED = frozenset(
         "counter",
         "copier",
         "registrar",
+        "namer",
         *audiences.ROLES,
         "owner",
         "keeper",

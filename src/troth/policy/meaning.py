@@ -30,6 +30,7 @@ class Occasion(StrEnum):
     SIGN_UP = "sign-up"
     PROFILE = "profile"
     SIGN_IN = "sign-in"
+    RENAMING = "change of name"
     AGREEMENT = "agreement"
     ACCESS = "access"
     VISIT = "visit"

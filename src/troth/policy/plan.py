@@ -69,6 +69,7 @@ def plan(policy: Policy, catalog: Catalog) -> Plan:
         unseen=tuple(sorted(set(_unseen(policy, catalog)))),
         emptied=tuple(sorted(_emptied(policy, catalog))),
         identifying=tuple(sorted(_identifying(policy, catalog))),
+        duties=tuple(sorted(duty.name for duty in policy.duties)),
     )
 
 

@@ -194,6 +194,7 @@ class Plan:
     seen: tuple[Seen, ...] = ()
     unseen: tuple[Unseen, ...] = ()
     identifying: tuple[Identifying, ...] = ()
+    duties: tuple[str, ...] = ()
 
     def analysed(self, purpose: str) -> tuple[Reading, ...]:
         """Return what an analyst of a purpose may read: what the purpose may, less what tells who somebody is."""

@@ -36,6 +36,7 @@ def routines(plan: Plan, catalog: Catalog) -> Iterator[Function]:
     yield Function("misstamped", "", "stamper", ("steward",), _misstamped(catalog))
     yield Function("overdue", "", "stamper", ("steward",), _overdue(plan))
     yield Function("rows_in_area", "uuid, text", "stamper", ("warden",), _rows_in_area(plan, catalog))
+    yield Function("in_force", "text", "stamper", ("stamper",), _in_force(plan))
 
 
 def _key(table: Table, left: str, right: str) -> str:
@@ -372,3 +373,10 @@ def _rows_in_area(plan: Plan, catalog: Catalog) -> str:
     )
     return f"""CREATE OR REPLACE FUNCTION troth.rows_in_area(whose uuid, of_area text) RETURNS bigint
 LANGUAGE sql STABLE {SECURE} AS $$ SELECT 0::bigint {counts} $$"""
+
+
+def _in_force(plan: Plan) -> str:
+    # What a duty lets the service do, functions of the house ask for here; a policy without it answers no.
+    names = ", ".join(f"'{duty}'" for duty in plan.duties)
+    return f"""CREATE OR REPLACE FUNCTION troth.in_force(duty text) RETURNS boolean
+LANGUAGE sql IMMUTABLE {SECURE} AS $$ SELECT duty = ANY (ARRAY[{names}]::text[]) $$"""

@@ -16,7 +16,7 @@ from troth.policy.quoting import literal, quoted
 from troth.policy.routines import NOBODY, routines
 
 LOGINS = ("door", "self", "steward", "intake", *audiences.ROLES)
-TWINS = ("stamper", "recorder", "usher", "warden", "counter", "copier", "registrar")
+TWINS = ("stamper", "recorder", "usher", "warden", "counter", "copier", "registrar", "namer")
 #: Functions of PostgreSQL that stay with the twins that need them (drift finds PUBLIC's grants on their kind).
 LOCKS = {
     "stamper": ("pg_advisory_xact_lock(integer, integer)", "pg_advisory_xact_lock_shared(integer, integer)"),
@@ -220,20 +220,14 @@ def security(table: str) -> Fact:
 
 
 def _triggers(catalog: Catalog) -> Iterator[Fact]:
-    for table in catalog.stamped:
-        if table.inserter is None:
-            sql = (
-                f"CREATE TRIGGER stamp AFTER INSERT ON troth.{quoted(table.name)} REFERENCING NEW TABLE AS fresh"
-                f" FOR EACH STATEMENT EXECUTE FUNCTION troth.{quoted('stamp_' + table.name)}()"
-            )
-            yield Fact(
-                Kind.TRIGGER,
-                f"{table.name}.stamp",
-                fingerprint(sql),
-                make=sql,
-                unmake=f"DROP TRIGGER stamp ON troth.{quoted(table.name)}",
-                locks=f"troth.{table.name}",
-            )
+    for table in catalog:
+        if table.stamped and table.inserter is None:
+            calls = f"EXECUTE FUNCTION troth.{quoted('stamp_' + table.name)}()"
+            yield _trigger(table, "stamp", "INSERT", f"REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT {calls}")
+        for each in table.triggers:
+            when = f" WHEN ({each.when})" if each.when else ""
+            calls = f"EXECUTE FUNCTION troth.{quoted(each.function)}()"
+            yield _trigger(table, each.name, each.after, f"FOR EACH ROW{when} {calls}")
     for trigger in copying.triggers(catalog):
         yield Fact(
             Kind.TRIGGER,
@@ -243,6 +237,18 @@ def _triggers(catalog: Catalog) -> Iterator[Fact]:
             unmake=f"DROP TRIGGER {trigger.name} ON troth.{quoted(trigger.table)}",
             locks=f"troth.{trigger.table}",
         )
+
+
+def _trigger(table: Table, name: str, after: str, does: str) -> Fact:
+    sql = f"CREATE TRIGGER {quoted(name)} AFTER {after} ON troth.{quoted(table.name)} {does}"
+    return Fact(
+        Kind.TRIGGER,
+        f"{table.name}.{name}",
+        fingerprint(sql),
+        make=sql,
+        unmake=f"DROP TRIGGER {quoted(name)} ON troth.{quoted(table.name)}",
+        locks=f"troth.{table.name}",
+    )
 
 
 # Row rules

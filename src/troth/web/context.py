@@ -8,8 +8,9 @@ from django.http import HttpRequest
 from troth.consent.support import attention
 from troth.database import published
 from troth.database.errors import DatabaseRefusal
-from troth.people import organizations
+from troth.people import devices, organizations
 from troth.web.assets import address
+from troth.web.sessions import IDENTIFIED, IDENTIFIER, NOTED, days_of
 from troth.web.staff import roles
 
 
@@ -31,6 +32,7 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "style": address("style.css"),
         "favicon": address("favicon.svg"),
         "passkeys": address("passkeys.js"),
+        "identify": _identify(request) if now and user is not None and user.is_authenticated else None,
     }
 
 
@@ -40,3 +42,11 @@ def _attention(request: HttpRequest) -> dict[str, Any]:
         return {}
     asked, until = attention(request.user.subject)
     return {"asked": asked, "until": until}
+
+
+def _identify(request: HttpRequest) -> dict[str, Any] | None:
+    """Return how this browser says which device it is: once after signing in, where the policy lets it."""
+    days = days_of(IDENTIFIER)
+    if not (days and request.session.get(NOTED) and not request.session.get(IDENTIFIED) and devices.identifying()):
+        return None
+    return {"script": address("identify.js"), "client": address("device.js"), "key": IDENTIFIER, "days": days}

@@ -30,6 +30,7 @@ from django.utils.translation import gettext_lazy as _
 from troth.database import published
 from troth.people import profiles
 from troth.people.actions import LONGEST_NAME, clean_name
+from troth.people.devices import LONGEST_NAME as LONGEST_DEVICE_NAME
 from troth.people.errors import NameRefusal
 from troth.people.passwords import SHORTEST, shortest
 from troth.people.queries import asked_on_sign_up
@@ -265,6 +266,27 @@ class Name(forms.Form):
 
     name = NameField(
         label=_("Name"), max_length=LONGEST_NAME, widget=forms.TextInput({"autocomplete": "name", "dir": "auto"})
+    )
+
+
+class DeviceName(forms.Form):
+    """Name a device; an empty name takes the name away."""
+
+    name = forms.CharField(
+        label=_("Name of the device"),
+        required=False,
+        max_length=LONGEST_DEVICE_NAME,
+        widget=forms.TextInput({"autocomplete": "off", "dir": "auto"}),
+    )
+
+
+class LinkCode(forms.Form):
+    """The code that was made in another account."""
+
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=40,
+        widget=forms.TextInput({"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
     )
 
 

@@ -1,12 +1,15 @@
 """What every request carries: the viewer's token, how they stand; and what every answer carries."""
 
 import time
+import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from http.cookies import SimpleCookie
 from typing import Any
 
 from allauth.account.signals import password_changed, password_reset, password_set
-from django.contrib.auth.signals import user_logged_out
+from django.contrib.auth import logout
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import http_date
@@ -14,12 +17,17 @@ from django.utils.http import http_date
 from troth.consent import queries
 from troth.consent.queries import Standing
 from troth.database import published
-from troth.people import actions
+from troth.database.errors import DatabaseRefusal
+from troth.intake.hints import HEADERS
+from troth.people import actions, devices
 from troth.policy.meaning import Stored
-from troth.web.sessions import until
+from troth.web.sessions import NOTED, until
 from troth.web.stages import turn_back
 
 COOKIE = "__Host-viewer"
+#: What is collected, and the hint that tells it.
+HINTED = {"model": "model", "system": "platform_version", "browser": "brands"}
+NONE = uuid.UUID(int=0).hex
 Next = Callable[[HttpRequest], HttpResponse]
 
 
@@ -34,9 +42,19 @@ def headers(get_response: Next) -> Next:
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         if not request.path.startswith("/static/"):
             response.headers.setdefault("Cache-Control", "no-store")
+            if wanted := _wanted():
+                response.headers.setdefault("Accept-CH", wanted)
         return response
 
     return answer
+
+
+def _wanted() -> str:
+    """Return which hints browsers are asked for: those about what the policy collects, and no others."""
+    with suppress(DatabaseRefusal):
+        columns = {collected.column for collected in published.current().plan.collected}
+        return ", ".join(HEADERS[hint] for column, hint in HINTED.items() if column in columns)
+    return ""
 
 
 def declared(get_response: Next) -> Next:
@@ -75,8 +93,11 @@ def viewer(get_response: Next) -> Next:
         standing = request.standing  # type: ignore[attr-defined] # as it is after the answer: a choice may have changed it
         told = request.META.get("asgi.scope", {}).get("troth.access")
         if told is not None and standing.agreed and not getattr(request, "account_ended", False):
-            told |= {"subject": subject, "uses": standing.uses}
+            told |= {"subject": subject, "uses": standing.uses, "identified": getattr(request, "device", None)}
         _keep(request, response, held, fresh)
+        if getattr(request, "signed_out_elsewhere", False):
+            # Whoever ended it from another browser may have had this device forgotten: it begins anew.
+            response.headers["Clear-Site-Data"] = '"storage"'
         return response
 
     return answer
@@ -90,11 +111,18 @@ def _stand(request: Any, held: str) -> str:  # noqa: ANN401 - attributes are add
         return ""
     known = queries.standing_of(held) if held else None
     if known and known[0] == request.user.subject:
-        request.standing, request.viewer = known[1], held
+        request.standing, request.viewer, request.device = known[1], held, known[2]
+        return ""
+    noted = uuid.UUID(request.session.get(NOTED) or NONE)
+    if noted.int and devices.ended(request.user.subject, noted):
+        request.signed_out_elsewhere = True
+        logout(request)
         return ""
     request.standing = queries.standing(request.user.subject)
     if request.standing.version:
         request.viewer = actions.open_viewer(request.user, until=until(request))
+        if noted.int:
+            devices.carry(request.user.subject, noted, request.viewer)
     return str(request.viewer)
 
 
@@ -103,6 +131,14 @@ def _keep(request: HttpRequest, response: HttpResponse, held: str, fresh: str) -
         response.set_cookie(COOKIE, "", max_age=0, path="/", secure=True, httponly=True, samesite="Lax")
     elif fresh:
         response.set_cookie(COOKIE, fresh, path="/", secure=True, httponly=True, samesite="Lax")
+
+
+@receiver(user_logged_in)
+def renew_viewer(request: Any, **_told: Any) -> None:  # noqa: ANN401 - a signal's receiver
+    """Give a session that begins a token of its own."""
+    held = request.COOKIES.get(COOKIE) if request else None
+    if held:
+        actions.close_viewer(held)
 
 
 @receiver(user_logged_out)
@@ -118,4 +154,6 @@ def end_viewer(request: Any, **_told: Any) -> None:  # noqa: ANN401 - a signal's
 def end_viewers(request: Any, user: Any, **_told: Any) -> None:  # noqa: ANN401 - a signal's receiver
     """End every token of somebody whose password changed; the session that changed it gets a new one."""
     actions.close_viewers(user)
+    noted = request.session.get(NOTED) if request.user.is_authenticated else ""
+    devices.close(user.subject, uuid.UUID(noted) if noted else None, others=True)
     request.viewer_ended = True

@@ -67,6 +67,11 @@ def last_factor(authenticator: Authenticator) -> bool:
     return not others.exclude(pk=authenticator.pk).exists()
 
 
+def has_passkey(account: Any) -> bool:  # noqa: ANN401 - an account
+    """Whether somebody has a passkey."""
+    return bool(Authenticator.objects.filter(user_id=account.pk, type=Authenticator.Type.WEBAUTHN).exists())
+
+
 def _box() -> Fernet:
     key = HKDF(SHA256(), length=32, salt=None, info=b"troth second factors").derive(settings.SECRET_KEY.encode())
     return Fernet(base64.urlsafe_b64encode(key))

@@ -1,6 +1,7 @@
 """How long a session lives, and the browsers that are remembered beyond it (P15)."""
 
 import time
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -17,12 +18,18 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from troth.database import published
-from troth.people import remembering
+from troth.people import devices, remembering
 from troth.web import arriving
 
 COOKIE = "__Host-remembered"
 TRUSTED = "__Host-trusted"
 BEGAN, SEEN = "signed_in_at", "seen_at"
+#: In a session that is noted in the table of sessions: under what.
+NOTED = "noted_as"
+#: In a session whose browser has said which device it is.
+IDENTIFIED = "identified"
+#: What a browser keeps its random identifier under, where the policy declares it.
+IDENTIFIER = "troth-device"
 #: In the session of somebody on the way in: they want to be remembered; they came by being remembered.
 WANTED, CAME = "remember", "came_remembered"
 #: Seconds between two notes that somebody is still there.
@@ -77,6 +84,7 @@ def _end_or_note(request: HttpRequest) -> None:
         logout(request)
     elif now - seen > NOTE:
         session[SEEN] = now
+        arriving.note(request)
 
 
 def _come_back(request: Any, held: str) -> HttpResponse | None:  # noqa: ANN401 - attributes are added
@@ -119,12 +127,15 @@ def begin(request: Any, user: Any, **_told: Any) -> None:  # noqa: ANN401 - a si
         if held := request.COOKIES.get(COOKIE):
             remembering.forget(held)
         request.remembered, _until = remembering.remember(user, days=days)
+    session[NOTED] = arriving.begin(request, user)
 
 
 @receiver(user_logged_out)
-def forget(request: Any, **_told: Any) -> None:  # noqa: ANN401 - a signal's receiver
+def forget(request: Any, user: Any = None, **_told: Any) -> None:  # noqa: ANN401 - a signal's receiver
     """Signing out ends the remembering too; a session that merely ran out does not."""
     held = request.COOKIES.get(COOKIE) if request else None
+    if user is not None and request and (noted := request.session.get(NOTED)):
+        devices.close(user.subject, uuid.UUID(noted))
     if held and not getattr(request, "session_over", False):
         remembering.forget(held)
         request.remembered = ""

@@ -36,6 +36,13 @@ ACTIONS: Words = {
     "erasure-previewed": _("The operator looked at what erasing you would take"),
     "erased-by-operator": _("The operator erased what nothing keeps"),
     "declined": _("Somebody declined"),
+    "link-offered": _("You made a code for linking accounts"),
+    "accounts-linked": _("Two accounts were linked"),
+    "accounts-unlinked": _("A link between accounts was ended"),
+    "session-ended": _("You signed a session out"),
+    "other-sessions-ended": _("You signed out everywhere else"),
+    "device-named": _("You named a device"),
+    "device-forgotten": _("You had a device forgotten"),
     "application-permitted": _("You let an application know you"),
     "application-ended": _("You ended what an application may see"),
     "token-brought-twice": _("A stolen or lost token was brought twice, and all that belonged to it ended"),
@@ -97,6 +104,8 @@ TABLES: Words = {
     "application_grant": _("Your applications"),
     "membership": _("Your organizations"),
     "join_request": _("What you asked of organizations"),
+    "session": _("Where you are signed in"),
+    "earlier_name": _("Your earlier names"),
 }
 #: role on the operator's staff -> what it is called, what it may do
 STAFF_ROLES: Mapping[str, tuple[str | Promise, str | Promise]] = {

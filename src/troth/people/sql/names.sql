@@ -94,7 +94,7 @@ $$;
 
 -- name: offer_link
 -- The viewer has a code made for linking this account with another of theirs; it lasts ten minutes, and ends the one before.
--- Raises TR003 without a viewer, TR040 where the policy ties no accounts together.
+-- Raises TR003 without a viewer, TR070 where the policy ties no accounts together.
 CREATE OR REPLACE FUNCTION troth.offer_link(code bytea) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE whose uuid := troth.viewer();
@@ -103,7 +103,7 @@ BEGIN
         RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
     END IF;
     IF NOT troth.in_force('ties') THEN
-        RAISE EXCEPTION 'the policy ties no accounts together' USING ERRCODE = 'TR040';
+        RAISE EXCEPTION 'the policy ties no accounts together' USING ERRCODE = 'TR070';
     END IF;
     PERFORM 1 FROM troth.permitted WHERE subject = whose FOR UPDATE;
     -- The account may have ended, or the token been closed, while this waited.
@@ -119,8 +119,8 @@ $$;
 
 -- name: link_accounts
 -- Link the viewer's account with the one that a code was made in; `theirs` says whose name both have from now on.
--- Raises TR003 without a viewer, TR040 where the policy ties no accounts together, TR041 when the code opens nothing,
--- TR042 when the two are linked already.
+-- Raises TR003 without a viewer, TR070 where the policy ties no accounts together, TR071 when the code opens nothing,
+-- TR072 when the two are linked already.
 CREATE OR REPLACE FUNCTION troth.link_accounts(offered bytea, theirs boolean) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
@@ -133,12 +133,12 @@ BEGIN
         RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
     END IF;
     IF NOT troth.in_force('ties') THEN
-        RAISE EXCEPTION 'the policy ties no accounts together' USING ERRCODE = 'TR040';
+        RAISE EXCEPTION 'the policy ties no accounts together' USING ERRCODE = 'TR070';
     END IF;
     SELECT offer.subject INTO other FROM troth.link_offer AS offer
     WHERE offer.digest = offered AND offer.expires_at > statement_timestamp() AND offer.subject <> whose;
     IF other IS NULL THEN
-        RAISE EXCEPTION 'this code links nothing' USING ERRCODE = 'TR041';
+        RAISE EXCEPTION 'this code links nothing' USING ERRCODE = 'TR071';
     END IF;
     PERFORM troth.hold_person(ARRAY[whose, other]);
     -- Either account may have ended, the token been closed, the code been used, while this waited.
@@ -147,13 +147,13 @@ BEGIN
     END IF;
     DELETE FROM troth.link_offer WHERE subject = other AND digest = offered;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'this code links nothing any more' USING ERRCODE = 'TR041';
+        RAISE EXCEPTION 'this code links nothing any more' USING ERRCODE = 'TR071';
     END IF;
     IF EXISTS (
         SELECT FROM troth.linked AS mine JOIN troth.linked AS known ON known.bond = mine.bond
         WHERE mine.subject = whose AND known.subject = other
     ) THEN
-        RAISE EXCEPTION 'these accounts are linked already' USING ERRCODE = 'TR042';
+        RAISE EXCEPTION 'these accounts are linked already' USING ERRCODE = 'TR072';
     END IF;
     INSERT INTO troth.linked (subject, bond) VALUES (whose, gen_random_uuid()), (other, gen_random_uuid())
     ON CONFLICT (subject) DO NOTHING;
@@ -169,7 +169,7 @@ $$;
 
 -- name: unlink_account
 -- End the link between the viewer's account and another; each keeps the name, and changes it alone from now on.
--- Raises TR003 without a viewer, TR043 when there is no such link.
+-- Raises TR003 without a viewer, TR073 when there is no such link.
 CREATE OR REPLACE FUNCTION troth.unlink_account(which uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
@@ -187,7 +187,7 @@ BEGIN
     SELECT known.subject INTO other FROM troth.linked AS mine JOIN troth.linked AS known ON known.bond = mine.bond
     WHERE mine.subject = whose AND known.subject <> whose AND known.tie = which;
     IF other IS NULL THEN
-        RAISE EXCEPTION 'there is no such link' USING ERRCODE = 'TR043';
+        RAISE EXCEPTION 'there is no such link' USING ERRCODE = 'TR073';
     END IF;
     DELETE FROM troth.linked WHERE subject = other;
     -- One alone is linked with nobody.

@@ -31,7 +31,7 @@ $$;
 
 -- name: end_session
 -- The viewer signs one of their sessions out: from its next statement on it is nobody's. Raises TR003 without a viewer,
--- TR044 when there is no such session.
+-- TR074 when there is no such session.
 CREATE OR REPLACE FUNCTION troth.end_session(which uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE whose uuid := troth.viewer();
@@ -39,10 +39,13 @@ BEGIN
     IF whose IS NULL THEN
         RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
     END IF;
-    IF troth.remove_sessions(whose, ARRAY[which]) = 0 THEN
-        RAISE EXCEPTION 'there is no such session' USING ERRCODE = 'TR044';
+    PERFORM 1 FROM troth.session WHERE subject = whose AND session = which FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no such session' USING ERRCODE = 'TR074';
     END IF;
+    -- Before the token goes, if it is this session's own: nobody records who is nobody any more.
     PERFORM troth.record('session-ended', whose, whose, '{}');
+    PERFORM troth.remove_sessions(whose, ARRAY[which]);
 END
 $$;
 
@@ -71,7 +74,7 @@ $$;
 
 -- name: forget_device
 -- The viewer has one of their devices forgotten: its row goes, and every session on it ends. Raises TR003 without a viewer,
--- TR045 when there is no such device.
+-- TR075 when there is no such device.
 CREATE OR REPLACE FUNCTION troth.forget_device(which uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE whose uuid := troth.viewer();
@@ -81,12 +84,13 @@ BEGIN
     END IF;
     DELETE FROM troth.device WHERE subject = whose AND device = which;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no such device' USING ERRCODE = 'TR045';
+        RAISE EXCEPTION 'there is no such device' USING ERRCODE = 'TR075';
     END IF;
+    -- Before the token goes, if it is a session on this device: nobody records who is nobody any more.
+    PERFORM troth.record('device-forgotten', whose, whose, '{}');
     PERFORM troth.remove_sessions(whose, ARRAY(
         SELECT session FROM troth.session WHERE subject = whose AND device = which
     ));
-    PERFORM troth.record('device-forgotten', whose, whose, '{}');
 END
 $$;
 

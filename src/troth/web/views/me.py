@@ -17,7 +17,7 @@ from troth.database.viewing import may_correct
 from troth.intake import queries as intake
 from troth.ledger import queries as ledger
 from troth.people import actions as people
-from troth.people import queries, staffing
+from troth.people import linking, queries, staffing
 from troth.people.staffing import Role
 from troth.rights import actions as rights
 from troth.rights import queries as fates
@@ -60,7 +60,8 @@ def name(request: HttpRequest) -> HttpResponse:
         people.correct_name(token=token, name=form.cleaned_data["name"])
         messages.success(request, _("Your name is corrected, everywhere."))
         return redirect("me")
-    return render(request, "me/name.html", {"form": form}, status=422 if form.errors else 200)
+    context = {"form": form, "earlier": queries.earlier_names(token), "linked": linking.linked(token)}
+    return render(request, "me/name.html", context, status=422 if form.errors else 200)
 
 
 @require_safe
