@@ -6,6 +6,16 @@ from typing import Any
 from psycopg import Connection
 
 APPLICATION = "planted-application"
+#: What somebody let themselves see: both sides of a permission are one person's, so that it is theirs alone.
+LENT = (
+    "INSERT INTO troth.person_grant (subject, receiver, address, categories, reason, version, accepted_at, since, until, used_at)"
+    " VALUES (%(subject)s, %(subject)s, 'a@harbor.example', '{person.name}', 'planted', 1, now(), now(), now() + interval '1 day',"
+    " now())",
+    "INSERT INTO troth.person_grant_use (subject, given, receiver, category) SELECT subject, given, receiver, 'person.name'"
+    " FROM troth.person_grant WHERE subject = %(subject)s",
+    "INSERT INTO troth.agreed_permission (subject, address, receiver, categories, reason, terms, days, ends, notice, wordings,"
+    " version) VALUES (%(subject)s, 'a@harbor.example', %(subject)s, '{person.name}', 'planted', '', 1, 'at once', 0, '{}', 1)",
+)
 
 
 def sign_in(owner: Connection[Any], subject: uuid.UUID, account: int | None = None) -> None:
@@ -30,6 +40,8 @@ def sign_in(owner: Connection[Any], subject: uuid.UUID, account: int | None = No
         " VALUES (encode(sha256(%s), 'hex'), %s, %s, gen_random_uuid(), now() + interval '1 day')",
         (subject.bytes, subject, APPLICATION),
     )
+    for statement in LENT:
+        owner.execute(statement, {"subject": subject})
     if account is not None:
         owner.execute(
             "INSERT INTO troth.allauth_idp_oidc_client (id, name, secret, scopes, default_scopes, type, grant_types,"

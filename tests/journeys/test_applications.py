@@ -90,7 +90,7 @@ def test_an_operator_registers_an_application(application: str) -> None:
 def test_the_pages_about_applications_suit_every_window(visit: Visit, asked: str, width: int, scheme: str) -> None:
     iris = visit(viewport={"width": width, "height": 800}, color_scheme=scheme)
     iris.join(f"iris-{width}-{scheme}@harbor.example", "Iris")
-    for path in ("/me/applications", asked, "/device", "/connect/authorize", "/connect/sign-out"):
+    for path in ("/me/permissions?kind=applications", asked, "/device", "/connect/authorize", "/connect/sign-out"):
         iris.go(path)
         checked(iris, width)
     for language in ("en", "es"):
@@ -112,13 +112,13 @@ def test_a_person_answers_looks_and_ends(visit: Visit, asked: str) -> None:
     again = judy.context.request.get(judy.service.address + asked, max_redirects=0)
     assert "code=" in again.headers["location"], "they are not asked twice"
     page = judy.go("/me")
-    page.get_by_role("link", name="See what each is told").click()
+    page.get_by_role("link", name="See and steer them").click()
     card = page.locator("article", has_text="Harbor Notes")
     assert "you did not let it see this" in card.inner_text()
     assert "not told: you or the policy withhold it" in card.inner_text(), "announcing needs a yes"
     checked(judy, 1280)
     judy.go("/me").locator("#purpose-announce").get_by_role("button", name="Yes").click()
-    assert "judy-apps@harbor.example" in judy.go("/me/applications").locator("article").inner_text()
+    assert "judy-apps@harbor.example" in judy.go("/me/permissions?kind=applications").locator("article").inner_text()
     page.get_by_role("button", name="End it").click()
     assert "You sign in to no application" in page.locator("main").inner_text()
     assert "Harbor Notes" in page.locator("section", has_text="Before").inner_text()

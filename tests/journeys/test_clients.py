@@ -235,7 +235,7 @@ def test_an_applications_page_gets_at_nothing_of_the_platform(visitor: Visitor, 
     page, here = visitor.page, visitor.service.address
     page.goto(f"{notes['origin']}/index.html")
     assert page.evaluate("document.cookie") == ""
-    for path in ("/me", "/me/applications", "/connect/userinfo", "/api/v1/me"):
+    for path in ("/me", "/me/permissions?kind=applications", "/connect/userinfo", "/api/v1/me"):
         ask = """address => fetch(address, {credentials: "include"}).then(r => r.text(), () => "nothing")"""
         assert "Dora" not in page.evaluate(ask, here + path), path
     framed = """address => new Promise(done => { const f = document.createElement("iframe"); f.src = address;

@@ -7,9 +7,10 @@ from typing import Any
 import psycopg
 from psycopg.errors import Diagnostic
 
-from tests.mutations import courses, flows, naming, permitting
+from tests.mutations import courses, flows, lending, naming, permitting
 from tests.mutations.world import CATALOG, World
 from troth.database import connect, place
+from troth.policy import granting
 from troth.policy.catalog import Rows, Table
 from troth.policy.counting import name_of
 from troth.policy.facts import Kind
@@ -126,7 +127,7 @@ def _change(
 def may(world: World, role: str, table: Table, privilege: str) -> set[str]:
     """Say, from plan and catalog alone, which columns a role may use so."""
     plan, columns = world.plan, [column.name for column in table.columns]
-    found: set[str] = set()
+    found = _granted(world, role, table) if privilege == "select" else set[str]()
     if privilege == "select":
         found |= {r.column for r in plan.readings if (r.purpose, r.table) == (role, table.name)}
         if role == "counter":
@@ -145,6 +146,11 @@ def may(world: World, role: str, table: Table, privilege: str) -> set[str]:
                 if access.rows is Rows.COLLECTED and verb == "insert":
                     found |= {c.column for c in plan.collected if c.table == table.name}
     return found
+
+
+def _granted(world: World, role: str, table: Table) -> set[str]:
+    here = [each for each in world.plan.grantable if each.table == table.name and role == granting.TWIN]
+    return {column for each in here for column in granting.columns_read(each)}
 
 
 def privileges(world: World, focus: Focus) -> Iterator[str]:
@@ -220,7 +226,7 @@ def _passes(world: World, role: str, statement: str, told: list[str]) -> Iterato
 
 def functions(world: World) -> list[tuple[str, str, set[str], str]]:
     """Return each function, its arguments, who may call it (those named, and its owner), and its owner."""
-    every = [*CATALOG.functions, *routines(world.plan, CATALOG)]
+    every = [*CATALOG.functions, *routines(world.plan, CATALOG), *granting.functions(world.plan, CATALOG)]
     told = [(f.name, f.arguments, {*f.executors, f.owner}, f.owner) for f in every]
     told += [(name_of(c), "", {c.purpose, "counter"}, "counter") for c in world.plan.counted]
     for name in sorted({name for names in LOCKS.values() for name in names}):
@@ -418,6 +424,7 @@ CHECKS = (
     Check("comings and goings", frozenset({Kind.FUNCTION, Kind.TRIGGER, Kind.RULE, Kind.GRANT}), flows.comings),
     Check("applications", frozenset({Kind.FUNCTION, Kind.RULE, Kind.GRANT}), permitting.permitting),
     Check("names and sessions", frozenset({Kind.FUNCTION, Kind.TRIGGER, Kind.RULE, Kind.GRANT}), naming.naming),
+    Check("permissions", frozenset({Kind.FUNCTION, Kind.RULE, Kind.GRANT}), lending.lending),
     Check("what comes in", frozenset({Kind.RULE, Kind.TRIGGER}), courses.incoming),
     Check("retention", frozenset({Kind.FUNCTION, Kind.RULE}), courses.retention),
     Check("numbers", frozenset({Kind.FUNCTION, Kind.VIEW}), courses.numbers),

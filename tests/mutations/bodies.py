@@ -81,7 +81,7 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("of a removed application", " AND known.removed_at IS NULL", ""),
         ("after the account's end", " AND person.ended_at IS NULL", ""),
     ),
-    "record": (
+    "append": (
         ("any action", "IF what IS NULL OR what !~ '^[a-z][a-z0-9-]{0,63}$' THEN", "IF false THEN"),
         ("any facts", "IF told IS NULL OR jsonb_typeof(told) <> 'object' THEN", "IF false THEN"),
         (
@@ -89,9 +89,87 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
             "WHERE fact.key !~ '^[a-z][a-z0-9_]{0,39}$'",
             "WHERE false AND (fact.key !~ '^[a-z][a-z0-9_]{0,39}$'",
         ),
-        ("in another's name", "session_user = current_database() || '_self'", "false"),
         ("identifiers as words", "AND fact.value #>> '{}' !~ '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$'", ""),
     ),
+    "record": (("in another's name", "session_user = current_database() || '_self'", "false"),),
+    "held_viewer": (("without a viewer", "whose IS NULL OR ", ""),),
+    "has_proven": (
+        ("unproven addresses", " AND held.verified", ""),
+        ("anybody's addresses", "account.subject = whose AND ", ""),
+        ("any address", " AND lower(held.email) = lower(which)", ""),
+    ),
+    "live_grants": (
+        ("of every category", " AND what = ANY (given.categories)", ""),
+        ("of everybody", "given.receiver = troth.viewer() AND", "given.receiver IS NOT NULL AND"),
+        ("before it begins", "given.since <= statement_timestamp() AND", ""),
+        ("after its time", "AND given.until > statement_timestamp()", ""),
+        ("after its end", "(given.over_at IS NULL OR given.over_at > statement_timestamp())", "true"),
+    ),
+    "use_grants": (("of everybody", "(whom IS NULL OR live.subject = whom) AND", "true AND"),),
+    "granted": (("records of no one", "bool_and(live.records IS NOT NULL)", "false"),),
+    "may_see": (
+        ("of everybody", " AND live.subject = whom", ""),
+        ("their own as one's own", "WHEN 'self' THEN whom = troth.viewer()", "WHEN 'self' THEN true"),
+        ("without a grant", "ELSE live.given IS NOT NULL END", "ELSE true END"),
+    ),
+    "offer_grant": (
+        ("whatever the policy says", "IF NOT what <@", "IF false AND NOT what <@"),
+        ("without a limit", ">= 20 THEN", ">= 20000 THEN"),
+        ("mail to nobody", "IF towards IS NOT NULL THEN", "IF false THEN"),
+    ),
+    "offered": (
+        ("whoever has the link", "AND (offer.address IS NULL OR troth.has_proven(troth.viewer(), offer.address))", ""),
+        ("any link", "offer.link = digest AND ", ""),
+        ("after its end", " AND offer.over_at IS NULL", ""),
+        ("to oneself", " AND offer.subject <> troth.viewer()", ""),
+        ("after its time", "offer.until > statement_timestamp() AND", ""),
+        ("whatever its age", " AND offer.at > statement_timestamp() - interval '14 days'", ""),
+    ),
+    "answer_grant": (
+        ("a no is a yes", "receiver = CASE WHEN accepts THEN whose END", "receiver = whose"),
+        ("of no offer", "IF NOT FOUND THEN", "IF false THEN"),
+    ),
+    "end_grant": (
+        ("anybody's", "AND whose IN (subject, receiver) ", ""),
+        ("twice", " AND over_at IS NULL", ""),
+        ("what was agreed", " AND agreed IS NULL", ""),
+    ),
+    "change_grant": (
+        ("by its receiver", "AND subject = whose AND", "AND whose IN (subject, receiver) AND"),
+        ("to more", "IF NOT kept <@ before.categories THEN", "IF false THEN"),
+        ("twice", " AND over_at IS NULL", ""),
+        ("before it is accepted", " AND receiver IS NOT NULL", ""),
+        ("what was agreed", " AND agreed IS NULL", ""),
+    ),
+    "grant_sides": (
+        ("of everybody", "troth.viewer() IN (held.subject, held.receiver) AND", "true AND"),
+        ("after its end", "(held.over_at IS NULL OR held.over_at > statement_timestamp())", "true"),
+        ("after its time", "held.until > statement_timestamp() AND", ""),
+    ),
+    "may_propose": (("anybody", "'owner' = ANY (troth.staff_roles(whose))", "true"),),
+    "propose_permission": (
+        ("by anybody", "IF NOT troth.may_propose(whose) THEN", "IF false THEN"),
+        ("whatever the policy says", "IF NOT (CASE WHEN", "IF false AND NOT (CASE WHEN"),
+        ("a purpose that needs no yes", " AND basis = 'consent'", ""),
+        ("to whoever has not proven it", " AND troth.has_proven(account.subject, towards)", ""),
+    ),
+    "answer_permission": (
+        ("other words", "AND encode(sha256(convert_to(wordings ->> spoken, 'UTF8')), 'hex') = digest", ""),
+        ("another's", " AND subject = whose AND answer IS NULL", " AND answer IS NULL"),
+        ("twice", " AND answer IS NULL", ""),
+        ("whatever its age", " AND at > clock_timestamp() - interval '14 days'", ""),
+        ("under another policy", "AND version = (SELECT max(newest.version) FROM troth.policy_version AS newest)", ""),
+        ("a no is a yes", "answer = CASE WHEN accepts THEN 'accepted' ELSE 'declined' END", "answer = 'accepted'"),
+    ),
+    "end_agreed": (
+        ("by anybody", "(subject = whose OR troth.may_propose(whose))", "true"),
+        ("twice", " AND over_at IS NULL", ""),
+        ("what ends by itself", " AND ends <> 'at its end'", ""),
+        ("without notice", "make_interval(days => notice)", "make_interval()"),
+    ),
+    "undo_agreed": (("what was chosen since", "IF made = (", "IF made IS NOT NULL OR made = ("),),
+    "lapse_permissions": (("before its time", "due.until <= clock_timestamp() AND", ""),),
+    "proposed_permissions": (("to anybody", "WHERE troth.may_propose(troth.viewer())", ""),),
     "end_subject": (("twice", "WHERE subject = whose AND ended_at IS NULL", "WHERE subject = whose"),),
     "forget_unagreed": (
         (

@@ -85,7 +85,7 @@ def _order(check: Check, mutant: Mutant) -> int:
         if mutant.focus.table
         else ["calls", "views", "sessions"],
         Kind.FUNCTION: {"search_path dropped": ["search path"], "EXECUTE to PUBLIC": ["calls"]}.get(
-            mutant.what, ["comings and goings", "applications", "retention", "numbers", "what comes in"]
+            mutant.what, ["comings and goings", "applications", "permissions", "retention", "numbers", "what comes in"]
         ),
         Kind.VIEW: ["views" if "withheld" in mutant.name else "rows"],
     }.get(mutant.fact.kind, [])

@@ -262,7 +262,7 @@ def test_a_token_can_do_no_more_than_it_was_asked_for(notes: Notes, alice: Brows
 def test_a_token_opens_no_page_of_the_platform(notes: Notes, alice: Browser, kind: str) -> None:
     token = notes.tokens(alice)[kind]
     stranger = Browser()
-    for path in ("/me", "/me/applications", "/me/accesses", "/api/v1/me"):
+    for path in ("/me", "/me/permissions?kind=applications", "/me/accesses", "/api/v1/me"):
         answer = stranger.get(path, headers={"Authorization": f"Bearer {token}"})
         assert answer.status_code in (303, 404), path
     if kind != "access_token":

@@ -62,7 +62,7 @@ def test_a_device_that_was_turned_away_learns_nothing(television: Notes, alice: 
     told = begun(television)
     answer(alice, told, "decline", "name")
     assert polled(television, told).json()["error"] == "access_denied"
-    assert "You sign in to no application" in alice.get("/me/applications").content.decode()
+    assert "You sign in to no application" in alice.get("/me/permissions?kind=applications").content.decode()
 
 
 def test_opening_the_page_lets_nobody_in(television: Notes, alice: Browser) -> None:

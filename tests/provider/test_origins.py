@@ -63,7 +63,7 @@ def test_a_page_reads_only_what_its_own_application_asked(
     "path",
     [
         "/me",
-        "/me/applications",
+        "/me/permissions?kind=applications",
         "/policy",
         "/connect/authorize",
         "/connect/introspect",

@@ -137,7 +137,7 @@ def test_ending_it_ends_every_token_at_once(notes: Notes, register: Callable[...
     assert notes.redeem(code).status_code == 400
     assert other.told(kept["access_token"]).status_code == 200
     assert alice.get(notes.question()).status_code == 200, "it has to ask again"
-    page = alice.get("/me/applications").content.decode()
+    page = alice.get("/me/permissions?kind=applications").content.decode()
     assert "Before" in page
 
 
@@ -146,7 +146,7 @@ def test_a_person_ends_only_their_own(notes: Notes, alice: Browser, owner: Conne
     bob.sign_up(owner, "bob@harbor.example", "Bob")
     bob.post(f"/me/applications/{notes.id}/end")
     assert notes.told(tokens["access_token"]).status_code == 200
-    assert "Harbor Notes" not in bob.get("/me/applications").content.decode()
+    assert "Harbor Notes" not in bob.get("/me/permissions?kind=applications").content.decode()
     with connect.acting("self", token="nobody's") as connection:
         assert connection.execute("SELECT count(*) FROM troth.application_grant").fetchone() == (0,)
 
@@ -166,15 +166,15 @@ def test_an_account_that_ends_takes_its_tokens_and_answers_along(
 @pytest.mark.asvs("10.7.2")
 def test_the_page_says_what_an_application_is_told(register: Callable[..., Notes], alice: Browser) -> None:
     notes = register(ANNOUNCING)
-    assert "You sign in to no application" in alice.get("/me/applications").content.decode()
+    assert "You sign in to no application" in alice.get("/me/permissions?kind=applications").content.decode()
     notes.tokens(alice)
-    page = alice.get("/me/applications").content.decode()
+    page = alice.get("/me/permissions?kind=applications").content.decode()
     assert "Harbor Notes" in page
     assert "Alice Okafor" in page
     assert "not told: you or the policy withhold it" in page
     assert "Last used" in page
-    spanish = alice.get("/me/applications", headers={"Accept-Language": "es"}).content.decode()
-    assert "Tus aplicaciones" in spanish
+    spanish = alice.get("/me/permissions?kind=applications", headers={"Accept-Language": "es"}).content.decode()
+    assert "Tus permisos" in spanish
 
 
 def test_an_application_that_was_removed_is_told_nothing(notes: Notes, alice: Browser, owner: Connection[Any]) -> None:
@@ -184,4 +184,4 @@ def test_an_application_that_was_removed_is_told_nothing(notes: Notes, alice: Br
     registering.remove(owner, {"application": notes.id})
     assert notes.told(tokens["access_token"]).status_code == 401
     assert alice.get(notes.question()).status_code == 400
-    assert "Harbor Notes" in alice.get("/me/applications").content.decode(), "the history stays"
+    assert "Harbor Notes" in alice.get("/me/permissions?kind=applications").content.decode(), "the history stays"

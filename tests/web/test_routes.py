@@ -90,7 +90,13 @@ EXPECTED: dict[str, tuple[str, tuple[str, str, str, str]]] = {
     "userinfo": ("/connect/userinfo", (SECRET, SECRET, SECRET, SECRET)),
     "logout": ("/connect/sign-out", (AWAY, AWAY, OPEN, OPEN)),
     "device_authorization": ("/device", (IN, IN, OPEN, OPEN)),
-    "my_applications": ("/me/applications", (IN, IN, OPEN, OPEN)),
+    "my_permissions": ("/me/permissions", (IN, IN, OPEN, OPEN)),
+    "give": ("/me/permissions/give", (IN, IN, OPEN, OPEN)),
+    "lent": ("/me/permissions/people/00000000-0000-4000-8000-000000000000", (IN, IN, GONE, GONE)),
+    "offer": ("/me/permissions/offer?token=guessed", (IN, IN, GONE, GONE)),
+    "agreed": ("/me/permissions/agreed/00000000-0000-4000-8000-000000000000", (IN, IN, GONE, GONE)),
+    "permissions_asked": ("/operator/permissions", (IN, IN, GONE, OPEN)),
+    "permission_receipt": ("/operator/permissions/00000000-0000-4000-8000-000000000000", (IN, IN, GONE, GONE)),
     "applications": ("/applications", (IN, IN, GONE, OPEN)),
     "register_application": ("/applications/register", (IN, IN, GONE, OPEN)),
     "application": ("/applications/none-of-these", (IN, IN, GONE, GONE)),
@@ -118,6 +124,7 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "unlink": (f"/me/linked/{NOBODYS}/end", {}),
     "forget_browsers": ("/me/security/forget", {}),
     "end_application": ("/me/applications/none-of-these/end", {}),
+    "narrow_application": ("/me/applications/none-of-these/narrow", {}),
     "renew_secret": ("/applications/none-of-these/secret", {}),
     "remove_application": ("/applications/none-of-these/remove", {}),
     "staff_role": ("/operator/staff/role", {"what": "give", "whom": NONE, "role": "owner"}),
@@ -191,7 +198,7 @@ def test_forms_without_a_page_take_no_other_request(everybody: dict[str, Browser
         assert [seen(everybody[who].post(*FORMS[name])) for who in WHO] == [IN, IN, GONE, given.get(name, GONE)]
     for name in SUPPORT:
         assert [seen(everybody[who].post(*FORMS[name])) for who in WHO] == [IN, IN, GONE, GONE]
-    for name in ("end_application", "answer_support", "end_support"):
+    for name in ("end_application", "narrow_application", "answer_support", "end_support"):
         assert [seen(everybody[who].post(*FORMS[name])) for who in WHO] == [IN, IN, AWAY, AWAY]
     for name in ("token", "introspect", "revoke", "device_code"):
         assert {seen(everybody[who].post(*FORMS[name])) for who in WHO} <= {WRONG, SECRET}

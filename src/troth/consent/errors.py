@@ -78,3 +78,45 @@ class TooManyQuestions(ConsentRefusal):
     """Somebody of support asked more in a day than anybody needs to."""
 
     code = "too-many-questions"
+
+
+class NotForChosenPeople(ConsentRefusal):
+    """The policy shows nothing of that to chosen people, or the window is none."""
+
+    code = "permission-not-in-policy"
+
+
+class EnoughForToday(ConsentRefusal):
+    """Nobody offers more than twenty permissions a day."""
+
+    code = "permission-limit"
+
+
+class NoSuchPermission(ConsentRefusal):
+    """There is no such permission or offer, it is over, or it is somebody else's."""
+
+    code = "permission-unknown"
+
+
+class WiderThanBefore(ConsentRefusal):
+    """A permission that stands can be narrowed; more needs an offer of its own, which the other side answers."""
+
+    code = "permission-wider"
+
+
+class NotTheOperator(ConsentRefusal):
+    """Only the operator proposes permissions."""
+
+    code = "permission-not-operator"
+
+
+class NotPermissible(ConsentRefusal):
+    """The policy permits nobody that, whatever is agreed."""
+
+    code = "permission-not-permissible"
+
+
+class NotAsProposed(ConsentRefusal):
+    """The proposal is another's, answered, old, in other words, or from before the policy in force."""
+
+    code = "permission-not-as-proposed"

@@ -104,6 +104,7 @@ def _table(room: str, name: str, told: Mapping[str, Any]) -> Table:
             Trigger(each, how["after"], how["function"], how.get("when", ""))
             for each, how in told.get("triggers", {}).items()
         ),
+        parties=tuple(told.get("parties", ())),
     )
 
 

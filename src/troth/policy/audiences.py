@@ -69,6 +69,8 @@ def areas(table: Table) -> tuple[str, ...]:
 #: How somebody sees their own row as an administrator does: a role that inherits whatever `administrator` has.
 MIRROR = "mirror"
 MIRRORED = "administrator"
-ROLES = (*(viewing.role for viewing in VIEWINGS.values()), MIRROR)
+#: Whom people chose themselves: no rule of rows says what they see, as each grant names categories (`granting`).
+CHOSEN = "chosen"
+ROLES = (*(viewing.role for viewing in VIEWINGS.values()), MIRROR, CHOSEN)
 #: Roles that look, and whom a request token proves.
-PROVEN = ("self", *(viewing.role for viewing in VIEWINGS.values() if viewing.proven), MIRROR)
+PROVEN = ("self", *(viewing.role for viewing in VIEWINGS.values() if viewing.proven), MIRROR, CHOSEN)

@@ -93,7 +93,9 @@ class Table:
     `stamped` tables carry `subject`, `at`, `ended_at` and `uses`; purposes can read no others. `bound` tables hold
     rows of subjects, so that row security is forced on them. `inserter` names the built-in role that alone inserts,
     where its functions stamp the rows themselves; elsewhere a statement trigger does. `owners` say whose the rows are
-    where there is no `subject`; one that leads to somebody is enough. A `declared` table was made at run time.
+    where there is no `subject`; one that leads to somebody is enough. `parties` are columns that name somebody else
+    whose the rows are, too: both see them, and they go with either.
+    A `declared` table was made at run time.
     """
 
     name: str
@@ -109,6 +111,7 @@ class Table:
     owners: tuple[Owner, ...] = ()
     declared: bool = False
     triggers: tuple[Trigger, ...] = ()
+    parties: tuple[str, ...] = ()
 
     @property
     def personal(self) -> bool:
@@ -119,6 +122,10 @@ class Table:
     def by_subject(self) -> bool:
         """Whether each row names its subject itself."""
         return (self.bound or self.personal) and any(column.name == "subject" for column in self.columns)
+
+    def of(self, who: str) -> str:
+        """Return the condition that a row is somebody's, who is named by an expression."""
+        return " OR ".join(f"{column} = {who}" for column in ("subject", *self.parties))
 
     def column(self, name: str) -> Column:
         """Return the named column. Raises KeyError when there is none."""

@@ -40,7 +40,7 @@ def reached(plan: Plan, table: Table, rows: Rows, privilege: str, columns: Colle
             # What else the row holds was collected when it came in, perhaps under an earlier version.
             using, check = "true", covered(plan, table, only=columns)
         case _:
-            using = check = REACHED[rows]
+            using = check = table.of("troth.viewer()") if rows is Rows.OWN else REACHED[rows]
     return "" if privilege == "insert" else using, check if privilege in ("insert", "update") else ""
 
 

@@ -126,6 +126,12 @@ def field_sentence(policy: Policy, category: str, occasion: Occasion, language: 
     return said.voice.say("sentences", "field", uses=said.voice.clauses(uses)) if uses else ""
 
 
+def clause_sentence(policy: Policy, clause: str, language: str = "en") -> str:
+    """Say one clause, as the whole policy says it; empty where no sentence is that clause's."""
+    said = (sentence for section in sections(policy, language) for sentence in section.sentences)
+    return next((sentence.text for sentence in said if sentence.clause == clause), "")
+
+
 def table(policy: Policy, language: str = "en") -> tuple[TableRow, ...]:
     """Return what is collected, why, for how long, and who sees it."""
     speaking = voice(policy, language)

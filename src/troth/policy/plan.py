@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 
+from troth.policy import granting
 from troth.policy.audiences import VIEWINGS, Viewing
 from troth.policy.catalog import Catalog, Column, Table
 from troth.policy.meaning import (
@@ -70,6 +71,7 @@ def plan(policy: Policy, catalog: Catalog) -> Plan:
         emptied=tuple(sorted(_emptied(policy, catalog))),
         identifying=tuple(sorted(_identifying(policy, catalog))),
         duties=tuple(sorted(duty.name for duty in policy.duties)),
+        grantable=granting.grantable(policy, catalog),
     )
 
 
@@ -402,6 +404,7 @@ def _seen(policy: Policy, catalog: Catalog) -> Iterator[Seen]:
 
 def _unseen(policy: Policy, catalog: Catalog) -> Iterator[Unseen]:
     found = {(sight.clause.name, category) for sight, category, *_ in sights(policy, catalog)}
+    found |= {(each.clause, each.category) for each in granting.grantable(policy, catalog)}
     for sight in policy.sights:
         for category in sight.categories:
             if sight.audience is not Audience.PERSON and (sight.clause.name, category) not in found:

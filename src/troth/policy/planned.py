@@ -99,6 +99,28 @@ class Unseen:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class Grantable:
+    """A category that people may let chosen others see, the columns of a table that show it, and the clause.
+
+    `apart` are columns of the key that tell its rows apart without saying more; `record` names one.
+    """
+
+    category: str
+    table: str
+    columns: tuple[str, ...]
+    apart: tuple[str, ...]
+    record: str
+    clause: str
+
+    @property
+    def name(self) -> str:
+        """Return the name of the function that shows it."""
+        head, _, rest = self.category.partition(".")
+        what = rest if head == self.table else self.category
+        return f"chosen_{self.table}_{what}".replace(".", "_")
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class Collected:
     """A column that is stored on an occasion, at the finest precision that some use needs."""
 
@@ -195,6 +217,7 @@ class Plan:
     unseen: tuple[Unseen, ...] = ()
     identifying: tuple[Identifying, ...] = ()
     duties: tuple[str, ...] = ()
+    grantable: tuple[Grantable, ...] = ()
 
     def analysed(self, purpose: str) -> tuple[Reading, ...]:
         """Return what an analyst of a purpose may read: what the purpose may, less what tells who somebody is."""

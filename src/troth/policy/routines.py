@@ -87,7 +87,7 @@ def _end_rows(plan: Plan, catalog: Catalog) -> str:
             steps.append(f"    DELETE FROM troth.{table.name} WHERE subject = whose;")
     # What no purpose can be stamped for serves the account alone, and goes with it.
     steps += [
-        f"    DELETE FROM troth.{t.name} WHERE subject = whose;"
+        f"    DELETE FROM troth.{t.name} WHERE {t.of('whose')};"
         for t in catalog
         if t.bound and t.personal and t.by_subject and not t.stamped
     ]
@@ -101,10 +101,8 @@ $$"""
 
 
 def _remove(catalog: Catalog) -> str:
-    tables = [
-        t.name for t in catalog if t.bound and t.name != "subject" and any(c.name == "subject" for c in t.columns)
-    ]
-    deletes = "\n".join(f"    DELETE FROM troth.{name} WHERE subject = whose;" for name in tables)
+    tables = [t for t in catalog if t.bound and t.name != "subject" and any(c.name == "subject" for c in t.columns)]
+    deletes = "\n".join(f"    DELETE FROM troth.{t.name} WHERE {t.of('whose')};" for t in tables)
     return f"""CREATE OR REPLACE FUNCTION troth.remove_subject(whose uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE {SECURE} AS $$
 BEGIN
@@ -133,6 +131,9 @@ BEGIN
     ) ORDER BY uuid_hash(p.subject) & 1023 LIMIT {PEOPLE} FOR UPDATE OF p SKIP LOCKED LOOP
         PERFORM troth.fold(whose);
     END LOOP;
+    IF NOT FOUND THEN
+        PERFORM troth.lapse_permissions();
+    END IF;
 {_forget_visits(catalog)}
     UPDATE troth.unit AS u SET swept_at = statement_timestamp()
     WHERE u.retired_at IS NOT NULL AND u.swept_at IS NULL
@@ -149,6 +150,7 @@ BEGIN
         PERFORM troth.remove_subject(whose);
         erased := erased + 1;
     END LOOP;
+    PERFORM troth.account_uses();
     FOR _ IN 1..erased LOOP
         PERFORM troth.record('erased', NULL, NULL, '{{}}');
     END LOOP;

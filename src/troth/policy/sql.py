@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from troth.policy import audiences, copying, covering, declaring, lasting, occasions
+from troth.policy import audiences, copying, covering, declaring, granting, lasting, occasions
 from troth.policy.catalog import Catalog, Function, Table
 from troth.policy.catalog import Rows as Reach
 from troth.policy.counting import columns_read, counters, name_of, view_query
@@ -16,7 +16,7 @@ from troth.policy.quoting import literal, quoted
 from troth.policy.routines import NOBODY, routines
 
 LOGINS = ("door", "self", "steward", "intake", *audiences.ROLES)
-TWINS = ("stamper", "recorder", "usher", "warden", "counter", "copier", "registrar", "namer")
+TWINS = ("stamper", "recorder", "usher", "warden", "counter", "copier", "registrar", "namer", granting.TWIN)
 #: Functions of PostgreSQL that stay with the twins that need them (drift finds PUBLIC's grants on their kind).
 LOCKS = {
     "stamper": ("pg_advisory_xact_lock(integer, integer)", "pg_advisory_xact_lock_shared(integer, integer)"),
@@ -168,7 +168,8 @@ def _functions(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
         c: _seen(plan, Rows(c.purpose, c.table, c.window), catalog.table(c.table), c.columns, target, counted=True)
         for c in plan.counted
     }
-    for function in (*catalog.functions, *routines(plan, catalog), *copying.functions(catalog), *counters(plan, rules)):
+    made = (*routines(plan, catalog), *copying.functions(catalog), *counters(plan, rules))
+    for function in (*catalog.functions, *made, *granting.functions(plan, catalog)):
         yield _function(function, target)
         for executor in function.executors:
             if executor != function.owner:
@@ -263,6 +264,8 @@ def _rules(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
             yield _rule(rows.table, target, analysts(rows.purpose), "select", using=using)
     for name in sorted({counted.table for counted in plan.counted}):
         yield _rule(name, target, "counter", "select", using="true")
+    for name in sorted({each.table for each in plan.grantable}):
+        yield _rule(name, target, granting.TWIN, "select", using="ended_at IS NULL")
     own = {(o.table, o.privilege) for o in plan.own if o.privilege != "delete"}
     for name, privilege in sorted(own):
         yield _rule(name, target, "self", privilege, using="subject = troth.viewer()")
@@ -402,10 +405,7 @@ def _grants(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
         yield from _columns(reading.table, (reading.column,), target.role(part), "SELECT")
     for counted in plan.counted:
         yield from _columns(counted.table, columns_read(counted), target.role("counter"), "SELECT")
-    for own in (each for each in plan.own if each.privilege != "delete"):
-        yield from _columns(own.table, (own.column,), target.role("self"), own.privilege.upper())
-    for seen in plan.seen:
-        yield from _columns(seen.table, (seen.column,), target.role(seen.role), "SELECT")
+    yield from _sights(plan, target)
     for table_name, column, privilege in copying.needed(catalog):
         yield from _columns(table_name, (column,), target.role("copier"), privilege)
     for table in catalog:
@@ -418,6 +418,15 @@ def _grants(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
                 *(own.column for own in plan.own if (own.table, own.privilege) == (table.name, "delete")),
             }
             yield from _stamper(table, changed, target.role("stamper"))
+
+
+def _sights(plan: Plan, target: Target) -> Iterator[Fact]:
+    for own in (each for each in plan.own if each.privilege != "delete"):
+        yield from _columns(own.table, (own.column,), target.role("self"), own.privilege.upper())
+    for seen in plan.seen:
+        yield from _columns(seen.table, (seen.column,), target.role(seen.role), "SELECT")
+    for each in plan.grantable:
+        yield from _columns(each.table, granting.columns_read(each), target.role(granting.TWIN), "SELECT")
 
 
 def _stamper(table: Table, changed: Collection[str], role: str) -> Iterator[Fact]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
+from troth.policy import granting
 from troth.policy.audiences import MIRROR, MIRRORED
 from troth.policy.catalog import Catalog, Rows
 from troth.policy.counting import columns_read, name_of
@@ -33,6 +34,11 @@ def _made(policy: Policy, plan: Plan, catalog: Catalog) -> Iterator[tuple[str, s
         yield own.clause, f"grant {own.privilege} ({own.column}) on troth.{own.table} to self"
         yield own.clause, f"rule {own.table}.self_{own.privilege}"
     yield from _of_sights(policy, catalog)
+    for each in plan.grantable:
+        yield each.clause, f"function troth.{each.name}"
+        yield each.clause, f"rule {each.table}.{granting.TWIN}_select"
+        for column in granting.columns_read(each):
+            yield each.clause, f"grant select ({column}) on troth.{each.table} to {granting.TWIN}"
     for counted in plan.counted:
         yield counted.clause, f"function troth.{name_of(counted)}"
         yield counted.clause, f"view {counted.purpose}.{counted.table}_counted"

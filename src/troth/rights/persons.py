@@ -76,12 +76,18 @@ def conditions(connection: Connection[Any], catalog: Catalog, person: Person) ->
     found: dict[str, sql.Composable] = {}
     for table in inwards(catalog):
         if table.by_subject:
-            named = sql.Identifier(table.name)
-            found[table.name] = composed("of_subject", table=named, subject=sql.Literal(person.subject))
+            found[table.name] = _of_subject(table, person)
         else:
             ways = [_over(connection, table, owner, found[owner.table]) for owner in table.owners]
             found[table.name] = sql.SQL("({})").format(sql.SQL(" OR ").join(ways))
     return found
+
+
+def _of_subject(table: Table, person: Person) -> sql.Composable:
+    named = {"table": sql.Identifier(table.name), "subject": sql.Literal(person.subject)}
+    columns = ("subject", *table.parties)
+    ways = [composed("of_subject", column=sql.Identifier(column), **named) for column in columns]
+    return sql.SQL("({})").format(sql.SQL(" OR ").join(ways)) if table.parties else ways[0]
 
 
 def inwards(catalog: Catalog) -> Iterator[Table]:

@@ -7,7 +7,7 @@ SELECT s.subject, s.ended_at FROM troth.subject AS s
 WHERE s.kind <> 'nobody' AND s.subject IN (SELECT subject FROM troth.{table} WHERE lower({column}::text) = lower({text}))
 
 -- name: of_subject
-{table}.subject = {subject}
+{table}.{column} = {subject}
 
 -- name: of_values
 {table}.{column} = ANY ({values})

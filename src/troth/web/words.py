@@ -45,6 +45,15 @@ ACTIONS: Words = {
     "device-forgotten": _("You had a device forgotten"),
     "application-permitted": _("You let an application know you"),
     "application-ended": _("You ended what an application may see"),
+    "permission-offered": _("You offered to let somebody see something"),
+    "permission-accepted": _("What somebody offered to show was accepted"),
+    "permission-declined": _("What somebody offered to show was declined"),
+    "permission-changed": _("You changed what you let somebody see"),
+    "permission-ended": _("A permission was ended"),
+    "permission-used": _("Somebody looked at what they were let see"),
+    "permission-proposed": _("The operator asked for a permission"),
+    "permission-agreed": _("You agreed to a permission"),
+    "permission-refused": _("You declined a permission"),
     "token-brought-twice": _("A stolen or lost token was brought twice, and all that belonged to it ended"),
     "organization-founded": _("You made an organization"),
     "organization-changed": _("You changed what an organization is called, or who may ask to join"),
@@ -106,6 +115,9 @@ TABLES: Words = {
     "join_request": _("What you asked of organizations"),
     "session": _("Where you are signed in"),
     "earlier_name": _("Your earlier names"),
+    "person_grant": _("What you let people see"),
+    "person_grant_use": _("Looks at what you let people see"),
+    "agreed_permission": _("What you agreed with the operator"),
 }
 #: role on the operator's staff -> what it is called, what it may do
 STAFF_ROLES: Mapping[str, tuple[str | Promise, str | Promise]] = {

@@ -129,6 +129,8 @@ BEGIN
     END IF;
     INSERT INTO troth.choice (subject, purpose, kind, version)
     SELECT whose, about, what, max(version) FROM troth.policy_version;
+    UPDATE troth.agreed_permission SET over_at = clock_timestamp(), over_by = 'person'
+    WHERE subject = whose AND purpose = about AND answer = 'accepted' AND over_at IS NULL AND what = 'withdrawal';
     PERFORM troth.fold(whose);
     PERFORM troth.record(what, whose, whose, jsonb_build_object('purpose', about));
 END

@@ -1,4 +1,4 @@
--- name: record
+-- name: append
 -- Append one entry, in the caller's transaction, and return its index. The last call of an action: from here to its end
 -- nobody else records.
 --
@@ -11,9 +11,8 @@
 --   actor, subject = HMAC-SHA-256(salt, the uuid's 16 bytes), one salt per entry and person, in ledger_salt
 --
 -- Raises TR030 when the action is no word, or when a fact could say who somebody is: facts are flat; a value is null,
--- a boolean, an integer of at most 15 digits, a word, or a SHA-256 in hex. Raises TR031 when a viewer names another,
--- TR003 when the viewer is one no longer.
-CREATE OR REPLACE FUNCTION troth.record(what text, who uuid, whom uuid, told jsonb) RETURNS bigint
+-- a boolean, an integer of at most 15 digits, a word, or a SHA-256 in hex.
+CREATE OR REPLACE FUNCTION troth.append(what text, who uuid, whom uuid, told jsonb) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     last_index bigint;
@@ -46,18 +45,6 @@ BEGIN
            END
     ) THEN
         RAISE EXCEPTION 'a fact could say who somebody is' USING ERRCODE = 'TR030';
-    END IF;
-
-    -- A viewer acts in nobody's name but their own, whatever statement was slipped into a page; on somebody else only as
-    -- an administrator, who reaches this through the functions that know whom they may act on.
-    IF session_user IN (current_database() || '_self', current_database() || '_administrator') THEN
-        IF troth.viewer() IS NULL THEN
-            RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
-        ELSIF who IS NULL OR who IS DISTINCT FROM troth.viewer()
-           OR (whom IS DISTINCT FROM who AND session_user = current_database() || '_self')
-        THEN
-            RAISE EXCEPTION 'a viewer records only what they did themselves' USING ERRCODE = 'TR031';
-        END IF;
     END IF;
 
     -- One writer at a time, and a statement of its own after the lock, so that the head it reads is the last committed one.
@@ -98,5 +85,26 @@ BEGIN
     INSERT INTO troth.ledger_salt (subject, entry, salt)
     SELECT party, next_index, of_party FROM unnest(parties, salts) AS kept (party, of_party);
     RETURN next_index;
+END
+$$;
+
+-- name: record
+-- The same, for roles that act.
+-- Raises TR031 when a viewer names another, TR003 when the viewer is one no longer.
+CREATE OR REPLACE FUNCTION troth.record(what text, who uuid, whom uuid, told jsonb) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    -- A viewer acts in nobody's name but their own, whatever statement was slipped into a page; on somebody else only as
+    -- an administrator, who reaches this through the functions that know whom they may act on.
+    IF session_user IN (current_database() || '_self', current_database() || '_administrator') THEN
+        IF troth.viewer() IS NULL THEN
+            RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
+        ELSIF who IS NULL OR who IS DISTINCT FROM troth.viewer()
+           OR (whom IS DISTINCT FROM who AND session_user = current_database() || '_self')
+        THEN
+            RAISE EXCEPTION 'a viewer records only what they did themselves' USING ERRCODE = 'TR031';
+        END IF;
+    END IF;
+    RETURN troth.append(what, who, whom, told);
 END
 $$;

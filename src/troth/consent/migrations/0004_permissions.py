@@ -1,0 +1,15 @@
+"""What a person lets another person see, and what operator and person agreed on."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from django.db import migrations
+
+SQL = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+
+
+class Migration(migrations.Migration):
+    """Create them."""
+
+    dependencies: ClassVar[list[tuple[str, str]]] = [("consent", "0003_support")]
+    operations: ClassVar[list[migrations.RunSQL]] = [migrations.RunSQL(SQL, migrations.RunSQL.noop)]

@@ -1,0 +1,204 @@
+"""The forms with which people let others see something, and the operator asks for a permission."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import get_language, gettext, ngettext, override
+from django.utils.translation import gettext_lazy as _
+
+from troth.consent import agreed, permissions
+from troth.consent.agreed import Proposal
+from troth.database import published
+from troth.people.manifests import Claim
+from troth.policy.explain import capital, clause_sentence
+from troth.policy.voice import LANGUAGES, voice
+
+LONGEST = 365
+LASTING = 30
+
+
+def said(categories: Iterable[str]) -> list[dict[str, str]]:
+    """Return categories as a page names them, in the policy's words."""
+    speaking = voice(published.current().policy, get_language() or "en")
+    return [{"name": each, "words": capital(speaking.category(each))} for each in categories]
+
+
+def choices(categories: Iterable[str]) -> list[tuple[str, str]]:
+    """Return categories as the choices of a form."""
+    return [(each["name"], each["words"]) for each in said(categories)]
+
+
+def shown_to_chosen() -> list[str]:
+    """Return the categories that the policy in force shows to chosen people."""
+    return list(dict.fromkeys(each.category for each in permissions.grantable()))
+
+
+def sentence(clause: str) -> str:
+    """Return the policy's own sentence for a clause."""
+    return clause_sentence(published.current().policy, clause, get_language() or "en")
+
+
+def end_of(day: date) -> datetime:
+    """Return the last moment of a day."""
+    return datetime.combine(day + timedelta(days=1), time(), UTC)
+
+
+class Categories(forms.MultipleChoiceField):
+    """What may be seen: nothing is ticked beforehand."""
+
+    def __init__(self, **told: Any) -> None:  # noqa: ANN401 - Django's signature
+        """Show a box for each."""
+        super().__init__(widget=forms.CheckboxSelectMultiple, label=_("What they may see of you"), **told)
+
+
+class Until(forms.Form):
+    """A last day, within a year."""
+
+    until = forms.DateField(label=_("Until the end of"), widget=forms.DateInput({"type": "date"}))
+
+    def __init__(self, *args: Any, **told: Any) -> None:  # noqa: ANN401 - Django's signature
+        """Propose a month."""
+        super().__init__(*args, **told)
+        self.fields["until"].initial = self.fields["until"].initial or timezone.now().date() + timedelta(days=LASTING)
+
+    def clean_until(self) -> date:
+        """Refuse a day that is over, or further away than a year."""
+        day: date = self.cleaned_data["until"]
+        if not timezone.now().date() <= day <= timezone.now().date() + timedelta(days=LONGEST):
+            raise forms.ValidationError(_("Choose a day from today on, at most a year away."), code="window")
+        return day
+
+
+class Give(Until):
+    """Let somebody see something."""
+
+    categories = Categories()
+    reason = forms.CharField(
+        label=_("Why, and who you are to them"),
+        help_text=_("They read this before they answer."),
+        max_length=500,
+        widget=forms.Textarea({"rows": 3, "dir": "auto"}),
+    )
+    address = forms.EmailField(
+        label=_("Their e-mail address"),
+        help_text=_(
+            "Only who has proven it here can answer. Leave it empty to get a link that you hand over yourself."
+        ),
+        required=False,
+        max_length=254,
+    )
+    field_order = ("categories", "reason", "address", "until")
+
+    def __init__(self, *args: Any, **told: Any) -> None:  # noqa: ANN401 - Django's signature
+        """Offer what the policy shows to chosen people."""
+        super().__init__(*args, **told)
+        self.fields["categories"].choices = choices(shown_to_chosen())  # type: ignore[attr-defined]
+
+
+class Change(Until):
+    """Narrow a permission, or give it another end."""
+
+    categories = Categories()
+    field_order = ("categories", "until")
+
+    def __init__(self, *args: Any, held: Iterable[str], until: datetime, **told: Any) -> None:  # noqa: ANN401
+        """Offer what stands, ticked."""
+        super().__init__(*args, **told)
+        self.fields["categories"].choices = choices(held)  # type: ignore[attr-defined]
+        self.fields["categories"].initial = list(held)
+        self.fields["until"].initial = max(until.date() - timedelta(days=until.time() == time()), timezone.now().date())
+
+
+class Propose(forms.Form):
+    """What the operator asks a person to permit."""
+
+    address = forms.EmailField(label=_("The person's e-mail address"), max_length=254)
+    what = forms.ChoiceField(label=_("What you ask for"), widget=forms.RadioSelect)
+    categories = Categories(required=False)
+    reason = forms.CharField(label=_("Why"), max_length=500, widget=forms.Textarea({"rows": 3, "dir": "auto"}))
+    terms = forms.CharField(
+        label=_("On which terms"), max_length=2000, required=False, widget=forms.Textarea({"rows": 3, "dir": "auto"})
+    )
+    days = forms.IntegerField(label=_("For how many days"), min_value=1, max_value=LONGEST, initial=LASTING)
+    ends = forms.ChoiceField(label=_("How it can be ended sooner"))
+    notice = forms.IntegerField(label=_("Days of notice"), min_value=0, max_value=90, initial=0, required=False)
+
+    def __init__(self, *args: Any, **told: Any) -> None:  # noqa: ANN401 - Django's signature
+        """Offer what the policy permits with a person's yes, and nothing else."""
+        super().__init__(*args, **told)
+        policy, language = published.current().policy, get_language() or "en"
+        purposes = [(p, capital(policy.purpose(p).said(language))) for p in agreed.by_consent()]
+        seen = [("", _("To see of them, yourself, what you tick below"))] if shown_to_chosen() else []
+        self.fields["what"].choices = [*purposes, *seen]  # type: ignore[attr-defined]
+        self.fields["what"].required = False
+        self.fields["categories"].choices = choices(shown_to_chosen())  # type: ignore[attr-defined]
+        self.fields["categories"].label = _("What you would see of them")
+        self.fields["ends"].choices = [  # type: ignore[attr-defined]
+            ("at once", _("By either of you, at once")),
+            ("with notice", _("By either of you, with notice")),
+            ("at its end", _("By neither: it ends by itself")),
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what says nothing, and a purpose that could not be taken back at once."""
+        told = super().clean() or {}
+        if not told.get("what") and not told.get("categories"):
+            self.add_error("categories", _("Tick what you would see."))
+        if told.get("what") and told.get("ends") != "at once":
+            self.add_error("ends", _("A yes to a purpose can be taken back at any time."))
+        return told
+
+    def proposal(self) -> Proposal:
+        """Return what is proposed."""
+        told = self.cleaned_data
+        purpose = told["what"] or None
+        notice = told["notice"] or 0 if told["ends"] == "with notice" else 0
+        return Proposal(
+            told["address"], purpose, None if purpose else told["categories"], told["reason"], told["terms"],
+            told["days"], told["ends"], notice,
+        )  # fmt: skip
+
+
+def frames(proposal: Proposal) -> Mapping[str, str]:
+    """Return, by language, the words around a proposal that its person is shown."""
+    found = {}
+    for language in LANGUAGES:
+        with override(language):
+            if proposal.purpose:
+                asked = gettext("You are asked to permit this: {what}")
+            else:
+                asked = gettext(
+                    "You are asked to let one person of the operator's, who proposes this, see of you: {what}."
+                )
+            lasting = gettext("It lasts {days} from your yes, and then ends by itself.")
+            parts = [asked, gettext("Why: {why}"), f"{lasting} {_ending(proposal)}"]
+            parts += [gettext("Terms: {terms}")] if proposal.terms else []
+            found[language] = "\n\n".join(parts)
+    return found
+
+
+def _ending(proposal: Proposal) -> str:
+    if proposal.ends == "at once":
+        return gettext("You or the operator can end it at any time, at once.")
+    if proposal.ends == "with notice":
+        words = ngettext(
+            "You or the operator can end it with a notice of %(n)d day.",
+            "You or the operator can end it with a notice of %(n)d days.",
+            proposal.notice,
+        )
+        return words % {"n": proposal.notice}
+    return gettext("Neither you nor the operator can end it sooner.")
+
+
+class ApplicationClaims(forms.Form):
+    """Fewer claims of an application."""
+
+    claims = forms.MultipleChoiceField(required=False)
+
+    def __init__(self, *args: Any, held: Iterable[Claim], **told: Any) -> None:  # noqa: ANN401 - Django's signature
+        """Offer what stands."""
+        super().__init__(*args, **told)
+        self.fields["claims"].choices = [(claim.written, claim.name) for claim in held]  # type: ignore[attr-defined]

@@ -1,0 +1,142 @@
+"""Letting another person see something: offering it, answering an offer, looking at it, narrowing and ending it."""
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from troth.consent import permissions
+from troth.consent.errors import ConsentRefusal
+from troth.consent.permissions import PersonGrant
+from troth.people import queries as people
+from troth.policy.planned import Grantable
+from troth.web.permitting import Change, Give, end_of, said, sentence, shown_to_chosen
+from troth.web.templatetags.said import day
+
+#: Rows of a category that the page of a grant shows.
+SHOWN = 50
+
+
+def _token(request: HttpRequest) -> str:
+    return request.viewer  # type: ignore[attr-defined, no-any-return]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def give(request: HttpRequest) -> HttpResponse:
+    """Offer to let somebody see something; the link is shown once, or leaves by mail."""
+    if not shown_to_chosen():
+        raise Http404
+    form = Give(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        link = permissions.new_link()
+        told = form.cleaned_data
+        until = end_of(told["until"])
+        where = f"{settings.BASE_URL}{reverse('offer')}?token={link}"  # a field whose value no access keeps
+        mail = _mail(request, told["reason"], where, until) if told["address"] else None
+        try:
+            permissions.offer(
+                token=_token(request), categories=told["categories"], reason=told["reason"], since=timezone.now(),
+                until=until, link=link, address=told["address"], mail=mail,
+            )  # fmt: skip
+        except ConsentRefusal as refusal:
+            form.add_error(None, f"{refusal.sentence}; {refusal.advice}")
+        else:
+            return render(request, "me/given.html", {"link": where, "address": told["address"], "until": until})
+    clauses = dict.fromkeys(each.clause for each in permissions.grantable())
+    sentences = [(clause, sentence(clause)) for clause in clauses]
+    return render(request, "me/give.html", {"form": form, "sentences": sentences}, status=422 if form.errors else 200)
+
+
+def _mail(request: HttpRequest, reason: str, link: str, until: Any) -> dict[str, str]:  # noqa: ANN401 - a moment
+    profile = people.profile(_token(request))
+    told = {"name": profile.name if profile and profile.name else _("Somebody"), "reason": reason, "link": link}
+    told |= {"until": day(until)}
+    text = _(
+        "%(name)s offers to let you see something of theirs, until %(until)s.\n\nThey write:\n%(reason)s\n\n"
+        "To see what it is, and to accept or decline it, open\n%(link)s\n\n"
+        "You need an account with this address. If you do nothing, nothing happens.\n"
+    )
+    return {"subject": _("%(name)s offers to let you see something") % told, "text": text % told}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def offer(request: HttpRequest) -> HttpResponse:
+    """Show what is offered to whom it is for, and take their answer; to anybody else there is nothing here."""
+    link = request.GET.get("token", "")
+    found = permissions.offered(_token(request), link)
+    if found is None:
+        return render(request, "me/no-offer.html", status=404)
+    if request.POST.get("answer") in ("accept", "decline"):
+        accepts = request.POST["answer"] == "accept"
+        try:
+            permissions.answer(token=_token(request), link=link, accepts=accepts)
+        except ConsentRefusal as refusal:
+            messages.error(request, f"{refusal.sentence}; {refusal.advice}")
+            return redirect("my_permissions")
+        if accepts:
+            messages.success(request, _("Accepted. This is what you may see."))
+            return redirect("lent", given=found.given)
+        messages.success(request, _("Declined. Nothing is shown to you."))
+        return redirect("my_permissions")
+    context = {"offer": found, "categories": said(found.categories), "sentences": _sentences(found.categories)}
+    return render(request, "me/offer.html", context)
+
+
+def _sentences(categories: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - a sequence of names
+    clauses = dict.fromkeys(each.clause for each in permissions.grantable() if each.category in categories)
+    return [(clause, sentence(clause)) for clause in clauses]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def lent(request: HttpRequest, given: uuid.UUID) -> HttpResponse:
+    """Show one permission between two people: its giver steers it, its receiver sees what it shows."""
+    grant = next((g for g in permissions.grants(_token(request)) if g.given == given), None)
+    if grant is None or (grant.over_at is not None and not grant.live):
+        raise Http404
+    form = None
+    if grant.mine and grant.receiver and not grant.agreed:
+        posted = request.POST if request.POST.get("do") == "change" else None
+        form = Change(posted, held=grant.categories, until=grant.until)
+    if request.method == "POST":
+        answer = _steer(request, grant, form)
+        if answer is not None:
+            return answer
+    seen = [] if grant.mine or not grant.live else [_shown(request, grant, each) for each in said(grant.categories)]
+    context: dict[str, Any] = {"grant": grant, "form": form, "seen": seen, "categories": said(grant.categories)}
+    context["sentences"] = _sentences(grant.categories)
+    return render(request, "me/lent.html", context, status=422 if form and form.errors else 200)
+
+
+def _steer(request: HttpRequest, grant: PersonGrant, form: Change | None) -> HttpResponse | None:
+    try:
+        if request.POST.get("do") == "end":
+            permissions.end(token=_token(request), given=grant.given)
+            messages.success(request, _("Ended. Nothing of it is shown from this moment on."))
+            return redirect("my_permissions")
+        if form is not None and form.is_valid():
+            until = end_of(form.cleaned_data["until"])
+            kept = form.cleaned_data["categories"]
+            made = permissions.change(token=_token(request), given=grant.given, kept=kept, until=until)
+            messages.success(request, _("Changed. It holds from this moment on."))
+            return redirect("lent", given=made)
+    except ConsentRefusal as refusal:
+        messages.error(request, f"{refusal.sentence}; {refusal.advice}")
+        return redirect("my_permissions")
+    return None
+
+
+def _shown(request: HttpRequest, grant: PersonGrant, category: dict[str, str]) -> dict[str, Any]:
+    """Return the values of a category as its receiver reads them now, the newest first."""
+    columns: dict[str, Grantable] = {each.category: each for each in permissions.grantable()}
+    known = columns.get(category["name"])
+    rows = permissions.seen(_token(request), grant.subject, category["name"]) if known else []
+    rows.sort(key=lambda row: str(row.get("at") or row.get("id") or ""), reverse=True)
+    values = [row[known.columns[0]] for row in rows if row[known.columns[0]] is not None] if known else []
+    return category | {"values": list(dict.fromkeys(values))[:SHOWN], "many": len(rows)}

@@ -1,0 +1,235 @@
+"""`/me/permissions`: every permission that stands for a person, what it lets whom see or do, and how it ends."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from troth.consent import agreed, applications, permissions
+from troth.consent import queries as consents
+from troth.consent.applications import Grant
+from troth.consent.errors import ConsentRefusal
+from troth.database import published
+from troth.people.manifests import parsed
+from troth.policy.meaning import Basis
+from troth.web.permitting import ApplicationClaims, said, sentence
+from troth.web.provider.views import listed
+from troth.web.words import say
+
+KINDS = {
+    "applications": gettext_lazy("Applications"),
+    "people": gettext_lazy("People"),
+    "agreed": gettext_lazy("Agreed with the operator"),
+    "purposes": gettext_lazy("Purposes you said yes to"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that a permission is about: what, what it shows now, and the policy's sentence with its clause."""
+
+    what: str
+    value: Any = None
+    why: str = ""
+    clause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A permission as its person sees it; `more` is where it is steered, `state` what it waits for."""
+
+    kind: str
+    key: str
+    who: str
+    lines: tuple[Line, ...]
+    why: str = ""
+    sentence: str = ""
+    clause: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    used: datetime | None = None
+    state: str = ""
+    mine: bool = True
+    more: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A permission that is over."""
+
+    kind: str
+    who: str
+    what: str
+    since: datetime
+    until: datetime
+
+
+@require_safe
+def mine(request: HttpRequest) -> HttpResponse:
+    """List them all, or those of a kind, and what is over."""
+    kind = request.GET.get("kind", "")
+    kind = kind if kind in KINDS else ""
+    standing = [(each, _standing(request, each)) for each in ([kind] if kind else KINDS)]
+    past = sorted((p for each, _cards in standing for p in PAST[each](request)), key=lambda p: p.until, reverse=True)
+    groups = [{"kind": each, "title": KINDS[each], "cards": cards} for each, cards in standing]
+    context = {"groups": groups, "kind": kind, "kinds": KINDS.items(), "past": past, "deal": _deal()}
+    return render(request, "me/permissions.html", context)
+
+
+def _deal() -> list[Any]:
+    """Return the policy's own clauses on whose permissions are, and their sentences."""
+    duties = map(published.current().policy.duty, ("own-permissions", "agreed-permissions", "authorised"))
+    return [(duty.clause.name, sentence(duty.clause.name)) for duty in duties if duty]
+
+
+def _standing(request: HttpRequest, kind: str) -> list[Card]:
+    return list(STANDING[kind](request))
+
+
+def _applications(request: HttpRequest) -> Iterator[Card]:
+    subject = request.user.subject  # type: ignore[union-attr]
+    for grant in applications.grants(request.viewer):  # type: ignore[attr-defined]
+        if grant.until is None:
+            scopes = ["profile", "email", "phone", "organization"]
+            told = applications.told(subject, grant.application, scopes)
+            claims = listed(grant.permitted, frozenset(grant.claims))
+            lines = [Line(c["category"], told.get(c["name"]), c["why"], c["clause"]) for c in claims]
+            withheld = listed(tuple(map(parsed, sorted(set(grant.offered) - set(grant.claims)))))
+            extra = {"application": grant.application, "claims": claims, "withheld": [c["category"] for c in withheld]}
+            yield Card(
+                "applications",
+                grant.application,
+                grant.name,
+                tuple(lines),
+                since=grant.at,
+                used=grant.used_at,
+                extra=extra,
+            )
+
+
+def _people(request: HttpRequest) -> Iterator[Card]:
+    clauses = {each.category: each.clause for each in permissions.grantable()}
+    for grant in permissions.grants(request.viewer):  # type: ignore[attr-defined]
+        if (grant.live or grant.waiting) and not (grant.agreed and grant.mine):
+            known = [c for c in grant.categories if c in clauses]
+            lines = tuple(Line(each["words"], clause=clauses[each["name"]]) for each in said(known))
+            clause = clauses[known[0]] if known else ""
+            who = grant.other or grant.address or _("Somebody with your link")
+            yield Card(
+                "people", str(grant.given), who, lines, grant.reason,
+                sentence(clause) if clause else "", clause, grant.accepted_at or grant.at, grant.until, grant.used_at,
+                _("waits for an answer") if grant.waiting else "", grant.mine,
+                reverse("lent", args=[grant.given]), {"records": len(grant.records or ())},
+            )  # fmt: skip
+
+
+def _agreed(request: HttpRequest) -> Iterator[Card]:
+    for each in agreed.mine(request.viewer):  # type: ignore[attr-defined]
+        if agreed.stands(each):
+            yield Card(
+                "agreed", str(each.agreed), published.current().policy.operator, (), each.reason,
+                since=each.answered_at or each.at, until=each.over_at or each.until,
+                state="" if each.answer else _("waits for your answer"), more=reverse("agreed", args=[each.agreed]),
+                extra={"wording": each.wordings.get(each.language or _language(), "")},
+            )  # fmt: skip
+
+
+def _language() -> str:
+    return (get_language() or "en").split("-")[0]
+
+
+def _purposes(request: HttpRequest) -> Iterator[Card]:
+    token = request.viewer  # type: ignore[attr-defined]
+    chosen = {each.purpose: each.at for each in reversed(consents.choices(token))}
+    for purpose in consents.purposes(token, _language()):
+        if purpose.basis is Basis.CONSENT and purpose.on:
+            yield Card(
+                "purposes", purpose.name, say(purpose.name, "purpose"), tuple(map(Line, purpose.uses)), "",
+                purpose.sentence, purpose.clause, chosen.get(purpose.name),
+                extra={"no": purpose.no, "rows": purpose.rows},
+            )  # fmt: skip
+
+
+def _past_applications(request: HttpRequest) -> Iterator[Past]:
+    for grant in applications.grants(request.viewer):  # type: ignore[attr-defined]
+        if grant.until is not None:
+            what = ", ".join(dict.fromkeys(each["category"] for each in listed(grant.permitted))) or _("nothing")
+            yield Past("applications", grant.name, what, grant.at, grant.until)
+
+
+def _past_people(request: HttpRequest) -> Iterator[Past]:
+    for grant in permissions.grants(request.viewer):  # type: ignore[attr-defined]
+        if not (grant.live or grant.waiting or grant.agreed):
+            what = ", ".join(each["words"] for each in said(grant.categories))
+            words = _("You let somebody see something") if grant.mine else _("Somebody let you see something")
+            yield Past(
+                "people", grant.address or words, what, grant.accepted_at or grant.at, grant.over_at or grant.until
+            )
+
+
+def _past_agreed(request: HttpRequest) -> Iterator[Past]:
+    for each in agreed.mine(request.viewer):  # type: ignore[attr-defined]
+        if each.answer and not agreed.stands(each):
+            end = each.over_at or each.answered_at or each.at
+            what = _("declined: %(reason)s") % {"reason": each.reason} if each.answer == "declined" else each.reason
+            yield Past("agreed", published.current().policy.operator, what, each.answered_at or each.at, end)
+
+
+def _past_purposes(request: HttpRequest) -> Iterator[Past]:
+    since: dict[str, datetime] = {}
+    for each in reversed(consents.choices(request.viewer)):  # type: ignore[attr-defined]
+        if each.kind == "consent":
+            since.setdefault(each.purpose, each.at)
+        elif each.kind == "withdrawal" and each.purpose in since:
+            yield Past(
+                "purposes", say(each.purpose, "purpose"), _("You took your yes back"), since.pop(each.purpose), each.at
+            )
+
+
+STANDING = {"applications": _applications, "people": _people, "agreed": _agreed, "purposes": _purposes}
+PAST = {
+    "applications": _past_applications,
+    "people": _past_people,
+    "agreed": _past_agreed,
+    "purposes": _past_purposes,
+}
+
+
+@require_POST
+def end_application(request: HttpRequest, application: str) -> HttpResponse:
+    """End what one may see; its tokens open nothing from now on."""
+    try:
+        applications.end(token=request.viewer, application=application)  # type: ignore[attr-defined]
+    except ConsentRefusal as refusal:
+        messages.error(request, f"{refusal.sentence}; {refusal.advice}")
+    else:
+        messages.success(request, _("Ended. The application sees nothing of you from this moment on."))
+    return redirect(f"{reverse('my_permissions')}?kind=applications")
+
+
+@require_POST
+def narrow_application(request: HttpRequest, application: str) -> HttpResponse:
+    """Let an application see less than before: what is not ticked any more it is not told from now on."""
+    token = request.viewer  # type: ignore[attr-defined]
+    held: Grant | None = applications.live(token=token, application=application)
+    form = ApplicationClaims(request.POST, held=held.permitted if held else ())
+    if held is None or not form.is_valid():
+        messages.error(request, _("Nothing was changed."))
+    else:
+        kept = [claim for claim in held.permitted if claim.written in form.cleaned_data["claims"]]
+        try:
+            applications.permit(token=token, application=application, asked=held.permitted, chosen=kept)
+        except ConsentRefusal as refusal:
+            messages.error(request, f"{refusal.sentence}; {refusal.advice}")
+        else:
+            messages.success(request, _("Narrowed. It is told no more than this from this moment on."))
+    return redirect(f"{reverse('my_permissions')}?kind=applications")

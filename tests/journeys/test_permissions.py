@@ -1,0 +1,101 @@
+"""Permissions in a real browser: Alice lets Bob see something, narrows and ends it; the operator asks, and she answers."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser
+
+from tests.journeys.conftest import Visitor
+from tests.serving import Serving
+
+Visit = Callable[..., Visitor]
+LONG = "أليس بنت عبد الرحمن الأنصارية ذات الاسم الطويل جدًا الذي لا ينتهي"
+
+
+def checked(someone: Visitor, width: int) -> None:
+    """Nothing wider than the window, nothing that axe finds, one heading."""
+    page = someone.page
+    assert page.locator("h1").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
+def test_somebody_lets_somebody_see_something_and_ends_it(visit: Visit, width: int, scheme: str) -> None:
+    told: dict[str, Any] = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    alice, bob = visit(**told), visit(**told)
+    alice.join(f"alice-lends-{width}@harbor.example", LONG)
+    bob.join(f"bob-looks-{width}@harbor.example", "Bob")
+    alice.go("/me")
+    alice.page.get_by_role("link", name="See and steer them").click()
+    checked(alice, width)
+    alice.page.get_by_role("link", name="Let somebody see something").click()
+    checked(alice, width)
+    assert alice.page.locator("input[type=checkbox]:checked").count() == 0, "nothing is ticked for anybody"
+    alice.page.get_by_label("Your name").check()
+    alice.page.get_by_label("Your e-mail address").check()
+    alice.page.get_by_label("Why, and who you are to them").fill("It is Alice. For the audit.")
+    alice.press("Offer it")
+    checked(alice, width)
+    link = alice.page.locator("code.secret").inner_text()
+    bob.go(link.removeprefix(bob.service.address))
+    checked(bob, width)
+    assert LONG in bob.page.locator("main").inner_text()
+    bob.press("Accept")
+    checked(bob, width)
+    where = bob.page.url
+    assert f"alice-lends-{width}@harbor.example" in bob.page.locator("main").inner_text()
+    page = alice.go("/me/permissions?kind=people")
+    checked(alice, width)
+    page.get_by_role("link", name=re.compile("Narrow, renew or end it")).click()
+    checked(alice, width)
+    alice.page.get_by_label("Your e-mail address").uncheck()
+    alice.press("Change it")
+    checked(alice, width)
+    bob.go("/me/permissions").get_by_role("link", name=re.compile("See it, or end it")).click()
+    seen = bob.page.locator("main").inner_text()
+    assert LONG in seen
+    assert "alice-lends" not in seen
+    alice.press("End it")
+    assert "Before" in alice.page.locator("main").inner_text()
+    checked(alice, width)
+    assert bob.go(where).locator("h1").inner_text() != ""
+    assert "alice-lends" not in bob.page.locator("main").inner_text()
+
+
+def test_the_operator_asks_and_a_person_answers(
+    visit: Visit, service: Serving, browser: Browser, operator: Any
+) -> None:
+    nora = visit(viewport={"width": 390, "height": 900})
+    nora.join("nora-asked@harbor.example", "Nora")
+    context = browser.new_context(ignore_https_errors=True)
+    context.add_cookies(operator)
+    olga = Visitor(service, context)
+    olga.go("/operator/permissions")
+    checked(olga, 1280)
+    olga.page.get_by_label("The person's e-mail address").fill("nora-asked@harbor.example")
+    olga.page.get_by_label(re.compile("offer you updates", re.IGNORECASE)).check()
+    olga.page.get_by_label("Why").fill("We have news once a month.")
+    olga.press("Ask")
+    checked(olga, 1280)
+    nora.go("/me/permissions").get_by_role("link", name=re.compile("Read it and answer")).click()
+    checked(nora, 390)
+    sizes = [
+        box["width"] for b in ("Accept", "Decline") if (box := nora.page.get_by_role("button", name=b).bounding_box())
+    ]
+    assert len(sizes) == 2
+    assert abs(sizes[0] - sizes[1]) <= 1, "yes and no are the same size"
+    nora.press("Accept")
+    assert nora.title() == "Receipt of a permission"
+    checked(nora, 390)
+    page = nora.go("/me/permissions?kind=purposes")
+    assert "Announce" in page.locator("article").inner_text()
+    checked(nora, 390)
+    olga.go("/operator/permissions").get_by_role("link", name=re.compile("Receipt.*nora-asked")).click()
+    assert "We have news once a month." in olga.page.locator("main").inner_text()
+    checked(olga, 1280)
+    context.close()

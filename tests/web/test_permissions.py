@@ -1,0 +1,144 @@
+"""The page of every permission: what stands for whom, narrowed and ended there, and what was before."""
+
+import re
+from typing import Any
+
+import pytest
+from psycopg import Connection
+
+from tests.browsing import Browser, mails, subject
+
+PAGE, ALICE, BOB = "/me/permissions", "alice@harbor.example", "bob@harbor.example"
+
+
+@pytest.fixture
+def both(browser: Browser, owner: Connection[Any]) -> tuple[Browser, Browser]:
+    bob = Browser()
+    browser.sign_up(owner, ALICE)
+    bob.sign_up(owner, BOB, "بوب الطويل جدًا")
+    return browser, bob
+
+
+def told(browser: Browser, path: str = PAGE, **headers: str) -> str:
+    return str(browser.get(path, headers=headers).content.decode())
+
+
+def given(owner: Connection[Any], alice: Browser, **more: Any) -> str:
+    """Let Alice offer something to Bob's address; return the path of the link in his mail."""
+    form = {"categories": ["person.name", "device.browser"], "reason": "It is Alice. For the audit.", "address": BOB}
+    form |= {"until": re.search(r'name="until" value="([\d-]+)"', told(alice, f"{PAGE}/give"))[1]} | more  # type: ignore[index]
+    answer = alice.post(f"{PAGE}/give", form)
+    assert answer.status_code == 200, answer.content.decode()
+    found = re.search(r"https://[^/]+(/me/permissions/offer\?token=\S+)", mails(owner, BOB)[0]["text"])
+    assert found
+    return found.group(1)
+
+
+def test_without_any_permission_each_kind_says_so(browser: Browser, owner: Connection[Any]) -> None:
+    browser.sign_up(owner, ALICE)
+    page = told(browser)
+    for words in (
+        "You sign in to no application",
+        "You let nobody see anything",
+        "has asked you for nothing",
+        "yes to no purpose",
+    ):
+        assert words in page
+    assert "Most permissions are yours to give and to end" in page
+    assert page.count('href="/policy#') >= 2, "each sentence leads to its clause"
+    only = told(browser, f"{PAGE}?kind=people")
+    assert "You let nobody see anything" in only
+    assert "You sign in to no application" not in only
+    assert "Tus permisos" in told(browser, **{"Accept-Language": "es"})
+
+
+def test_a_permission_is_given_answered_seen_narrowed_and_ended(
+    both: tuple[Browser, Browser], owner: Connection[Any]
+) -> None:
+    alice, bob = both
+    link = given(owner, alice)
+    assert "waits for an answer" in told(alice)
+    page = told(bob, link)
+    assert "offers to let you see something of theirs" in page
+    assert "It is Alice. For the audit." in page
+    where = bob.post(link, {"answer": "accept"}).headers["Location"]
+    assert "Alice Okafor" in told(bob, where)
+    steering = told(alice, where)
+    assert "بوب الطويل جدًا" in steering
+    until = re.search(r'name="until" value="([\d-]+)"', steering)
+    assert until
+    changed = alice.post(where, {"do": "change", "categories": ["device.browser"], "until": until.group(1)})
+    where = changed.headers["Location"]
+    assert "Your name" not in told(bob, where)
+    assert bob.post(where, {"do": "change", "categories": ["person.name"], "until": until.group(1)}).status_code == 200
+    assert alice.post(where, {"do": "end"}).headers["Location"] == PAGE
+    assert bob.get(where).status_code == 404
+    assert "Before" in told(bob)
+    assert bob.get(link).status_code == 404
+
+
+def test_the_form_ticks_nothing_and_refuses_what_says_nothing(both: tuple[Browser, Browser]) -> None:
+    alice, _bob = both
+    assert "checked" not in told(alice, f"{PAGE}/give")
+    for form in (
+        {},
+        {"categories": ["person.name"]},
+        {"categories": ["access.ip"], "reason": "r", "until": "2026-01-01"},
+    ):
+        assert alice.post(f"{PAGE}/give", form).status_code == 422
+
+
+def test_only_who_has_proven_the_address_sees_the_offer(both: tuple[Browser, Browser], owner: Connection[Any]) -> None:
+    alice, _bob = both
+    link = given(owner, alice)
+    charlie = Browser()
+    charlie.sign_up(owner, "charlie@harbor.example", "Charlie")
+    assert charlie.get(link).status_code == alice.get(link).status_code == 404
+    assert charlie.post(link, {"answer": "accept"}).status_code == 404
+
+
+def test_the_operator_asks_and_the_person_answers_with_receipts_for_both(
+    both: tuple[Browser, Browser], owner: Connection[Any]
+) -> None:
+    alice, olga = both
+    owner.execute("INSERT INTO troth.staff (subject, role) VALUES (%s, 'owner')", (subject(owner, BOB),))
+    form = {
+        "address": ALICE,
+        "what": "announce",
+        "reason": "We have news.",
+        "terms": "",
+        "days": "30",
+        "ends": "at once",
+    }
+    assert olga.post("/operator/permissions", form).status_code == 302
+    assert "no answer" in told(olga, "/operator/permissions")
+    assert "asks you for a permission" in mails(owner, ALICE)[0]["text"]
+    where = re.search(r'href="(/me/permissions/agreed/[^"]+)"', told(alice))
+    assert where
+    page = told(alice, where.group(1), **{"Accept-Language": "es"})
+    assert "Se te pide que permitas esto" in page
+    assert page.count('class="quiet">') == 2
+    fields = dict(re.findall(r'name="(language|digest)" value="([^"]+)"', page))
+    assert alice.post(where.group(1), {"answer": "accept", "language": "es", "digest": "0" * 64}).status_code == 302
+    assert "announce" not in told(alice, f"{PAGE}?kind=purposes").partition("Before")[0].lower()
+    alice.post(where.group(1), fields | {"answer": "accept"})
+    receipt = told(alice, where.group(1))
+    assert "Receipt of a permission" in receipt
+    assert "Se te pide que permitas esto" in receipt, "in the words that were shown"
+    theirs = re.search(r'href="(/operator/permissions/[^"]+)"', told(olga, "/operator/permissions"))
+    assert theirs
+    assert "Se te pide que permitas esto" in told(olga, theirs.group(1))
+    assert "Announce" in told(alice, f"{PAGE}?kind=purposes")
+    alice.post(where.group(1), {"do": "end"})
+    assert "You have said yes to no purpose" in told(alice, f"{PAGE}?kind=purposes")
+    assert "is over" in told(olga, "/operator/permissions")
+
+
+def test_a_proposal_that_could_not_be_taken_back_is_refused(
+    both: tuple[Browser, Browser], owner: Connection[Any]
+) -> None:
+    _alice, olga = both
+    owner.execute("INSERT INTO troth.staff (subject, role) VALUES (%s, 'owner')", (subject(owner, BOB),))
+    form = {"address": ALICE, "what": "announce", "reason": "We have news.", "days": "30", "ends": "at its end"}
+    assert "can be taken back at any time" in olga.post("/operator/permissions", form).content.decode()
+    assert "Tick what you would see" in olga.post("/operator/permissions", form | {"what": ""}).content.decode()
