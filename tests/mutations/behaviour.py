@@ -11,7 +11,10 @@ from tests.mutations import courses, flows, lending, naming, permitting
 from tests.mutations.world import CATALOG, World
 from troth.database import connect, place
 from troth.policy import granting
+from troth.policy.audiences import MIRROR, MIRRORED
 from troth.policy.catalog import Rows, Table
+from troth.policy.copying import functions as copying
+from troth.policy.copying import needed
 from troth.policy.counting import name_of
 from troth.policy.facts import Kind
 from troth.policy.planned import Rows as Seen
@@ -76,6 +79,29 @@ def own(world: World, focus: Focus) -> Iterator[str]:
                 yield "a viewer changes a row of Bob"
 
 
+#: What each of the cast sees of names as an administrator, and of themselves as one sees them.
+LOOKS: dict[str, dict[str, set[str]]] = {
+    "administrator": {"Alice": {"Alice", "Greta"}, "Bob": {"Bob"}, "Greta": set(), "": set(), "forged": set()},
+    "mirror": {"Greta": {"Greta"}, "": set(), "forged": set()},
+}
+
+
+def looks(world: World, focus: Focus) -> Iterator[str]:
+    """An administrator sees the names of their members, a member sees theirs so, and both follow a correction."""
+    for role, seen in LOOKS.items() if focus.table in (None, "membership", "person") else ():
+        for name, expected in seen.items():
+            token = f"token of {name}" if name not in ("", "forged") else name
+            asked = "SELECT name FROM troth.membership"
+            found = {row[0] for row in world.ask(role, asked, token=token)}
+            if found != expected:
+                yield f"`{role}` of {name} sees {found}, and may see {expected}"
+    for role in ("administrator", "member"):
+        asked = "SELECT DISTINCT name FROM troth.organization"
+        for token in ("", "forged"):
+            if world.ask(role, asked, token=token):
+                yield f"`{role}` sees an organization with the token `{token}`"
+
+
 def twins(world: World, focus: Focus) -> Iterator[str]:
     """Door, twins and steward reach every row of the tables in which they act, and no purpose does."""
     for table in focus.tables():
@@ -135,6 +161,7 @@ def may(world: World, role: str, table: Table, privilege: str) -> set[str]:
                 found |= {"subject", "at", "ended_at", "uses", *counted.columns}
     if role == "self":
         found |= {o.column for o in plan.own if (o.table, o.privilege) == (table.name, privilege)}
+    found |= _of_audiences(world, role, table, privilege)
     if role == "stamper" and table.stamped:
         known = columns if table.inserter == "stamper" else ["subject", "at", "ended_at", "uses", *table.key]
         made = columns if table.inserter == "stamper" else []
@@ -151,6 +178,16 @@ def may(world: World, role: str, table: Table, privilege: str) -> set[str]:
 def _granted(world: World, role: str, table: Table) -> set[str]:
     here = [each for each in world.plan.grantable if each.table == table.name and role == granting.TWIN]
     return {column for each in here for column in granting.columns_read(each)}
+
+
+def _of_audiences(world: World, role: str, table: Table, privilege: str) -> set[str]:
+    """Say what an audience's role may, and the twin that copies names for them."""
+    if role == MIRROR:
+        return may(world, MIRRORED, table, privilege)
+    if role == "copier":
+        return {column for name, column, verb in needed(CATALOG) if (name, verb.lower()) == (table.name, privilege)}
+    seen = world.plan.seen if privilege == "select" else ()
+    return {each.column for each in seen if (each.role, each.table) == (role, table.name)}
 
 
 def privileges(world: World, focus: Focus) -> Iterator[str]:
@@ -226,8 +263,10 @@ def _passes(world: World, role: str, statement: str, told: list[str]) -> Iterato
 
 def functions(world: World) -> list[tuple[str, str, set[str], str]]:
     """Return each function, its arguments, who may call it (those named, and its owner), and its owner."""
-    every = [*CATALOG.functions, *routines(world.plan, CATALOG), *granting.functions(world.plan, CATALOG)]
+    every = [*CATALOG.functions, *routines(world.plan, CATALOG), *copying(CATALOG)]
+    every += granting.functions(world.plan, CATALOG)
     told = [(f.name, f.arguments, {*f.executors, f.owner}, f.owner) for f in every]
+    told = [(n, a, {*e, MIRROR} if MIRRORED in e else e, owner) for n, a, e, owner in told]
     told += [(name_of(c), "", {c.purpose, "counter"}, "counter") for c in world.plan.counted]
     for name in sorted({name for names in LOCKS.values() for name in names}):
         bare, _, arguments = name.rstrip(")").partition("(")
@@ -416,6 +455,7 @@ ROWS = frozenset({Kind.RULE, Kind.SECURITY, Kind.VIEW, Kind.TRIGGER, Kind.MEMBER
 CHECKS = (
     Check("rows", ROWS | {Kind.GRANT}, rows),
     Check("own", ROWS, own),
+    Check("looks", ROWS | {Kind.GRANT}, looks),
     Check("twins", ROWS, twins),
     Check("owning", frozenset({Kind.SECURITY}), owning),
     Check("privileges", frozenset({Kind.GRANT, Kind.RULE}), privileges),

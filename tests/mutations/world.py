@@ -139,8 +139,10 @@ class World:
 def imagined() -> World:
     """Return the world's facts without a database: enough to name its mutants."""
     made = plan(parse.read(source(), "mutants"), CATALOG)
-    parts = (*(unit.purpose for unit in made.units), *made.audiences)
-    target = Target("troth", {part: bit for bit, part in enumerate(parts)}, {"ann": "understand"})
+    # The purpose that counts came with the second version, when audiences had their bits.
+    *first, last = (unit.purpose for unit in made.units)
+    units = (*first, *made.audiences, last)
+    target = Target("troth", {unit: bit for bit, unit in enumerate(units)}, {"ann": "understand"})
     return World(None, None, made, desired(made, CATALOG, target), target)  # type: ignore[arg-type] # nothing is asked
 
 
@@ -200,6 +202,7 @@ def _plant(world: World) -> None:
         world.uses[person.subject] = uses
         _choose(world, person.token, name)
         _leave_rows(world, person.subject, name)
+    _organize(world)
     _pass_time(world)
     for whose in world.people.values():
         world.owner.execute(
@@ -212,6 +215,26 @@ def _plant(world: World) -> None:
         )
         sign_in(world.owner, whose)
     world.owner.execute("ANALYZE")
+
+
+def _organize(world: World) -> None:
+    """Let Alice and Bob each have an organization; Greta is in Alice's, and Alice asks to be in Bob's."""
+
+    def call(role: str, name: str, statement: str, *values: object) -> Any:
+        with connect.acting(role, token=f"token of {name}") as viewer:
+            row = viewer.execute(statement.encode(), values).fetchone()
+        return row[0] if row else None
+
+    club, other = (call("self", name, "SELECT troth.found_organization('Club')") for name in ("Alice", "Bob"))
+    call("administrator", "Alice", "SELECT troth.invite(%s, 'a word', NULL, '', 'member', 1, 7)", club)
+    call("self", "Greta", "SELECT troth.join_by_invitation('a word')")
+    call(
+        "administrator", "Bob", "SELECT troth.invite(%s, 'another', 'eve@harbor.example', 'en', 'member', 1, 7)", other
+    )
+    call("administrator", "Bob", "SELECT troth.set_organization(%s, 'Club', true)", other)
+    call("self", "Alice", "SELECT troth.ask_to_join(%s)", other)
+    world.rows += [Row("membership", _subject(world, name)) for name in ("Alice", "Bob", "Greta")]
+    world.rows.append(Row("join_request", _subject(world, "Alice")))
 
 
 def _choose(world: World, token: str, name: str) -> None:
