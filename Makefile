@@ -10,7 +10,7 @@ UV := .uv/bin/uv
 INSTALLED := .venv/.installed
 SYNCED := .venv/.synced
 
-.PHONY: help run test journeys check prove format bench bench-governing bench-policy clean
+.PHONY: help run test journeys check prove format bench bench-governing bench-policy bench-people clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,10 +43,13 @@ format: $(SYNCED) ## Put the code into its canonical form
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
 
-bench: bench-governing bench-policy ## Measure everything that has a benchmark
+bench: bench-governing bench-policy bench-people ## Measure everything that has a benchmark
 
 bench-governing: $(SYNCED) ## Measure what governing costs, as ratios
 	@.venv/bin/python -m benchmarks.governing $(ARGS)
+
+bench-people: $(SYNCED) ## Measure an organization of 100,000 members against one of 100
+	@.venv/bin/python -m benchmarks.people $(ARGS)
 
 bench-policy: $(SYNCED) ## Measure compiling a policy and applying a version over up to a million people
 	@.venv/bin/python -m benchmarks.policy $(ARGS)

@@ -11,6 +11,7 @@ from urllib.parse import quote_from_bytes
 from a2wsgi import WSGIMiddleware
 
 from troth.api.app import Lean
+from troth.api.scim.mount import Mount
 from troth.config.wsgi import application as pages
 from troth.intake import hints
 from troth.intake.event import Event
@@ -20,11 +21,12 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 UNRECORDED = ("/static/", "/health", "/favicon.ico")
-#: What applications ask for in an address says who somebody is, as a hint to sign out does: it is recorded without.
-SAYING = ("/connect/", "/device")
+#: What applications and directories ask for in an address says who somebody is: it is recorded without.
+SAYING = ("/connect/", "/device", "/scim/")
 LEAN = ("/api/", "/ledger/", "/health")
 #: The headers that are looked at.
 NOTED = {b"referer", b"user-agent", *(name.lower().encode() for name in hints.HEADERS.values())}
+DIRECTORIES = "/scim/v2"
 ASCII = bytes(range(128)).decode()
 THREADS = 8
 #: A form is shorter, and quicker; settings refuse forms above half of it with a page.
@@ -44,6 +46,7 @@ class Application:
         """Put the planes together; `listed` names the proxies whose word counts for the client's address."""
         self.recorder = Recorder()
         self.lean = Lean()
+        self.directories = Mount()
         self.pages: Any = WSGIMiddleware(cast("Any", pages), workers=THREADS)
         self.proxies = proxies(listed)
 
@@ -64,6 +67,7 @@ class Application:
             else:
                 await self.recorder.stop()
                 await self.lean.stop()
+                self.directories.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
@@ -82,6 +86,8 @@ class Application:
         try:
             if scope["path"].startswith(LEAN):
                 await self.lean(scope, receive, noted)
+            elif scope["path"] == DIRECTORIES or scope["path"].startswith(f"{DIRECTORIES}/"):
+                await self.directories(scope, receive, noted)
             else:
                 await self._page(scope, receive, noted)
         finally:

@@ -9,6 +9,7 @@ from datetime import timedelta
 import uvicorn
 
 HOUR = 3600.0
+DIRECTORIES = 5.0
 
 
 def keep(stopped: threading.Event) -> None:
@@ -36,6 +37,26 @@ def keep(stopped: threading.Event) -> None:
             return
 
 
+def keep_directories(stopped: threading.Event) -> None:
+    """Every few seconds look at the domains whose time has come, and write to whom directories supplied."""
+    from django.db import Error, connections  # noqa: PLC0415 - settings need the environment first
+    from psycopg import Error as Refused  # noqa: PLC0415
+    from psycopg_pool import PoolTimeout  # noqa: PLC0415
+
+    from troth.people import directories, domains  # noqa: PLC0415
+    from troth.web.offering import write_offers  # noqa: PLC0415
+
+    while not stopped.wait(DIRECTORIES):
+        try:
+            domains.check_due()
+            write_offers()
+            directories.end_unsupplied()
+        except (Error, Refused, PoolTimeout) as problem:
+            logging.getLogger(__name__).warning("directories were not kept (%s)", type(problem).__name__)
+        finally:
+            connections.close_all()
+
+
 def main() -> None:
     """Serve until told to stop. What it needs is in the environment, as the keeper sets it."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "troth.config.settings")
@@ -52,6 +73,7 @@ def main() -> None:
     post = threading.Thread(target=run, args=(route, stopped), name="notices", daemon=True)
     post.start()
     threading.Thread(target=keep, args=(stopped,), name="house", daemon=True).start()
+    threading.Thread(target=keep_directories, args=(stopped,), name="directories", daemon=True).start()
     config = uvicorn.Config(
         application,
         host=os.environ.get("TROTH_HOST", "127.0.0.1"),

@@ -105,6 +105,7 @@ def _table(room: str, name: str, told: Mapping[str, Any]) -> Table:
             for each, how in told.get("triggers", {}).items()
         ),
         parties=tuple(told.get("parties", ())),
+        directed=told.get("directed", False),
     )
 
 

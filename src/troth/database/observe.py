@@ -10,7 +10,7 @@ from troth.database import place
 from troth.database.statements import load
 from troth.policy import unmake
 from troth.policy.carrying import password
-from troth.policy.catalog import Catalog
+from troth.policy.catalog import Catalog, Column, Table
 from troth.policy.declaring import name_of
 from troth.policy.facts import Fact, Kind
 from troth.policy.meaning import Precision
@@ -20,7 +20,6 @@ from troth.policy.sql import security
 ALTERED = "altered"
 #: How PostgreSQL writes back what the tables compute for each precision.
 COMPUTED = {
-    Precision.AS_IS: "COALESCE(lower(name), ''::text)",
     Precision.DAY: "((at AT TIME ZONE 'UTC'::text))::date",
     Precision.HOUR: "date_trunc('hour'::text, (at AT TIME ZONE 'UTC'::text))",
     Precision.HASHED: "sha256(uuid_send(device))",
@@ -90,11 +89,19 @@ def _plain(connection: Connection[Any], catalog: Catalog) -> Iterator[Fact]:
 
 
 def _computed(connection: Connection[Any], catalog: Catalog) -> Iterator[Fact]:
-    wanted = {(t.name, c.name): COMPUTED.get(c.precision) for t in catalog for c in t.columns if c.generated}
+    wanted = {(t.name, c.name): _declared(t, c) for t in catalog for c in t.columns if c.generated}
     for relation, table, column, expression in _rows(connection, "observed_generated"):
-        if " ".join(expression.split()) != wanted.get((table, column)):
+        if " ".join(expression.split()) not in wanted.get((table, column), ()):
             told = "is computed in a way that no room declares"
             yield Fact(Kind.UNDECLARED, f"troth.{relation}.{column}", told)
+
+
+def _declared(table: Table, column: Column) -> frozenset[str]:
+    """Return what a column may compute: as is, no more than another of its category, to be found in any case."""
+    if column.precision is not Precision.AS_IS:
+        return frozenset({COMPUTED[column.precision]} if column.precision in COMPUTED else ())
+    others = [each.name for each in table.columns if each.category == column.category and each is not column]
+    return frozenset(text for name in others for text in (f"lower({name})", f"COALESCE(lower({name}), ''::text)"))
 
 
 def _strangers(connection: Connection[Any]) -> Iterator[Fact]:

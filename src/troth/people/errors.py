@@ -109,3 +109,51 @@ class LastOwner(PeopleRefusal):
     """The only owner left cannot be taken away."""
 
     code = "last-owner"
+
+
+class DirectoryClosed(PeopleRefusal):
+    """A directory's token that opens nothing: unknown, ended, or past its end."""
+
+    code = "directory-closed"
+
+
+class DirectoryTaken(PeopleRefusal):
+    """A user name that another entry of the directory has, or an entry where the person has one already."""
+
+    code = "directory-taken"
+
+
+class DirectoryUnknown(PeopleRefusal):
+    """An entry, a group, an offer or a token that is not there, or not theirs to know of."""
+
+    code = "directory-unknown"
+
+
+class DirectoryChanged(PeopleRefusal):
+    """An entry or a group that has changed since it was read."""
+
+    code = "directory-changed"
+
+
+class DirectoryOwner(PeopleRefusal):
+    """A directory that would remove the owner of its organization."""
+
+    code = "directory-owner"
+
+
+class DirectoryMember(PeopleRefusal):
+    """A member of a group who is no entry of its directory."""
+
+    code = "directory-member"
+
+
+class DirectoryFull(PeopleRefusal):
+    """More tokens or domains than an organization may have."""
+
+    code = "directory-full"
+
+
+class DomainRefusal(PeopleRefusal):
+    """What cannot be an organization's domain."""
+
+    code = "domain"

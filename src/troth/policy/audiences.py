@@ -11,6 +11,7 @@ from troth.policy.catalog import Table
 from troth.policy.meaning import Audience
 
 OPEN = "ended_at IS NULL"
+SUPPLIED = "organization = troth.directory_organization()"
 SHARED = "organization = ANY (troth.viewer_organizations())"
 ADMINISTERED = "organization = ANY (troth.administered_organizations())"
 
@@ -71,6 +72,8 @@ MIRROR = "mirror"
 MIRRORED = "administrator"
 #: Whom people chose themselves: no rule of rows says what they see, as each grant names categories (`granting`).
 CHOSEN = "chosen"
-ROLES = (*(viewing.role for viewing in VIEWINGS.values()), MIRROR, CHOSEN)
+#: An organization's directory, which a token of its own proves: it sees what administrators do, and what it supplied.
+DIRECTORY = "directory"
+ROLES = (*(viewing.role for viewing in VIEWINGS.values()), MIRROR, CHOSEN, DIRECTORY)
 #: Roles that look, and whom a request token proves.
 PROVEN = ("self", *(viewing.role for viewing in VIEWINGS.values() if viewing.proven), MIRROR, CHOSEN)

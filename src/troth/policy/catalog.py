@@ -15,6 +15,8 @@ class Rows(StrEnum):
     SHARED = "shared"  # of organizations that the viewer is in
     ADMINISTERED = "administered"  # of organizations whose members the viewer sees as an administrator
     COLLECTED = "collected"  # inserts that the policy's collections cover
+    COVERED = "covered"  # the same for a function that always names every column: what is not collected must be empty
+    SUPPLIED = "supplied"  # of the organization whose directory's token the transaction carries
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ class Table:
     where its functions stamp the rows themselves; elsewhere a statement trigger does. `owners` say whose the rows are
     where there is no `subject`; one that leads to somebody is enough. `parties` are columns that name somebody else
     whose the rows are, too: both see them, and they go with either.
-    A `declared` table was made at run time.
+    A `declared` table was made at run time. Of a `directed` one an organization's
+    directory sees what its administrators are shown.
     """
 
     name: str
@@ -112,6 +115,7 @@ class Table:
     declared: bool = False
     triggers: tuple[Trigger, ...] = ()
     parties: tuple[str, ...] = ()
+    directed: bool = False
 
     @property
     def personal(self) -> bool:

@@ -30,6 +30,7 @@ RESERVED = frozenset(
         "copier",
         "registrar",
         "namer",
+        "provisioner",
         *audiences.ROLES,
         "owner",
         "keeper",

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from troth.policy import lasting
-from troth.policy.audiences import ADMINISTERED, SHARED
+from troth.policy.audiences import ADMINISTERED, OPEN, SHARED, SUPPLIED
 from troth.policy.catalog import Access, Rows, Table
 from troth.policy.meaning import Occasion, Precision
 from troth.policy.planned import Plan
@@ -12,9 +12,11 @@ from troth.policy.routines import NOBODY
 REACHED = {
     Rows.ALL: "true",
     Rows.COLLECTED: "true",
+    Rows.COVERED: "true",
     Rows.OWN: "subject = troth.viewer()",
     Rows.SHARED: SHARED,
     Rows.ADMINISTERED: ADMINISTERED,
+    Rows.SUPPLIED: SUPPLIED,
 }
 
 
@@ -34,13 +36,17 @@ def privileges(plan: Plan, table: Table, access: Access) -> Iterator[tuple[str, 
 def reached(plan: Plan, table: Table, rows: Rows, privilege: str, columns: Collection[str]) -> tuple[str, str]:
     """Return USING and WITH CHECK of a privilege on columns; empty where the command has no such part."""
     match rows, privilege:
-        case Rows.COLLECTED, "insert":
+        case Rows.COLLECTED | Rows.COVERED, "insert":
             using, check = "", covered(plan, table)
         case Rows.COLLECTED, "update":
             # What else the row holds was collected when it came in, perhaps under an earlier version.
             using, check = "true", covered(plan, table, only=columns)
+        case Rows.COVERED, "update":
+            using, check = "true", covered(plan, table)
         case _:
             using = check = table.of("troth.viewer()") if rows is Rows.OWN else REACHED[rows]
+            if rows is Rows.SUPPLIED and table.stamped:
+                using = check = f"{using} AND {OPEN}"
     return "" if privilege == "insert" else using, check if privilege in ("insert", "update") else ""
 
 

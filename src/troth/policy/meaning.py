@@ -41,6 +41,7 @@ class Occasion(StrEnum):
     COOKIE = "cookie"
     POST = "post"
     UPLOAD = "upload"
+    PROVISIONING = "provisioning"
 
 
 class Precision(StrEnum):

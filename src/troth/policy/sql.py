@@ -16,11 +16,23 @@ from troth.policy.quoting import literal, quoted
 from troth.policy.routines import NOBODY, routines
 
 LOGINS = ("door", "self", "steward", "intake", *audiences.ROLES)
-TWINS = ("stamper", "recorder", "usher", "warden", "counter", "copier", "registrar", "namer", granting.TWIN)
+TWINS = (
+    "stamper",
+    "recorder",
+    "usher",
+    "warden",
+    "counter",
+    "copier",
+    "registrar",
+    "provisioner",
+    "namer",
+    granting.TWIN,
+)
 #: Functions of PostgreSQL that stay with the twins that need them (drift finds PUBLIC's grants on their kind).
 LOCKS = {
     "stamper": ("pg_advisory_xact_lock(integer, integer)", "pg_advisory_xact_lock_shared(integer, integer)"),
     "recorder": ("pg_advisory_xact_lock(bigint)",),
+    "provisioner": ("pg_advisory_xact_lock(integer, integer)",),
 }
 
 
@@ -314,6 +326,10 @@ def _viewer_rules(plan: Plan, table: Table, target: Target) -> Iterator[Fact]:
             if viewing.role == audiences.MIRRORED:
                 mirrored = f"{stamped} AND {covering.REACHED[Reach.OWN]}"
                 yield _rule(table.name, target, audiences.MIRROR, "select", using=mirrored)
+            if viewing.role == audiences.MIRRORED and table.directed:
+                yield _rule(
+                    table.name, target, audiences.DIRECTORY, "select", using=f"{stamped} AND {audiences.SUPPLIED}"
+                )
 
 
 def _static_rules(plan: Plan, table: Table, target: Target) -> Iterator[Fact]:
@@ -405,7 +421,7 @@ def _grants(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
         yield from _columns(reading.table, (reading.column,), target.role(part), "SELECT")
     for counted in plan.counted:
         yield from _columns(counted.table, columns_read(counted), target.role("counter"), "SELECT")
-    yield from _sights(plan, target)
+    yield from _sights(plan, catalog, target)
     for table_name, column, privilege in copying.needed(catalog):
         yield from _columns(table_name, (column,), target.role("copier"), privilege)
     for table in catalog:
@@ -420,11 +436,13 @@ def _grants(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
             yield from _stamper(table, changed, target.role("stamper"))
 
 
-def _sights(plan: Plan, target: Target) -> Iterator[Fact]:
+def _sights(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
     for own in (each for each in plan.own if each.privilege != "delete"):
         yield from _columns(own.table, (own.column,), target.role("self"), own.privilege.upper())
     for seen in plan.seen:
         yield from _columns(seen.table, (seen.column,), target.role(seen.role), "SELECT")
+        if seen.role == audiences.MIRRORED and catalog.table(seen.table).directed:
+            yield from _columns(seen.table, (seen.column,), target.role(audiences.DIRECTORY), "SELECT")
     for each in plan.grantable:
         yield from _columns(each.table, granting.columns_read(each), target.role(granting.TWIN), "SELECT")
 

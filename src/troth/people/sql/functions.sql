@@ -340,6 +340,7 @@ BEGIN
         PERFORM troth.keep_an_owner(org, whose);
     END IF;
     DELETE FROM troth.membership AS m WHERE m.subject = whose AND m.organization = org;
+    PERFORM troth.detach_entry(whose, org);
     PERFORM troth.record('member-removed', who, whose, troth.told_of(org));
 END
 $$;
@@ -372,6 +373,7 @@ BEGIN
         PERFORM troth.keep_an_owner(org, who);
     END IF;
     DELETE FROM troth.membership AS m WHERE m.subject = who AND m.organization = org;
+    PERFORM troth.detach_entry(who, org);
     PERFORM troth.record('organization-left', who, who, troth.told_of(org));
 END
 $$;

@@ -1,0 +1,145 @@
+"""What a directory may say of a person and of a group: no more than is kept, and the schemas that say so."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+from scim2_models import (
+    URN,
+    AnyExtension,
+    AuthenticationScheme,
+    Bulk,
+    CaseExact,
+    ChangePassword,
+    ComplexAttribute,
+    ETag,
+    Extension,
+    External,
+    Filter,
+    Mutability,
+    Pagination,
+    Patch,
+    Reference,
+    Required,
+    Resource,
+    ResourceType,
+    ScimPolicy,
+    ScimProvider,
+    ServiceProviderConfig,
+    Sort,
+    Uniqueness,
+)
+
+#: Rows of one answer at most (RFC 7644 section 3.4.2.4).
+PAGE = 200
+CORE = "urn:ietf:params:scim:schemas:core:2.0"
+EXTENSION = "urn:ietf:params:scim:schemas:extension"
+
+
+class Name(ComplexAttribute):
+    """A name as the directory writes it; once the person has joined, their own stands in `formatted`."""
+
+    formatted: str | None = None
+    family_name: str | None = None
+    given_name: str | None = None
+
+
+class Email(ComplexAttribute):
+    """The one address at which the person is invited; it says nothing about any account."""
+
+    value: Annotated[str | None, Required.true] = None
+    type: str | None = Field(None, examples=["work", "home", "other"])
+    primary: bool | None = None
+
+
+class Membership(ComplexAttribute):
+    """A group that the person is in."""
+
+    value: Annotated[str | None, Mutability.read_only, CaseExact.true] = None
+    ref: Annotated[Reference["Group"] | None, Mutability.read_only] = Field(
+        None, serialization_alias="$ref", validation_alias="$ref"
+    )
+    display: Annotated[str | None, Mutability.read_only] = None
+
+
+class EnterpriseUser(Extension):
+    """What an employer knows somebody by."""
+
+    __schema__ = URN(f"{EXTENSION}:enterprise:2.0:User")
+
+    employee_number: Annotated[str | None, CaseExact.true] = None
+
+
+class User(Resource[AnyExtension]):
+    """Somebody of the organization, as its directory knows them."""
+
+    __schema__ = URN(f"{CORE}:User")
+
+    user_name: Annotated[str | None, Uniqueness.server, Required.true] = None
+    name: Name | None = None
+    display_name: str | None = None
+    active: bool | None = None
+    emails: list[Email] | None = None
+    groups: Annotated[list[Membership] | None, Mutability.read_only] = None
+
+    Name: ClassVar[type[ComplexAttribute]] = Name
+    Emails: ClassVar[type[ComplexAttribute]] = Email
+    Groups: ClassVar[type[ComplexAttribute]] = Membership
+
+
+class GroupMember(ComplexAttribute):
+    """Somebody in a group."""
+
+    value: Annotated[str | None, Mutability.immutable, CaseExact.true] = None
+    ref: Annotated[Reference["User[Any]"] | None, Mutability.immutable] = Field(
+        None, serialization_alias="$ref", validation_alias="$ref"
+    )
+    type: Annotated[str | None, Mutability.immutable] = Field(None, examples=["User"])
+
+
+class Group(Resource[Any]):
+    """A group of the organization."""
+
+    __schema__ = URN(f"{CORE}:Group")
+
+    display_name: Annotated[str | None, Required.true] = None
+    members: list[GroupMember] | None = None
+
+    Members: ClassVar[type[ComplexAttribute]] = GroupMember
+
+
+#: What clients in the field do beside the standard is taken where it confuses nothing: they send attributes that nobody
+#: keeps, name what they remove by value, and describe the e-mail address that is to be made.
+TOLERANCE = ScimPolicy(
+    unknown=ScimPolicy.Unknown.ignore,
+    remove_value_as_filter=ScimPolicy.RemoveValue.apply,
+    unmatched_path_filter=ScimPolicy.UnmatchedPathFilter.create,
+)
+
+
+def provider() -> ScimProvider:
+    """Return the description of the service, which the three discovery endpoints show."""
+    scheme = AuthenticationScheme(
+        type=AuthenticationScheme.Type.oauthbearertoken,
+        name="Directory token",
+        description="A token that an administrator of the organization made for its directory.",
+        spec_uri=Reference[External]("https://www.rfc-editor.org/info/rfc6750"),
+        primary=True,
+    )
+    config = ServiceProviderConfig(
+        patch=Patch(supported=True),
+        bulk=Bulk(supported=False, max_operations=0, max_payload_size=0),
+        filter=Filter(supported=True, max_results=PAGE),
+        change_password=ChangePassword(supported=False),
+        sort=Sort(supported=False),
+        etag=ETag(supported=True),
+        pagination=Pagination(
+            cursor=True,
+            index=True,
+            default_pagination_method=Pagination.DefaultPaginationMethod.index,
+            default_page_size=PAGE,
+            max_page_size=PAGE,
+        ),
+        authentication_schemes=[scheme],
+    )
+    types = [ResourceType.from_resource(User[EnterpriseUser]), ResourceType.from_resource(Group)]
+    return ScimProvider([User, EnterpriseUser, Group], types, config, TOLERANCE)

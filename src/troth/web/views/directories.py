@@ -1,0 +1,101 @@
+"""What directories of organizations hold about a person and offer them; an organization's own tokens and domains."""
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from troth.people import directories, domains
+from troth.people.errors import PeopleRefusal
+
+LONGEST_NAME = 100
+
+
+@require_safe
+def mine(request: HttpRequest) -> HttpResponse:
+    """Show what waits for the viewer, what directories hold about them, and what was done."""
+    viewer = request.viewer  # type: ignore[attr-defined]
+    held = [
+        {"entry": each, "acts": directories.acts(viewer, each.organization)}
+        | directories.named(viewer, each.organization)
+        for each in directories.held(viewer)
+    ]
+    return render(request, "me/directories.html", {"offers": directories.offers(viewer), "held": held})
+
+
+@require_POST
+def answer_offer(request: HttpRequest, entry: uuid.UUID) -> HttpResponse:
+    """Join the organization, or want no mail about it."""
+    viewer = request.viewer  # type: ignore[attr-defined]
+    try:
+        if request.POST.get("answer") == "join":
+            directories.join(token=viewer, entry=entry)
+            messages.success(request, _("You are in. You can leave at any time; your account is yours."))
+        else:
+            directories.decline(token=viewer, entry=entry)
+            messages.success(request, _("Nobody writes to you about it any more."))
+    except PeopleRefusal as refusal:
+        messages.error(request, refusal.sentence)
+    return redirect("my_directories")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def directory(request: HttpRequest, organization: uuid.UUID) -> HttpResponse:
+    """Show and change who speaks for an organization's directory, and which domains it holds."""
+    viewer = request.viewer  # type: ignore[attr-defined]
+    if not directories.may_keep(viewer, organization):
+        raise Http404
+    made = _change(request, viewer, organization) if request.method == "POST" else ""
+    if request.method == "POST" and not made:
+        return redirect("directory", organization)
+    told: dict[str, Any] = {
+        "organization": organization,
+        "tokens": directories.tokens(viewer, organization),
+        "domains": domains.held_by(viewer, organization),
+        "made": made,
+        "lasting": directories.LASTING,
+        "address": f"{settings.BASE_URL}/scim/v2",
+    }
+    return render(request, "organization/directory.html", told | directories.named(viewer, organization))
+
+
+def _change(request: HttpRequest, viewer: str, organization: uuid.UUID) -> str:
+    """Do what the form says, and return a token that was made."""
+    told = request.POST
+    whose: dict[str, Any] = {"token": viewer, "organization": organization}
+    try:
+        match told.get("what"):
+            case "open":
+                name = " ".join(told.get("name", "").split())[:LONGEST_NAME] or _("Directory")
+                days = (
+                    int(told["days"])
+                    if told.get("days", "") in map(str, directories.LASTING)
+                    else directories.LASTING[0]
+                )
+                return directories.open_directory(**whose, name=name, days=days)
+            case "end":
+                directories.end_directory(token=viewer, which=_identifier(told.get("token", "")))
+                messages.success(request, _("Ended. It opens nothing from this moment on."))
+            case "claim":
+                domains.claim(**whose, domain=told.get("domain", ""))
+                messages.success(request, _("Now put the record into its DNS; we look for it every few minutes."))
+            case "look":
+                domains.look_again(**whose, domain=told.get("domain", ""))
+            case "drop":
+                domains.drop(**whose, domain=told.get("domain", ""))
+                messages.success(request, _("The domain is not this organization's any more."))
+    except PeopleRefusal as refusal:
+        messages.error(request, "; ".join(part for part in (refusal.sentence, refusal.advice) if part))
+    return ""
+
+
+def _identifier(told: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(told)
+    except ValueError:
+        return uuid.UUID(int=0)
