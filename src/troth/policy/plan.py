@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 
 from troth.policy import granting
-from troth.policy.audiences import VIEWINGS, Viewing
+from troth.policy.audiences import MIRRORED, VIEWINGS, Viewing
 from troth.policy.catalog import Catalog, Column, Table
+from troth.policy.declaring import shape
 from troth.policy.meaning import (
     Audience,
     Collection,
@@ -27,6 +28,7 @@ from troth.policy.planned import (
     Collected,
     Counted,
     Emptied,
+    Held,
     Identifying,
     Own,
     Plan,
@@ -72,6 +74,7 @@ def plan(policy: Policy, catalog: Catalog) -> Plan:
         identifying=tuple(sorted(_identifying(policy, catalog))),
         duties=tuple(sorted(duty.name for duty in policy.duties)),
         grantable=granting.grantable(policy, catalog),
+        held=tuple(sorted(_held(policy, catalog))),
     )
 
 
@@ -356,6 +359,14 @@ def _coarsenings(policy: Policy, catalog: Catalog) -> Iterator[Coarsening]:
                 yield Coarsening(
                     table.name, column.name, coarsening.precision, coarsening.days, clause, column.category
                 )
+
+
+def _held(policy: Policy, catalog: Catalog) -> Iterator[Held]:
+    stored = {(each.table, each.column) for each in _stored(policy, catalog)}
+    for seen in _seen(policy, catalog):
+        column = catalog.table(seen.table).column(seen.column)
+        if column.held and seen.role == MIRRORED and (seen.table, seen.column) in stored:
+            yield Held(seen.table, seen.column, shape(column).stored, seen.clause)
 
 
 def _emptied(policy: Policy, catalog: Catalog) -> Iterator[Emptied]:

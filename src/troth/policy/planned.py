@@ -169,6 +169,16 @@ class Coarsening:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class Held:
+    """A column that a person's organization holds: its administrators write it, who are shown its category."""
+
+    table: str
+    column: str
+    stored: str
+    clause: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class Emptied:
     """A column of a category that no clause collects into its table any more: the values that are left go."""
 
@@ -213,6 +223,7 @@ class Plan:
     coarsenings: tuple[Coarsening, ...] = ()
     unheld: tuple[Unheld, ...] = ()
     emptied: tuple[Emptied, ...] = ()
+    held: tuple[Held, ...] = ()
     seen: tuple[Seen, ...] = ()
     unseen: tuple[Unseen, ...] = ()
     identifying: tuple[Identifying, ...] = ()

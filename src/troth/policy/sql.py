@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, product
 
 from troth.policy import audiences, copying, covering, declaring, granting, lasting, occasions
 from troth.policy.catalog import Catalog, Function, Table
@@ -429,11 +429,21 @@ def _grants(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
             for privilege, columns in covering.privileges(plan, table, access):
                 yield from _columns(table.name, columns, target.role(access.role), privilege.upper())
         if table.stamped:
-            changed = {each.column for each in lasting.coarsened(plan, table.name)} | {
-                *lasting.emptied(plan, table.name),
-                *(own.column for own in plan.own if (own.table, own.privilege) == (table.name, "delete")),
-            }
-            yield from _stamper(table, changed, target.role("stamper"))
+            yield from _stamper(table, _changed(plan, table), target.role("stamper"))
+    yield from _held(plan, target)
+
+
+def _changed(plan: Plan, table: Table) -> set[str]:
+    """Return the columns of a table in which values are made coarser, or emptied."""
+    coarse = {each.column for each in lasting.coarsened(plan, table.name)}
+    deleted = {own.column for own in plan.own if (own.table, own.privilege) == (table.name, "delete")}
+    return coarse | deleted | {*lasting.emptied(plan, table.name)}
+
+
+def _held(plan: Plan, target: Target) -> Iterator[Fact]:
+    """Yield the privileges through which what organizations hold of their members is written."""
+    for held, privilege in product(plan.held, ("SELECT", "UPDATE")):
+        yield from _columns(held.table, (held.column,), target.role("registrar"), privilege)
 
 
 def _sights(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
