@@ -303,3 +303,27 @@ def test_the_first_start_asks_nothing_needless(declared: Connection[Any]) -> Non
     assert "DATABASE_URL" not in os.environ
     assert profiles.asked_on_sign_up() == []
     assert [each.name for each in profiles.fields()] == ["phone", "about", "website", "language"]
+
+
+def test_what_holds_a_field_is_missed_when_it_is_taken_away(declared: Connection[Any], cast: dict[str, Person]) -> None:
+    """Each control is taken away alone, and the attack that it stops then succeeds."""
+    alice, charlie = cast["alice"], cast["charlie"]
+    for each in (alice, charlie):
+        profiles.tell(token=each.token, field=field("about"), value=f"{each.name} here")
+    attacks = {
+        "GRANT UPDATE (uses) ON troth.profile TO troth_self": "UPDATE troth.profile SET uses = 0",
+        "ALTER TABLE troth.profile DROP CONSTRAINT declared_website": "UPDATE troth.profile SET website = 'javascript:1'",
+        "GRANT SELECT (about) ON troth.profile TO troth_understand": "",
+    }
+    for taken, attack in attacks.items():
+        if attack:
+            assert refusal("self", attack, charlie.token)
+        declared.execute(taken.encode())
+        assert refusal("self", attack or "SELECT 1", charlie.token) == ""
+        assert drift(declared).lines(), taken
+        apply.apply(declared, SOURCE, TERMS)
+    declared.execute("ALTER POLICY self_update ON troth.profile USING (true)")
+    declared.execute("ALTER POLICY self_select ON troth.profile USING (true)")
+    with connect.acting("self", token=charlie.token) as connection:
+        assert connection.execute("UPDATE troth.profile SET about = 'mine now'").rowcount == 2
+    assert values(alice)["about"] == "mine now"
