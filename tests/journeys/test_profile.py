@@ -99,6 +99,7 @@ def test_the_operator_declares_a_field_and_drops_it_after_seeing_whom_it_touches
     checked(olga, 1280)
     olga.page.get_by_label("Fields").fill(before + BIRTHDAY)
     olga.press("Check and declare")
+    olga.page.get_by_text("Declared. Each field is asked").wait_for()  # the keeper takes its time
     assert "Birthday" in olga.page.locator("table").inner_text()
 
     judy.go("/me/profile/birthday")
@@ -111,6 +112,7 @@ def test_the_operator_declares_a_field_and_drops_it_after_seeing_whom_it_touches
     assert "birthday: what 1 person told in it" in olga.page.locator("main").inner_text()
     checked(olga, 1280)
     olga.press("Drop them, and declare the rest")
+    olga.page.get_by_text("Declared. Each field is asked").wait_for()
     assert "Birthday" not in olga.page.locator("table").inner_text()
     judy.page.wait_for_timeout(1100)  # a page may show what went for a second
     judy.go("/me/profile")
