@@ -81,6 +81,13 @@ def emptied(plan: Plan, table: str) -> list[str]:
     return [each.column for each in plan.emptied if each.table == table]
 
 
+def changed(plan: Plan, table: str) -> set[str]:
+    """Return the columns of a table in which values are made coarser, or emptied."""
+    coarse = {each.column for each in coarsened(plan, table)}
+    deleted = {own.column for own in plan.own if (own.table, own.privilege) == (table, "delete")}
+    return coarse | deleted | {*emptied(plan, table)}
+
+
 def coarse_by_now(plan: Plan, table: Table, window: Window, read: Collection[str]) -> Iterator[str]:
     """Yield, for what of a table is read finer than it may become within a window, that it has become so by then."""
     for each in coarsened(plan, table.name):

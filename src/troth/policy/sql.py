@@ -429,32 +429,9 @@ def _grants(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
             for privilege, columns in covering.privileges(plan, table, access):
                 yield from _columns(table.name, columns, target.role(access.role), privilege.upper())
         if table.stamped:
-            yield from _stamper(table, _changed(plan, table), target.role("stamper"))
-    yield from _held(plan, target)
-
-
-def _changed(plan: Plan, table: Table) -> set[str]:
-    """Return the columns of a table in which values are made coarser, or emptied."""
-    coarse = {each.column for each in lasting.coarsened(plan, table.name)}
-    deleted = {own.column for own in plan.own if (own.table, own.privilege) == (table.name, "delete")}
-    return coarse | deleted | {*lasting.emptied(plan, table.name)}
-
-
-def _held(plan: Plan, target: Target) -> Iterator[Fact]:
-    """Yield the privileges through which what organizations hold of their members is written."""
+            yield from _stamper(table, lasting.changed(plan, table.name), target.role("stamper"))
     for held, privilege in product(plan.held, ("SELECT", "UPDATE")):
         yield from _columns(held.table, (held.column,), target.role("registrar"), privilege)
-
-
-def _sights(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
-    for own in (each for each in plan.own if each.privilege != "delete"):
-        yield from _columns(own.table, (own.column,), target.role("self"), own.privilege.upper())
-    for seen in plan.seen:
-        yield from _columns(seen.table, (seen.column,), target.role(seen.role), "SELECT")
-        if seen.role == audiences.MIRRORED and catalog.table(seen.table).directed:
-            yield from _columns(seen.table, (seen.column,), target.role(audiences.DIRECTORY), "SELECT")
-    for each in plan.grantable:
-        yield from _columns(each.table, granting.columns_read(each), target.role(granting.TWIN), "SELECT")
 
 
 def _stamper(table: Table, changed: Collection[str], role: str) -> Iterator[Fact]:
