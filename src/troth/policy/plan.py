@@ -365,7 +365,7 @@ def _held(policy: Policy, catalog: Catalog) -> Iterator[Held]:
     stored = {(each.table, each.column) for each in _stored(policy, catalog)}
     for seen in _seen(policy, catalog):
         column = catalog.table(seen.table).column(seen.column)
-        if column.held and seen.role == MIRRORED and (seen.table, seen.column) in stored:
+        if column.held and column.type and seen.role == MIRRORED and (seen.table, seen.column) in stored:
             yield Held(seen.table, seen.column, shape(column).stored, seen.clause)
 
 

@@ -434,6 +434,17 @@ def _grants(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
         yield from _columns(held.table, (held.column,), target.role("registrar"), privilege)
 
 
+def _sights(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
+    for own in (each for each in plan.own if each.privilege != "delete"):
+        yield from _columns(own.table, (own.column,), target.role("self"), own.privilege.upper())
+    for seen in plan.seen:
+        yield from _columns(seen.table, (seen.column,), target.role(seen.role), "SELECT")
+        if seen.role == audiences.MIRRORED and catalog.table(seen.table).directed:
+            yield from _columns(seen.table, (seen.column,), target.role(audiences.DIRECTORY), "SELECT")
+    for each in plan.grantable:
+        yield from _columns(each.table, granting.columns_read(each), target.role(granting.TWIN), "SELECT")
+
+
 def _stamper(table: Table, changed: Collection[str], role: str) -> Iterator[Fact]:
     own = table.inserter == "stamper"
     known = () if own else sorted({*table.key, *changed, "subject", "at", "ended_at", "uses"})
