@@ -1,6 +1,7 @@
 """What people and roles experience, checked for one table or one function, or for all: never what the catalog says."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from troth.policy.counting import name_of
 from troth.policy.facts import Kind
 from troth.policy.planned import Rows as Seen
 from troth.policy.routines import routines
-from troth.policy.sql import LOCKS, LOGINS
+from troth.policy.sql import ANALYST_CONNECTIONS, LOCKS, LOGINS
 
 REFUSED, NO_COLUMN = "42501", "42703"
 #: A statement was let through, and failed only over what it says.
@@ -409,6 +410,22 @@ def _settings(session: psycopg.Connection[Any], role: str) -> Iterator[str]:
         yield f"`{role}` begins with {path}, {reading}, {idle}"
     if (logged == "all") is not (role == "analyst_ann"):
         yield f"what `{role}` asks is logged: {logged}"
+    if role == "analyst_ann":
+        asked = "SELECT current_setting('statement_timeout'), current_setting('temp_file_limit')"
+        if session.execute(asked.encode()).fetchone() != ("1min", "1GB"):
+            yield "an analyst asks for as long as they like, or fills the disk"
+
+
+def crowding(world: World, _focus: Focus) -> Iterator[str]:
+    """One analyst takes a few connections, and no more."""
+    with ExitStack() as held:
+        for _ in range(ANALYST_CONNECTIONS):
+            held.enter_context(opened(world, "analyst_ann"))
+        try:
+            held.enter_context(opened(world, "analyst_ann"))
+            yield "an analyst takes as many connections as they like"
+        except psycopg.OperationalError:
+            pass
 
 
 def _becoming(world: World, session: psycopg.Connection[Any], role: str) -> Iterator[str]:
@@ -470,6 +487,7 @@ CHECKS = (
     Check("numbers", frozenset({Kind.FUNCTION, Kind.VIEW}), courses.numbers),
     Check("search path", frozenset({Kind.FUNCTION}), courses.paths),
     Check("sessions", frozenset({Kind.ROLE, Kind.MEMBER, Kind.SETTING, Kind.GRANT}), sessions),
+    Check("crowding", frozenset({Kind.ROLE}), crowding),
     Check("mighty", frozenset({Kind.ROLE, Kind.SCHEMA, Kind.GRANT}), mighty),
     Check("passing on", frozenset({Kind.GRANT}), passing_on),
 )

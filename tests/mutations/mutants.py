@@ -54,6 +54,10 @@ def _roles(fact: Fact, world: World) -> Iterator[Mutant]:
     role, focus = f'"{fact.name}"', Focus(Kind.ROLE)
     for attribute in ("SUPERUSER", "BYPASSRLS", "CREATEROLE", "CREATEDB", "REPLICATION"):
         yield Mutant(fact, attribute, (f"ALTER ROLE {role} {attribute}",), (f"ALTER ROLE {role} NO{attribute}",), focus)
+    if "connections" in fact.value:
+        yield Mutant(
+            fact, "any number of connections", (f"ALTER ROLE {role} CONNECTION LIMIT -1",), (fact.remake,), focus
+        )
     flipped = ("NOLOGIN", "LOGIN") if fact.value else ("LOGIN", "NOLOGIN")
     yield Mutant(fact, flipped[0], (f"ALTER ROLE {role} {flipped[0]}",), (f"ALTER ROLE {role} {flipped[1]}",), focus)
     others = [world.role(part) for part in (*LOGINS, *TWINS, *world.purposes)]
@@ -82,6 +86,8 @@ LOOSENED = {
     "default_transaction_read_only": "off",
     "idle_in_transaction_session_timeout": "0",
     "log_statement": "none",
+    "statement_timeout": "0",
+    "temp_file_limit": "-1",
 }
 
 

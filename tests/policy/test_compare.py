@@ -168,6 +168,13 @@ CHANGES: dict[str, tuple[str, str, Kind, Direction, Verdict]] = {
         Direction.WIDER,
         Verdict.AGREE_AGAIN,
     ),
+    "words of its own for a category": (
+        "encrypt transmission\n",
+        'encrypt transmission\ncall person.note "what you had for lunch"\n',
+        Kind.WORDS,
+        Direction.INCOMPARABLE,
+        Verdict.NOTIFY,
+    ),
     "another owner": (
         'operator "Harbor, Inc."',
         'operator "Bay, Inc."',
@@ -238,6 +245,26 @@ def test_promises_remarks_notes_version_and_date_are_no_atoms() -> None:
     other = other.replace("encrypt transmission", 'encrypt transmission [P34]\nnote "We sail."') + "# a remark\n"
     comparison = compare(read(BASE), read(other))
     assert (comparison.deltas, comparison.verdict) == ((), Verdict.EDITORIAL)
+
+
+CALL = 'call person.note "what you note" in es "lo que anotas"\n'
+
+
+@pytest.mark.parametrize(("before", "after"), [("", CALL), (CALL, ""), (CALL, CALL.replace("you note", "you ate"))])
+def test_other_words_are_another_difference_in_however_many_steps(before: str, after: str) -> None:
+    """Words that are taken away are replaced by the house's: in two steps nobody is told less than in one."""
+    comparison = compare(read(BASE + before), read(BASE + after))
+    assert [(d.kind, d.direction) for d in comparison.deltas] == [(Kind.WORDS, Direction.INCOMPARABLE)]
+    assert comparison.verdict is Verdict.NOTIFY
+    said = Differing(read(BASE + before), read(BASE + after), "es").sentence(*comparison.deltas)
+    assert ("lo que anotas" in said) is bool({before, after}.intersection({CALL}))
+    asking = BASE.replace("change: purposes", "change: categories, purposes")
+    assert compare(read(asking + before), read(asking + after)).verdict is Verdict.AGREE_AGAIN
+
+
+def test_words_of_a_category_that_is_new_are_part_of_it() -> None:
+    new = BASE + 'category person.mood\ncall person.mood "how you feel"\n'
+    assert Kind.WORDS not in {delta.kind for delta in compare(read(BASE), read(new)).deltas}
 
 
 def test_a_policy_without_a_rule_asks_again_about_whatever_reaches_further() -> None:

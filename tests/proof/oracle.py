@@ -162,9 +162,29 @@ class Oracle:
             person = there.get(row.subject)
             if row.table != table.name or person is None or person.ended is not None:
                 continue
-            if any(version >= self.shown_since(audience) for version in person.agreed):
+            agreed = any(version >= self.shown_since(audience) for version in person.agreed)
+            if agreed and not any(self._holds_more(row, table, column) for column in map(table.column, names)):
                 found.append(self._cells(row, names))
         return found
+
+    def _holds_more(self, row: Row, table: Table, column: Column) -> bool:
+        """Whether a row still holds more of what others are shown than this version stores, or than its age lets it."""
+        value = None if column.derived or column.category is None else self.cell(row, column.name)
+        if value is None:
+            return False
+        people = [occasion for occasion in table.occasions if occasion is not Occasion.VISIT]
+        stored = [self.stored(self.policy, table, occasion).get(column.name) for occasion in people]
+        exactly = {precision for precision in stored if precision is not None}
+        if exactly and not any(plainly(value) == plainly(coarse(value, precision)) for precision in exactly):
+            return True
+        if not exactly and column.name not in table.key:
+            return True
+        return any(
+            column.category in each.categories
+            and row.at <= self.now - timedelta(days=each.days)
+            and plainly(value) != plainly(coarse(value, each.precision))
+            for each in self.policy.coarsenings
+        )
 
     def stored(self, policy: Policy, table: Table, occasion: Occasion) -> dict[str, Precision]:
         """Return how exactly columns are stored on an occasion; what no use needs is not stored."""
@@ -222,12 +242,16 @@ class Oracle:
         newest = 0
         for index, policy in enumerate(self.versions):
             earlier = Oracle(self.catalog, self.now, self.versions[: index + 1])
-            opens = any(earlier.opened(purpose.name) == policy.version for purpose in policy.purposes)
-            looking = (audience for audience in ROLES if earlier._watched(policy, audience))
-            opens |= any(earlier.shown_since(audience) == policy.version for audience in looking)
-            if opens or (index and compare(self.versions[index - 1], policy).agree_again):
+            if earlier.opening() or (index and compare(self.versions[index - 1], policy).agree_again):
                 newest = policy.version
         return newest
+
+    def opening(self) -> list[str]:
+        """Return, by their roles, the purposes and audiences of which nobody is part until they agree to this version."""
+        now = self.policy
+        found = [purpose.name for purpose in now.purposes if self.opened(purpose.name) == now.version]
+        looking = (audience for audience in ROLES if self._watched(now, audience))
+        return sorted([*found, *(ROLES[each] for each in looking if self.shown_since(each) == now.version)])
 
     def viewing(self, person: Person) -> bool:
         """Whether somebody is a viewer: they have agreed to what is needed now, and are still here."""

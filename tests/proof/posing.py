@@ -115,11 +115,9 @@ class Play:
         outcome = self._apply(phase.policy)
         self.oracle.versions.append(policy)
         self.age = timedelta(days=phase.age)
-        opened = [p.name for p in policy.purposes if self.oracle.opened(p.name) == policy.version]
-        if sorted(opened) != sorted(outcome.widened):
-            self.found.append(
-                f"version {policy.version}: {sorted(opened)} open anew, PostgreSQL opens {outcome.widened}"
-            )
+        opened = self.oracle.opening()
+        if opened != sorted(outcome.widened):
+            self.found.append(f"version {policy.version}: {opened} open anew, PostgreSQL opens {outcome.widened}")
         broken(self.stage.owner)
         for event in phase.events:
             self._happens(event)

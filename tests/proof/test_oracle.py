@@ -124,7 +124,7 @@ def test_what_an_earlier_version_stored_more_of_is_seen_without_the_occasions(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = read((FOUND / "known-of-visits.toml").read_text(encoding="utf-8"))
-    monkeypatch.setattr("troth.policy.occasions.known", lambda *_: ())
-    assert any("study reads" in line and "192.0.2.77" in line for line in stage.play(case))
-    monkeypatch.undo()
+    with monkeypatch.context() as taken_away:
+        taken_away.setattr("troth.policy.occasions.known", lambda *_: ())
+        assert any("study reads" in line and "192.0.2.77" in line for line in stage.play(case))
     assert stage.play(case) == []

@@ -95,3 +95,54 @@ def test_who_is_not_signed_in_reads_the_code_afterwards(television: Notes, alice
     told = begun(television)
     sent = Browser().get("/device", {"code": told["user_code"]})
     assert sent.headers["Location"] == f"/sign-in?next=/device%3Fcode%3D{told['user_code']}"
+
+
+def guessed(person: Browser, times: int) -> list[str]:
+    """Return what somebody reads who tries so many codes that no device shows."""
+    return [person.get("/device", {"code": f"BBBB-{place:04}"}).content.decode() for place in range(times)]
+
+
+@pytest.mark.asvs("6.3.1")
+def test_who_guesses_codes_is_stopped_and_hears_of_no_right_one(
+    television: Notes, alice: Browser, owner: Connection[Any], settings: Any
+) -> None:
+    settings.IDP_OIDC_RATE_LIMITS = settings.DEVICE_LIMITS | {"device_user_code": "10/h/user"}
+    told = begun(television)
+    assert not any("Too many tries" in page for page in guessed(alice, 10))
+    assert "Too many tries" in alice.get("/device", {"code": told["user_code"]}).content.decode()
+    assert answer(alice, told, "permit", "name").status_code == 422
+    assert polled(television, told).json()["error"] == "authorization_pending"
+    bob = Browser()
+    bob.sign_up(owner, "bob@harbor.example", "Bob")
+    assert bob.get("/device", {"code": told["user_code"]}).status_code == 200, "nobody is stopped by another's guesses"
+
+
+def test_the_network_is_counted_too_and_what_was_right_is_not(
+    television: Notes, alice: Browser, owner: Connection[Any], settings: Any
+) -> None:
+    settings.IDP_OIDC_RATE_LIMITS = settings.DEVICE_LIMITS
+    told = begun(television)
+    for _ in range(12):
+        assert alice.get("/device", {"code": told["user_code"]}).status_code == 200
+    bob = Browser()
+    bob.sign_up(owner, "bob@harbor.example", "Bob")
+    assert not any("Too many tries" in page for page in guessed(bob, 5))
+    assert "Too many tries" in alice.get("/device", {"code": told["user_code"]}).content.decode()
+
+
+def test_without_the_limits_a_guesser_would_come_to_the_right_code(
+    television: Notes, alice: Browser, settings: Any
+) -> None:
+    """The control taken away."""
+    settings.IDP_OIDC_RATE_LIMITS = False
+    told = begun(television)
+    guessed(alice, 31)
+    assert alice.get("/device", {"code": told["user_code"]}).status_code == 200
+
+
+def test_nobody_begins_without_end(television: Notes, settings: Any) -> None:
+    settings.IDP_OIDC_RATE_LIMITS = settings.DEVICE_LIMITS
+    for _ in range(30):
+        begun(television)
+    refused = television.ask("/connect/device", {"scope": "openid"})
+    assert (refused.status_code, refused.json(), refused["Retry-After"]) == (429, {"error": "slow_down"}, "60")

@@ -18,7 +18,7 @@ def backup() -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @data_option
 def create(folder: Path) -> None:
-    """Write a backup of the running troth into a new FOLDER. It holds everything: keep it as you keep the service."""
+    """Write a backup of the running troth into a new FOLDER. It holds all but sessions: keep it as the service."""
     size = backups.create(place.current(), folder)
     click.echo(f"{folder}: {size / 1024**2:.1f} MB, complete")
 
@@ -30,4 +30,5 @@ def restore(folder: Path) -> None:
     """Restore a backup into a new data folder (--data). Afterwards start `troth serve` with it."""
     data = place.data_folder()
     backups.restore(folder, data)
+    click.echo("no session, remembered browser or application's token comes out of a backup: everybody signs in again")
     click.echo(f"{data}: restored; start it with: troth serve --data {data}")

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from troth.cli.options import data_option, form_option
+from troth.cli.shown import OBEYED, harmless
 from troth.database import connect, published
 from troth.database.published import Published
 from troth.policy.planned import Withheld
@@ -48,7 +49,7 @@ def query(purpose: str, sql: str, form: str) -> None:
     try:
         answer = ask(purpose, sql)
     except psycopg.Error as error:
-        raise click.ClickException(explained(policy, purpose, sql, error)) from None
+        raise click.ClickException(harmless(explained(policy, purpose, sql, error), lines=True)) from None
     click.echo({"table": as_table, "csv": as_csv, "json": as_json}[form](answer), nl=form != "csv")
 
 
@@ -100,9 +101,9 @@ def _sees(policy: Published, purpose: str) -> list[str]:
 
 def as_table(answer: Answer) -> str:
     """Return a table for eyes."""
-    table = Table(*answer.columns)
+    table = Table(*map(harmless, answer.columns))
     for row in answer.rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
+        table.add_row(*("" if value is None else harmless(str(value)) for value in row))
     out = io.StringIO()
     width = None if sys.stdout.isatty() else 200
     Console(file=out, width=width, markup=False, highlight=False).print(table)
@@ -119,6 +120,7 @@ def as_csv(answer: Answer) -> str:
 
 
 def as_json(answer: Answer) -> str:
-    """Return a list of objects."""
+    """Return a list of objects; what a terminal would obey is escaped as JSON does, which changes no value."""
     rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
-    return json.dumps(rows, default=str, ensure_ascii=False, indent=2)
+    written = json.dumps(rows, default=str, ensure_ascii=False, indent=2)
+    return OBEYED.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", written)

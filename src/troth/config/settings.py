@@ -195,7 +195,10 @@ IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 600
 IDP_OIDC_REFRESH_TOKEN_EXPIRES_IN = 30 * 24 * 3600
 IDP_OIDC_INTROSPECTION_ENABLED = True
 IDP_OIDC_RP_INITIATED_LOGOUT_ASKS_FOR_OP_LOGOUT = True
-IDP_OIDC_RATE_LIMITS: dict[str, str] | bool = {} if ACCOUNT_RATE_LIMITS else False
+# What a device shows is short: wrong codes are counted of the account and of the network (RFC 8628 section 5.1), and
+# nobody fills the memory that the counts stand in by beginning without end.
+DEVICE_LIMITS = {"device_user_code": "5/m/ip,10/h/user,30/d/user", "device_begun": "30/m/ip"}
+IDP_OIDC_RATE_LIMITS: dict[str, str] | bool = DEVICE_LIMITS if ACCOUNT_RATE_LIMITS else False
 
 # Mail goes to the outbox, in the transaction that caused it
 
@@ -204,6 +207,7 @@ DEFAULT_FROM_EMAIL = os.environ.get("TROTH_FROM", "troth@localhost")
 
 # The browser
 
+SESSION_ENGINE = "troth.people.sessionstore"
 SESSION_COOKIE_NAME = "__Host-session"
 SESSION_COOKIE_AGE = SESSION_OVERALL
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True

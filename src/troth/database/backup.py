@@ -1,4 +1,8 @@
-"""Backups: a dump of the whole database, the roles, the secrets, and a manifest that tells whether all is there."""
+"""Backups: a dump of the database, the roles, the secrets, and a manifest that tells whether all is there.
+
+What lets somebody in for a while is in none: a thief of a backup finds no session to go on with, and a restore does not
+bring back one that was ended. Everybody signs in again.
+"""
 
 import json
 import os
@@ -10,6 +14,7 @@ from typing import Any
 
 from troth.database import connect, embedded, place
 from troth.database.account import Account
+from troth.database.catalog import load
 from troth.database.errors import BackupRefusal
 from troth.database.observe import is_superuser
 from troth.database.place import Place
@@ -35,7 +40,10 @@ def create(where: Place, folder: Path) -> int:
     try:
         new.mkdir(mode=0o700, parents=True)
         (new / "roles.sql").write_bytes(_run(where, "pg_dumpall", "--roles-only", f"--database={where.database}"))
-        _run(where, "pg_dump", "--format=custom", f"--file={new / 'database.dump'}", f"--dbname={where.database}")
+        left = [f"--exclude-table-data=troth.{name}" for name in fleeting()]
+        _run(
+            where, "pg_dump", "--format=custom", *left, f"--file={new / 'database.dump'}", f"--dbname={where.database}"
+        )
         for name in DUMPED:
             (new / name).chmod(0o600)
         for name in KEPT:
@@ -80,6 +88,20 @@ def verify(folder: Path) -> dict[str, Any]:
     return told
 
 
+def fleeting() -> tuple[str, ...]:
+    """Return the tables whose rows let somebody in for a while; no dump holds any, and no restore brings any back."""
+    return tuple(table.name for table in load() if table.fleeting)
+
+
+def _restore_rows(where: Place, dump: Path, kept: Path) -> None:
+    """Restore a dump but for what lets somebody in: an earlier troth's dump holds that, some of it ended since."""
+    left = tuple(f" TABLE DATA troth {name} " for name in fleeting())
+    listed = _run(where, "pg_restore", "--list", str(dump)).decode()
+    kept.write_text("\n".join(line for line in listed.splitlines() if not any(each in line for each in left)))
+    _run(where, "pg_restore", "--exit-on-error", f"--use-list={kept}", f"--dbname={where.database}", str(dump))
+    kept.unlink()
+
+
 def _fill(folder: Path, data: Path) -> None:
     for name in KEPT:
         shutil.rmtree(data / name, ignore_errors=True)
@@ -91,7 +113,7 @@ def _fill(folder: Path, data: Path) -> None:
         _run(where, "psql", "--quiet", "--dbname=postgres", f"--file={folder / 'roles.sql'}", allow=(0, 3))
         with connect.owning(where, database="postgres") as connection:
             connection.execute(create_database(where.database).encode())
-        _run(where, "pg_restore", "--exit-on-error", f"--dbname={where.database}", str(folder / "database.dump"))
+        _restore_rows(where, folder / "database.dump", data / "restored.list")
     finally:
         server.stop()
 

@@ -106,6 +106,7 @@ def _table(room: str, name: str, told: Mapping[str, Any]) -> Table:
         ),
         parties=tuple(told.get("parties", ())),
         directed=told.get("directed", False),
+        fleeting=told.get("fleeting", False),
     )
 
 

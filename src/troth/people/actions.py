@@ -23,6 +23,7 @@ from troth.people.errors import NobodyThere
 from troth.people.models import Account
 from troth.people.profiles import Value, tell_first
 from troth.people.queries import asked_on_sign_up
+from troth.people.sessionstore import kept_under
 
 __all__ = [
     "LONGEST_NAME",
@@ -147,7 +148,7 @@ def end_sessions(account: Account, *, but: str | None = None) -> int:
     whose = str(account.pk)
     live = Session.objects.filter(expire_date__gt=timezone.now())
     ended = [each.session_key for each in live.iterator() if each.get_decoded().get(SESSION_KEY) == whose]
-    return int(Session.objects.filter(session_key__in=ended).exclude(session_key=but).delete()[0])
+    return int(Session.objects.filter(session_key__in=ended).exclude(session_key=kept_under(but or "")).delete()[0])
 
 
 def forget_sessions() -> int:

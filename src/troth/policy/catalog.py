@@ -97,8 +97,9 @@ class Table:
     where its functions stamp the rows themselves; elsewhere a statement trigger does. `owners` say whose the rows are
     where there is no `subject`; one that leads to somebody is enough. `parties` are columns that name somebody else
     whose the rows are, too: both see them, and they go with either.
-    A `declared` table was made at run time. Of a `directed` one an organization's
-    directory sees what its administrators are shown.
+    A `declared` table was made at run time. Of a `directed` one an organization's directory sees what its
+    administrators are shown. Rows of a `fleeting` one let somebody in for a while: no backup holds them, so that none
+    opens anything again.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Table:
     triggers: tuple[Trigger, ...] = ()
     parties: tuple[str, ...] = ()
     directed: bool = False
+    fleeting: bool = False
 
     @property
     def personal(self) -> bool:

@@ -92,14 +92,20 @@ def compare(old: Policy, new: Policy) -> Comparison:
     deltas = []
     for key in sorted({*before, *after}, key=lambda k: (list(Kind).index(k[0]), k[1])):
         left, right = before.get(key, empty), after.get(key, empty)
-        # Of what only one version has, the purpose, or the use of the category, already says so.
-        alone = key[0] in (Kind.SENTENCE, Kind.CATEGORY) and not (left.value and right.value)
-        if left.value != right.value and not alone:
+        if left.value != right.value and not _said_elsewhere(key, before, after):
             deltas.append(_delta(key, left, right, (old, new)))
     reducing = [delta for delta in deltas if delta.reduces]
     asked = tuple(d.about[0] for d in reducing if d.kind is Kind.PURPOSE and not d.old)
     significant = tuple(d for d in reducing if d.changes & _rule(old))
     return Comparison(tuple(deltas), _verdict(deltas, reducing, significant, asked), significant, asked)
+
+
+def _said_elsewhere(key: Key, before: Mapping[Key, Atom], after: Mapping[Key, Atom]) -> bool:
+    """Whether only one version has the thing at all, which its purpose, or the use of the category, already says."""
+    kind, about = key
+    if kind is Kind.WORDS:
+        key = (Kind.CATEGORY, about)
+    return kind in (Kind.SENTENCE, Kind.CATEGORY, Kind.WORDS) and not (key in before and key in after)
 
 
 def _verdict(
@@ -205,8 +211,8 @@ def _direction(kind: Kind, about: tuple[str, ...], old: Value, new: Value) -> Di
     match kind:
         case Kind.HEAD:
             return Direction.NEUTRAL
-        case Kind.SENTENCE | Kind.WORDS:
-            return Direction.INCOMPARABLE if old and new else Direction.NEUTRAL
+        case Kind.SENTENCE | Kind.WORDS:  # without words of its own, a category is called by the house's
+            return Direction.INCOMPARABLE
         case Kind.CATEGORY:
             return _by(marks_within, old, new) if old and new else Direction.NEUTRAL
         case Kind.DUTY:

@@ -64,7 +64,8 @@ class Differing:
     def sentence(self, *deltas: Delta) -> str:
         """Say one difference, or several that are alike but for the category."""
         delta = deltas[0]
-        form = "changed" if delta.old and delta.new else "added" if delta.new else "removed"
+        changed = (delta.old and delta.new) or delta.kind is Kind.WORDS  # a category is always called something
+        form = "changed" if changed else "added" if delta.new else "removed"
         says = ABOUT[delta.kind]
         filled = dict(says(self, delta.about))
         if delta.kind in CATEGORY_AT:
@@ -83,6 +84,8 @@ class Differing:
         return (self.new, delta.new), (self.old, delta.old)
 
     def _facts(self, speaking: Voice, delta: Delta, value: Value) -> str:
+        if delta.kind is Kind.WORDS:
+            return speaking.category(delta.about[0])
         says = FACTS.get(delta.kind, _plain)
         if delta.kind is Kind.DUTY and value:
             return _duty_words(self, speaking, delta, value)
@@ -130,11 +133,6 @@ def _sentence(speaking: Voice, fact: tuple[object, ...]) -> str:
     return texts.get(speaking.language, str(fact[0]))
 
 
-def _words(speaking: Voice, fact: tuple[object, ...]) -> str:
-    texts: dict[str, str] = dict(each for each in fact if isinstance(each, tuple))
-    return texts.get(speaking.language) or texts.get("", "")
-
-
 def _duty_words(differing: Differing, speaking: Voice, delta: Delta, value: Value) -> str:
     name = delta.about[0]
     if name == "tell":
@@ -157,7 +155,6 @@ FACTS: Mapping[Kind, Callable[[Voice, tuple[object, ...]], str]] = {
     Kind.RIGHT: _right,
     Kind.COARSENING: _coarse,
     Kind.CORRELATION: lambda speaking, fact: speaking.say("correlating", str(fact[0])),
-    Kind.WORDS: _words,
 }
 
 

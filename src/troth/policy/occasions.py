@@ -1,4 +1,4 @@
-"""What a purpose reads of rows that came on one occasion and not on another, whatever version they came in under.
+"""What a purpose reads, and an audience is shown, of rows whatever occasion and version they came in under.
 
 A grant reaches every row of a table, and a row keeps what it came with: under an earlier version perhaps what no clause
 lets the purpose know now. The compiler refuses what one version would show so (P-T03); the row rule sees to the rest.
@@ -6,11 +6,15 @@ lets the purpose know now. The compiler refuses what one version would show so (
 
 from collections.abc import Collection, Iterator
 
+from troth.policy import lasting
 from troth.policy.catalog import Column, Table
 from troth.policy.lasting import IN_PLACE, holds
-from troth.policy.meaning import Occasion, Precision
+from troth.policy.meaning import Occasion, Precision, Window, WindowKind
 from troth.policy.planned import Atom, Plan
 from troth.policy.routines import NOBODY
+
+#: How long others are shown a row that is still held.
+WHILE_THERE = Window(WindowKind.ACCOUNT, 0)
 
 
 def taken(plan: Plan, purpose: str, table: Table, *, counted: bool = False) -> frozenset[Atom]:
@@ -46,6 +50,21 @@ def known(plan: Plan, purpose: str, table: Table, read: Collection[str]) -> Iter
             yield f"({_of(visits=not visits)} OR ({' AND '.join(parts)}))"
 
 
+def shown(plan: Plan, table: Table, role: str) -> Iterator[str]:
+    """Yield that rows hold, of what an audience is shown, nothing that this version does not store, and nothing finer.
+
+    What others are shown has no precision and no window of its own: it is what rows hold, and rows of earlier versions,
+    or such as the sweep has not come to, may hold more. Copies hold what the column holds that they copy.
+    """
+    seen = {each.column for each in plan.seen if (each.role, each.table) == (role, table.name) and each.category}
+    stored = [plan.kept_on(occasion, table.name) for occasion in table.occasions if occasion is not Occasion.VISIT]
+    for column in table.columns:
+        allowed = {kept[column.name] for kept in stored if column.name in kept}
+        if column.name in seen and not column.derived and Precision.AS_IS not in allowed:
+            yield from _holding(table, column, allowed)
+    yield from lasting.coarse_by_now(plan, table, WHILE_THERE, seen)
+
+
 def _of(*, visits: bool) -> str:
     return f"subject {'=' if visits else '<>'} {NOBODY}::uuid"
 
@@ -57,6 +76,10 @@ def _known(table: Table, column: Column, mine: Collection[Atom], read: Collectio
     shown = [each for each in table.columns if each.category == column.category and each.name in read]
     if all(any(each.precision.within(precision) for precision in allowed) for each in shown):
         return
+    yield from _holding(table, column, allowed)
+
+
+def _holding(table: Table, column: Column, allowed: Collection[Precision]) -> Iterator[str]:
     coarse = [holds(column.name, precision) for precision in IN_PLACE if precision in allowed]
     if coarse:
         yield f"({' OR '.join(coarse)})" if len(coarse) > 1 else coarse[0]

@@ -28,6 +28,8 @@ TWINS = (
     "namer",
     granting.TWIN,
 )
+#: What one analyst may take of the server: connections at once, and what a connection may write while it sorts.
+ANALYST_CONNECTIONS, ANALYST_FILES = 5, "1GB"
 #: Functions of PostgreSQL that stay with the twins that need them (drift finds PUBLIC's grants on their kind).
 LOCKS = {
     "stamper": ("pg_advisory_xact_lock(integer, integer)", "pg_advisory_xact_lock_shared(integer, integer)"),
@@ -92,7 +94,7 @@ def _roles(plan: Plan, target: Target) -> Iterator[Fact]:
     yield member(target.role(audiences.MIRRORED), target.role(audiences.MIRROR))
     for name, purpose in target.analysts.items():
         analyst = target.role(f"analyst_{name}")
-        yield _role(analyst, "login", superuser=target.superuser)
+        yield _role(analyst, f"login connections {ANALYST_CONNECTIONS}", superuser=target.superuser)
         yield member(target.role(analysts(purpose)), analyst)
     for purpose in target.analysed:
         yield _role(target.role(analysts(purpose)), "", superuser=target.superuser)
@@ -100,6 +102,7 @@ def _roles(plan: Plan, target: Target) -> Iterator[Fact]:
 
 def _role(name: str, value: str, *, superuser: bool) -> Fact:
     plain = f"{'LOGIN' if value else 'NOLOGIN'} NOCREATEDB NOCREATEROLE INHERIT"
+    plain += f" CONNECTION LIMIT {value.partition(' connections ')[2] or -1}"
     # A non-superuser may not even name these, and never can have given them.
     plain += " NOSUPERUSER NOREPLICATION NOBYPASSRLS" if superuser else ""
     # Nor can it own through a twin, or end a reader's session, without being a member.
@@ -133,8 +136,11 @@ def _settings(plan: Plan, target: Target) -> Iterator[Fact]:
         yield _setting(role, "search_path", purpose)
         yield _setting(role, "default_transaction_read_only", "on")
         yield _setting(role, "idle_in_transaction_session_timeout", "60s")
-    for name in target.analysts if target.superuser else ():
-        yield _setting(target.role(f"analyst_{name}"), "log_statement", "all")
+    for name in target.analysts:
+        yield _setting(target.role(f"analyst_{name}"), "statement_timeout", "60s")
+        if target.superuser:  # what only a superuser may set, nobody sets otherwise
+            yield _setting(target.role(f"analyst_{name}"), "log_statement", "all")
+            yield _setting(target.role(f"analyst_{name}"), "temp_file_limit", ANALYST_FILES)
 
 
 def _setting(role: str, name: str, value: str) -> Fact:
@@ -320,6 +326,7 @@ def _viewer_rules(plan: Plan, table: Table, target: Target) -> Iterator[Fact]:
             stamped = f"(uses & {1 << target.bits[viewing.role]}::bigint) <> 0 AND {audiences.OPEN}"
             # What visitors leave is nobody's to be shown.
             stamped += f" AND subject <> {NOBODY}::uuid" if Occasion.VISIT in table.occasions else ""
+            stamped = " AND ".join((stamped, *occasions.shown(plan, table, viewing.role)))
             reached = viewing.reaches(table)
             using = f"{stamped} AND {reached}" if reached else stamped
             yield _rule(table.name, target, viewing.role, "select", using=using)

@@ -4,7 +4,7 @@ SELECT rolname, concat_ws(' ',
     CASE WHEN rolcanlogin THEN 'login' END, CASE WHEN rolsuper THEN 'superuser' END,
     CASE WHEN rolcreaterole THEN 'createrole' END, CASE WHEN rolcreatedb THEN 'createdb' END,
     CASE WHEN rolreplication THEN 'replication' END, CASE WHEN rolbypassrls THEN 'bypassrls' END,
-    CASE WHEN NOT rolinherit THEN 'noinherit' END)
+    CASE WHEN NOT rolinherit THEN 'noinherit' END, CASE WHEN rolconnlimit <> -1 THEN 'connections ' || rolconnlimit END)
 FROM pg_roles WHERE starts_with(rolname, current_database() || '_') AND rolname <> %(owner)s
   -- A neighbour's roles begin with its longer name: `troth_staging_door` is no role of `troth`.
   AND NOT EXISTS (SELECT 1 FROM pg_database AS d WHERE starts_with(d.datname, current_database() || '_')

@@ -2,6 +2,9 @@
 
 from typing import Any, cast
 
+from allauth.account.adapter import get_adapter as get_account_adapter
+from allauth.core import context
+from allauth.core.internal import ratelimit
 from allauth.idp.oidc.forms import ConfirmCodeForm, RPInitiatedLogoutForm
 from allauth.idp.oidc.internal.oauthlib import device_codes
 from allauth.idp.oidc.models import Client
@@ -17,17 +20,27 @@ from troth.consent import applications
 from troth.consent.errors import ConsentRefusal
 from troth.web.provider.onward import forms_to, source_of
 from troth.web.provider.validator import asked
-from troth.web.provider.views import listed, wrong
+from troth.web.provider.views import LIBRARY, listed, wrong
 
 
 class Shown(ConfirmCodeForm):
-    """The code that a device shows."""
+    """The code that a device shows: wrong ones are counted, whoever guesses is told so, and hears of no right one."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Django's signature
         """Leave the field empty, as ours are."""
         super().__init__(*args, **kwargs)
         self.fields["code"].widget.attrs.pop("placeholder", None)
         self.fields["code"].label = _("Code")
+
+    def clean_code(self) -> str:
+        """Take a code that a device shows now, within the limits of guessing (RFC 8628 section 5.1)."""
+        code = str(self.cleaned_data["code"])
+        tried = ratelimit.consume(context.request, action="device_user_code", app=LIBRARY, limit_get=True)
+        if tried is None:
+            raise get_account_adapter().validation_error("rate_limited")
+        self.device_code, self.client = device_codes.validate_user_code(code)
+        tried.rollback()
+        return code
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -4,6 +4,7 @@ import json
 from http import HTTPStatus
 from typing import Any, cast
 
+from allauth.core.internal import ratelimit
 from allauth.core.internal.httpkit import add_query_params
 from allauth.idp.oidc import views as library
 from allauth.idp.oidc.internal.oauthlib import server
@@ -33,6 +34,8 @@ from troth.web.provider import onward
 from troth.web.provider.cors import readable
 from troth.web.provider.validator import Validator, asked, proven_at, remembered
 
+#: Whose limits count what devices try.
+LIBRARY = "allauth.idp.oidc"
 # The library makes its judge itself wherever one is needed, and offers no setting for it.
 server.OAuthLibRequestValidator = Validator
 
@@ -51,6 +54,10 @@ def begin_device(request: HttpRequest) -> HttpResponse:
     client = Client.objects.filter(id=request.POST.get("client_id", "")).first()
     if client is None or Client.GrantType.DEVICE_CODE not in client.get_grant_types():
         return JsonResponse({"error": "unauthorized_client"}, status=400)
+    if not ratelimit.consume(request, action="device_begun", app=LIBRARY):
+        refused = JsonResponse({"error": "slow_down"}, status=HTTPStatus.TOO_MANY_REQUESTS)
+        refused.headers["Retry-After"] = "60"
+        return refused
     response = cast("HttpResponse", library.device_code(request))
     told = json.loads(response.content)
     if response.status_code == HTTPStatus.OK:
