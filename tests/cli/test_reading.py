@@ -328,6 +328,19 @@ def test_what_is_no_sound_policy_is_told_with_its_code_and_exit_code_one(
     assert code in {error["code"] for error in json.loads(done.stdout)["errors"]}
 
 
+def test_what_the_tables_cannot_hold_to_has_its_place_like_every_other_error(tmp_path: Path) -> None:
+    file = write(tmp_path, UNHELD)
+    done = ask("check", file)
+    assert f"{file}:8:5: P-T02: " in done.stderr
+    assert (
+        " 8 |     for protect 30 days\n   |     ^^^^^^^^^^^^^^^^^^^\n   = keep one; the other is in line 6"
+        in done.stderr
+    )
+    (error,) = json.loads(ask("check", file, "--format", "json").stdout)["errors"]
+    assert (error["code"], error["line"], error["column"], error["end_column"]) == ("P-T02", 8, 5, 24)
+    assert (error["source"], error["advice"]) == ("    for protect 30 days", "keep one; the other is in line 6")
+
+
 @pytest.mark.parametrize("place", range(5), ids=["explain", "compare-old", "compare-new", "coverage", "show"])
 def test_a_file_that_is_not_there_and_bytes_that_are_no_text_are_refused(tmp_path: Path, place: int) -> None:
     done = ask(*reading_of(tmp_path / "nowhere.troth")[place])

@@ -212,6 +212,19 @@ def test_requests_that_wait_hold_up_no_other(keeper: Keeper, owner: Connection[A
     assert now.version == 2
 
 
+def test_what_the_tables_cannot_hold_to_is_shown_at_its_place(keeper: Keeper, owner: Connection[Any]) -> None:
+    source = PLAIN + "coarsen access.time to day after 3 days\n"
+    said = f":{source.count(chr(10))}:1: P-T06: `access.at` cannot become a day in place\n"
+    from troth.web.views.publishing import Propose
+
+    form = Propose({"source": source, "terms": TERMS})
+    assert said in form.errors["source"][0]
+    request = requests.leave("policy.apply", {"source": source, "terms": TERMS})
+    assert turn(keeper, owner) == 1
+    ((answer,),) = owner.execute("SELECT answer FROM troth.keeper_request WHERE request = %s", (request,)).fetchall()
+    assert said in answer["sentence"]
+
+
 def test_no_proposal_is_written_past_its_functions(staff: dict[str, Person]) -> None:
     for role in ("self", "staff", "steward", "door"):
         for table in ("policy_proposal", "policy_approval"):

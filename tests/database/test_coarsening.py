@@ -20,7 +20,7 @@ from troth.policy import parse
 from troth.policy.facts import Fact, Kind
 from troth.policy.meaning import Precision, Window, WindowKind
 from troth.policy.plan import plan
-from troth.policy.planned import Coarsening, Counted, Plan, PlanError
+from troth.policy.planned import Coarsening, Counted, Plan
 from troth.policy.routines import routines
 from troth.policy.sql import Target, desired
 
@@ -260,23 +260,3 @@ def test_the_sweep_may_change_what_it_coarsens_and_only_that() -> None:
         }
 
     assert may(with_coarsenings(NETWORK)) - may(with_coarsenings()) == {'"troth"."access" ("ip") to troth_stamper'}
-
-
-@pytest.mark.parametrize(
-    ("changed", "reason"),
-    [
-        (replace(NETWORK, column="at", precision=Precision.DAY), "it tells the rows apart"),
-        (replace(NETWORK, column="network"), "it is made from another column"),
-        (replace(NETWORK, column="url"), "its values have no such precision"),
-        (replace(NETWORK, precision=Precision.DAY), "its values have no such precision"),
-        (replace(NETWORK, precision=Precision.HASHED), "its values have no such precision"),
-        (replace(NETWORK, column="colour"), "no governed table has such a column"),
-        (replace(NETWORK, table="people_account", column="email"), "no governed table has such a column"),
-        (replace(NETWORK, days=0), "it was never fine"),
-    ],
-)
-def test_what_cannot_be_held_to_is_refused_with_a_sentence(changed: Coarsening, reason: str) -> None:
-    with pytest.raises(PlanError) as refused:
-        desired(with_coarsenings(changed), load(), TARGET)
-    assert (refused.value.code, refused.value.clause) == ("P-T06", "coarsen-ip")
-    assert reason in refused.value.sentence

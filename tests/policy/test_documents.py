@@ -12,7 +12,6 @@ from troth.policy import parse
 from troth.policy.errors import PolicyError, PolicyErrors
 from troth.policy.meaning import Audience, Basis, Change, Condition, Occasion, Precision, Storage, Verb
 from troth.policy.plan import plan
-from troth.policy.planned import PlanError
 
 DOCS = Path(__file__).parents[2] / "docs"
 DOCUMENT = (DOCS / "policy-language.md").read_text(encoding="utf-8")
@@ -37,17 +36,15 @@ def whole(source: str) -> str:
     return AND_SO_ON.sub(repeated, source.replace("\N{SYMBOL FOR BELL}", "\a"))
 
 
-def errors(source: str) -> tuple[PolicyError | PlanError, ...]:
+def errors(source: str) -> tuple[PolicyError, ...]:
     try:
         plan(parse.read(whole(source), "policy.troth"), load())
     except PolicyErrors as found:
         return found.errors
-    except PlanError as found:
-        return (found,)
     return ()
 
 
-def shown(error: PolicyError | PlanError) -> str:
+def shown(error: PolicyError) -> str:
     return "".join(f"{line.rstrip()}\n" for line in str(error).splitlines())
 
 

@@ -18,7 +18,7 @@ from troth.policy.errors import PolicyError, PolicyErrors
 from troth.policy.form import formatted
 from troth.policy.meaning import Policy
 from troth.policy.plan import plan
-from troth.policy.planned import Plan, PlanError
+from troth.policy.planned import Plan
 from troth.policy.voice import LANGUAGES
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -38,9 +38,6 @@ def meant(file: Path | None, told: str = "text") -> tuple[Policy, Plan]:
         return found, plan(found, known_catalog())
     except PolicyErrors as errors:
         click.echo(errors.as_json() if told == "json" else str(errors), err=told != "json")
-    except PlanError as error:
-        said = {"errors": [{"code": error.code, "clause": error.clause, "message": error.sentence}]}
-        click.echo(json.dumps(said) if told == "json" else f"{file}: {error}", err=told != "json")
     raise SystemExit(1)
 
 

@@ -31,7 +31,6 @@ from troth.ledger import sequencing
 from troth.notices import delivery
 from troth.people import fielding, registering
 from troth.policy.errors import PolicyErrors
-from troth.policy.planned import PlanError
 from troth.rights.keeping import taught
 
 DEFAULT_POLICY = Path(__file__).parents[3] / "policies" / "hosted-solutions.troth"
@@ -162,7 +161,7 @@ class Service:
         except OSError as error:
             sentence = f"the policy `{file}` cannot be read: {error.strerror}"
             raise ServerRefusal(sentence, advice="name one with --policy FILE") from error
-        except (PolicyErrors, PlanError) as errors:
+        except PolicyErrors as errors:
             raise ServerRefusal(f"the policy is not sound:\n{errors}", advice="mend it and start again") from errors
         except OperationalError as error:
             raise ServerRefusal(

@@ -22,7 +22,6 @@ from troth.database.statements import load
 from troth.ledger.actions import record
 from troth.ledger.entry import Facts
 from troth.policy.errors import PolicyErrors
-from troth.policy.planned import PlanError
 
 SQL = load("troth.consent")
 KIND = "policy.publish"
@@ -152,7 +151,7 @@ def publish(connection: Connection[Any], told: Told) -> Told:
     try:
         significant = _permitted(connection, source, now)
         outcome = apply.apply(connection, source, terms)
-    except (Refused, apply.ApplyRefusal, PolicyErrors, PlanError) as refusal:
+    except (Refused, apply.ApplyRefusal, PolicyErrors) as refusal:
         _close(told, "refused", str(refusal)[:LONGEST])
         raise
     facts: Facts = {"version": outcome.version, "policy": str(told["policy"]), "significant": significant}

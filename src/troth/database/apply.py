@@ -139,9 +139,9 @@ def apply(
 ) -> Outcome:
     """Apply a policy's source over the database that the owner's autocommitting connection reaches.
 
-    The same version again repairs drift, or takes in what is declared anew. Raises PolicyErrors for a bad source,
-    PlanError for one the tables cannot hold to, ApplyRefusal for an older version, a changed text under an old number,
-    or a day that has not come.
+    The same version again repairs drift, or takes in what is declared anew. Raises PolicyErrors for a bad source or one
+    the tables cannot hold to, ApplyRefusal for an older version, a changed text under an old number, or a day that has
+    not come.
     """
     policy = parse.read(source, name)
     held = declared(connection)
@@ -167,7 +167,7 @@ def apply(
 
 
 def significant(connection: Connection[Any], source: str, *, name: str = "policy") -> bool:
-    """Whether people must agree again before a source can be in force for them. Raises PolicyErrors, PlanError."""
+    """Whether people must agree again before a source can be in force for them. Raises PolicyErrors."""
     before = newest(connection)
     policy = parse.read(source, name)
     catalog = of(connection)

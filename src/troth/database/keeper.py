@@ -23,7 +23,6 @@ from troth.database.requests import signed
 from troth.database.statements import load
 from troth.policy.carrying import create_database, password
 from troth.policy.errors import PolicyErrors
-from troth.policy.planned import PlanError
 from troth.policy.sql import LOGINS, TWINS
 
 SQL = load("troth.database.sql")
@@ -162,7 +161,7 @@ class Keeper:
             raise
         except DatabaseRefusal as refusal:
             return False, {"sentence": refusal.sentence, "advice": refusal.advice}
-        except (PolicyErrors, PlanError, Error) as error:
+        except (PolicyErrors, Error) as error:
             return False, {"sentence": str(error).strip(), "advice": ""}
         except Exception as error:  # noqa: BLE001 - unanswered, it would end every keeper that starts after this one
             sentence = f"the keeper stumbled over this request ({type(error).__name__})"

@@ -160,7 +160,7 @@ def simulate(
     """Say what the source of a version would do, to everybody or to one `person` (a subject or an e-mail address).
 
     `connection` is the owner's, autocommitting. Nothing is changed, and no value read; about a person, an entry of the
-    ledger is left first. `old` is the source that stands instead of the one in force. Raises PolicyErrors, PlanError,
+    ledger is left first. `old` is the source that stands instead of the one in force. Raises PolicyErrors,
     SimulationRefusal.
     """
     now = apply.newest(connection)

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from troth.database.catalog import load as load_catalog
 from troth.intake.event import Event
+from troth.policy.filling import REDUCIBLE
 from troth.policy.meaning import Occasion, Precision, WindowKind
-from troth.policy.plan import REDUCIBLE
 from troth.policy.planned import Plan, Unit
 
 Kept = Mapping[str, Precision]

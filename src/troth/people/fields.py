@@ -12,9 +12,10 @@ from typing import Any
 from troth.people.written import Desk, toml
 from troth.policy.catalog import Catalog, Column, Table
 from troth.policy.declaring import LONGEST, Type, joined
+from troth.policy.errors import PolicyErrors
 from troth.policy.meaning import Audience, Condition, Occasion, Policy, Right, Verb
 from troth.policy.plan import plan
-from troth.policy.planned import Plan, PlanError
+from troth.policy.planned import Plan
 from troth.policy.voice import LANGUAGES
 
 DECLARER = "profile"
@@ -273,8 +274,10 @@ def _rights(policy: Policy, category: str) -> list[Right]:
 def _plan(desk: Desk, fields: tuple[Field, ...]) -> None:
     try:
         plan(desk.policy, with_fields(desk.catalog, fields))
-    except PlanError as error:
-        desk.wrong(f"the tables could not hold to the policy then ({error.code}): {error.sentence}")
+    except PolicyErrors as errors:
+        for error in errors.errors:
+            line = f"{error.code}, line {error.span.line} of the policy"
+            desk.wrong(f"the tables could not hold to the policy then ({line}): {error.sentence}")
         desk.refuse("the fields cannot be declared")
 
 

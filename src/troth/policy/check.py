@@ -116,7 +116,7 @@ def checked(statements: list[Statement], digest: str, whole: Source, *, partial:
             step(desk)
     if desk.errors or partial:
         return Checked(None, desk.errors)
-    return Checked(understood(statements, digest), [])
+    return Checked(understood(statements, digest, whole), [])
 
 
 # The checks

@@ -13,7 +13,7 @@ LONGEST_SHOWN = 200
 
 @dataclass(frozen=True, slots=True)
 class PolicyError:
-    """One error. `code` is stable: P-S.. syntax, P-N.. names, P-M.. meaning."""
+    """One error. `code` is stable: P-S.. syntax, P-N.. names, P-M.. meaning, P-T.. what the tables cannot do."""
 
     code: str
     file: str

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterable, Iterator
 
-from troth.policy.catalog import Catalog, Table
+from troth.policy.catalog import Table
 from troth.policy.meaning import Precision, Window, WindowKind
-from troth.policy.planned import Coarsening, Plan, PlanError, Retention
+from troth.policy.planned import Coarsening, Plan, Retention
 
 #: What a value can become where it stands.
 IN_PLACE = (Precision.NETWORK, Precision.HOUR, Precision.DAY)
@@ -50,14 +50,14 @@ def _bits(purposes: Iterable[str]) -> str:
 
 
 def made(name: str, precision: Precision) -> str:
-    """Return the expression of a column's value at a precision. Raises PlanError for one that no expression makes."""
+    """Return the expression of a column's value at a precision that a table can make in place."""
     match precision:
         case Precision.NETWORK:
             return f"network(set_masklen({name}, CASE family({name}) WHEN 4 THEN 24 ELSE 48 END))::inet"
         case Precision.HOUR | Precision.DAY:
             return f"date_trunc('{precision.value}', {name}, 'UTC')"
         case _:
-            raise PlanError("P-T06", name, f"nothing makes a value {precision}; choose network, hour or day")
+            raise AssertionError(f"P-T06 refuses what would become {precision} in place")
 
 
 def holds(name: str, precision: Precision) -> str:
@@ -106,25 +106,3 @@ def new_enough(plan: Plan, table: Table) -> Iterator[str]:
         if retention.days and retention.after_end is None and not retention.consented:
             yield f"at > statement_timestamp() - {hours(retention.days)}"
     yield from (in_time(each) for each in coarsened(plan, table.name))
-
-
-def check(plan: Plan, catalog: Catalog) -> None:
-    """Raise PlanError P-T06 for a coarsening that a table cannot hold to."""
-    for each in plan.coarsenings:
-        reason = _why_not(each, catalog)
-        if reason:
-            sentence = f"`{each.table}.{each.column}` cannot become {each.precision} after {each.days} days: {reason}"
-            raise PlanError("P-T06", each.clause, sentence)
-
-
-def _why_not(each: Coarsening, catalog: Catalog) -> str:
-    table = next((t for t in catalog.stamped if t.name == each.table), None)
-    if table is None or each.column not in {column.name for column in table.columns}:
-        return "no governed table has such a column"
-    if each.column in table.key:
-        return "it tells the rows apart; give it a shorter window instead, or let purposes use it coarsely"
-    if table.column(each.column).generated:
-        return "it is made from another column; coarsen that one"
-    if each.precision not in IN_PLACE or not each.precision.fits(table.column(each.column).category or ""):
-        return "its values have no such precision; choose another"
-    return "" if each.days > 0 else "it was never fine; collect it coarsely instead"

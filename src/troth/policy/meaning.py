@@ -1,8 +1,10 @@
 """What a policy says, as data: the atoms that are planned, compared and explained."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+
+from troth.policy.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +169,12 @@ class Purpose:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One purpose's use of what a collection collects."""
+    """One purpose's use of what a collection collects; where it stands makes no use another."""
 
     purpose: str
     window: Window
     precision: Precision
+    span: Span = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,7 +368,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A checked policy. `digest` is the SHA-256 (hex) of the source's bytes."""
+    """A checked policy. `digest` is the SHA-256 (hex) of the source's bytes; `source` shows the places of errors."""
 
     name: str
     version: int
@@ -379,6 +382,7 @@ class Policy:
     rights: tuple[Right, ...]
     duties: tuple[Duty, ...]
     digest: str
+    source: Source = field(compare=False, repr=False)
     postings: tuple[Posting, ...] = ()
     shares: tuple[Share, ...] = ()
     stored: tuple[Stored, ...] = ()

@@ -1,13 +1,15 @@
 """From a policy's meaning and the catalog to what the database must be: readings, row rules, retention, intake."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import product
 
 from troth.policy import granting
 from troth.policy.audiences import MIRRORED, VIEWINGS, Viewing
 from troth.policy.catalog import Catalog, Column, Table
 from troth.policy.declaring import shape
+from troth.policy.errors import PolicyErrors
+from troth.policy.filling import at, finest, holders, kept, needed, uses
 from troth.policy.meaning import (
     Audience,
     Collection,
@@ -32,7 +34,6 @@ from troth.policy.planned import (
     Identifying,
     Own,
     Plan,
-    PlanError,
     Reading,
     Retention,
     Rows,
@@ -42,18 +43,17 @@ from troth.policy.planned import (
     Unseen,
     Withheld,
 )
+from troth.policy.unfit import unfit
 
 #: Rights that nobody has over what they cannot see.
 SHOWING = frozenset({Verb.REVIEW, Verb.CORRECT, Verb.EXPORT})
-#: How exactly a column itself can hold a value; other precisions are columns of their own beside it.
-REDUCIBLE = (Precision.AS_IS, Precision.NETWORK, Precision.HOUR, Precision.DAY)
 
 
 def plan(policy: Policy, catalog: Catalog) -> Plan:
-    """Compile. Raises PlanError when the tables cannot do what the policy says."""
-    every = list(_uses(policy, catalog))
-    for purpose in policy.purposes:
-        _refuse_spill(purpose, every)
+    """Compile. Raises PolicyErrors with everything that the policy says and these tables cannot hold to."""
+    refused = unfit(policy, catalog)
+    if refused:
+        raise PolicyErrors(refused)
     return Plan(
         policy=policy.name,
         version=policy.version,
@@ -110,7 +110,7 @@ def _finer_for_longer(old: Plan, new: Plan, atom: Atom) -> bool:
     window = atom.window
     return any(
         before.category == atom.category
-        and not _kept(atom.precision).within(before.precision)
+        and not kept(atom.precision).within(before.precision)
         and not (window.kind is WindowKind.DAYS and window.days <= before.days)
         and not any(
             now.category == atom.category and now.days <= before.days and now.precision.within(before.precision)
@@ -120,87 +120,18 @@ def _finer_for_longer(old: Plan, new: Plan, atom: Atom) -> bool:
     )
 
 
-def _at(table: Table, category: str, use: Use, clause: str) -> Precision:
-    """Return the precision at which a use knows a category. Raises PlanError where the table has no such column."""
-    if use.precision is Precision.COUNTED or table.held(category, use.precision):
-        return use.precision
-    if use.precision.fits(category):
-        sentence = f"`{table.name}` cannot show `{category}` as {use.precision}"
-        held = [str(c.precision) for c in table.columns if c.category == category]
-        raise PlanError("P-T05", clause, f"{sentence}; it holds it {' and '.join(held)}")
-    return Precision.AS_IS
-
-
-def _kept(precision: Precision) -> Precision:
-    """Return how exactly rows must hold what is used so: counting needs the values."""
-    return Precision.AS_IS if precision is Precision.COUNTED else precision
-
-
-def _holders(catalog: Catalog, collection: Collection) -> Iterator[tuple[Table, str]]:
-    """Yield each stamped table and category that a collection fills."""
-    for table in catalog.stamped:
-        if collection.occasion in table.occasions:
-            held = {column.category for column in table.columns if column.copies is None}
-            yield from ((table, category) for category in collection.categories if category in held)
-
-
-def _uses(policy: Policy, catalog: Catalog, purpose: str | None = None) -> Iterator[tuple[Table, str, Collection, Use]]:
-    for collection in policy.collections:
-        uses = [use for use in collection.uses if purpose in (None, use.purpose)]
-        for (table, category), use in product(_holders(catalog, collection) if uses else (), uses):
-            yield table, category, collection, use
-
-
-def _refuse_spill(purpose: Purpose, every: Sequence[tuple[Table, str, Collection, Use]]) -> None:
-    """Refuse what a column's grant would show of rows of another occasion, for which no clause lets the purpose use it.
-
-    A grant reaches every row that is stamped, whatever the occasion. Raises PlanError.
-    """
-    mine = [each for each in every if each[-1].purpose == purpose.name]
-    visits = any(collection.occasion is Occasion.VISIT for _, _, collection, _ in mine)
-    allowed: dict[tuple[str, str, Occasion], set[Precision]] = defaultdict(set)
-    for table, category, collection, use in mine:
-        allowed[table.name, category, collection.occasion].add(_at(table, category, use, collection.clause.name))
-    granted = _granted(mine)
-    for table, category, stored, use in every:
-        if (table.name, category) not in granted or (stored.occasion is Occasion.VISIT and not visits):
-            continue
-        kept = _kept(_at(table, category, use, stored.clause.name))
-        for occasion, known, clause in granted[table.name, category]:
-            shown = kept if kept.within(known) else known
-            if not any(shown.within(each) for each in allowed[table.name, category, stored.occasion]):
-                raise PlanError(
-                    "P-T03",
-                    clause,
-                    f"`{purpose.name}` uses `{category}` on {occasion}, and would so read it on {stored.occasion} too,"
-                    f" where `{stored.clause.name}` stores it; let it use that too, or leave it out",
-                )
-
-
-def _granted(
-    uses: Iterable[tuple[Table, str, Collection, Use]],
-) -> dict[tuple[str, str], list[tuple[Occasion, Precision, str]]]:
-    """Return, by table and category, what uses read of it: when, how exactly, and by which clause."""
-    found: dict[tuple[str, str], list[tuple[Occasion, Precision, str]]] = defaultdict(list)
-    for table, category, collection, use in uses:
-        if use.precision is not Precision.COUNTED:
-            clause = collection.clause.name
-            found[table.name, category].append((collection.occasion, _at(table, category, use, clause), clause))
-    return found
-
-
 def _unit(policy: Policy, catalog: Catalog, purpose: Purpose) -> Unit:
     atoms = {
-        Atom(category, collection.occasion, _at(table, category, use, collection.clause.name), use.window)
-        for table, category, collection, use in _uses(policy, catalog, purpose.name)
+        Atom(category, collection.occasion, at(table, category, use), use.window)
+        for table, category, collection, use in uses(policy, catalog, purpose.name)
     }
     return Unit(purpose.name, purpose.basis, frozenset(atoms))
 
 
 def read(policy: Policy, catalog: Catalog) -> Iterator[tuple[Table, str, Collection, Use, Precision]]:
     """Yield the uses that read rows, with the precision at which they do."""
-    for table, category, collection, use in _uses(policy, catalog):
-        precision = _at(table, category, use, collection.clause.name)
+    for table, category, collection, use in uses(policy, catalog):
+        precision = at(table, category, use)
         if precision is not Precision.COUNTED:
             yield table, category, collection, use, precision
 
@@ -250,17 +181,8 @@ def _why_withheld(
 
 
 def _rows(policy: Policy, catalog: Catalog) -> Iterator[Rows]:
-    windows: dict[tuple[str, str], dict[Window, str]] = defaultdict(dict)
-    for table, _, collection, use, _ in read(policy, catalog):
-        windows[use.purpose, table.name].setdefault(use.window, collection.clause.name)
-    for (purpose, name), found in windows.items():
-        if len(found) > 1:
-            raise PlanError(
-                "P-T02",
-                max(found.values()),
-                f"`{purpose}` has {len(found)} windows for rows of `{name}`; give all of them one window",
-            )
-        yield Rows(purpose, name, next(iter(found)))
+    windows = {(use.purpose, table.name): use.window for table, _, _, use, _ in read(policy, catalog)}
+    yield from (Rows(purpose, name, window) for (purpose, name), window in windows.items())
 
 
 def _own(policy: Policy, catalog: Catalog) -> Iterator[Own]:
@@ -298,27 +220,19 @@ def _allowed(table: Table, column: Column, right: Right, *, collected: bool) -> 
 
 
 def _stored(policy: Policy, catalog: Catalog) -> Iterator[Collected]:
-    needed: dict[tuple[Occasion, str, str], dict[Precision, str]] = defaultdict(dict)
-    for table, category, collection, use in _uses(policy, catalog):
-        clause = collection.clause.name
-        needed[collection.occasion, table.name, category].setdefault(_kept(_at(table, category, use, clause)), clause)
-    for (occasion, name, category), found in needed.items():
-        finest = next((p for p in found if all(other.within(p) for other in found)), Precision.AS_IS)
-        clause = found.get(finest) or min(found.values())
-        if finest not in REDUCIBLE:
-            sentence = f"`{category}` is used only as {finest} on {occasion}, and `{name}` would hold it as it is"
-            raise PlanError("P-T05", clause, f"{sentence}; let one purpose use it as it is, or leave it out")
+    for (occasion, name, category), found in needed(uses(policy, catalog)).items():
+        precision, clause = finest(found)
         for column in catalog.table(name).columns:
             if column.category == category and not column.derived:
-                yield Collected(occasion, name, column.name, finest, clause)
+                yield Collected(occasion, name, column.name, precision, clause)
 
 
 def _retention(policy: Policy, catalog: Catalog) -> Iterator[Retention]:
-    uses: dict[str, set[Use]] = defaultdict(set)
-    for table, _, _, use in _uses(policy, catalog):
-        uses[table.name].add(use)
+    used: dict[str, set[Use]] = defaultdict(set)
+    for table, _, _, use in uses(policy, catalog):
+        used[table.name].add(use)
     for table in catalog.stamped:
-        found = uses[table.name]
+        found = used[table.name]
         days = [u.window.days for u in found if u.window.kind is WindowKind.DAYS]
         after = [u.window.days for u in found if u.window.kind is WindowKind.ACCOUNT]
         # What the service's own functions insert is the record of agreements and choices: were it gone before the
@@ -329,36 +243,27 @@ def _retention(policy: Policy, catalog: Catalog) -> Iterator[Retention]:
 
 
 def _counted(policy: Policy, catalog: Catalog) -> Iterator[Counted]:
-    found: dict[tuple[str, str], tuple[set[str], dict[Window, str]]] = {}
-    for table, category, collection, use in _uses(policy, catalog):
+    found: dict[tuple[str, str], tuple[set[str], Window, str]] = {}
+    for table, category, collection, use in uses(policy, catalog):
         # Only people are counted: what may be known of visits alone is no number of theirs.
         if use.precision is Precision.COUNTED and collection.occasion is not Occasion.VISIT:
-            columns, windows = found.setdefault((use.purpose, table.name), (set(), {}))
+            columns, *_ = found.setdefault((use.purpose, table.name), (set(), use.window, collection.clause.name))
             columns |= {
                 c.name
                 for c in table.columns
                 if c.category == category and c.name not in table.key and c.precision is Precision.AS_IS
             }
-            windows.setdefault(use.window, collection.clause.name)
-    for (purpose, name), (columns, windows) in found.items():
-        if len(windows) > 1:
-            sentence = f"`{purpose}` counts rows of `{name}` over {len(windows)} windows; give all of them one window"
-            raise PlanError("P-T02", max(windows.values()), sentence)
+    for (purpose, name), (columns, window, clause) in found.items():
         ordered = tuple(column.name for column in catalog.table(name).columns if column.name in columns)
-        yield Counted(purpose, name, ordered, *next(iter(windows.items())))
+        yield Counted(purpose, name, ordered, window, clause)
 
 
 def _coarsenings(policy: Policy, catalog: Catalog) -> Iterator[Coarsening]:
     for coarsening, table in product(policy.coarsenings, catalog.stamped):
         for column in table.columns:
             if column.category in coarsening.categories and not column.derived:
-                clause = coarsening.clause.name
-                if column.name in table.key or coarsening.precision not in REDUCIBLE:
-                    sentence = f"`{table.name}.{column.name}` cannot become a {coarsening.precision} in place"
-                    raise PlanError("P-T06", clause, f"{sentence}; use it as {coarsening.precision} from the start")
-                yield Coarsening(
-                    table.name, column.name, coarsening.precision, coarsening.days, clause, column.category
-                )
+                clause, precision = coarsening.clause.name, coarsening.precision
+                yield Coarsening(table.name, column.name, precision, coarsening.days, clause, column.category)
 
 
 def _held(policy: Policy, catalog: Catalog) -> Iterator[Held]:
@@ -370,7 +275,7 @@ def _held(policy: Policy, catalog: Catalog) -> Iterator[Held]:
 
 
 def _emptied(policy: Policy, catalog: Catalog) -> Iterator[Emptied]:
-    collected = {(table.name, category) for each in policy.collections for table, category in _holders(catalog, each)}
+    collected = {(table.name, category) for each in policy.collections for table, category in holders(catalog, each)}
     for table in catalog.stamped:
         for column in table.columns:
             kept = table.inserter or column.derived or column.name in table.key
@@ -380,7 +285,7 @@ def _emptied(policy: Policy, catalog: Catalog) -> Iterator[Emptied]:
 
 def _unheld(policy: Policy, catalog: Catalog) -> Iterator[Unheld]:
     for collection in policy.collections:
-        held = {category for _, category in _holders(catalog, collection)}
+        held = {category for _, category in holders(catalog, collection)}
         held |= {c.category for t in catalog if not t.stamped for c in t.columns if c.category}
         for category in collection.categories:
             if category not in held:

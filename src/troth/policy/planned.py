@@ -5,14 +5,6 @@ from dataclasses import dataclass
 from troth.policy.meaning import Audience, Basis, Occasion, Precision, Window
 
 
-class PlanError(ValueError):
-    """The policy says something that these tables cannot hold to; `code`, `clause` and the sentence say what."""
-
-    def __init__(self, code: str, clause: str, sentence: str) -> None:
-        super().__init__(f"{code} ({clause}): {sentence}")
-        self.code, self.clause, self.sentence = code, clause, sentence
-
-
 @dataclass(frozen=True, slots=True, order=True)
 class Atom:
     """One thing a purpose may do: use a category, collected on an occasion, at a precision, for a window."""

@@ -63,8 +63,7 @@ def analysts(purpose: str) -> str:
 
 
 def desired(plan: Plan, catalog: Catalog, target: Target) -> tuple[Fact, ...]:
-    """Return every fact that must hold, and no other may. Raises PlanError for a coarsening that cannot be held to."""
-    lasting.check(plan, catalog)
+    """Return every fact that must hold, and no other may."""
     return tuple(
         dict.fromkeys(
             chain(

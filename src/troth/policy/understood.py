@@ -27,6 +27,7 @@ from troth.policy.meaning import (
     Stored,
     Use,
 )
+from troth.policy.source import Source
 from troth.policy.written import Named, Statement
 
 #: The fixed sentences, by the kind of their clause.
@@ -67,9 +68,9 @@ def expanded(names: Iterable[Named], known: Known[str]) -> Iterator[str]:
             yield name.text
 
 
-def understood(statements: list[Statement], digest: str) -> Policy:
+def understood(statements: list[Statement], digest: str, whole: Source) -> Policy:
     """Return the policy that sound clauses make."""
-    return _Reading(statements).policy(digest)
+    return _Reading(statements).policy(digest, whole)
 
 
 class _Reading:
@@ -92,7 +93,7 @@ class _Reading:
     def names(self, names: Iterable[Named]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(expanded(names, self.categories)))
 
-    def policy(self, digest: str) -> Policy:
+    def policy(self, digest: str, whole: Source) -> Policy:
         head, operator = self.of("policy")[0], self.of("operator")[0]
         if head.day is None:
             raise AssertionError("the grammar demands a date")
@@ -116,6 +117,7 @@ class _Reading:
             rights=tuple(self._rights()),
             duties=tuple(self._duties()),
             digest=digest,
+            source=whole,
             postings=tuple(
                 Posting(self.names(s.names), tuple(dict.fromkeys(map(Audience, s.words))), self.clause(s))
                 for s in self.of("post")
@@ -142,7 +144,7 @@ class _Reading:
 
     def _collections(self) -> Iterator[Collection]:
         for statement in self.of("collect"):
-            uses = tuple(Use(u.purpose.text, u.window, u.precision) for u in statement.uses)
+            uses = tuple(Use(u.purpose.text, u.window, u.precision, u.span) for u in statement.uses)
             for occasion in dict.fromkeys(statement.occasions):
                 yield Collection(self.names(statement.names), occasion, uses, self.clause(statement))
 

@@ -19,7 +19,6 @@ from troth.database import published
 from troth.policy import parse
 from troth.policy.errors import PolicyErrors
 from troth.policy.plan import plan
-from troth.policy.planned import PlanError
 from troth.web.staff import unconfirmed
 from troth.web.views.policy import differences
 
@@ -46,7 +45,7 @@ class Propose(forms.Form):
         text = str(self.cleaned_data["source"]).replace("\r\n", "\n")
         try:
             plan(parse.read(text, _("the proposal")), published.current().catalog)
-        except (PolicyErrors, PlanError) as errors:
+        except PolicyErrors as errors:
             raise forms.ValidationError(str(errors), code="policy") from errors
         return text
 
