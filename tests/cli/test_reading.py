@@ -13,11 +13,14 @@ from click.testing import CliRunner, Result
 from tests.conftest import POLICY
 from tests.serving import TROTH
 from troth.cli import reading
-from troth.cli.policy import policy
+from troth.cli.policy import policy, what_follows
+from troth.database.catalog import load
 from troth.database.place import Place
 from troth.policy import explain, parse
 from troth.policy.coverage import PROMISES, Promise, Status
 from troth.policy.meaning import Policy
+from troth.policy.plan import plan, widened
+from troth.policy.planned import Plan
 
 FOLDER = POLICY.parent
 FILES = sorted(FOLDER.glob("*.troth"))
@@ -300,6 +303,63 @@ def test_show_says_that_it_knows_nothing_of_that(what: str, sentence: str) -> No
     assert sentence in done.stderr
 
 
+# what the plan says, and what follows from a version
+
+
+def test_the_plan_says_whose_rows_a_purpose_reads_how_long_and_by_which_clause() -> None:
+    lines = ask("plan", POLICY).stdout.splitlines()
+    place = lines.index("understand (by legitimate interest)")
+    whose = "of people who agreed and did not object and of visitors, stored on access, visit"
+    assert lines[place + 1] == f"  reads access, 30 days, {whose}"
+    assert lines[place + 2].endswith("  (collect-access-ip-on-access-2)")
+    assert "    at, day, hour, subject, url  (collect-access-url-on-access)" in lines
+    assert lines[lines.index("administrator, of the rows of whom it is shown") + 1] == "  sees join_request"
+
+
+@each_policy
+def test_the_plan_as_data_holds_all_of_it(file: Path) -> None:
+    said = told("plan", file)
+    assert {"counted", "coarsenings", "seen", "unseen", "unheld"} <= set(said)
+    assert ask("plan", file).exit_code == 0
+
+
+def test_after_a_version_each_purpose_is_told_what_follows() -> None:
+    old = compiled(POLICY.read_text(encoding="utf-8"))
+    text = POLICY.read_text(encoding="utf-8").replace(
+        "for understand 30 days as network", "for understand 60 days as network"
+    )
+    clause = 'purpose lend "lend things" by consent [P3]\ncollect access.url on access\n    for lend while consented\n'
+    new = compiled(text + clause)
+    told = what_follows(old, new, widened(old, new))
+    assert told["provide"] == told["administrator"] == "goes on with everybody who is in it"
+    assert told["understand"] == "wider: nobody is in it until they have agreed again"
+    assert told["lend"] == "new: nobody is in it until they have agreed again and said yes"
+    assert what_follows(new, old, frozenset())["lend"] == "gone: nobody is in it any more"
+
+
+def compiled(text: str) -> Plan:
+    return plan(parse.read(text, "x"), load())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("polcy",), 2),
+        (("policy", "check"), 2),
+        (("policy", "show", "P99", str(POLICY)), 1),
+        (("query", "--format", "xml", "select 1"), 2),
+        (("doctor", "--data"), 2),
+    ],
+)
+def test_every_refusal_begins_alike(tmp_path: Path, arguments: tuple[str, ...], code: int) -> None:
+    done = subprocess.run(
+        [str(TROTH), *arguments], capture_output=True, text=True, check=False, env={**os.environ, "HOME": str(tmp_path)}
+    )
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.splitlines()[-1].startswith("troth: ")
+    assert "Error" not in done.stderr
+
+
 # bad input
 
 
@@ -374,4 +434,4 @@ def test_without_a_file_and_without_a_troth_it_is_said_in_a_sentence(
 def test_a_plan_says_how_long_in_the_words_of_the_language(tmp_path: Path) -> None:
     file = tmp_path / "tiny.troth"
     file.write_text(TINY, encoding="utf-8")
-    assert "[14 days]" in ask("plan", file).stdout
+    assert "reads access, 14 days, of visitors, stored on visit" in ask("plan", file).stdout

@@ -324,10 +324,11 @@ def test_the_command_says_it_in_words_and_as_data(town: Town, files: tuple[str, 
     said = CliRunner().invoke(policy, ["simulate", new, "--on", data])
     assert said.exit_code == 0, said.output
     assert (
-        "access: 6 rows of 3 people are due at once, and go\naccess, visits: 1 rows are due at once, and go"
-        in said.output
+        "access: removed at once, being past their time: 6 rows of 3 people\n"
+        "access, visits: removed at once, being past their time: 1 row\n" in said.output
     )
     assert "nobody must agree again" in said.output
+    assert not re.search(r"\b1 (rows|records|people|objections|consents|mails)\b", said.output)
     together = "access (browser, ip, network, kind, method, referrer, status, system, at, day, hour, url): 7 records of 4 people"
     assert said.output.count(together) == 1
     told = [

@@ -39,6 +39,30 @@ def test_a_withheld_column_is_still_told_with_its_clause(cast: dict[str, Person]
     assert len(cast) == 4
 
 
+def test_a_table_of_which_nothing_is_read_is_told_with_its_clause_and_what_is(cast: dict[str, Person]) -> None:
+    done = CliRunner().invoke(query, ["--purpose", "understand", "select * from person"])
+    assert done.exit_code == 1
+    assert "`person` (" in done.output
+    assert ") is withheld by clause `purpose-understand`: no clause lets `understand` use `person.email`" in done.output
+    assert "`understand` sees: access (" in done.output
+    # Of a table of which there is none at all, only what there is is told.
+    done = CliRunner().invoke(query, ["--purpose", "understand", "select * from persons"])
+    assert "withheld by clause" not in done.output
+    assert "`understand` sees: access (" in done.output
+    assert len(cast) == 4
+
+
+@pytest.mark.parametrize(
+    "sql", ["delete from access", "Update access set url = ''", "insert into person values (1)", "drop table access"]
+)
+def test_a_statement_that_changes_something_is_told_that_a_purpose_only_reads(database: Place, sql: str) -> None:
+    done = CliRunner().invoke(query, ["--purpose", "understand", sql])
+    assert done.exit_code == 1
+    assert f"a purpose only reads, and `{sql.split(maxsplit=1)[0].lower()}` would change something" in done.output
+    assert "`understand` sees: access (" in done.output
+    assert database.database == "troth"
+
+
 def test_one_statement_with_a_semicolon_at_its_end_is_one(cast: dict[str, Person]) -> None:
     done = CliRunner().invoke(query, ["--purpose", "understand", "select count(*) from access;"])
     assert (done.exit_code, "1 row" in done.output) == (0, True)

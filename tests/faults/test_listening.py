@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from tests.conftest import POLICY
 from tests.serving import Serving, free_port
 from troth.cli import listening
 from troth.cli.serve import serve
@@ -30,6 +31,27 @@ def test_a_mail_server_that_is_none_is_said_before_anything_is_made(tmp_path: Pa
     answer = CliRunner().invoke(serve, ["--mail", mail, "--data", str(tmp_path / "data")])
     assert answer.exit_code == 2
     assert f"--mail `{mail}` is no mail server; write smtp://host:port or smtps://host:port" in answer.output
+    assert not (tmp_path / "data").exists()
+
+
+UNHELD = POLICY.read_text(encoding="utf-8") + "\ncoarsen access.time to day after 3 days\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("nonsense here\n", "mine.troth:1:1: P-S01"),
+        (UNHELD, "P-T06: `access.at` cannot become a day in place"),
+        (None, "cannot be read: No such file or directory"),
+    ],
+)
+def test_a_policy_that_is_none_is_said_before_anything_is_made(tmp_path: Path, source: str | None, said: str) -> None:
+    file = tmp_path / "mine.troth"
+    if source is not None:
+        file.write_text(source, encoding="utf-8")
+    answer = CliRunner().invoke(serve, ["--policy", str(file), "--data", str(tmp_path / "data")])
+    assert isinstance(answer.exception, ServerRefusal)
+    assert said in str(answer.exception)
     assert not (tmp_path / "data").exists()
 
 

@@ -256,6 +256,42 @@ def test_the_caret_stands_under_the_word() -> None:
     assert line[caret.index("^") : caret.rindex("^") + 1] == "acess"
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "meant"),
+    [
+        ("on sign-up", "on signup", "sign-up"),
+        ("by agreement", "by agrement", "agreement"),
+        ("by legitimate interest", "by legitmate interest", "legitimate interest"),
+        ("person.* to the person", "person.* to the persn", "the person"),
+        ("email identifying", "email identifing", "identifying"),
+        ("30 days\n", "30 day\n", "days"),
+        ("effective", "efective", "effective"),
+    ],
+)
+def test_a_misspelt_word_is_told_what_it_may_have_meant(right: str, wrong: str, meant: str) -> None:
+    text = MISSPELT.replace(right, wrong, 1)
+    assert text != MISSPELT
+    (error,) = errors_of(text).errors
+    assert error.code == "P-S02"
+    assert error.advice.startswith(f"did you mean `{meant}`?")
+    nothing_near = errors_of(MISSPELT.replace("on sign-up", "on somewhere", 1)).errors[0]
+    assert "did you mean" not in nothing_near.advice
+
+
+#: Every kind of word that is not a name.
+MISSPELT = """policy "Harbor" version 1 effective 2026-11-01
+operator "Harbor, Inc." contact privacy@harbor.example
+category access.url, person.email identifying
+purpose provide "provide the service" by agreement
+purpose protect "keep the service safe" by legitimate interest
+collect person.email on sign-up
+    for provide while the account exists
+collect access.url on access
+    for protect 30 days
+show person.* to the person
+"""
+
+
 @pytest.mark.parametrize("ending", ["\r\n", "\r", "\n"])
 def test_line_ends_tabs_and_marks_change_nothing(ending: str) -> None:
     plain = parse.read(HEAD, "x")

@@ -7,7 +7,7 @@ from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from tests.browsing import PASSWORD, Browser, mails, subject
-from troth.cli.serve import DEFAULT_POLICY, Options, Service
+from troth.cli.serve import DEFAULT_POLICY, First, Options, Service
 from troth.database import place, published
 
 ALICE = "alice@harbor.example"
@@ -170,7 +170,7 @@ def test_each_start_prints_a_fresh_first_link_until_there_is_an_operator(
 def started() -> Service:
     """Return the service of one start."""
     options = Options("localhost", 8443, DEFAULT_POLICY, "", None, None, dev=False, demo=False)
-    return Service(options, place.current().data)
+    return Service(options, place.current().data, First.read(DEFAULT_POLICY))
 
 
 def test_whose_account_it_is_is_a_subject_of_its_own(browser: Browser, owner: Connection[Any]) -> None:

@@ -62,7 +62,12 @@ def main() -> None:
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # what it would tell is told once, below
     connect.refuse_at_once()
     try:
-        troth()
+        code = troth(standalone_mode=False)
+    except click.Abort:
+        click.echo("troth: stopped", err=True)
+    except click.ClickException as refusal:
+        _show(refusal)
+        sys.exit(refusal.exit_code)
     except DatabaseRefusal as refusal:
         click.echo(f"troth: {refusal}", err=True)
     except (OperationalError, PoolTimeout) as error:
@@ -73,10 +78,17 @@ def main() -> None:
         click.echo(f"troth: {what}: {error.strerror or error}", err=True)
         _print_no_more()
     else:
-        return
+        sys.exit(code or 0)
     finally:
         connect.close()
     sys.exit(1)
+
+
+def _show(refusal: click.ClickException) -> None:
+    """Show what a command refuses the way every refusal begins, a wrong use after how it is used."""
+    if isinstance(refusal, click.UsageError) and refusal.ctx is not None:
+        click.echo(f"{refusal.ctx.get_usage()}\nsee: {refusal.ctx.command_path} --help\n", err=True)
+    click.echo(f"troth: {refusal.format_message()}", err=True)
 
 
 def _print_no_more() -> None:

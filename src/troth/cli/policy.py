@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from troth.cli.simulate import simulate
 from troth.cli.standards import export
 from troth.database import connect, published, requests
 from troth.database.apply import not_yet
+from troth.database.catalog import known as known_catalog
 from troth.database.drift import drift as find_drift
 from troth.policy.compare import Verdict
-from troth.policy.meaning import Policy
-from troth.policy.planned import Plan
+from troth.policy.meaning import Basis, Occasion, Policy
+from troth.policy.planned import Plan, Unit
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -78,17 +80,33 @@ def apply(file: Path, terms_file: Path | None, form: str) -> None:
 
     Where people must agree to it again, and two persons may publish, both agree at /operator/publishing first.
     """
-    meant(file, form)
-    terms = terms_file.read_text(encoding="utf-8") if terms_file else published.current("steward").terms
+    _, compiled = meant(file, form)
+    before = published.current("steward")
+    terms = terms_file.read_text(encoding="utf-8") if terms_file else before.terms
     answer = requests.ask("policy.apply", {"source": file.read_text(encoding="utf-8"), "terms": terms})
-    opened = f"; people agree again before these resume: {', '.join(answer['widened'])}" if answer["widened"] else ""
+    follows = what_follows(before.plan, compiled, frozenset(answer["widened"]))
     verdict = Verdict[answer["verdict"]].name.lower().replace("_", " ")
     if form == "json":
-        click.echo(json.dumps(answer | {"verdict": verdict}))
+        click.echo(json.dumps(answer | {"verdict": verdict, "purposes": follows}))
         return
-    click.echo(
-        f"version {answer['version']} is in force, {answer['changed']} facts changed; verdict: {verdict}{opened}"
-    )
+    click.echo(f"version {answer['version']} is in force, {answer['changed']} facts changed; verdict: {verdict}")
+    width = max(map(len, follows), default=0)
+    for name, sentence in follows.items():
+        click.echo(f"  {name:<{width}}  {sentence}")
+
+
+def what_follows(old: Plan, new: Plan, opened: frozenset[str]) -> dict[str, str]:
+    """Say of each purpose, and of each audience that is shown something, what a new version does to it."""
+    before = {unit.purpose for unit in old.units} | set(old.audiences)
+    bases = {unit.purpose: unit.basis for unit in new.units} | dict.fromkeys(new.audiences, Basis.AGREEMENT)
+    told = {}
+    for name, basis in bases.items():
+        if name in before and name not in opened:
+            told[name] = "goes on with everybody who is in it"
+        else:
+            until = "they have agreed again and said yes" if basis is Basis.CONSENT else "they have agreed again"
+            told[name] = f"{'wider' if name in before else 'new'}: nobody is in it until {until}"
+    return told | dict.fromkeys(sorted(before - set(bases)), "gone: nobody is in it any more")
 
 
 @policy.command("drift")
@@ -127,27 +145,70 @@ def as_data(compiled: Plan) -> dict[str, Any]:
         "own": [[o.table, o.column, o.privilege, o.clause] for o in compiled.own],
         "collected": [[c.occasion, c.table, c.column, c.precision, c.clause] for c in compiled.collected],
         "retention": [[r.table, r.days, r.after_end, r.consented] for r in compiled.retention],
+        "counted": [[c.purpose, c.table, c.columns, c.window.kind, c.window.days, c.clause] for c in compiled.counted],
+        "coarsenings": [[c.table, c.column, c.precision, c.days, c.clause] for c in compiled.coarsenings],
+        "seen": [[s.role, s.table, s.column, s.category, s.clause] for s in compiled.seen],
+        "unseen": [[u.category, u.audience, u.clause] for u in compiled.unseen],
+        "unheld": [[u.category, u.occasion, u.clause] for u in compiled.unheld],
     }
 
 
+#: Whose rows a purpose on a basis may read.
+WHOSE = {
+    Basis.AGREEMENT: "of people who agreed",
+    Basis.CONSENT: "of people who agreed and said yes",
+    Basis.LEGITIMATE_INTEREST: "of people who agreed and did not object",
+    Basis.LEGAL_DUTY: "of people who agreed, whatever they choose",
+}
+
+
 def as_lines(compiled: Plan) -> list[str]:
-    """Return the plan for eyes, one paragraph a purpose."""
+    """Return the plan for eyes: whose rows each purpose reads, how long, and by which clause which columns."""
     lines = [f"{compiled.policy}, version {compiled.version} ({compiled.digest[:12]})"]
-    windows = {(r.purpose, r.table): r.window for r in compiled.rows}
-    readings: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for reading in compiled.readings:
-        readings[reading.purpose, reading.table].append(reading.column)
     for unit in compiled.units:
-        lines += ["", f"{unit.purpose} (by {unit.basis})"]
-        for (purpose, table), columns in readings.items():
-            if purpose == unit.purpose:
-                window = windows[purpose, table]
-                lines.append(f"  reads {table}: {', '.join(columns)}  [{window.written}]")
-    lines += ["", "the person"]
-    own: dict[tuple[str, str], list[str]] = defaultdict(list)
+        lines += ["", f"{unit.purpose} (by {unit.basis})", *(_of_unit(compiled, unit) or ["  reads no table"])]
+    lines += ["", "the person, of their own rows"]
+    own: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for each in compiled.own:
-        if each.column not in own[each.table, each.privilege]:
-            own[each.table, each.privilege].append(each.column)
-    return lines + [
-        f"  may {privilege} {table}: {', '.join(columns)}" for (table, privilege), columns in sorted(own.items())
-    ]
+        own[each.table, each.privilege].append((each.clause, each.column))
+    for (table, privilege), columns in sorted(own.items()):
+        lines += [f"  may {privilege} {table}", *_by_clause(columns)]
+    for role in compiled.audiences:
+        lines += ["", f"{role}, of the rows of whom it is shown"]
+        for table in sorted({seen.table for seen in compiled.seen if seen.role == role}):
+            seen = ((s.clause, s.column) for s in compiled.seen if (s.role, s.table) == (role, table))
+            lines += [f"  sees {table}", *_by_clause(seen)]
+    return lines
+
+
+def _of_unit(compiled: Plan, unit: Unit) -> list[str]:
+    """Say what a purpose reads and counts."""
+    lines = []
+    for rows in (rows for rows in compiled.rows if rows.purpose == unit.purpose):
+        lines.append(f"  reads {rows.table}, {rows.window.written}, {_whose(unit, rows.table)}")
+        read = (r for r in compiled.readings if (r.purpose, r.table) == (unit.purpose, rows.table))
+        lines += _by_clause((r.clause, r.column) for r in read)
+    for counted in (each for each in compiled.counted if each.purpose == unit.purpose):
+        lines.append(f"  counts people by {counted.table}, {counted.window.written}")
+        lines += _by_clause((counted.clause, column) for column in counted.columns)
+    return lines
+
+
+def _whose(unit: Unit, name: str) -> str:
+    """Say of which rows of a table a unit is: whose, and stored on which occasions."""
+    held = {column.category for column in known_catalog().table(name).columns}
+    occasions = {atom.occasion for atom in unit.atoms if atom.category in held}
+    whose = [WHOSE[unit.basis]] if occasions - {Occasion.VISIT} else []
+    whose += ["of visitors"] if Occasion.VISIT in occasions else []
+    return f"{' and '.join(whose)}, stored on {', '.join(sorted(occasions))}"
+
+
+def _by_clause(columns: Iterable[tuple[str, str]]) -> list[str]:
+    """Say columns by their clause, each once."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    said = set[str]()
+    for clause, column in columns:
+        if column not in said:
+            found[clause][column] = None
+            said.add(column)
+    return [f"    {', '.join(names)}  ({clause})" for clause, names in found.items()]

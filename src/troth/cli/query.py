@@ -5,7 +5,7 @@ import io
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ from troth.database import connect, published
 from troth.database.published import Published
 from troth.policy.planned import Withheld
 
+#: Statements that would change something.
+CHANGING = re.compile(r"\s*(insert|update|delete|merge|truncate|create|alter|drop|grant|revoke)\b", re.IGNORECASE)
 WORD = re.compile(r'"((?:[^"]|"")+)"|([A-Za-z_][A-Za-z0-9_]*)')
 
 
@@ -75,16 +77,34 @@ def explained(policy: Published, purpose: str, sql: str, error: psycopg.Error) -
     said = (error.diag.message_primary or str(error)).strip()
     if error.sqlstate == "42601" and "multiple commands" in said:
         return "these are several statements, and `troth query` takes one; ask once for each"
-    if error.sqlstate not in {"42501", "42703", "42P01"}:
+    changing = CHANGING.match(sql)
+    if error.sqlstate not in {"42501", "42703", "42P01"} and not changing:
         return said
     named = {(match.group(1) or match.group(2)).lower() for match in WORD.finditer(sql)}
-    lines = [_line(each) for each in policy.plan.withheld if each.purpose == purpose and _meant(each, named)]
-    shown = "\n".join(lines) if lines else f"  `{purpose}` sees: {', '.join(_sees(policy, purpose))}"
+    mine = [each for each in policy.plan.withheld if each.purpose == purpose]
+    lines = [*_withheld_whole(policy, mine, named), *(_line(each) for each in mine if _meant(each, named))]
+    if changing:
+        said, lines = f"a purpose only reads, and `{changing[1].lower()}` would change something ({said})", []
+    if changing or error.sqlstate == "42P01" or not lines:
+        lines.append(f"  `{purpose}` sees: {', '.join(_sees(policy, purpose)) or 'nothing'}")
+    shown = "\n".join(lines)
     return f"{said}\n{shown}\nwhat `{purpose}` may not see, and why: troth query --purpose {purpose} 'table withheld'"
 
 
 def _meant(withheld: Withheld, named: set[str]) -> bool:
     return withheld.column in named and (withheld.table in named or not named)
+
+
+def _withheld_whole(policy: Published, mine: Sequence[Withheld], named: set[str]) -> Iterator[str]:
+    """Yield, for each table that is named and of which nothing is read, the clauses that withhold it."""
+    purposes = {each.purpose for each in mine}
+    read = {reading.table for reading in policy.plan.readings if reading.purpose in purposes}
+    reasons: dict[tuple[str, str, str], list[str]] = {}
+    for each in mine:
+        if each.table in named - read:
+            reasons.setdefault((each.table, each.clause, each.reason), []).append(each.column)
+    for (table, clause, reason), columns in reasons.items():
+        yield f"  `{table}` ({', '.join(columns)}) is withheld by clause `{clause}`: {reason}"
 
 
 def _line(each: Withheld) -> str:

@@ -23,6 +23,7 @@ from troth.cli.options import data_option
 from troth.consent import publishing
 from troth.database import apply, connect, embedded, place
 from troth.database.account import die_with_parent
+from troth.database.catalog import load as load_catalog
 from troth.database.errors import DatabaseRefusal, ServerRefusal
 from troth.database.keeper import Keeper
 from troth.database.place import Place
@@ -30,10 +31,13 @@ from troth.database.statements import load
 from troth.ledger import sequencing
 from troth.notices import delivery
 from troth.people import fielding, registering
+from troth.policy import parse
 from troth.policy.errors import PolicyErrors
+from troth.policy.plan import plan
 from troth.rights.keeping import taught
 
 DEFAULT_POLICY = Path(__file__).parents[3] / "policies" / "hosted-solutions.troth"
+NO_TERMS = "There are no terms beside the policy."
 TURN = 0.25
 SERVER_PATIENCE = 60.0
 CALM = 30.0
@@ -86,11 +90,38 @@ def serve(**told: object) -> None:
         raise click.UsageError(
             f"--mail `{options.mail}` is no mail server; write smtp://host:port or smtps://host:port"
         )
+    first = First.read(options.policy)
     data = place.data_folder()
     place.prepare(data)
     with place.lock(data):
         listening.ensure_free(data, options.host, options.port)
-        Service(options, data).run()
+        Service(options, data, first).run()
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The policy and the terms that a troth without any begins with: sound, and such that its tables can hold to it."""
+
+    source: str
+    terms: str
+
+    @classmethod
+    def read(cls, file: Path) -> "First":
+        """Read and compile, before there is a folder or a database. Raises ServerRefusal."""
+        terms_file = file.with_suffix(".terms.txt")
+        try:
+            source = file.read_bytes().decode("utf-8", "surrogateescape")
+            told = terms_file.read_text(encoding="utf-8") if terms_file.exists() else NO_TERMS
+            plan(parse.read(source, str(file)), load_catalog())
+        except (OSError, UnicodeDecodeError) as error:
+            said = f": {error.strerror}" if isinstance(error, OSError) else " as UTF-8"
+            what = terms_file if isinstance(error, UnicodeDecodeError) else file
+            raise ServerRefusal(
+                f"the policy `{what}` cannot be read{said}", advice="name one with --policy FILE"
+            ) from error
+        except PolicyErrors as errors:
+            raise ServerRefusal(f"the policy is not sound:\n{errors}\n", advice="mend it and start again") from errors
+        return cls(source, told)
 
 
 @dataclass(slots=True)
@@ -99,6 +130,7 @@ class Service:
 
     options: Options
     data: Path
+    first: First
     out: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True))
     database: embedded.Server | None = None
     server: subprocess.Popen[bytes] | None = None
@@ -147,22 +179,11 @@ class Service:
         return where
 
     def _prepare(self, keeper: Keeper) -> apply.Outcome:
-        file = self.options.policy
         try:
-            source = file.read_bytes().decode("utf-8", "surrogateescape")
-            terms_file = file.with_suffix(".terms.txt")
-            terms = (
-                terms_file.read_text(encoding="utf-8")
-                if terms_file.exists()
-                else "There are no terms beside the policy."
-            )
-            outcome = keeper.prepare(source, terms, name=str(file))
-            self._declare(file, source)
-        except OSError as error:
-            sentence = f"the policy `{file}` cannot be read: {error.strerror}"
-            raise ServerRefusal(sentence, advice="name one with --policy FILE") from error
-        except PolicyErrors as errors:
-            raise ServerRefusal(f"the policy is not sound:\n{errors}", advice="mend it and start again") from errors
+            outcome = keeper.prepare(self.first.source, self.first.terms, name=str(self.options.policy))
+            self._declare(self.options.policy, self.first.source)
+        except PolicyErrors as errors:  # the one in force, which this troth's tables cannot hold to any more
+            raise ServerRefusal(f"the policy in force is not sound:\n{errors}\n", advice="restore a backup") from errors
         except OperationalError as error:
             raise ServerRefusal(
                 f"the database does not answer: {str(error).strip()}", advice="see DATABASE_URL"

@@ -18,6 +18,7 @@ from troth.policy.differences import CATEGORY_AT, Differing
 
 OLD = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 IN_FORCE = Path("-")
+PLURALS = {"person": "people"}
 UNTOLD = {"before", "after", "comparison", "touched"}
 
 
@@ -70,6 +71,7 @@ def as_data(found: Simulation, said: Differing) -> dict[str, Any]:
                 "kind": each.delta.kind,
                 "about": each.delta.about,
                 "direction": each.delta.direction,
+                "significant": each.delta in found.comparison.significant,
                 "sentence": said.sentence(each.delta),
                 "clauses": each.delta.clauses,
                 "columns": dict(each.columns),
@@ -86,56 +88,66 @@ def as_text(found: Simulation, said: Differing) -> str:
     lines = [f"version {found.after.version}: {said.verdict(found.comparison)}"]
     lines += [found.obstacle] if found.obstacle else []
     lines += [_people(found), ""]
-    lines += [_touched(alike, said) for alike in _alike(found.touched)] or ["no difference concerns data"]
+    significant = found.comparison.significant
+    lines += [_touched(alike, said, asks=alike[0].delta in significant) for alike in _alike(found)] or [
+        "no difference concerns data"
+    ]
     lines += ["", *_purposes(found), *_readings(found), *_goes(found)]
     return "\n".join(lines)
 
 
 def _people(found: Simulation) -> str:
-    told = f"{found.agreed:,} people have agreed, {found.in_force:,} of them to the version in force"
+    told = f"agreed: {_many(found.agreed, 'person')}, {found.in_force:,} of them to the version in force"
     again = f"{found.again:,} must agree again" if found.again else "nobody must agree again"
-    mails = f"; {found.mails:,} mails tell of it" if found.mails else ""
+    mails = f"; told of it by {_many(found.mails, 'mail')}" if found.mails else ""
     return f"{told}; {again}{mails}"
 
 
-def _alike(touched: tuple[Touched, ...]) -> list[list[Touched]]:
+def _many(number: int, what: str) -> str:
+    """Say how many there are: 1 person, 2 people, 1 row, 2 rows."""
+    return f"{number:,} {what if number == 1 else PLURALS.get(what, f'{what}s')}"
+
+
+def _alike(found: Simulation) -> list[list[Touched]]:
     """Put together what differs only in its category and touches as much of the same tables."""
     groups: dict[tuple[object, ...], list[Touched]] = {}
-    for each in touched:
+    for each in found.touched:
         delta, place = each.delta, CATEGORY_AT.get(each.delta.kind)
         rest = delta.about if place is None else (*delta.about[:place], *delta.about[place + 1 :])
         tables = tuple(table for table, _ in each.columns)
-        key = (delta.kind, rest, delta.direction, delta.old, delta.new, tables, each.records, each.people)
+        asks = delta in found.comparison.significant
+        key = (delta.kind, rest, delta.direction, asks, delta.old, delta.new, tables, each.records, each.people)
         groups.setdefault(key, []).append(each)
     return list(groups.values())
 
 
-def _touched(alike: list[Touched], said: Differing) -> str:
+def _touched(alike: list[Touched], said: Differing, *, asks: bool) -> str:
     first = alike[0]
     columns: dict[str, dict[str, None]] = {}
     for table, names in (held for each in alike for held in each.columns):
         columns.setdefault(table, {}).update(dict.fromkeys(names))
     places = ", ".join(f"{table} ({', '.join(names)})" for table, names in columns.items())
-    whose = f" of {first.people:,} people" if first.people else ""
-    count = f"{places}: {first.records:,} records{whose}" if places else "held in no table"
+    whose = f" of {_many(first.people, 'person')}" if first.people else ""
+    count = f"{places}: {_many(first.records, 'record')}{whose}" if places else "held in no table"
     sentence = said.sentence(*(each.delta for each in alike))
-    return f"{sentence}  [{said.direction(first.delta)}]\n    {count}"
+    again = "; asks again" if asks else ""
+    return f"{sentence}  [{said.direction(first.delta)}{again}]\n    {count}"
 
 
 def _purposes(found: Simulation) -> list[str]:
     lines = []
     for each in found.memberships:
         lines.append(
-            f"{each.purpose}: {each.before:,} people before, {each.at_once:,} at once, {each.agreed:,} once all agree"
-            f" ({each.objected:,} object, {each.consented:,} consent)"
+            f"{each.purpose}: {_many(each.before, 'person')} before, {each.at_once:,} at once, {each.agreed:,} once all"
+            f" agree ({_many(each.objected, 'objection')}, {_many(each.consented, 'consent')})"
         )
         lines += [_sight(sight) for sight in found.sights if sight.purpose == each.purpose]
     return lines
 
 
 def _sight(sight: Sight) -> str:
-    rows = f"{sight.before.rows:,} rows, {sight.at_once.rows:,} at once, {sight.agreed.rows:,} once all agree"
-    return f"    {_rows_of(sight)}: {rows}; {sight.lost.rows:,} go out of sight, {sight.gained.rows:,} come into it"
+    rows = f"{_many(sight.before.rows, 'row')}, {sight.at_once.rows:,} at once, {sight.agreed.rows:,} once all agree"
+    return f"    {_rows_of(sight)}: {rows}; out of sight: {sight.lost.rows:,}; into sight: {sight.gained.rows:,}"
 
 
 def _rows_of(where: Sight | Holding) -> str:
@@ -154,8 +166,10 @@ def _goes(found: Simulation) -> list[str]:
     lines = []
     for each in found.holdings:
         if each.due.rows:
-            whose = "" if each.visits else f" of {each.due.people:,} people"
-            lines.append(f"{_rows_of(each)}: {each.due.rows:,} rows{whose} are due at once, and go")
+            whose = "" if each.visits else f" of {_many(each.due.people, 'person')}"
+            lines.append(
+                f"{_rows_of(each)}: removed at once, being past their time: {_many(each.due.rows, 'row')}{whose}"
+            )
         if each.too_exact:
-            lines.append(f"{_rows_of(each)}: at most {each.too_exact:,} rows become coarser at once")
+            lines.append(f"{_rows_of(each)}: made coarser at once: at most {_many(each.too_exact, 'row')}")
     return ["", *lines] if lines else []

@@ -62,9 +62,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One line of the table: what, then each use of it as why and how long, and who sees it."""
+    """One line of the table: what and when, then each use of it as why and how long, and who sees it."""
 
     what: str
+    when: str
     uses: tuple[tuple[str, str], ...]
     who_sees: str
     clause: str
@@ -139,6 +140,7 @@ def table(policy: Policy, language: str = "en") -> tuple[TableRow, ...]:
     for clause, collections in _by_clause(policy):
         collection = collections[0]
         who = _who_sees(policy, speaking, collection)
+        when = speaking.listed(speaking.say("occasions", each.occasion) for each in collections)
         whats = [capital(speaking.listed(_known(speaking, collection, use))) for use in collection.uses]
         for what in dict.fromkeys(whats):
             uses = tuple(
@@ -146,7 +148,7 @@ def table(policy: Policy, language: str = "en") -> tuple[TableRow, ...]:
                 for use, known in zip(collection.uses, whats, strict=True)
                 if known == what
             )
-            rows.append(TableRow(what, uses, who, clause))
+            rows.append(TableRow(what, when, uses, who, clause))
     return tuple(rows)
 
 
@@ -302,7 +304,7 @@ class _Saying:
             text = self.voice.say("sentences", "can", verbs=verbs, what=what, condition=condition, deadline=deadline)
             groups = self._grouped(right.categories)
             lead = self.voice.say("sentences", "can_lead", verbs=verbs)
-            rest = f"{condition.lstrip(', ')}{deadline}".strip()
+            rest = f"{condition.lstrip(', ')}{'.' if condition else ''}{deadline}".strip()
             parts = ((lead, groups), *(((capital(rest), ()),) if rest else ())) if len(groups) > 1 else ()
             yield Sentence(right.clause.name, text, right.clause.promises, parts)
 

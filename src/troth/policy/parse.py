@@ -1,6 +1,6 @@
 """From a policy's text to its meaning: every clause is parsed by itself, so that one error hides no other."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from difflib import get_close_matches
 from functools import cache
@@ -9,7 +9,7 @@ from importlib import resources
 
 from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
 
-from troth.policy.check import Checked, checked
+from troth.policy.check import MOST_GUESSES, Checked, checked
 from troth.policy.errors import PolicyError, PolicyErrors
 from troth.policy.meaning import (
     Audience,
@@ -105,6 +105,23 @@ WORDS = {
 }
 
 
+#: The closed words behind a terminal; any other terminal that is a word is named like it.
+CLOSED: Mapping[str, Iterable[str]] = {
+    "OCCASION": Occasion,
+    "PRECISION": [each for each in Precision if each is not Precision.AS_IS],
+    "VERB": Verb,
+    "BASIS": Basis,
+    "AUDIENCE": Audience,
+    "STORAGE": Storage,
+    "CHANGE": Change,
+    "CONDITION": Condition,
+    "CHANNEL": ("e-mail", "letter", "message"),
+    "ATTRIBUTE": ("identifying", "sensitive"),
+}
+#: How alike words must be for one to be meant by the other.
+NEAR = 0.75
+
+
 @cache
 def grammar() -> Lark:
     """Return the parser of one clause."""
@@ -120,7 +137,7 @@ def read(text: str, name: str) -> Policy:
         raise PolicyErrors(errors)
     statements: list[Statement] = []
     for piece in pieces(whole):
-        outcome = _clause(whole, piece)
+        outcome = _clause(whole, piece, guessing=len(errors) < MOST_GUESSES)
         if isinstance(outcome, PolicyError):
             errors.append(outcome)
         else:
@@ -149,11 +166,11 @@ def _unreadable(whole: Source) -> list[PolicyError]:
     return []
 
 
-def _clause(whole: Source, piece: Piece) -> Statement | PolicyError:
+def _clause(whole: Source, piece: Piece, *, guessing: bool) -> Statement | PolicyError:
     first = piece.text.split(None, 1)[0] if piece.text.split() else ""
     if first not in KEYWORDS:
         span = Span(piece.line, 1, piece.line, 1 + max(1, len(first)))
-        near = get_close_matches(first, KEYWORDS, 1)
+        near = get_close_matches(first, KEYWORDS, 1) if guessing else []
         advice = (
             f"did you mean `{near[0]}`?" if near else f"a clause begins at column 1 with one of: {', '.join(KEYWORDS)}"
         )
@@ -163,7 +180,7 @@ def _clause(whole: Source, piece: Piece) -> Statement | PolicyError:
     try:
         return _statement(grammar().parse(piece.text), piece)
     except UnexpectedInput as problem:
-        return _syntax(whole, piece, problem)
+        return _syntax(whole, piece, problem, guessing=guessing)
     except ValueError as problem:  # a date that no calendar has
         span = Span(piece.line, 1, piece.line, len(whole.line(piece.line)) + 1)
         return PolicyError(
@@ -171,7 +188,7 @@ def _clause(whole: Source, piece: Piece) -> Statement | PolicyError:
         )
 
 
-def _syntax(whole: Source, piece: Piece, problem: UnexpectedInput) -> PolicyError:
+def _syntax(whole: Source, piece: Piece, problem: UnexpectedInput, *, guessing: bool) -> PolicyError:
     expected: set[str] = set()
     if isinstance(problem, UnexpectedToken):
         expected = set(problem.accepts or problem.expected)
@@ -192,7 +209,21 @@ def _syntax(whole: Source, piece: Piece, problem: UnexpectedInput) -> PolicyErro
             advice = "close it on its own line"
             return PolicyError("P-S02", whole.name, span, whole.line(number), "the text has no end", advice)
     wanted = ", or ".join(sorted({_word(each) for each in expected})) or "something else"
-    return PolicyError("P-S02", whole.name, span, whole.line(span.line), sentence, f"expected {wanted}")
+    near = "" if ended or not guessing else _near(whole.line(span.line)[span.column - 1 :], expected)
+    advice = f"expected {wanted}"
+    if near:
+        advice = f"did you mean `{near}`?" + (f" {advice}" if wanted != f"`{near}`" else "")
+    return PolicyError("P-S02", whole.name, span, whole.line(span.line), sentence, advice)
+
+
+def _near(rest: str, expected: Iterable[str]) -> str:
+    """Return the word, or words, that what stands here comes nearest to of those that may; empty when none is near."""
+    every = {str(word) for each in expected for word in CLOSED.get(each, (each.lower(),))}
+    for words in sorted(every, key=lambda each: (-len(each.split()), each)):
+        written = " ".join(rest.split()[: len(words.split())]).rstrip(",:]")
+        if get_close_matches(written, [words], 1, NEAR):
+            return words
+    return ""
 
 
 def _word_at(line: str, column: int) -> tuple[int, str]:

@@ -15,7 +15,7 @@ from troth.web.staff import roles
 
 
 def everywhere(request: HttpRequest) -> dict[str, Any]:
-    """Return the policy in force, who is looking, and where the style sheet is."""
+    """Return the policy in force, who is looking, in which home they are, and where the style sheet is."""
     try:
         now = published.current()
     except DatabaseRefusal:
@@ -28,6 +28,7 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "account": user if user is not None and user.is_authenticated else None,
         "agreed": getattr(getattr(request, "standing", None), "agreed", False),
         "organizations_kept": now is not None and organizations.are_kept(),
+        "home": f"/{request.path.split('/')[1]}",
         "dev": settings.DEV,
         "style": address("style.css"),
         "favicon": address("favicon.svg"),
