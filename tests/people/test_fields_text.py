@@ -112,7 +112,7 @@ def test_two_windows_of_a_purpose_over_one_table_are_refused() -> None:
              "collect person.profile on profile [P5, P22]")  # fmt: skip
     about = TEXT.replace("[phone]", "[about]").replace('"phone"', '"text"').replace("person.phone", "person.profile")
     (found,) = refused(TEXT + about, other)
-    assert "(P-T02)" in found
+    assert "(P-T02, line " in found
 
 
 def test_too_many_fields_are_refused() -> None:
