@@ -6,29 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from tests.conftest import PROJECT
-from tests.journeys.conftest import FLAGS
 
 LIBRARY = PROJECT / "clients" / "javascript" / "device.js"
 ORIGIN = "https://clients.example"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("journeys")]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
-def page(chromium: Any) -> Iterator[Any]:
+def page(browser: Any) -> Iterator[Any]:
     """An empty page of an origin of its own that can import the library; nothing leaves the machine."""
-    context = chromium.new_context()
+    context = browser.new_context()
 
     def answer(route: Any) -> None:
         script = route.request.url.endswith(".js")
