@@ -357,6 +357,10 @@ def _answer(scene: Scene, world: World, name: str, arguments: str, text: str, pa
             "access": f"INSERT INTO troth.access (subject, at, id, uses) VALUES ('{NOBODY}', '2026-11-20 00:00:00Z', '{NOBODY}', 1)",
             "device": f"INSERT INTO troth.device (subject, device, uses) VALUES ('{world.people['bob']}', '{NOBODY}', 0)",
             "person": f"INSERT INTO troth.person (subject, uses) VALUES ('{NOBODY}', 1)",
+            "session": f"INSERT INTO troth.session (subject, session, uses) VALUES ('{world.people['bob']}', '{NOBODY}', 0)",
+            "earlier_name": f"INSERT INTO troth.earlier_name (subject, uses) VALUES ('{world.people['bob']}', 0)",
+            "keep_earlier_name": "UPDATE troth.person SET name = 'Eva'",
+            "follow_name": "UPDATE troth.person SET name = 'Eva'",
         }[table]
     try:
         scene.stage.execute(called.encode())
