@@ -43,3 +43,6 @@ FROM troth.policy_version
 
 -- name: settle
 VACUUM (ANALYZE) troth.subject, troth.permitted, troth.agreement, troth.membership, troth.directory_entry, troth.request_token
+
+-- name: unsettled
+SELECT count(*) FROM pg_class WHERE oid = 'troth.directory_entry'::regclass AND relallvisible < relpages - 1

@@ -3,18 +3,23 @@ SELECT troth.use_directory(%(listing)s)
 
 -- name: directory_entries
 -- Row rules say whose: those of the organization whose token the transaction carries, and none that have ended. A condition
--- whose parameter is null is none; PostgreSQL plans each call anew, and knows it.
+-- whose parameter is null is none; PostgreSQL plans each call anew, and knows it. A page is found in an index alone, and
+-- only its rows are read.
 SELECT held.entry, held.user_name, held.external_id, held.email, held.email_kind, held.email_first, held.display_name, held.full_name,
     held.given_name, held.family_name, held.employee_number, held.active, held.version, held.at, held.changed_at, known.name
-FROM troth.directory_entry AS held
+FROM (
+    SELECT e.entry FROM troth.directory_entry AS e
+    WHERE (%(entry)s::uuid IS NULL OR e.entry = %(entry)s)
+      AND (%(user)s::text IS NULL OR e.user_key = lower(%(user)s))
+      AND (%(user_begins)s::text IS NULL OR e.user_key ^@ lower(%(user_begins)s))
+      AND (%(external)s::text IS NULL OR e.external_id = %(external)s)
+      AND (%(email)s::text IS NULL OR e.email_key = lower(%(email)s))
+      AND (%(after)s::uuid IS NULL OR e.entry > %(after)s)
+    ORDER BY e.entry LIMIT %(limit)s OFFSET %(offset)s
+) AS page
+JOIN troth.directory_entry AS held ON held.entry = page.entry
 LEFT JOIN troth.membership AS known ON known.subject = held.subject AND known.organization = held.organization
-WHERE (%(entry)s::uuid IS NULL OR held.entry = %(entry)s)
-  AND (%(user)s::text IS NULL OR held.user_key = lower(%(user)s))
-  AND (%(user_begins)s::text IS NULL OR held.user_key ^@ lower(%(user_begins)s))
-  AND (%(external)s::text IS NULL OR held.external_id = %(external)s)
-  AND (%(email)s::text IS NULL OR held.email_key = lower(%(email)s))
-  AND (%(after)s::uuid IS NULL OR held.entry > %(after)s)
-ORDER BY held.entry LIMIT %(limit)s OFFSET %(offset)s
+ORDER BY held.entry
 
 -- name: directory_entries_counted
 SELECT count(*) FROM troth.directory_entry

@@ -14,10 +14,11 @@ SELECT role, may FROM troth.organization_role WHERE organization = %(organizatio
 ORDER BY role NOT IN ('owner', 'administrator', 'member'), cardinality(may) DESC, role
 
 -- name: members_of
--- A page of members in the order of their names, beginning behind one; `sought` is what a name begins with.
+-- A page of members in the order of their names, beginning behind one; `sought` is what a name begins with. The scan
+-- begins where such names do: PostgreSQL begins it at the row comparison, whatever else it knows.
 SELECT subject, role, name, sought FROM troth.membership
 WHERE organization = %(organization)s
-  AND (sought, subject) > (%(after)s, %(subject)s) AND sought ^@ %(sought)s
+  AND (sought, subject) > (greatest(%(after)s::text, %(sought)s::text), %(subject)s) AND sought ^@ %(sought)s
 ORDER BY organization, sought, subject LIMIT %(most)s
 
 -- name: members_unnamed

@@ -14,6 +14,7 @@ from troth.policy.meaning import Occasion, Window, WindowKind
 from troth.policy.planned import Plan, Reading, Rows
 from troth.policy.quoting import literal, quoted
 from troth.policy.routines import NOBODY, routines
+from troth.policy.withholding import explanation
 
 LOGINS = ("door", "self", "steward", "intake", *audiences.ROLES)
 TWINS = (
@@ -385,9 +386,9 @@ def _views(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
         for schema in _schemas_of(counted.purpose, target):
             yield from _view(schema, f"{counted.table}_counted", view_query(counted), target)
     for unit in plan.units:
-        yield from _view(unit.purpose, "withheld", _explanation(plan, unit.purpose), target)
+        yield from _view(unit.purpose, "withheld", explanation(plan, unit.purpose), target)
     for purpose in target.analysed:
-        yield from _view(analysts(purpose), "withheld", _explanation(plan, purpose, analysed=True), target)
+        yield from _view(analysts(purpose), "withheld", explanation(plan, purpose, analysed=True), target)
 
 
 def _schemas_of(purpose: str, target: Target) -> tuple[str, ...]:
@@ -401,22 +402,6 @@ def _view(schema: str, name: str, query: str, target: Target) -> Iterator[Fact]:
         Kind.VIEW, f"{schema}.{name}", fingerprint(sql), make=sql, unmake=f"DROP VIEW {on}", locks=f"{schema}.{name}"
     )
     yield grant(on, target.role(schema), "SELECT")
-
-
-def _explanation(plan: Plan, purpose: str, *, analysed: bool = False) -> str:
-    told = [(w.table, w.column, w.category, w.reason, w.clause) for w in plan.withheld if w.purpose == purpose]
-    read = {(r.table, r.column) for r in plan.readings if r.purpose == purpose}
-    reason = "tells who somebody is: only that person opens it"
-    told += [
-        (each.table, each.column, each.category, reason, each.clause)
-        for each in (plan.identifying if analysed else ())
-        if (each.table, each.column) in read
-    ]
-    rows = ["(" + ", ".join(map(literal, row)) + ")" for row in sorted(told)]
-    values = (
-        f"VALUES {', '.join(rows)}" if rows else "SELECT ''::text, ''::text, ''::text, ''::text, ''::text WHERE false"
-    )
-    return f'SELECT * FROM ({values}) AS w ("table", "column", category, reason, clause)'
 
 
 # Grants on tables
