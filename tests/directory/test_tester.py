@@ -1,9 +1,9 @@
 """Somebody else's checker passes whole, against the real service over HTTPS."""
 
 import hashlib
+import ssl
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -47,15 +47,9 @@ def _open(owner: psycopg.Connection[Any]) -> None:
 @pytest.fixture
 def client(service: Serving) -> Iterator[httpx2.Client]:
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    authority = str(service.data / "tls" / "authority.crt")
-    with httpx2.Client(base_url=f"{service.address}/scim/v2", headers=headers, verify=_trusting(authority)) as held:
+    trusting = ssl.create_default_context(cafile=service.data / "tls" / "ca.pem")
+    with httpx2.Client(base_url=f"{service.address}/scim/v2", headers=headers, verify=trusting) as held:
         yield held
-
-
-def _trusting(authority: str) -> Any:
-    import ssl
-
-    return ssl.create_default_context(cafile=authority if Path(authority).exists() else None)
 
 
 @pytest.mark.xdist_group("faults")

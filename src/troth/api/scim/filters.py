@@ -48,10 +48,10 @@ def narrowed(scim_filter: ScimFilter[Any] | None, *, persons: bool) -> Narrowed:
     if not known:
         return Narrowed(Sought(), judged=True)
     part, value = min(known, key=lambda each: each[0].endswith("begins"))
-    # Strings that the database cannot hold are nobody's.
+    if "\0" in value:  # which no text of the database can hold
+        return Narrowed(Sought(entry=NOBODY), judged=False)
     told: dict[str, Any] = {part: _identifier(value) if part in IDENTIFIERS else value}
-    sought = replace(Sought(), **told)
-    return Narrowed(sought, judged=len(terms) > 1 or "\0" in value or not isinstance(scim_filter.ast, Comparison))
+    return Narrowed(replace(Sought(), **told), judged=len(terms) > 1 or not isinstance(scim_filter.ast, Comparison))
 
 
 def _terms(node: FilterNode) -> Iterator[FilterNode]:
