@@ -188,6 +188,7 @@ MINE = (
     "/me/profile/phone",
     "/me/accesses",
     "/me/accesses?path=/nothing",
+    "/me/directories",
     "/me/close",
     "/password",
     "/me/security",

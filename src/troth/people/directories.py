@@ -133,13 +133,6 @@ def acts(token: str, organization: uuid.UUID) -> list[Act]:
         return cursor.execute(SQL["my_acts"].encode(), {"organization": organization}).fetchall()
 
 
-def may_keep(token: str, organization: uuid.UUID) -> bool:
-    """Whether the viewer keeps an organization's members, and so may speak for its directory."""
-    with connect.acting("self", token=token) as connection:
-        row = connection.execute(SQL["may_keep_members"].encode(), {"organization": organization}).fetchone()
-    return bool(row and row[0])
-
-
 def named(token: str, organization: uuid.UUID) -> dict[str, Any]:
     """Return `name`, of an organization that the viewer is in, and `listed_at`, when its directory last read many."""
     with connect.acting("member", token=token) as connection:

@@ -140,8 +140,5 @@ SELECT organization, domain, value FROM troth.domain WHERE next_check_at <= stat
 -- name: judge_domain
 SELECT troth.judge_domain(%(organization)s, %(domain)s, %(found)s)
 
--- name: may_keep_members
-SELECT troth.may_keep_members(%(organization)s)
-
 -- name: organization_named
 SELECT name FROM troth.organization WHERE organization = %(organization)s

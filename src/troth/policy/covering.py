@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from troth.policy import lasting
-from troth.policy.audiences import ADMINISTERED, OPEN, SHARED, SUPPLIED
+from troth.policy.audiences import ADMINISTERED, DIRECTORY, MIRROR, OPEN, SHARED, SUPPLIED
 from troth.policy.catalog import Access, Rows, Table
 from troth.policy.meaning import Occasion, Precision
 from troth.policy.planned import Plan
@@ -48,6 +48,13 @@ def reached(plan: Plan, table: Table, rows: Rows, privilege: str, columns: Colle
             if rows is Rows.SUPPLIED and table.stamped:
                 using = check = f"{using} AND {OPEN}"
     return "" if privilege == "insert" else using, check if privilege in ("insert", "update") else ""
+
+
+def alike(table: Table) -> Iterator[tuple[str, str]]:
+    """Yield who else sees what administrators are shown of a table, and which rows of it."""
+    yield MIRROR, REACHED[Rows.OWN]
+    if table.directed:
+        yield DIRECTORY, REACHED[Rows.SUPPLIED]
 
 
 def covered(plan: Plan, table: Table, only: Collection[str] | None = None) -> str:

@@ -6,7 +6,6 @@ from itertools import chain, product
 
 from troth.policy import audiences, copying, covering, declaring, granting, lasting, occasions
 from troth.policy.catalog import Catalog, Function, Table
-from troth.policy.catalog import Rows as Reach
 from troth.policy.counting import columns_read, counters, name_of, view_query
 from troth.policy.facts import Fact, Kind, fingerprint
 from troth.policy.lasting import hours
@@ -330,13 +329,8 @@ def _viewer_rules(plan: Plan, table: Table, target: Target) -> Iterator[Fact]:
             reached = viewing.reaches(table)
             using = f"{stamped} AND {reached}" if reached else stamped
             yield _rule(table.name, target, viewing.role, "select", using=using)
-            if viewing.role == audiences.MIRRORED:
-                mirrored = f"{stamped} AND {covering.REACHED[Reach.OWN]}"
-                yield _rule(table.name, target, audiences.MIRROR, "select", using=mirrored)
-            if viewing.role == audiences.MIRRORED and table.directed:
-                yield _rule(
-                    table.name, target, audiences.DIRECTORY, "select", using=f"{stamped} AND {audiences.SUPPLIED}"
-                )
+            for other, theirs in covering.alike(table) if viewing.role == audiences.MIRRORED else ():
+                yield _rule(table.name, target, other, "select", using=f"{stamped} AND {theirs}")
 
 
 def _static_rules(plan: Plan, table: Table, target: Target) -> Iterator[Fact]:

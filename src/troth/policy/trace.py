@@ -7,7 +7,7 @@ from troth.policy import granting
 from troth.policy.audiences import MIRROR, MIRRORED
 from troth.policy.catalog import Catalog, Rows
 from troth.policy.counting import columns_read, name_of
-from troth.policy.covering import privileges
+from troth.policy.covering import alike, privileges
 from troth.policy.meaning import Audience, Policy, Verb
 from troth.policy.plan import read, shown, sights
 from troth.policy.planned import Plan
@@ -60,10 +60,13 @@ def _of_sights(policy: Policy, catalog: Catalog) -> Iterator[tuple[str, str]]:
     for sight, category, viewing, table, columns in sights(policy, catalog):
         clause = sight.clause.name
         yield clause, f"rule {table.name}.{viewing.role}_select"
-        for column in (*viewing.told_apart(table), *columns):
+        told = (*viewing.told_apart(table), *columns)
+        for column in told:
             yield clause, f"grant select ({column}) on troth.{table.name} to {viewing.role}"
-        if viewing.role == MIRRORED:
-            yield clause, f"rule {table.name}.{MIRROR}_select"
+        for other, _ in alike(table) if viewing.role == MIRRORED else ():
+            yield clause, f"rule {table.name}.{other}_select"
+            if other != MIRROR:  # which inherits them
+                yield from ((clause, f"grant select ({c}) on troth.{table.name} to {other}") for c in told)
         for copy, copied, _, _ in catalog.copied:
             if copy is table and copied.category == category:
                 yield clause, f"function troth.spread_{copy.name}_{copied.name}"

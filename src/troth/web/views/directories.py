@@ -5,13 +5,14 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from troth.people import directories, domains
 from troth.people.errors import PeopleRefusal
+from troth.web.views.organizations import of
 
 LONGEST_NAME = 100
 
@@ -48,20 +49,18 @@ def answer_offer(request: HttpRequest, entry: uuid.UUID) -> HttpResponse:
 def directory(request: HttpRequest, organization: uuid.UUID) -> HttpResponse:
     """Show and change who speaks for an organization's directory, and which domains it holds."""
     viewer = request.viewer  # type: ignore[attr-defined]
-    if not directories.may_keep(viewer, organization):
-        raise Http404
+    context = of(request, organization, "members")
     made = _change(request, viewer, organization) if request.method == "POST" else ""
     if request.method == "POST" and not made:
         return redirect("directory", organization)
-    told: dict[str, Any] = {
-        "organization": organization,
+    context |= {
         "tokens": directories.tokens(viewer, organization),
         "domains": domains.held_by(viewer, organization),
         "made": made,
         "lasting": directories.LASTING,
         "address": f"{settings.BASE_URL}/scim/v2",
     }
-    return render(request, "organization/directory.html", told | directories.named(viewer, organization))
+    return render(request, "organizations/directory.html", context)
 
 
 def _change(request: HttpRequest, viewer: str, organization: uuid.UUID) -> str:

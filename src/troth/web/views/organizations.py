@@ -49,7 +49,7 @@ def every(request: Any) -> HttpResponse:  # noqa: ANN401 - the viewer is added t
 @BOTH
 def one(request: Any, organization: uuid.UUID) -> HttpResponse:  # noqa: ANN401 - the same
     """Show one: one's own role, what an administrator sees of one, and how to leave."""
-    context = _of(request, organization)
+    context = of(request, organization)
     if request.method == "POST":
         return _done(request, ONE, organization, context)
     context |= {"mirrored": organizations.mirrored(request.viewer, organization)}
@@ -59,7 +59,7 @@ def one(request: Any, organization: uuid.UUID) -> HttpResponse:  # noqa: ANN401 
 @BOTH
 def members(request: Any, organization: uuid.UUID) -> HttpResponse:  # noqa: ANN401 - the same
     """List the members for those who administer, by name, page by page."""
-    context = _of(request, organization, "see")
+    context = of(request, organization, "see")
     if request.method == "POST":
         return _done(request, MEMBERS, organization, context)
     sought = request.GET.get("name", "")[:200]
@@ -75,7 +75,7 @@ def members(request: Any, organization: uuid.UUID) -> HttpResponse:  # noqa: ANN
 @BOTH
 def joining(request: Any, organization: uuid.UUID) -> HttpResponse:  # noqa: ANN401 - the same
     """Invite, and answer those who ask."""
-    context = _of(request, organization, "see")
+    context = of(request, organization, "see")
     if request.method == "POST":
         return _done(request, JOINING, organization, context)
     context |= {
@@ -90,7 +90,7 @@ def joining(request: Any, organization: uuid.UUID) -> HttpResponse:  # noqa: ANN
 @BOTH
 def roles(request: Any, organization: uuid.UUID) -> HttpResponse:  # noqa: ANN401 - the same
     """Show the roles and what each may do; make some."""
-    context = _of(request, organization)
+    context = of(request, organization)
     if request.method == "POST":
         return _done(request, ROLES, organization, context)
     return render(request, "organizations/roles.html", context)
@@ -248,7 +248,7 @@ def _link(request: Any, organization: uuid.UUID) -> HttpResponse:  # noqa: ANN40
     return redirect("organization_joining", organization)
 
 
-def _of(request: Any, organization: uuid.UUID, power: str = "") -> dict[str, Any]:  # noqa: ANN401 - the same
+def of(request: Any, organization: uuid.UUID, power: str = "") -> dict[str, Any]:  # noqa: ANN401 - the same
     """Return what every page of an organization knows. Raises Http404 for whoever has no business there."""
     _kept()
     found: tuple[Organization, Mine] | None = next(
