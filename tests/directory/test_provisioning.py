@@ -8,6 +8,7 @@ from psycopg import Connection
 
 from tests.conftest import Person, count
 from tests.directory.asking import WORK, Asking
+from tests.rights.asking import erased, exported, part
 from troth.database import connect
 from troth.people import directories
 from troth.people.errors import DirectoryTaken, DirectoryUnknown
@@ -194,3 +195,32 @@ def test_an_entry_of_somebody_who_never_agreed_leaves_nothing_behind(harbor: Ask
         steward.execute("SELECT troth.sweep()")
     assert owner.execute("SELECT count(*) FROM troth.subject WHERE kind = 'supplied'").fetchone() == (0,)
     assert owner.execute("SELECT count(*) FROM troth.directory_act").fetchone() == (0,)
+
+
+def test_what_a_directory_holds_is_exported_to_the_person_and_erased_with_them(
+    harbor: Asking, cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    entry = joined(harbor, cast["bob"])
+    (row,) = part(exported(owner, cast["bob"]), "directory_entry").rows
+    assert (row.values["employee_number"], row.values["user_name"], row.values["email"]) == (
+        "701",
+        "blindqvist",
+        "bob@harbor.example",
+    )
+    assert part(exported(owner, cast["bob"]), "directory_act").rows
+    erased(owner, cast["bob"])
+    assert owner.execute("SELECT count(*) FROM troth.directory_entry WHERE ended_at IS NULL").fetchone() == (0,)
+    assert owner.execute("SELECT count(*) FROM troth.directory_act").fetchone() == (0,)
+    assert harbor.ask("GET", f"/Users/{entry}").status == 404
+
+
+def test_who_was_supplied_and_never_agreed_is_exported_and_erased_by_the_address(
+    harbor: Asking, owner: Connection[Any]
+) -> None:
+    address = "newcomer@harbor.example"
+    entry = harbor.provision("newcomer", emails=[{"value": address}]).body["id"]
+    (row,) = part(exported(owner, address), "directory_entry").rows
+    assert (row.values["email"], row.stamped_for) == (address, ())
+    erased(owner, address)
+    assert harbor.ask("GET", f"/Users/{entry}").status == 404
+    assert owner.execute("SELECT count(*) FROM troth.subject WHERE kind = 'supplied'").fetchone() == (0,)
