@@ -1,0 +1,114 @@
+"""What signing in and a page cost, in CPU: against the password's own hash, and against a page that does nothing.
+
+CPU is that of this process, which answers the pages, and of PostgreSQL's, as the operating system counts it: it moves
+less than the clock on a machine that does other things too.
+"""
+
+import os
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+import psutil
+from psycopg import Connection
+
+from benchmarks.governing import ROUNDS, Measured
+
+PASSWORD = "seven herons over a grey quay"  # noqa: S105 - of somebody who is made for the measurement
+ALICE = "alice@harbor.example"
+PAGES = ("/", "/policy", "/me", "/me/accesses", "/me/security", "/me/applications")
+#: Requests that one figure is the mean of.
+MANY = 20
+
+
+def measured(owner: Connection[Any]) -> Iterator[Measured]:
+    """Yield a line for signing in and one for each page; `value` and `baseline` are milliseconds of CPU a request."""
+    os.environ["TROTH_UNLIMITED"] = "1"
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "troth.config.settings")
+    import django  # noqa: PLC0415 - settings read where the data folder is, which the caller says first
+
+    django.setup()
+    from django.contrib.auth.hashers import check_password, make_password  # noqa: PLC0415
+
+    from tests.browsing import Browser  # noqa: PLC0415
+
+    alice = Browser()
+    alice.sign_up(owner, ALICE)
+    kept = make_password(PASSWORD)
+
+    def sign_in() -> None:
+        answer = Browser().sign_in(ALICE, PASSWORD)
+        assert answer.status_code == 302, answer.content
+        assert answer.headers["Location"] == "/me"
+
+    def hash_once() -> None:
+        assert check_password(PASSWORD, kept)
+
+    yield alternate("sign in, against one Argon2 hash", owner, hash_once, sign_in, few=5)
+    for path in PAGES:
+        yield alternate(f"page {path}, against an empty one", owner, _empty(), _page(alice, path))
+
+
+def _page(browser: Any, path: str) -> Callable[[], None]:  # noqa: ANN401 - the framework's test client
+    def ask() -> None:
+        assert browser.get(path, follow=path == "/").status_code == 200
+
+    return ask
+
+
+def _empty() -> Callable[[], None]:
+    """Return what asks the framework for a page without middleware, session, database or template."""
+    from django.core.handlers.wsgi import WSGIHandler  # noqa: PLC0415
+    from django.http import HttpResponse  # noqa: PLC0415
+    from django.test import override_settings  # noqa: PLC0415
+    from django.test.client import RequestFactory  # noqa: PLC0415
+    from django.urls import path  # noqa: PLC0415
+
+    class Urls:
+        urlpatterns = (path("", lambda _request: HttpResponse("nothing")),)
+
+    with override_settings(MIDDLEWARE=[]):
+        handler = WSGIHandler()
+    factory = RequestFactory(SERVER_NAME="localhost")
+
+    def ask() -> None:
+        request = factory.get("/")
+        request.urlconf = Urls
+        assert handler.get_response(request).status_code == 200
+
+    return ask
+
+
+def alternate(
+    name: str, owner: Connection[Any], baseline: Callable[[], None], ours: Callable[[], None], *, few: int = MANY
+) -> Measured:
+    """Do both in turn, and compare the CPU of a request."""
+    spent: tuple[list[float], list[float]] = ([], [])
+    for number in range(ROUNDS + 1):
+        for place, ask in enumerate((baseline, ours)):
+            before = cpu(owner)
+            for _ in range(few):
+                ask()
+            if number:  # the first round warms both up
+                spent[place].append((cpu(owner) - before) * 1000 / few)
+    return _line(name, *spent)
+
+
+def _line(name: str, plain: Sequence[float], ours: Sequence[float]) -> Measured:
+    base, value = statistics.median(plain), statistics.median(ours)
+    ratios = [mine / max(theirs, 1e-9) for mine, theirs in zip(ours, plain, strict=True)]
+    spread = round(min(ratios), 3), round(max(ratios), 3)
+    return Measured(name, round(value, 4), "ms CPU", round(base, 4), round(value / base, 3), *spread, ROUNDS)
+
+
+def cpu(owner: Connection[Any]) -> float:
+    """Return the seconds of CPU that this process and every process of the database have used."""
+    postmaster = psutil.Process(owner.info.backend_pid).parent()
+    processes = [psutil.Process(), *([postmaster, *postmaster.children()] if postmaster else [])]
+    total = 0.0
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
