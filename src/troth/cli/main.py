@@ -30,6 +30,7 @@ class Lazy(click.Group):
         "retention": ("retention:retention", "See what is past its time, and remove it now."),
         "export": ("rights:export", "Write down everything that is held about a person."),
         "erase": ("rights:erase", "Erase a person, or see first what would go and what would stay."),
+        "sign-out": ("rights:sign_out", "End the sessions of a person, or of everybody."),
         "ledger": ("ledger:ledger", "Verify the record of what was done."),
     }
 

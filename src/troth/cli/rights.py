@@ -1,4 +1,4 @@
-"""`troth export` and `troth erase`: what an operator does about one person, which the person can see."""
+"""`troth export`, `troth erase`, `troth sign-out`: what an operator does about one person, which the person can see."""
 
 import csv
 import io
@@ -84,6 +84,22 @@ def erase(person: str, preview: bool, yes: bool, form: str, reason: str) -> None
         person = found["subject"]
     done = _ask("rights.erase", person, reason)
     click.echo(json.dumps(done, indent=2) if form == "json" else as_table(done))
+
+
+@click.command("sign-out")
+@click.argument("person", default="")
+@click.option("--everybody", is_flag=True, help="Everybody, after a theft of sessions or of a backup.")
+@reason_option
+@data_option
+def sign_out(person: str, everybody: bool, reason: str) -> None:
+    """End each session, remembered browser and application's token of PERSON, who then signs in again.
+
+    PERSON is an e-mail address, or a subject. Nothing else changes; the person sees that it was done.
+    """
+    if bool(person.strip()) is everybody:
+        raise click.UsageError("name a person, or say --everybody")
+    done = _ask("rights.sign-out", person, reason)
+    click.echo(f"{done['ended']} of what lets {'somebody' if everybody else 'them'} in without signing in has ended")
 
 
 def _ask(kind: str, person: str, reason: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the keeper does about a person when the operator's key asks: export, preview and erase, each with its entry.
+"""What the keeper does about a person when the operator's key asks: export, preview, erase, sign out, each an entry.
 
 No role that can read sees past row security, and none is made here that does: only the owner reads whole persons, and
 only the keeper is the owner. `docs/decisions/0007-the-keeper-exports-and-erases.md` says why.
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from psycopg import Connection
+from psycopg import Connection, sql
 
 from troth.database import place, published
 from troth.database.errors import RequestRefusal
@@ -24,7 +24,7 @@ from troth.ledger.entry import Facts
 from troth.rights import exporting
 from troth.rights.erasing import Fate, carry_out
 from troth.rights.exporting import Source
-from troth.rights.persons import Person, find
+from troth.rights.persons import Person, composed, conditions, find, outwards
 
 FOLDER = "exports"
 #: Seconds after which an export that nobody came for is removed.
@@ -88,10 +88,32 @@ def erase(connection: Connection[Any], told: Told) -> Told:
     return _answer(person, fates, entry)
 
 
+def sign_out(connection: Connection[Any], told: Told) -> Told:
+    """End every session, remembered browser and application's token of a person, or, without one, of everybody.
+
+    The answer says how many rows went. Raises RequestRefusal.
+    """
+    source = _asked(connection, told)
+    with connection.transaction():
+        person = find(connection, source.catalog, str(told["person"])) if told["person"] else None
+        whose = conditions(connection, source.catalog, person) if person else {}
+        everybody = sql.SQL("true")
+        gone = sum(
+            connection.execute(
+                composed("remove_rows", table=sql.Identifier(table.name), condition=whose.get(table.name, everybody))
+            ).rowcount
+            for table in outwards(source.catalog)
+            if table.fleeting
+        )
+        entry = _record(connection, "signed-out-by-operator", person, told, {"ended": gone})
+    return {"subject": str(person.subject) if person else None, "ended": gone, "entry": entry}
+
+
 KINDS: Mapping[str, Callable[[Connection[Any], Told], Told]] = {
     "rights.export": export,
     "rights.preview": preview,
     "rights.erase": erase,
+    "rights.sign-out": sign_out,
 }
 
 

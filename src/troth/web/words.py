@@ -35,6 +35,7 @@ ACTIONS: Words = {
     "exported": _("The operator wrote down everything that is held about you"),
     "erasure-previewed": _("The operator looked at what erasing you would take"),
     "erased-by-operator": _("The operator erased what nothing keeps"),
+    "signed-out-by-operator": _("The operator signed you out everywhere"),
     "declined": _("Somebody declined"),
     "link-offered": _("You made a code for linking accounts"),
     "accounts-linked": _("Two accounts were linked"),
