@@ -17,6 +17,7 @@ from troth.cli.policy import policy
 from troth.database import apply, connect, place, retention, simulate
 from troth.database.catalog import load
 from troth.policy import foreseeing, parse
+from troth.policy.audiences import ROLES as AUDIENCES
 from troth.policy.compare import Verdict, compare
 from troth.policy.orders import Kind
 from troth.policy.plan import plan
@@ -49,7 +50,7 @@ CHANGES: dict[str, tuple[tuple[str, str], ...]] = {
     "a consent asked for": (('cómo se usa el servicio"\n    by legitimate interest', 'cómo se usa el servicio"\n    by consent'),
                             ("protect 90 days as network\n    for understand 30 days as network", "protect 90 days as network"), ("access.provider on access, visit", "access.provider on access")),
     "a consent that reaches further": (("collect access.url, access.time on access", "collect access.url, access.time, access.status on access"),),
-    "a right less": (("let people correct person.name within assigned permissions [P22]\n", ""),),
+    "a right less": (("let people correct person.name, device.name, person.phone,", "let people correct person.name, person.phone,"),),
     "an address made coarse": (("tell people that logs may hold any of it",
                                 "coarsen access.ip to network after 20 days [P14]\ntell people that logs may hold any of it"),),
 }  # fmt: skip
@@ -139,14 +140,15 @@ def foreseen(sights: tuple[simulate.Sight, ...], when: str) -> Visible:
 
 
 def members(owner: Connection[Any]) -> dict[str, int]:
-    """How many people with an open account are in each purpose."""
-    return dict(
+    """How many people with an open account are in each purpose; audiences are units of their own."""
+    found = dict(
         owner.execute(
             "SELECT u.purpose, count(*) FILTER (WHERE (p.uses >> u.bit) & 1 = 1) FROM troth.unit AS u,"
             " troth.permitted AS p JOIN troth.subject AS s USING (subject)"
             " WHERE u.retired_at IS NULL AND s.ended_at IS NULL AND s.kind = 'person' GROUP BY 1"
         ).fetchall()
     )
+    return {unit: many for unit, many in found.items() if unit not in AUDIENCES}
 
 
 def held(owner: Connection[Any]) -> dict[str, int]:

@@ -88,13 +88,11 @@ def test_what_is_wrong_is_refused_with_its_line(old: str, new: str, line: int, w
 
 
 def test_what_the_policy_does_not_let_people_see_or_write_is_no_field() -> None:
-    (found,) = refused(
-        TEXT, ("correct person.name, person.phone, person.profile", "correct person.name, person.profile")
-    )
+    (found,) = refused(TEXT, ("device.name, person.phone,\n    person.profile", "device.name, person.profile"))
     assert found.endswith("would need: let people correct person.phone within assigned permissions")
     unseen = (("let people review person.name, person.email, person.phone,", "let people review person.name, person.email,"),
               ("show person.name, person.email, person.phone,", "show person.name, person.email,"),
-              ("correct person.name, person.phone, person.profile", "correct person.name, person.profile"))  # fmt: skip
+              ("device.name, person.phone,\n    person.profile", "device.name, person.profile"))  # fmt: skip
     assert any("would need: show person.phone to the person" in each for each in refused(TEXT, *unseen))
 
 

@@ -315,13 +315,22 @@ class _Asking:
         """Return what each purpose sees of each table, and what of the table is kept."""
         sights: list[Sight] = []
         holdings: list[Holding] = []
-        for table in self.catalog.stamped:
+        for table in filter(self._may_be_read, self.catalog.stamped):
             for row in self._ask(foreseeing.rows(self.foresight, table)):
                 holdings.append(self._holding(table.name, row))
                 for number, ahead in enumerate(self.foresight.purposes):
                     counts = row[HEAD + number * WIDTH : HEAD + (number + 1) * WIDTH]
                     sights.append(_sight(ahead.purpose, table.name, counts, visits=row[0]))
         return tuple(each for each in sights if each.either.rows), tuple(holdings)
+
+    def _may_be_read(self, table: Table) -> bool:
+        """Whether whoever asks may: a person reads their rows where the version in force shows them any."""
+        plan = self.foresight.old
+        return not self.foresight.personal or not self._viewing() or any(o.table == table.name for o in plan.own)
+
+    def _viewing(self) -> bool:
+        row = self.connection.execute(SQL["viewing"].encode()).fetchone()
+        return bool(row and row[0])
 
     def _holding(self, table: str, row: Sequence[Any]) -> Holding:
         visits, rows, people, due, whose, fine, in_force = row[:HEAD]

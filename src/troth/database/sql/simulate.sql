@@ -21,3 +21,7 @@ SELECT s.subject FROM troth.subject AS s WHERE s.kind <> 'nobody' AND (s.subject
 
 -- name: record_simulation
 SELECT troth.record('simulated', NULL, %(subject)s, %(facts)s)
+
+-- name: viewing
+-- Whether a viewer asks, about themselves.
+SELECT session_user = current_database() || '_self'
