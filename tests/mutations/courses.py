@@ -342,6 +342,11 @@ def _set_traps(scene: Scene) -> None:
             )
 
 
+def _inserting(table: str) -> str:
+    """Return an insert of a row that is nobody's yet into a table whose rows are stamped."""
+    return f"INSERT INTO troth.{table} (subject, uses) VALUES ('{NOBODY}', 1)"
+
+
 def _answer(scene: Scene, world: World, name: str, arguments: str, text: str, path: str) -> str:
     """Call a function with a search path, as its trigger where it is one; return how it ends."""
     world.become("owner")
@@ -359,9 +364,7 @@ def _answer(scene: Scene, world: World, name: str, arguments: str, text: str, pa
             "person": f"INSERT INTO troth.person (subject, uses) VALUES ('{NOBODY}', 1)",
             "session": f"INSERT INTO troth.session (subject, session, uses) VALUES ('{world.people['bob']}', '{NOBODY}', 0)",
             "earlier_name": f"INSERT INTO troth.earlier_name (subject, uses) VALUES ('{world.people['bob']}', 0)",
-            "keep_earlier_name": "UPDATE troth.person SET name = 'Eva'",
-            "follow_name": "UPDATE troth.person SET name = 'Eva'",
-        }[table]
+        }.get(table, _inserting(table) if name != table else "UPDATE troth.person SET name = 'Eva'")
     try:
         scene.stage.execute(called.encode())
     except psycopg.Error as error:
