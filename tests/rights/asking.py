@@ -27,7 +27,11 @@ CHANGE = sql.SQL("UPDATE troth.{} SET {} = %s WHERE subject = %s")
 PLANTED = {"inet": "198.51.100.{n}", "jsonb": '{{"planted": "{word}"}}'}
 PLANTED |= dict.fromkeys(("text", "character varying"), "{word}")
 #: What the database checks.
-CHECKED = {("choice", "kind"), ("choice", "purpose"), ("application_grant", "application")}
+CHECKED = {
+    ("choice", "kind"), ("choice", "purpose"), ("application_grant", "application"), ("person_grant", "over_by"),
+    ("agreed_permission", "purpose"), ("agreed_permission", "ends"), ("agreed_permission", "answer"),
+    ("agreed_permission", "over_by"),
+}  # fmt: skip
 
 
 def asked(who: Person | uuid.UUID | str) -> dict[str, Any]:
