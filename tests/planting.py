@@ -66,3 +66,16 @@ def known(owner: Connection[Any], subject: uuid.UUID) -> None:
         " VALUES (%s, sha256(gen_random_uuid()::text::bytea), now())",
     ):
         owner.execute(statement.encode(), (subject,))
+
+
+def belongs(owner: Connection[Any], subject: uuid.UUID) -> None:
+    """Plant an organization of somebody's own, a wish to be let into it, and what its directory says of them."""
+    mine = uuid.uuid5(subject, "organization")
+    for statement in (
+        "INSERT INTO troth.organization (organization, name) VALUES (%(mine)s, 'Planted')",
+        "INSERT INTO troth.organization_role (organization, role, may) VALUES (%(mine)s, 'member', '{}')",
+        "INSERT INTO troth.membership (subject, organization, role) VALUES (%(whose)s, %(mine)s, 'member')",
+        "INSERT INTO troth.join_request (subject, organization) VALUES (%(whose)s, %(mine)s)",
+        "INSERT INTO troth.directory_entry (subject, organization, user_name) VALUES (%(whose)s, %(mine)s, 'planted')",
+    ):
+        owner.execute(statement.encode(), {"whose": subject, "mine": mine})

@@ -38,6 +38,7 @@ FLEETING = {
     "application_spent",
     "allauth_idp_oidc_token",
     "link_offer",
+    "session",
 }
 
 
@@ -60,6 +61,7 @@ def plant(owner: Connection[Any], person: Person) -> None:
         "INSERT INTO troth.link_offer (subject, digest, expires_at) VALUES (%s, sha256('x'), now() + interval '1 day')",
         (person.subject,),
     )
+    owner.execute("INSERT INTO troth.session (subject, session) VALUES (%s, gen_random_uuid())", (person.subject,))
     owner.execute("INSERT INTO troth.django_session VALUES ('key', 'data', now() + interval '1 day')")
     owner.execute(
         "INSERT INTO troth.remembered (subject, digest, until) VALUES (%s, 'digest', now() + interval '1 day')",

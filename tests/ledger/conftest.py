@@ -40,7 +40,8 @@ def owner(bare_server: place.Place) -> Iterator[Connect]:
         connection.execute("CREATE SCHEMA troth")
         for name in ("0001_tables.sql", "0002_tree.sql"):
             connection.execute(resources.files("troth.ledger").joinpath("migrations", name).read_bytes())
-        connection.execute(statements.load("troth.ledger.sql")["record"].encode())
+        for name in ("append", "record"):
+            connection.execute(statements.load("troth.ledger.sql")[name].encode())
         connection.execute("GRANT USAGE ON SCHEMA troth TO troth_steward")
         connection.execute(
             "GRANT SELECT ON troth.ledger_entry, troth.ledger_tile, troth.ledger_checkpoint TO troth_steward"

@@ -15,7 +15,7 @@ CHECK = "IF EXISTS (\n        SELECT FROM jsonb_each"
 
 
 def without(owner: Connect, control: str, instead: str) -> None:
-    function = statements.load("troth.ledger.sql")["record"]
+    function = statements.load("troth.ledger.sql")["append"]
     assert function.count(control) == 1
     with owner() as connection:
         connection.execute(function.replace(control, instead).encode())

@@ -12,7 +12,7 @@ from django.core import signing
 from psycopg import Connection, sql
 
 from tests.conftest import Person, visit
-from tests.planting import known, sign_in
+from tests.planting import belongs, known, sign_in
 from troth.database import connect, place
 from troth.database.catalog import load
 from troth.policy.catalog import Table
@@ -27,11 +27,11 @@ CHANGE = sql.SQL("UPDATE troth.{} SET {} = %s WHERE subject = %s")
 PLANTED = {"inet": "198.51.100.{n}", "jsonb": '{{"planted": "{word}"}}'}
 PLANTED |= dict.fromkeys(("text", "character varying"), "{word}")
 #: What the database checks.
-CHECKED = {
-    ("choice", "kind"), ("choice", "purpose"), ("application_grant", "application"), ("person_grant", "over_by"),
-    ("agreed_permission", "purpose"), ("agreed_permission", "ends"), ("agreed_permission", "answer"),
-    ("agreed_permission", "over_by"),
-}  # fmt: skip
+CHECKED = {("choice", "kind"), ("choice", "purpose"), ("application_grant", "application")}
+CHECKED |= {
+    ("person_grant", "over_by"),
+    *(("agreed_permission", name) for name in ("purpose", "ends", "answer", "over_by")),
+}
 
 
 def asked(who: Person | uuid.UUID | str) -> dict[str, Any]:
@@ -119,6 +119,7 @@ def account(owner: Connection[Any], person: Person) -> int:
     )
     sign_in(owner, person.subject, row[0])
     known(owner, person.subject)
+    belongs(owner, person.subject)
     session(owner, f"key of {person.name}", {"_auth_user_id": str(row[0])})
     return int(row[0])
 
@@ -134,6 +135,6 @@ def _plantable(owner: Connection[Any]) -> Iterator[tuple[Table, str, str]]:
         kinds = dict(owner.execute(TYPES, (f"troth.{table.name}",)).fetchall())
         for column in table.columns if table.by_subject else ():
             addressed = column.category == "person.email" and not column.credential  # by this a person is named
-            fixed = column.generated or addressed or column.name in table.key or (table.name, column.name) in CHECKED
+            fixed = column.derived or addressed or column.name in table.key or (table.name, column.name) in CHECKED
             if column.category and not fixed and kinds[column.name] in PLANTED:
                 yield table, column.name, kinds[column.name]
