@@ -63,6 +63,8 @@ def test_every_governed_column_of_every_row_of_the_person_is_in_it(
             expected = [{name: value for name, value in row.items() if name in told} for row in mine]
             assert sorted(map(written, expected)) == sorted(written(row.values) for row in shown.rows), table.name
     for (name, column), value in everybody["alice"].items():
+        if name in EMPTY:
+            continue
         found = any(row.values.get(column) == value for row in tables[name].rows)
         assert found == ((name, column) not in credentials()), (name, column)
 
