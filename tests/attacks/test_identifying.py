@@ -21,7 +21,7 @@ IDENTIFYING = {
     for table in load_catalog()
     for column in table.columns
     if column.category
-    in ("person.name", "person.email", "person.phone", "access.ip", "device.identifier", "location.gps")
+    in ("person.name", "person.email", "person.phone", "access.ip", "session.ip", "device.identifier", "location.gps")
     and column.precision == "as is"
 }
 

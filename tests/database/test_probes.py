@@ -7,10 +7,11 @@ import pytest
 from psycopg import Connection
 
 from tests.conftest import Person
-from troth.database import connect, probes, pulse
+from troth.database import connect, probes, published, pulse
 from troth.database.keeper import Keeper
 from troth.database.place import Place
 from troth.database.probes import PROBES, Found
+from troth.database.probing import Round
 
 #: The control that is taken away, the probe that must say so, a word of what it says.
 BROKEN = {
@@ -37,6 +38,14 @@ MENDED = {
 
 def tried(where: Place, owner: Connection[Any]) -> dict[str, Found]:
     return {each.probe.name: each for each in probes.tried(where, owner)}
+
+
+def one(where: Place, owner: Connection[Any], name: str) -> Found:
+    probe = next(each for each in PROBES if each.name == name)
+    now = published.on(owner)
+    assert now is not None
+    with Round(where, owner, now) as turn:
+        return probes.found(probe, turn)
 
 
 @pytest.fixture
@@ -68,11 +77,11 @@ def test_what_does_not_hold_is_said_in_a_sentence(
 ) -> None:
     if name == "windows":
         owner.execute("UPDATE troth.access SET at = statement_timestamp() - interval '31 days'")
-    assert tried(database, owner)[name].ok
+    assert one(database, owner, name).ok
     statement, word = BROKEN[name]
     owner.execute(statement.encode())
     try:
-        found = tried(database, owner)[name]
+        found = one(database, owner, name)
     finally:
         owner.execute(MENDED.get(name, "SELECT 1").encode())
     assert not found.ok

@@ -17,6 +17,7 @@ from psycopg import Connection
 
 from tests.conftest import Person, count, visit
 from troth.database import connect, place, retention
+from troth.database.catalog import load as load_catalog
 
 TROTH = Path(sys.executable).with_name("troth")
 BATCH = 5000
@@ -148,16 +149,11 @@ def test_the_numbers_of_the_status_add_up(cast: dict[str, Person], owner: Connec
     aged(owner, cast["bob"], 91)
     ended(owner, cast["charlie"], 31)
     before = {kept.table: kept for kept in retention.status()}
-    assert set(before) == {"agreement", "choice", "person", "device", "access"}
+    assert set(before) == {table.name for table in load_catalog().stamped}
+    assert set(before) >= {"agreement", "choice", "person", "device", "access", "session", "membership", "profile"}
     for table, kept in before.items():
         assert owner.execute(f"SELECT count(*) FROM troth.{table}".encode()).fetchone() == (kept.rows,)
-    assert {table: kept.due for table, kept in before.items()} == {
-        "agreement": 0,
-        "choice": 0,
-        "person": 1,
-        "device": 0,
-        "access": 2,
-    }
+    assert {table: kept.due for table, kept in before.items() if kept.due} == {"person": 1, "access": 2}
     assert retention.run().removed == sum(kept.due for kept in before.values())
     for kept in retention.status():
         assert kept.due == 0

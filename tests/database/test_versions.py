@@ -234,7 +234,7 @@ def test_sweeping_removes_what_is_older_than_every_window_and_nothing_else(
     assert left == {cast["alice"].subject: 2, cast["charlie"].subject: 2, cast["dana"].subject: 3}
 
 
-REDUCED = ("let people correct person.name within assigned permissions [P22]\n", "")
+REDUCED = ("let people correct person.name, device.name", "let people correct device.name")
 
 
 def test_a_significant_change_needs_agreement_again_though_no_purpose_widened(

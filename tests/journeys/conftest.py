@@ -1,6 +1,7 @@
 """One real service and one real browser for all journeys of a worker."""
 
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,6 +20,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+#: The first that is there; the one without a window draws the same pages in a third of the time.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 PASSWORD = "correct horse battery staple"
 
 
@@ -39,7 +42,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        found = next(filter(None, map(shutil.which, BROWSERS)))
+        chromium = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield chromium
         chromium.close()
 

@@ -70,7 +70,12 @@ def test_whatever_the_ledger_records_has_words() -> None:
     recorded = set()
     for file in [*WEB.parent.rglob("*.sql"), *WEB.parent.rglob("*.py")]:
         text = file.read_text("utf-8")
-        recorded |= set(re.findall(r"troth\.record\('([a-z-]+)'", text))
+        recorded |= set(re.findall(r"troth\.record\(\s*'([a-z-]+)'", text))
+        recorded |= {
+            name
+            for case in re.findall(r"troth\.record\(\s*CASE (.*?) END,", text)
+            for name in re.findall(r"(?:THEN|ELSE) '([a-z-]+)'", case)
+        }
         recorded |= set(re.findall(r'_record\(cursor, "([a-z-]+)"|"action": "([a-z-]+)"', text))
     names = {name for found in recorded for name in ([found] if isinstance(found, str) else found) if name}
     assert {"agreed", "signed-up", "name-corrected", "account-closed"} <= names

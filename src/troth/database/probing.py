@@ -18,7 +18,8 @@ from troth.policy.catalog import Catalog, Table
 from troth.policy.viewing import granted_to
 
 #: How long one statement of a probe may take or wait, and after how many seconds a round tries nothing more.
-LIMITS = "-c statement_timeout=3s -c lock_timeout=500ms"
+#: A purpose begins read-only, but nothing keeps it so: what must hold are its grants.
+LIMITS = "-c statement_timeout=3s -c lock_timeout=500ms -c default_transaction_read_only=off"
 LONGEST = 20.0
 REFUSED, UNKNOWN_COLUMN = "42501", "42703"
 
@@ -62,10 +63,9 @@ class Round:
     @contextmanager
     def acting(self, role: str) -> Iterator[Connection[Any]]:
         """Yield the role's connection in a transaction that never commits. Raises NotFoundOut past the deadline."""
-        if time.monotonic() > self.deadline:
-            raise NotFoundOut("the round took too long")
-        connection = self.connections.get(role) or self._open(role)
+        connection = self._connection(role)
         try:
+            connection.execute("BEGIN")
             yield connection
         finally:
             if not connection.closed:
@@ -80,17 +80,19 @@ class Round:
     def refusal(self, role: str, statement: sql.Composed, values: Mapping[str, Any] | None = None) -> str:
         """Return the SQLSTATE with which PostgreSQL refuses a role a statement; empty where it lets it through."""
         with self.acting(role) as connection:
-            try:
-                # A purpose begins read-only, but nothing keeps it so: what must hold are its grants.
-                connection.execute("SET TRANSACTION READ WRITE")
-                connection.execute(statement, values)
-            except (errors.QueryCanceled, errors.LockNotAvailable):
-                raise
-            except psycopg.DatabaseError as error:
-                if error.sqlstate is None:  # the connection is gone: that refuses nothing
-                    raise
-                return error.sqlstate
-        return ""
+            return _refused(connection, statement, values)
+
+    def refuses(self, role: str, statement: sql.Composed) -> bool:
+        """Return whether a role has no right to a statement that would leave nothing behind, let through or not."""
+        return _refused(self._connection(role), statement) == REFUSED
+
+    def read(self, role: str, table: Table) -> Iterator[str]:
+        """Yield the columns of a table that a role may read, each tried, but where it has no right to any."""
+        if not self.refuses(role, statement("probe_any", schema="troth", table=table.name)):
+            for column in table.columns:
+                asked = statement("probe_read", column=column.name, schema="troth", table=table.name)
+                if not self.refuses(role, asked):
+                    yield column.name
 
     def rows(
         self, role: str, statement: sql.Composed, values: Mapping[str, Any] | None = None
@@ -109,14 +111,36 @@ class Round:
             return set(granted_to(role, self.now.plan, table))
         return {r.column for r in self.now.plan.readings if (r.purpose, r.table) == (role, table.name)}
 
+    def _connection(self, role: str) -> Connection[Any]:
+        if time.monotonic() > self.deadline:
+            raise NotFoundOut("the round took too long")
+        return self.connections.get(role) or self._open(role)
+
     def _open(self, role: str) -> Connection[Any]:
         told = connect.parameters(role, self.where)
-        told |= {"options": f"{told['options']} {LIMITS}", "connect_timeout": 3, "prepare_threshold": None}
+        told |= {
+            "options": f"{told['options']} {LIMITS}",
+            "connect_timeout": 3,
+            "prepare_threshold": None,
+            "autocommit": True,
+        }
         try:
             opened = self.held.enter_context(Connection.connect(**told))
         except psycopg.OperationalError as error:
             raise NotFoundOut(f"`{role}` could not connect") from error
         return self.connections.setdefault(role, opened)
+
+
+def _refused(connection: Connection[Any], statement: sql.Composed, values: Mapping[str, Any] | None = None) -> str:
+    try:
+        connection.execute(statement, values)
+    except (errors.QueryCanceled, errors.LockNotAvailable):
+        raise
+    except psycopg.DatabaseError as error:
+        if error.sqlstate is None:  # the connection is gone: that refuses nothing
+            raise
+        return error.sqlstate
+    return ""
 
 
 @contextmanager

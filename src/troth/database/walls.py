@@ -34,14 +34,13 @@ def withheld(turn: Round) -> Iterator[str]:
     for purpose in turn.purposes:
         for table in turn.catalog:
             readable = turn.readable(purpose, table)
-            for column in (c.name for c in table.columns if c.name not in readable):
-                asked = statement("probe_read", column=column, schema="troth", table=table.name)
-                if turn.refusal(purpose, asked) != REFUSED:
+            for column in turn.read(purpose, table):
+                if column not in readable:
                     yield f"`{purpose}` may read `{table.name}.{column}`"
-                if readable:
-                    asked = statement("probe_read", column=column, schema=purpose, table=table.name)
-                    if turn.refusal(purpose, asked) not in (REFUSED, UNKNOWN_COLUMN):
-                        yield f"`{purpose}` may read `{table.name}.{column}` through its view"
+            for column in (c.name for c in table.columns if readable and c.name not in readable):
+                asked = statement("probe_read", column=column, schema=purpose, table=table.name)
+                if turn.refusal(purpose, asked) not in (REFUSED, UNKNOWN_COLUMN):
+                    yield f"`{purpose}` may read `{table.name}.{column}` through its view"
 
 
 def granted(turn: Round) -> Iterator[str]:
@@ -94,9 +93,9 @@ def writes(turn: Round) -> Iterator[str]:
         for table in turn.catalog:
             first = table.columns[0].name
             for verb in ("update", "insert"):
-                if turn.refusal(purpose, statement(f"probe_{verb}", table=table.name, column=first)) != REFUSED:
+                if not turn.refuses(purpose, statement(f"probe_{verb}", table=table.name, column=first)):
                     yield f"`{purpose}` may {verb} `{table.name}`"
-            if turn.refusal(purpose, statement("probe_delete", table=table.name)) != REFUSED:
+            if not turn.refuses(purpose, statement("probe_delete", table=table.name)):
                 yield f"`{purpose}` may remove rows of `{table.name}`"
 
 
@@ -131,7 +130,7 @@ def functions(turn: Round) -> Iterator[str]:
         nulls = sql.SQL(", ").join([sql.NULL] * len([kind for kind in arguments.split(",") if kind]))
         asked = composed("probe_call", function=sql.Identifier(name), arguments=nulls)
         for role in (*LOGINS, *turn.purposes):
-            refused = turn.refusal(role, asked) == REFUSED
+            refused = turn.refuses(role, asked)
             if refused is (role in executors):
                 yield f"`{role}` {'may not' if refused else 'may'} call `{name}`"
 
@@ -141,7 +140,7 @@ def ledger(turn: Round) -> Iterator[str]:
     for role in (*LOGINS, *turn.purposes):
         writing = [statement(f"probe_{v}", table="ledger_entry", column="facts") for v in ("insert", "update")]
         asked = [statement("probe_delete", table="ledger_entry"), *writing]
-        if any(turn.refusal(role, each) != REFUSED for each in asked):
+        if not all(turn.refuses(role, each) for each in asked):
             yield f"`{role}` may write into the ledger"
 
 
@@ -165,12 +164,9 @@ def viewer(turn: Round) -> Iterator[str]:
 def shown(turn: Round) -> Iterator[str]:
     """Whoever looks reads the columns that the policy shows them, and no other."""
     for role, table in product(("self", *audiences.ROLES), turn.catalog):
-        readable = turn.readable(role, table)
-        for column in table.columns:
-            asked = statement("probe_read", column=column.name, schema="troth", table=table.name)
-            refused = turn.refusal(role, asked) == REFUSED
-            if refused is (column.name in readable):
-                yield f"`{role}` {'may not' if refused else 'may'} read `{table.name}.{column.name}`"
+        read, readable = set(turn.read(role, table)), turn.readable(role, table)
+        for column in sorted(read ^ readable):
+            yield f"`{role}` {'may' if column in read else 'may not'} read `{table.name}.{column}`"
 
 
 # What comes in
@@ -182,10 +178,8 @@ def intake(turn: Round) -> Iterator[str]:
         granted = any(
             access.role == "intake" and verb == "select" for access in table.accesses for verb, _ in access.privileges
         )
-        for column in () if granted else table.columns:
-            asked = statement("probe_read", column=column.name, schema="troth", table=table.name)
-            if turn.refusal("intake", asked) != REFUSED:
-                yield f"`intake` may read `{table.name}.{column.name}`"
+        for column in () if granted else turn.read("intake", table):
+            yield f"`intake` may read `{table.name}.{column}`"
         if any(access.role == "intake" and access.rows is Rows.COLLECTED for access in table.accesses):
             for occasion in table.occasions:
                 yield from _stored(turn, table, occasion)

@@ -2,7 +2,7 @@
 
 import re
 
-from troth.policy.audiences import MIRROR, MIRRORED
+from troth.policy.audiences import DIRECTORY, MIRROR, MIRRORED
 from troth.policy.catalog import Catalog, Table
 from troth.policy.planned import Plan
 
@@ -25,7 +25,8 @@ def narrowed(statement: str, plan: Plan, catalog: Catalog, role: str = "self") -
 def granted_to(role: str, plan: Plan, table: Table) -> frozenset[str]:
     """Return the columns of a table that the viewer, or an audience that looks at them, may read."""
     found = {own.column for own in plan.own if role == "self" and (own.table, own.privilege) == (table.name, "select")}
-    found |= {seen.column for seen in plan.seen if (seen.role, seen.table) == (role, table.name)}
+    looks = (role, MIRRORED) if role == DIRECTORY and table.directed else (role,)
+    found |= {seen.column for seen in plan.seen if seen.role in looks and seen.table == table.name}
     for access in table.accesses:
         for privilege, columns in access.privileges:
             if (access.role, privilege) == (role, "select"):

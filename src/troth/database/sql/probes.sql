@@ -4,6 +4,10 @@ SELECT set_config('statement_timeout', '3s', true), set_config('lock_timeout', '
 -- name: probe_read
 SELECT seen.{column} FROM {schema}.{table} AS seen LIMIT 0
 
+-- name: probe_any
+-- Whoever has a right to any column may ask this.
+SELECT FROM {schema}.{table} LIMIT 0
+
 -- name: probe_read_all
 SELECT * FROM {schema}.{table} LIMIT 0
 
