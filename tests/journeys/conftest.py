@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.serving import Serving
+from tests.web.second import app_code
 
 FLAGS = [
     "--no-sandbox",
@@ -102,6 +103,17 @@ class Visitor:
         self.press("Confirm")
         assert self.title() == "Your data"
 
+    def add_app(self) -> list[str]:
+        """Add an authenticator app, as the staff must; return the recovery codes."""
+        self.go("/me/security/app")
+        if self.title() == "Confirm that it is you":
+            self.page.get_by_label("Password").fill(PASSWORD)
+            self.press("Confirm")
+        self.page.get_by_label("Code").fill(app_code(self.page.locator(".key").inner_text()))
+        self.press("Add the app")
+        assert self.title() == "Your recovery codes"
+        return self.page.locator(".codes code").all_inner_texts()
+
 
 @pytest.fixture
 def visit(service: Serving, browser: Browser) -> Iterator[Callable[..., Visitor]]:
@@ -118,14 +130,28 @@ def visit(service: Serving, browser: Browser) -> Iterator[Callable[..., Visitor]
 
 
 @pytest.fixture(scope="session")
-def operator(service: Serving, browser: Browser) -> Any:
-    """Return the cookies of Olga, who made her account with the link that the first start printed; of a service there is one."""
+def operating(service: Serving, browser: Browser) -> Any:
+    """Return the cookies and codes of Olga, who made her account with the link that the first start printed."""
     context = browser.new_context(ignore_https_errors=True)
     olga = Visitor(service, context)
     printed = re.search(r"https://\S+(/operator/first/\S+)", service.said)
     assert printed
     assert olga.go(printed.group(1)).url.endswith("/sign-up")
     olga.join("olga@harbor.example", "Olga")
+    codes = olga.add_app()
     cookies = context.cookies()
     context.close()
-    return cookies
+    return cookies, codes
+
+
+@pytest.fixture(scope="session")
+def operator(operating: Any) -> Any:
+    """Return the cookies of Olga; of a service there is one."""
+    return operating[0]
+
+
+@pytest.fixture(scope="session")
+def operators_codes(operating: Any) -> list[str]:
+    """Return the recovery codes of Olga, each good for one confirmation."""
+    codes: list[str] = operating[1]
+    return codes

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from tests.browsing import Browser
+from tests.browsing import Browser, hire
 from tests.provider.asking import MANIFEST, Notes
 from troth.database import place
 from troth.database.keeper import Keeper
@@ -34,8 +34,7 @@ def keeper(database: place.Place, owner: Connection[Any]) -> Iterator[Keeper]:
 
 @pytest.fixture
 def olga(browser: Browser, owner: Connection[Any]) -> Browser:
-    browser.sign_up(owner, "olga@harbor.example", "Olga")
-    owner.execute("INSERT INTO troth.staff (subject, role) SELECT subject, 'owner' FROM troth.people_account")
+    hire(owner, browser.sign_up(owner, "olga@harbor.example", "Olga"), "owner")
     return browser
 
 

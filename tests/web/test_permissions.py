@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from tests.browsing import Browser, mails, subject
+from tests.browsing import Browser, hire, mails, subject
 
 PAGE, ALICE, BOB = "/me/permissions", "alice@harbor.example", "bob@harbor.example"
 
@@ -101,7 +101,7 @@ def test_the_operator_asks_and_the_person_answers_with_receipts_for_both(
     both: tuple[Browser, Browser], owner: Connection[Any]
 ) -> None:
     alice, olga = both
-    owner.execute("INSERT INTO troth.staff (subject, role) VALUES (%s, 'owner')", (subject(owner, BOB),))
+    hire(owner, subject(owner, BOB), "owner")
     form = {
         "address": ALICE,
         "what": "announce",
@@ -138,7 +138,7 @@ def test_a_proposal_that_could_not_be_taken_back_is_refused(
     both: tuple[Browser, Browser], owner: Connection[Any]
 ) -> None:
     _alice, olga = both
-    owner.execute("INSERT INTO troth.staff (subject, role) VALUES (%s, 'owner')", (subject(owner, BOB),))
+    hire(owner, subject(owner, BOB), "owner")
     form = {"address": ALICE, "what": "announce", "reason": "We have news.", "days": "30", "ends": "at its end"}
     assert "can be taken back at any time" in olga.post("/operator/permissions", form).content.decode()
     assert "Tick what you would see" in olga.post("/operator/permissions", form | {"what": ""}).content.decode()

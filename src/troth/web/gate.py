@@ -11,7 +11,7 @@ from django.urls import reverse
 from troth.consent.errors import NothingToPublish, NothingToSee
 from troth.people.errors import NothingThere
 from troth.web.routes import ROLES, ROUTES, Audience
-from troth.web.staff import roles
+from troth.web.staff import roles, unsecured
 from troth.web.views.errors import missing
 
 NOT_THERE = (NothingThere, NothingToPublish, NothingToSee)
@@ -47,9 +47,13 @@ class Gate:
             return None
         if not request.standing.agreed:  # type: ignore[attr-defined]
             return HttpResponseRedirect(reverse("agree"), status=303)
-        if audience in ROLES and not ROLES[audience] & roles(request):
+        return self._staffed(request, audience) if audience in ROLES else None
+
+    def _staffed(self, request: HttpRequest, audience: Audience) -> HttpResponse | None:
+        """Let in whoever has a role of the audience, beyond the first page only with a second factor."""
+        if not ROLES[audience] & roles(request):
             raise Http404
-        return None
+        return unsecured(request) if audience is not Audience.STAFF else None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer what the database opens to nobody in this role as what is not there."""

@@ -7,8 +7,10 @@ from urllib.parse import quote
 from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import get_authentication_records
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from troth.people import staffing
 from troth.people.passwords import second_factor
@@ -21,6 +23,14 @@ def roles(request: Any) -> frozenset[str]:  # noqa: ANN401 - the roles are kept 
     if not hasattr(request, "staff_roles"):
         request.staff_roles = staffing.roles_of(request.user.subject)
     return frozenset(request.staff_roles)
+
+
+def unsecured(request: HttpRequest) -> HttpResponse | None:
+    """Return the way to a second factor, which everybody on the staff needs; None for who has one."""
+    if second_factor(request.user):
+        return None
+    messages.error(request, _("Whoever is on the staff needs a passkey or an app beside the password. Add one here."))
+    return HttpResponseRedirect(reverse("mfa_index"), status=303)
 
 
 def unconfirmed(request: HttpRequest) -> HttpResponse | None:

@@ -17,7 +17,6 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from troth.people import staffing
 from troth.people.errors import LastOwner, NotOnStaff
-from troth.people.passwords import second_factor
 from troth.people.staffing import Role
 from troth.web.mailing import mail
 from troth.web.staff import unconfirmed
@@ -61,7 +60,6 @@ def staff(request: HttpRequest) -> HttpResponse:
         "members": staffing.members(viewer),
         "invitations": staffing.invitations(viewer),
         "mine": request.user.subject,  # type: ignore[union-attr]
-        "secured": second_factor(request.user),
     }
     return render(request, "operator/staff.html", context, status=422 if form.errors else 200)
 

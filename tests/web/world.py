@@ -1,0 +1,107 @@
+"""The whole cast in front of the pages, with something of each kind that is somebody's: what a path names is there."""
+
+import re
+import uuid
+from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
+from typing import Any
+
+from psycopg import Connection
+
+from tests.browsing import PASSWORD, Browser, hire, subject
+from tests.conftest import POLICY, TERMS, Person
+from tests.consent.lending import NAME, lend
+from tests.organizations.conftest import call
+from tests.provider.asking import MANIFEST
+from troth.consent import publishing
+from troth.people import registering
+
+STAFF = ("owner", "support", "publisher", "analyst", "auditor")
+PEOPLE = ("alice", "bob", "charlie", "dana", *STAFF)
+
+
+@dataclass
+class World:
+    """Everybody's browser, by who they are, and what the paths of the table name."""
+
+    browsers: dict[str, Browser] = field(default_factory=dict)
+    named: dict[str, str] = field(default_factory=dict)
+    kept: SimpleCookie = field(default_factory=SimpleCookie)
+
+    def ask(self, who: str, path: str, form: dict[str, str] | None = None) -> Any:
+        """Ask as somebody; whoever left asks with the cookies of before, again and again."""
+        browser = self.browsers[who]
+        if who == "left":
+            browser.cookies = SimpleCookie(self.kept.output(header="", sep=";"))
+        return browser.get(path) if form is None else browser.post(path, form)
+
+    def person(self, owner: Connection[Any], who: str) -> Person:
+        """Return somebody with the token of their browser."""
+        email = f"{who}@harbor.example"
+        return Person(who.title(), subject(owner, email), email, self.browsers[who].cookies["__Host-viewer"].value)
+
+
+def world(owner: Connection[Any]) -> World:
+    """Let everybody in, and let each have something."""
+    made = World({"visitor": Browser(), "left": Browser(), "unagreed": Browser()})
+    made.browsers["unagreed"].begin("eve@harbor.example", "Eve")
+    for who in ("left", *PEOPLE):
+        browser = made.browsers.setdefault(who, Browser())
+        whose = browser.sign_up(owner, f"{who}@harbor.example", who.title())
+        if who in STAFF:
+            hire(owner, whose, who)
+        assert browser.get("/me").status_code == 200
+    left = made.browsers["left"]
+    made.kept = SimpleCookie(left.cookies.output(header="", sep=";"))
+    assert left.post("/me/close", {"password": PASSWORD}).headers["Location"] == "/closed"
+    people = {who: made.person(owner, who) for who in PEOPLE}
+    _organization(made, people)
+    _permissions(made, people, owner)
+    made.named |= {
+        "application": str(registering.register(owner, {"manifest": MANIFEST})["application"]),
+        "proposal": str(_proposed(people["publisher"])),
+        "session": str(_one(owner, "SELECT session FROM troth.session WHERE subject = %s", people["alice"].subject)),
+        "dana": str(people["dana"].subject),
+        "nobody": "7f0e1c1e-0000-4000-8000-000000000000",
+    }
+    return made
+
+
+def _organization(made: World, people: dict[str, Person]) -> None:
+    """Alice owns one that Dana administers and Bob is in; somebody unknown is invited with the word `harbor`."""
+    alice = people["alice"].token
+    found = call("self", alice, "SELECT troth.found_organization('Harbor Rowing')")
+    invite = "SELECT troth.invite(%s, %s, NULL, '', %s, 1, 7)"
+    for who, role in (("dana", "administrator"), ("bob", "member")):
+        call("administrator", alice, invite, found, f"word for {who}", role)
+        call("self", people[who].token, "SELECT troth.join_by_invitation(%s)", f"word for {who}")
+    made.named["organization"] = str(found)
+
+
+def _permissions(made: World, people: dict[str, Person], owner: Connection[Any]) -> None:
+    """Alice lets Bob see her name, agreed to what the owner asked, and let support look."""
+    made.named["given"] = str(lend(people["alice"], people["bob"], NAME))
+    form = {"address": people["alice"].email, "what": "announce", "reason": "News.", "days": "30", "ends": "at once"}
+    assert made.ask("owner", "/operator/permissions", form).status_code == 302
+    made.named["agreed"] = str(_one(owner, "SELECT agreed FROM troth.agreed_permission"))
+    where = f"/me/permissions/agreed/{made.named['agreed']}"
+    page = made.ask("alice", where).content.decode()
+    digest = re.search(r'name="digest" value="(\w+)"', page)
+    assert digest
+    made.ask("alice", where, {"answer": "accept", "language": "en", "digest": digest.group(1)})
+    asked = {"email": people["alice"].email, "ticket": "T-1", "reason": "A bill.", "hours": "4", "areas": "profile"}
+    assert made.ask("support", "/operator/support", asked).status_code == 302
+    made.named["access"] = str(_one(owner, "SELECT access FROM troth.support_access"))
+    allowed = {"answer": "allow", "areas": "profile", "hours": "4"}
+    assert made.ask("alice", f"/me/support/{made.named['access']}", allowed).status_code == 302
+
+
+def _proposed(publisher: Person) -> uuid.UUID:
+    source = POLICY.read_text(encoding="utf-8").replace("version 1 effective", "version 2 effective")
+    return publishing.propose(viewer=publisher.token, source=source, terms=TERMS)
+
+
+def _one(owner: Connection[Any], query: str, *values: Any) -> Any:
+    row = owner.execute(query.encode(), values).fetchone()
+    assert row is not None, query
+    return row[0]
