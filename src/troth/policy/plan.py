@@ -276,8 +276,10 @@ def _held(policy: Policy, catalog: Catalog) -> Iterator[Held]:
 
 def _emptied(policy: Policy, catalog: Catalog) -> Iterator[Emptied]:
     collected = {(table.name, category) for each in policy.collections for table, category in holders(catalog, each)}
+    into = {table.name for table, *_ in uses(policy, catalog)}
     for table in catalog.stamped:
-        for column in table.columns:
+        # Of a table into which nothing is collected any more no row stays, so that there is nothing to empty.
+        for column in table.columns if table.name in into else ():
             kept = table.inserter or column.derived or column.name in table.key
             if column.category and not kept and (table.name, column.category) not in collected:
                 yield Emptied(table.name, column.name)
