@@ -79,3 +79,45 @@ def belongs(owner: Connection[Any], subject: uuid.UUID) -> None:
         "INSERT INTO troth.directory_entry (subject, organization, user_name) VALUES (%(whose)s, %(mine)s, 'planted')",
     ):
         owner.execute(statement.encode(), {"whose": subject, "mine": mine})
+
+
+def supplied(owner: Connection[Any], subject: uuid.UUID) -> None:
+    """Plant, after `belongs`, a group of their organization that they are in, and what its directory did about them."""
+    for statement in (
+        "INSERT INTO troth.directory_group (organization, grouping, name) VALUES (%(mine)s, %(whose)s, 'Planted')",
+        "INSERT INTO troth.directory_grouped (subject, organization, grouping, entry) SELECT subject, organization, %(whose)s, entry"
+        " FROM troth.directory_entry WHERE subject = %(whose)s AND organization = %(mine)s",
+        "INSERT INTO troth.directory_act (subject, organization, kind) VALUES (%(whose)s, %(mine)s, 'read')",
+    ):
+        owner.execute(statement.encode(), {"whose": subject, "mine": uuid.uuid5(subject, "organization")})
+
+
+def staffed(owner: Connection[Any], subject: uuid.UUID) -> None:
+    """Plant a role on the staff that has ended, a look that they allowed, a version that they proposed and approved."""
+    for statement in (
+        "INSERT INTO troth.staff (subject, role, until) VALUES (%s, 'auditor', now())",
+        "INSERT INTO troth.support_access (subject, asker, reason, ticket, asked_areas, asked_hours)"
+        " VALUES (%s, gen_random_uuid(), 'planted', 'P-1', '{profile}', 1)",
+        "INSERT INTO troth.support_look (subject, access, digest, area, rows, session, turn)"
+        " SELECT subject, access, sha256(uuid_send(access)), 'profile', 1, 1, '' FROM troth.support_access WHERE subject = %s",
+        "INSERT INTO troth.policy_proposal (subject, source, terms, digest, terms_digest, closed_at, outcome)"
+        " VALUES (%s, 'planted', 'planted', repeat('a', 64), repeat('a', 64), now(), 'withdrawn')",
+        "INSERT INTO troth.policy_approval (subject, proposal)"
+        " SELECT subject, proposal FROM troth.policy_proposal WHERE subject = %s",
+    ):
+        owner.execute(statement.encode(), (subject,))
+
+
+def remembered(owner: Connection[Any], subject: uuid.UUID) -> None:
+    """Plant a browser that is remembered, and a notice that waits."""
+    for statement in (
+        "INSERT INTO troth.remembered (subject, digest, until) VALUES (%s, 'digest', now() + interval '1 day')",
+        "INSERT INTO troth.notice (subject, address, template, facts) VALUES (%s, 'a@harbor.example', 'code', '{}')",
+    ):
+        owner.execute(statement.encode(), (subject,))
+
+
+def everything(owner: Connection[Any], subject: uuid.UUID) -> None:
+    """Plant all of this, so that there is a row of somebody in every table that agreeing and using leave empty."""
+    for plant in (sign_in, known, belongs, supplied, staffed, remembered):
+        plant(owner, subject)

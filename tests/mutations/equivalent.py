@@ -72,12 +72,8 @@ def _grant(mutant: Mutant, world: World) -> str:
         return "passing through a schema shows nothing of what is in it, which is granted by itself"
     if mutant.what == "SELECT to PUBLIC" and '"troth"' not in mutant.fact.name:
         return "nobody else passes through the schema of a purpose"
-    if (
-        mutant.fact.name.startswith("DATABASE")
-        and mutant.fact.name.endswith("analyst_ann")
-        and "dropped" in mutant.what
-    ):
-        return "an analyst inherits it from the purpose"
+    if mutant.fact.name.startswith("DATABASE") and mutant.fact.name.endswith("_mirror") and "dropped" in mutant.what:
+        return "the mirror inherits it from administrators"
     if mutant.fact.name.startswith("DATABASE") and mutant.what == "CONNECT to PUBLIC":
         return "every role that can log in has it"
     return ""

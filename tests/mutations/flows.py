@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 
 from tests.mutations.world import CATALOG, NOBODY, World
+from tests.planting import everything, known
 from troth.ledger.entry import mark
 from troth.ledger.queries import entries
 from troth.ledger.verify import verify
@@ -21,6 +22,10 @@ LAST = (
     " WHERE s.subject = %s ORDER BY index DESC LIMIT 1"
 )
 STAMPED = tuple(table.name for table in CATALOG.stamped)
+#: Tables whose rows name their subject, and are theirs alone to leave.
+HELD = tuple(t.name for t in CATALOG if t.bound and any(column.name == "subject" for column in t.columns))
+#: What serves the account alone, and goes with it.
+GONE = tuple(t.name for t in CATALOG if t.bound and t.personal and t.by_subject and not t.stamped)
 
 
 class Scene:
@@ -42,7 +47,7 @@ class Scene:
         """Let a role do something; what PostgreSQL refuses is wrong."""
         self._enter(role, token)
         try:
-            cursor = self.stage.execute(statement.encode(), values or None)
+            cursor = self.stage.execute(statement.encode(), _bound(values))
             found = cursor.fetchall() if cursor.description else []
             self.stage.execute("RELEASE scene")
         except psycopg.Error as error:
@@ -55,7 +60,7 @@ class Scene:
         """Let a role try something that must be refused with a code."""
         self._enter(role, token)
         try:
-            self.stage.execute(statement.encode(), values or None)
+            self.stage.execute(statement.encode(), _bound(values))
             got = "nothing"
         except psycopg.Error as error:
             got = error.sqlstate or ""
@@ -89,6 +94,11 @@ class Scene:
         self.stage.execute("SAVEPOINT scene")
 
 
+def _bound(values: tuple[Any, ...]) -> Any:
+    """Return what a statement is given: by place, or, where it is one mapping, by name."""
+    return values[0] if len(values) == 1 and isinstance(values[0], dict) else values or None
+
+
 def comings(world: World, _focus: object) -> Iterator[str]:
     """Somebody comes, agrees, chooses, leaves and is forgotten; and nobody does it for another."""
     for play in (_sign_up, _choices, _tokens, _leaving, _forgetting):
@@ -119,6 +129,21 @@ def give_token(scene: Scene, whose: uuid.UUID, word: str, until: str = "1 hour")
         "SELECT troth.open_token(%s, sha256(convert_to(%s, 'UTF8')), statement_timestamp() + %s::interval)",
         whose, word, until,
     )  # fmt: skip
+
+
+def leave_all(scene: Scene, whose: uuid.UUID) -> None:
+    """Let somebody have a row in every table that says whose its rows are."""
+    for statement in (ACCESS, DEVICE):
+        scene.does("intake", statement, whose)
+    scene.world.become("owner")
+    everything(scene.stage, whose)
+    scene.does("owner", "INSERT INTO troth.profile (subject) VALUES (%s)", whose)
+
+
+#: Of a table that keeps nothing beyond the account, nothing is left when it ended.
+def _ended(scene: Scene, table: str) -> list[tuple[bool | None]]:
+    kept = scene.world.plan.longest(table)
+    return [(True if kept.days or kept.after_end else None,)]
 
 
 def _sign_up(scene: Scene, whose: uuid.UUID) -> None:
@@ -203,6 +228,9 @@ def _choices(scene: Scene, whose: uuid.UUID) -> None:
         scene.must(f"provide sees {table}", scene.sees("provide", table, whose), many)
     scene.must("a choice is recorded once", _entries(scene, whose).count("objection"), 6)
     _editions(scene, whose)
+    leave_all(scene, whose)
+    stamped = sum(n for _, n in scene.does("steward", "SELECT * FROM troth.misstamped()"))
+    scene.must("wrong stamps of what came in", stamped, 0)
     for table in STAMPED:
         scene.does("owner", f"UPDATE troth.{table} SET uses = 0 WHERE subject = %s", whose)
         told = dict(scene.does("steward", "SELECT * FROM troth.misstamped()"))
@@ -298,13 +326,12 @@ def _leaving(scene: Scene, whose: uuid.UUID) -> None:
     give_token(scene, whose, "hers")
     scene.does("self", "SELECT troth.choose('announce', 'consent')", token="hers")
     scene.does("self", "SELECT troth.choose('understand', 'objection')", token="hers")
-    for statement in (ACCESS, DEVICE):
-        scene.does("intake", statement, whose)
     scene.does("door", "SELECT troth.post(%s, 'e@harbor.example', 'code', '{}')", whose)
     scene.must(
         "in the outbox", scene.does("door", "SELECT count(*) FROM troth.notice WHERE subject = %s", whose), [(1,)]
     )
     scene.must("announced to", scene.sees("announce", "person", whose), 1)
+    leave_all(scene, whose)
     scene.does("door", "SELECT troth.end_subject(%s, 'left')", whose)
     scene.refused("TR006", "door", "SELECT troth.end_subject(%s, 'left')", whose)
     scene.refused("TR006", "door", "SELECT troth.agree(%s, %s, %s, %s, 'page', 'x', 'en')", whose, *newest)
@@ -312,20 +339,22 @@ def _leaving(scene: Scene, whose: uuid.UUID) -> None:
         "TR001", "door", "SELECT troth.open_token(%s, sha256('x'), statement_timestamp() + interval '1 h')", whose
     )
     scene.must("a token after the end", scene.does("self", "SELECT troth.viewer()", token="hers"), [(None,)])
-    for table in ("request_token", "notice"):
+    for table in GONE:
         left = scene.does("owner", f"SELECT count(*) FROM troth.{table} WHERE subject = %s", whose)
         scene.must(f"{table} after the end", left, [(0,)])
     for table in STAMPED:
         ended = scene.does(
             "owner", f"SELECT bool_and(ended_at IS NOT NULL) FROM troth.{table} WHERE subject = %s", whose
         )
-        scene.must(f"{table} is marked with its end", ended, [(True,)])
+        scene.must(f"{table} is marked with its end", ended, _ended(scene, table))
     scene.must("provide after the end", scene.sees("provide", "person", whose), 1)
     scene.must("understand after the end", scene.sees("understand", "access", whose), 0)
     scene.must("announce after the end", scene.sees("announce", "person", whose), 0)
     scene.must("bits by consent after the end", scene.does("owner", "SELECT uses & (SELECT bit_or(1::bigint << bit) FROM troth.unit WHERE basis = 'consent') FROM troth.permitted WHERE subject = %s", whose), [(0,)])  # fmt: skip
     scene.must("the end is recorded", "account-closed" in _entries(scene, whose), expected=True)
     scene.does("intake", ACCESS, whose)
+    scene.world.become("owner")
+    known(scene.stage, whose)
     for table in STAMPED:  # as if each had waited in some queue
         scene.does("owner", f"UPDATE troth.{table} SET ended_at = NULL WHERE subject = %s", whose)
     scene.does("steward", "SELECT troth.sweep()")
@@ -333,7 +362,7 @@ def _leaving(scene: Scene, whose: uuid.UUID) -> None:
         late = scene.does(
             "owner", f"SELECT bool_and(ended_at IS NOT NULL) FROM troth.{table} WHERE subject = %s", whose
         )
-        scene.must(f"a row of {table} that came after the end", late, [(True,)])
+        scene.must(f"a row of {table} that came after the end", late, _ended(scene, table))
     for table in ("agreement", "choice"):  # what is kept for less long may be gone by then
         scene.does("owner", f"DELETE FROM troth.{table} WHERE subject = %s", whose)
     scene.does("steward", "SELECT troth.fold(%s)", whose)
@@ -348,21 +377,19 @@ def _leaving(scene: Scene, whose: uuid.UUID) -> None:
 
 def _forgetting(scene: Scene, whose: uuid.UUID) -> None:
     newest = newcomer(scene, whose)
-    scene.does("door", "SELECT troth.post(%s, 'e@harbor.example', 'code', '{}')", whose)
-    for statement in (ACCESS, DEVICE):
-        scene.does("intake", statement, whose)
-    scene.does("owner", "INSERT INTO troth.permitted (subject, uses) VALUES (%s, 0)", whose)
-    scene.does("owner", "INSERT INTO troth.request_token VALUES (sha256('x'), %s, statement_timestamp(), 1)", whose)
-    scene.does(
-        "owner",
+    leave_all(scene, whose)
+    for statement in (
+        "INSERT INTO troth.permitted (subject, uses) VALUES (%s, 0)",
+        "INSERT INTO troth.request_token SELECT sha256('x'), %s, statement_timestamp(), 1",
         "INSERT INTO troth.choice (subject, purpose, kind, version) VALUES (%s, 'announce', 'consent', 1)",
-        whose,
-    )
-    scene.does("door", "SELECT troth.forget_unagreed(%s)", whose)
-    for table in CATALOG:
-        if table.bound:
-            left = scene.does("owner", f"SELECT count(*) FROM troth.{table.name} WHERE subject = %s", whose)
-            scene.must(f"{table.name} of somebody who declined", left, [(0,)])
+    ):
+        scene.does("owner", statement, whose)
+    for many in (True, False):
+        for table in (table for table in HELD if table != "agreement"):
+            left = scene.does("owner", f"SELECT count(*) > 0 FROM troth.{table} WHERE subject = %s", whose)
+            scene.must(f"{table} of somebody who declines", left, [(many,)])
+        if many:
+            scene.does("door", "SELECT troth.forget_unagreed(%s)", whose)
     last = scene.does("owner", "SELECT action FROM troth.ledger_entry ORDER BY index DESC LIMIT 1")
     scene.must("declining is recorded", last, [("declined",)])
     whose = uuid.uuid4()

@@ -61,9 +61,11 @@ def _roles(fact: Fact, world: World) -> Iterator[Mutant]:
     flipped = ("NOLOGIN", "LOGIN") if fact.value else ("LOGIN", "NOLOGIN")
     yield Mutant(fact, flipped[0], (f"ALTER ROLE {role} {flipped[0]}",), (f"ALTER ROLE {role} {flipped[1]}",), focus)
     others = [world.role(part) for part in (*LOGINS, *TWINS, *world.purposes)]
+    # Who is a member already is so by a fact of its own, and nobody can be one of their own members.
+    tied = {frozenset(each.name.split(" < ")) for each in world.facts if each.kind is Kind.MEMBER}
     if fact.value:  # of those who cannot log in, nobody is a member but through others
         for other in others:
-            if other != fact.name and not (fact.name.endswith("_ann") and other == world.role("understand")):
+            if other != fact.name and frozenset((fact.name, other)) not in tied:
                 yield Mutant(
                     fact,
                     f"made a member of `{other}`",

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import Connection
 
 from tests.conftest import POLICY, TERMS, forget, make
-from tests.planting import sign_in
+from tests.planting import everything
 from troth.database import apply, connect, place, published
 from troth.database.catalog import load
 from troth.policy import parse
@@ -75,6 +75,8 @@ class World:
     people: dict[str, uuid.UUID] = field(default_factory=dict)
     uses: dict[uuid.UUID, frozenset[str]] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
+    clubs: dict[str, uuid.UUID] = field(default_factory=dict)
+    accesses: tuple[uuid.UUID, ...] = ()
     stage: Connection[Any] | None = None
 
     @property
@@ -135,6 +137,32 @@ class World:
             self.stage.execute("ROLLBACK")
         return ""
 
+    def codes(self, role: str, statements: list[str]) -> list[str]:
+        """Return the SQLSTATE with which each of a role's statements is refused, empty where it is not, all at one go."""
+        assert self.stage is not None
+        self.stage.execute("ROLLBACK; BEGIN; SET TRANSACTION READ WRITE")
+        self.become(role)
+        found = self.stage.execute("SELECT trial.codes(%s::text[])", (statements,)).fetchone()
+        self.stage.execute("ROLLBACK")
+        return list(found[0]) if found else []
+
+
+TRIAL = """CREATE SCHEMA trial; GRANT USAGE ON SCHEMA trial TO PUBLIC;
+CREATE FUNCTION trial.codes(asked text[]) RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE codes text[] := '{}'; each text;
+BEGIN
+    FOREACH each IN ARRAY asked LOOP
+        BEGIN
+            EXECUTE each;
+            codes := array_append(codes, '');
+        EXCEPTION WHEN OTHERS THEN
+            codes := array_append(codes, SQLSTATE::text);
+        END;
+    END LOOP;
+    RETURN codes;
+END
+$$"""
+
 
 def imagined() -> World:
     """Return the world's facts without a database: enough to name its mutants."""
@@ -163,6 +191,7 @@ def planted(cluster: place.Place) -> Iterator[World]:
             stage.add_notice_handler(lambda _told: None)
             world = _made(cluster, owner)
             world.stage = stage
+            owner.execute(TRIAL)
             _plant(world)
             yield world
     finally:
@@ -204,17 +233,42 @@ def _plant(world: World) -> None:
         _leave_rows(world, person.subject, name)
     _organize(world)
     _pass_time(world)
-    for whose in world.people.values():
-        world.owner.execute(
-            "INSERT INTO troth.notice (subject, address, template, facts) VALUES (%s, 'a@harbor.example', 'code', '{}')",
-            (whose,),
-        )
-        world.owner.execute(
-            "INSERT INTO troth.remembered (subject, digest, until) VALUES (%s, 'digest', now() + interval '1 day')",
-            (whose,),
-        )
-        sign_in(world.owner, whose)
+    for name, whose in world.people.items():
+        everything(world.owner, whose)
+        _end(world, name, whose)
+    _open_to_support(world)
     world.owner.execute("ANALYZE")
+
+
+def _open_to_support(world: World) -> None:
+    """Let Greta be of support, to whom Alice opened everything; what visitors leave is opened past every door."""
+    greta = _subject(world, "Greta")
+    world.owner.execute("INSERT INTO troth.staff (subject, role) VALUES (%s, 'support')", (greta,))
+    rows = world.owner.execute(
+        "INSERT INTO troth.support_access (subject, asker, reason, ticket, asked_areas, asked_hours, areas, allowed_at, until)"
+        " SELECT whose, %s, 'planted', 'P-2', areas, 24, areas, now(), now() + interval '1 day'"
+        " FROM unnest(%s::uuid[]) WITH ORDINALITY AS of (whose, nth), (VALUES ('{profile,access,device,agreements}'::text[]))"
+        " AS open (areas) ORDER BY nth RETURNING access",
+        (greta, [_subject(world, "Alice"), NOBODY]),
+    ).fetchall()
+    world.accesses = tuple(access for (access,) in rows)
+
+
+#: Stamped tables that the doors leave empty here.
+PLANTED = ("session", "earlier_name", "profile", "membership", "join_request", "directory_entry")
+
+
+def _end(world: World, name: str, whose: uuid.UUID) -> None:
+    """Let what was planted end with the account of somebody who left, or is about to."""
+    world.owner.execute("INSERT INTO troth.profile (subject) VALUES (%s)", (whose,))
+    hours = 0.0 if name == "iris" else ENDED[name][1] if name in ENDED else None
+    for table in PLANTED:
+        world.rows.append(Row(table, whose, ended=hours))
+        if hours is not None:
+            world.owner.execute(
+                f"UPDATE troth.{table} SET ended_at = statement_timestamp() - make_interval(secs => %s) WHERE subject = %s".encode(),
+                (hours * 3600, whose),
+            )
 
 
 def _organize(world: World) -> None:
@@ -226,6 +280,7 @@ def _organize(world: World) -> None:
         return row[0] if row else None
 
     club, other = (call("self", name, "SELECT troth.found_organization('Club')") for name in ("Alice", "Bob"))
+    world.clubs = {"Alice": club, "Bob": other}
     call("administrator", "Alice", "SELECT troth.invite(%s, 'a word', NULL, '', 'member', 1, 7)", club)
     call("self", "Greta", "SELECT troth.join_by_invitation('a word')")
     call(
