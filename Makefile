@@ -48,7 +48,7 @@ bench: bench-governing bench-policy bench-people ## Measure everything that has 
 bench-governing: $(SYNCED) ## Measure what governing costs, as ratios
 	@.venv/bin/python -m benchmarks.governing $(ARGS)
 
-bench-people: $(SYNCED) ## Measure an organization of 100,000 members against one of 100
+bench-people: $(SYNCED) ## Measure large organizations against small ones, and what signing in and a page cost
 	@.venv/bin/python -m benchmarks.people $(ARGS)
 
 bench-policy: $(SYNCED) ## Measure compiling a policy and applying a version over up to a million people

@@ -2,6 +2,8 @@
 
 `organizations`: one of 100,000 members against one of 100, in the same run and in turn: a page of the list that its
 administrator sees, a search, and what its directory asks (SCIM 2.0), each answered whole.
+
+`signing`: CPU of signing in, against the password's hash, and of pages, against one that does nothing.
 """
 
 import argparse
@@ -21,6 +23,7 @@ from urllib.parse import parse_qsl
 from psycopg import Connection
 from scim2_server.requests import ScimRequest
 
+from benchmarks import signing
 from benchmarks.governing import Measured, alternate, server
 from troth.api.scim.mount import Mount
 from troth.database import connect
@@ -132,7 +135,21 @@ def organized(owner: Connection[Any]) -> Iterator[Measured]:
     yield last
 
 
-PARTS: Mapping[str, Callable[[Connection[Any]], Iterator[Measured]]] = {"organizations": organized}
+#: part -> what measures it, what its two columns are, the ratio it aims to stay under
+PARTS: Mapping[str, tuple[Callable[[Connection[Any]], Iterator[Measured]], str, str, float | None]] = {
+    "organizations": (organized, f"{LARGE:,}", f"{SMALL:,}", AIM),
+    "signing": (signing.measured, "here", "baseline", None),
+}
+
+
+def show(part: str, lines: list[Measured]) -> None:
+    """Print the table of a part."""
+    _, ours, theirs, aim = PARTS[part]
+    print(f"\n{part:<44}{ours:>14}{theirs:>14}{'ratio':>8}{'min':>8}{'max':>8}")
+    for line in lines:
+        over = "  over the aim" if aim and line.ratio >= aim else ""
+        values = f"{line.value:>11.2f} ms{line.baseline:>11.2f} ms"
+        print(f"{line.name:<44}{values}{line.ratio:>8.2f}{line.min:>8.2f}{line.max:>8.2f}{over}")
 
 
 def main() -> None:
@@ -141,13 +158,10 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all of them when none is named")
     wanted = parser.parse_args().parts or [*PARTS]
     with server() as where, connect.owning(where) as owner:
-        found = {part: list(PARTS[part](owner)) for part in wanted}
+        found = {part: list(PARTS[part][0](owner)) for part in wanted}
         version = owner.execute("SELECT version()").fetchone()[0]
-    print(f"\n{'':<38}{LARGE:>12,}{SMALL:>12,}{'ratio':>8}{'min':>8}{'max':>8}")
-    for line in (line for lines in found.values() for line in lines):
-        told = f"{line.ratio:>8.2f}{line.min:>8.2f}{line.max:>8.2f}"
-        over = "" if line.ratio < AIM else "  over the aim"
-        print(f"{line.name:<38}{line.value:>9.2f} ms{line.baseline:>9.2f} ms{told}{over}")
+    for part, lines in found.items():
+        show(part, lines)
     machine = {
         "machine": platform.machine(),
         "cores": os.cpu_count(),

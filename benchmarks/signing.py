@@ -17,7 +17,7 @@ from benchmarks.governing import ROUNDS, Measured
 
 PASSWORD = "seven herons over a grey quay"  # noqa: S105 - of somebody who is made for the measurement
 ALICE = "alice@harbor.example"
-PAGES = ("/", "/policy", "/me", "/me/accesses", "/me/security", "/me/applications")
+PAGES = ("/", "/policy", "/me", "/me/accesses", "/me/security", "/me/permissions")
 #: Requests that one figure is the mean of.
 MANY = 20
 
@@ -52,7 +52,8 @@ def measured(owner: Connection[Any]) -> Iterator[Measured]:
 
 def _page(browser: Any, path: str) -> Callable[[], None]:  # noqa: ANN401 - the framework's test client
     def ask() -> None:
-        assert browser.get(path, follow=path == "/").status_code == 200
+        answer = browser.get(path, follow=path == "/")
+        assert answer.status_code == 200, (path, answer.status_code, answer.headers.get("Location"))
 
     return ask
 

@@ -179,12 +179,20 @@ def test_whoever_leaves_is_on_no_staff_and_the_next_first_link_works(owner: Conn
     assert not staffing.has_owner()
 
 
-def test_the_role_staff_holds_no_column_of_anybodys_data(owner: Connection[Any]) -> None:
+def test_the_role_staff_reads_what_people_may_open_to_it_and_no_row_before_they_do(
+    owner: Connection[Any], olga: Person
+) -> None:
+    make(owner, "Bob")
     held = owner.execute(
         "SELECT table_name, column_name, privilege_type FROM information_schema.column_privileges"
         " WHERE grantee = 'troth_staff' AND table_schema = 'troth'"
     ).fetchall()
-    assert held == []
+    catalog, shown = load(), published.current().plan.shown_to("staff")
+    assert {privilege for *_, privilege in held} == {"SELECT"}
+    assert {catalog.table(table).column(column).category for table, column, _ in held} - {None} <= shown
+    with connect.acting("staff", token=olga.token) as connection:
+        for table in {table for table, *_ in held}:
+            assert connection.execute(f"SELECT count(*) FROM troth.{table}".encode()).fetchone() == (0,), table
 
 
 def test_somebody_who_is_nobody_here_reads_no_staff(owner: Connection[Any], olga: Person) -> None:
