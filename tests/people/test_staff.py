@@ -7,7 +7,8 @@ import pytest
 from psycopg import Connection, Error, errors
 
 from tests.conftest import Person, make
-from troth.database import connect
+from troth.database import connect, published
+from troth.database.catalog import load
 from troth.people import staffing
 from troth.people.errors import LastOwner, NothingThere, NotOnStaff
 from troth.people.staffing import Role
