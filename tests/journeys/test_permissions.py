@@ -99,3 +99,20 @@ def test_the_operator_asks_and_a_person_answers(
     assert "We have news once a month." in olga.page.locator("main").inner_text()
     checked(olga, 1280)
     context.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
+def test_an_organization_stands_there_with_what_it_sees(visit: Visit, width: int, scheme: str) -> None:
+    told: dict[str, Any] = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    dana = visit(**told)
+    dana.join(f"dana-leads-{width}@harbor.example", LONG)
+    dana.go("/organizations")
+    dana.page.locator("main input[name=name]").fill(f"Harbor Rowing {width}")
+    dana.page.locator("main form button").first.click()
+    dana.page.wait_for_load_state()
+    page = dana.go("/me/permissions?kind=organizations")
+    checked(dana, width)
+    assert LONG in page.locator("article").inner_text(), "what an administrator reads of her"
+    dana.go("/me/permissions?kind=staff")
+    checked(dana, width)
+    assert "Nobody of the operator" in page.locator("main").inner_text()

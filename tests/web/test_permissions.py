@@ -7,6 +7,7 @@ import pytest
 from psycopg import Connection
 
 from tests.browsing import Browser, hire, mails, subject
+from tests.web.world import world
 
 PAGE, ALICE, BOB = "/me/permissions", "alice@harbor.example", "bob@harbor.example"
 
@@ -142,3 +143,17 @@ def test_a_proposal_that_could_not_be_taken_back_is_refused(
     form = {"address": ALICE, "what": "announce", "reason": "We have news.", "days": "30", "ends": "at its end"}
     assert "can be taken back at any time" in olga.post("/operator/permissions", form).content.decode()
     assert "Tick what you would see" in olga.post("/operator/permissions", form | {"what": ""}).content.decode()
+
+
+def test_organizations_and_support_stand_there_and_end_there(browser: Browser, owner: Connection[Any]) -> None:
+    made = world(owner)
+    bobs, alices = (made.ask(who, PAGE).content.decode() for who in ("bob", "alice"))
+    assert "Harbor Rowing" in bobs
+    assert "with an administrator" in bobs
+    assert "You are in no organization" in made.ask("charlie", PAGE).content.decode()
+    assert "Nobody of the operator" in bobs
+    assert f"/me/support/{made.named['access']}/end" in alices
+    made.ask("bob", f"/organizations/{made.named['organization']}", {"action": "leave"})
+    assert "You are in no organization" in made.ask("bob", PAGE).content.decode()
+    made.ask("alice", f"/me/support/{made.named['access']}/end", {})
+    assert "Nobody of the operator" in made.ask("alice", PAGE).content.decode()

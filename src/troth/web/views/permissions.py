@@ -13,13 +13,14 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from troth.consent import agreed, applications, permissions
+from troth.consent import agreed, applications, permissions, support
 from troth.consent import queries as consents
 from troth.consent.applications import Grant
 from troth.consent.errors import ConsentRefusal
 from troth.database import published
+from troth.people import organizations
 from troth.people.manifests import parsed
-from troth.policy.meaning import Basis
+from troth.policy.meaning import Audience, Basis
 from troth.web.permitting import ApplicationClaims, said, sentence
 from troth.web.provider.views import listed
 from troth.web.words import say
@@ -27,6 +28,8 @@ from troth.web.words import say
 KINDS = {
     "applications": gettext_lazy("Applications"),
     "people": gettext_lazy("People"),
+    "organizations": gettext_lazy("Organizations"),
+    "staff": gettext_lazy("The operator's staff"),
     "agreed": gettext_lazy("Agreed with the operator"),
     "purposes": gettext_lazy("Purposes you said yes to"),
 }
@@ -132,6 +135,49 @@ def _people(request: HttpRequest) -> Iterator[Card]:
             )  # fmt: skip
 
 
+def _organizations(request: HttpRequest) -> Iterator[Card]:
+    """Yield what the administrators of each see of the person, read with an administrator's own rights."""
+    token = request.viewer  # type: ignore[attr-defined]
+    sights = [each for each in published.current().policy.sights if each.audience is Audience.ADMINISTRATORS]
+    clause = sights[0].clause.name if sights else ""
+    for organization, own in organizations.mine(token) if organizations.are_kept() else ():
+        seen = organizations.mirrored(token, organization.organization)
+        lines = [Line(_("Name"), seen.name)] if seen and seen.name else []
+        yield Card(
+            "organizations", str(organization.organization), organization.name,
+            (*lines, Line(_("Role here"), say(own.role, "member"))), "",
+            sentence(clause) if clause else "", clause, own.at, more=reverse("organization", args=[own.organization]),
+        )  # fmt: skip
+
+
+def _staff(request: HttpRequest) -> Iterator[Card]:
+    """Yield what support asks to see, and what it may look at now."""
+    token = request.viewer  # type: ignore[attr-defined]
+    sights = [each for each in published.current().policy.sights if each.audience is Audience.STAFF]
+    clause, looks = sights[0].clause.name if sights else "", support.looks(token)
+    for each in support.of_me(token):
+        if each.state in ("open", "asked"):
+            waits = each.state == "asked"
+            used = max((look.at for look in looks if look.access == each.access), default=None)
+            yield Card(
+                "staff", str(each.access), each.name or _("Support"),
+                tuple(Line(str(say(area, "area"))) for area in (each.asked_areas if waits else each.areas)),
+                each.reason, sentence(clause) if clause else "", clause, each.allowed_at or each.at, each.until, used,
+                _("waits for your answer") if waits else "", more=reverse("my_support"),
+            )  # fmt: skip
+
+
+def _past_organizations(_request: HttpRequest) -> Iterator[Past]:
+    """Yield nothing: who left is in no organization's rows any more."""
+    yield from ()
+
+
+def _past_staff(request: HttpRequest) -> Iterator[Past]:
+    for each in support.of_me(request.viewer):  # type: ignore[attr-defined]
+        if each.state == "ended" and each.allowed_at and each.ended:
+            yield Past("staff", each.name or _("Support"), each.reason, each.allowed_at, each.ended)
+
+
 def _agreed(request: HttpRequest) -> Iterator[Card]:
     for each in agreed.mine(request.viewer):  # type: ignore[attr-defined]
         if agreed.stands(each):
@@ -195,10 +241,19 @@ def _past_purposes(request: HttpRequest) -> Iterator[Past]:
             )
 
 
-STANDING = {"applications": _applications, "people": _people, "agreed": _agreed, "purposes": _purposes}
+STANDING = {
+    "applications": _applications,
+    "people": _people,
+    "organizations": _organizations,
+    "staff": _staff,
+    "agreed": _agreed,
+    "purposes": _purposes,
+}
 PAST = {
     "applications": _past_applications,
     "people": _past_people,
+    "organizations": _past_organizations,
+    "staff": _past_staff,
     "agreed": _past_agreed,
     "purposes": _past_purposes,
 }
