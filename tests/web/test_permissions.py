@@ -149,7 +149,7 @@ def test_organizations_and_support_stand_there_and_end_there(browser: Browser, o
     made = world(owner)
     bobs, alices = (made.ask(who, PAGE).content.decode() for who in ("bob", "alice"))
     assert "Harbor Rowing" in bobs
-    assert "with an administrator" in bobs
+    assert "What your administrator sees of you" in bobs
     assert "You are in no organization" in made.ask("charlie", PAGE).content.decode()
     assert "Nobody of the operator" in bobs
     assert f"/me/support/{made.named['access']}/end" in alices
