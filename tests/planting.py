@@ -75,6 +75,7 @@ def belongs(owner: Connection[Any], subject: uuid.UUID) -> None:
         "INSERT INTO troth.organization (organization, name) VALUES (%(mine)s, 'Planted')",
         "INSERT INTO troth.organization_role (organization, role, may) VALUES (%(mine)s, 'member', '{}')",
         "INSERT INTO troth.membership (subject, organization, role) VALUES (%(whose)s, %(mine)s, 'member')",
+        "INSERT INTO troth.correction (subject, organization, field) VALUES (%(whose)s, %(mine)s, 'planted')",
         "INSERT INTO troth.join_request (subject, organization) VALUES (%(whose)s, %(mine)s)",
         "INSERT INTO troth.directory_entry (subject, organization, user_name) VALUES (%(whose)s, %(mine)s, 'planted')",
     ):

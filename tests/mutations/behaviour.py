@@ -18,6 +18,7 @@ from troth.policy.copying import functions as copying
 from troth.policy.copying import needed
 from troth.policy.counting import name_of
 from troth.policy.facts import Kind
+from troth.policy.holding import functions as holding
 from troth.policy.planned import Rows as Seen
 from troth.policy.routines import routines
 from troth.policy.sql import ANALYST_CONNECTIONS, LOCKS, LOGINS
@@ -259,7 +260,7 @@ def _passing(world: World, focus: Focus, role: str) -> Iterator[str]:
 
 def functions(world: World) -> list[tuple[str, str, set[str], str]]:
     """Return each function, its arguments, who may call it (those named, and its owner), and its owner."""
-    every = [*CATALOG.functions, *routines(world.plan, CATALOG), *copying(CATALOG)]
+    every = [*CATALOG.functions, *routines(world.plan, CATALOG), *holding(world.plan), *copying(CATALOG)]
     every += granting.functions(world.plan, CATALOG)
     told = [(f.name, f.arguments, {*f.executors, f.owner}, f.owner) for f in every]
     told = [(n, a, {*e, MIRROR} if MIRRORED in e else e, owner) for n, a, e, owner in told]

@@ -5,13 +5,32 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from psycopg import Connection
+from psycopg import Connection, Error
 
 from tests.browsing import browser, settings
-from tests.conftest import Person, make
-from troth.database import connect
+from tests.conftest import POLICY, TERMS, Person, make
+from troth.database import apply, connect, published
+from troth.people import fielding
 
 __all__ = ["browser", "settings"]
+NUMBER = """
+[employee_number]
+type = "whole number"
+category = "person.organization"
+held_by = "organization"
+label = { en = "Employee number", es = "Número de empleado" }
+
+[about]
+type = "text"
+category = "person.profile"
+label = { en = "About you", es = "Sobre ti" }
+"""
+CHANGES = (
+    ("collect person.organization on sign-up", "collect person.organization on sign-up, profile"),
+    ("show person.name, person.profile to administrators", "show person.name, person.organization to administrators"),
+    ("show person.name, person.email, person.phone,", "show person.name, person.email, person.organization, person.phone,"),
+    (" version 1 ", " version 2 "),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +64,44 @@ def harbor(owner: Connection[Any], cast: dict[str, Person]) -> Harbor:
         call("self", cast[name].token, "SELECT troth.join_by_invitation(%s)", f"word for {name}")
     elsewhere = call("self", cast["charlie"].token, "SELECT troth.found_organization('Elsewhere')")
     return Harbor(org, elsewhere, people)
+
+
+@pytest.fixture
+def held(owner: Connection[Any], request: pytest.FixtureRequest) -> Harbor:
+    """The organization under a policy that lets it hold a number of each member."""
+    source = POLICY.read_text(encoding="utf-8")
+    for old, new in CHANGES:
+        assert old in source
+        source = source.replace(old, new)
+    apply.apply(owner, source, TERMS)
+    fielding.declare(owner, {"text": NUMBER})
+    published.forget()
+    harbor: Harbor = request.getfixturevalue("harbor")
+    for person in harbor.people.values():
+        reachable(owner, person)
+    return harbor
+
+
+def reachable(owner: Connection[Any], person: Person) -> None:
+    """Give somebody an account with their address, to which mails go."""
+    row = owner.execute(
+        "INSERT INTO troth.people_account (subject, email, password, is_active, date_joined)"
+        " VALUES (%s, %s, '!', true, now()) RETURNING id",
+        (person.subject, person.email),
+    ).fetchone()
+    owner.execute(
+        'INSERT INTO troth.account_emailaddress (email, verified, "primary", user_id) VALUES (%s, true, true, %s)',
+        (person.email, row and row[0]),
+    )
+
+
+def tried(role: str, token: str, statement: str, told: dict[str, Any], *, keep: bool = False) -> str:
+    """Return the SQLSTATE with which a statement of a viewer's is refused; empty when it is not."""
+    try:
+        with connect.acting(role, token=token) as connection:
+            connection.execute(statement.encode(), told)
+            if not keep:
+                connection.rollback()
+    except Error as error:
+        return str(error.sqlstate)
+    return ""

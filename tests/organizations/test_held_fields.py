@@ -2,60 +2,13 @@
 
 from typing import Any
 
-import pytest
-from psycopg import Connection, Error
+from psycopg import Connection
 
-from tests.conftest import POLICY, TERMS
-from tests.organizations.conftest import Harbor
-from troth.database import apply, connect, published
+from tests.organizations.conftest import Harbor, tried
+from troth.database import connect
 from troth.database.drift import drift
-from troth.people import fielding
 
-NUMBER = """
-[employee_number]
-type = "whole number"
-category = "person.organization"
-held_by = "organization"
-label = { en = "Employee number", es = "Número de empleado" }
-
-[about]
-type = "text"
-category = "person.profile"
-label = { en = "About you", es = "Sobre ti" }
-"""
-CHANGES = (
-    ("collect person.organization on sign-up", "collect person.organization on sign-up, profile"),
-    ("show person.name, person.profile to administrators", "show person.name, person.organization to administrators"),
-    ("show person.name, person.email, person.phone,", "show person.name, person.email, person.organization, person.phone,"),
-    (" version 1 ", " version 2 "),
-)  # fmt: skip
 HOLD = "SELECT troth.hold_field(%(org)s, %(bob)s, %(field)s, %(value)s)"
-
-
-@pytest.fixture
-def held(owner: Connection[Any], request: pytest.FixtureRequest) -> Harbor:
-    """The organization under a policy that lets it hold a number of each member."""
-    source = POLICY.read_text(encoding="utf-8")
-    for old, new in CHANGES:
-        assert old in source
-        source = source.replace(old, new)
-    apply.apply(owner, source, TERMS)
-    fielding.declare(owner, {"text": NUMBER})
-    published.forget()
-    harbor: Harbor = request.getfixturevalue("harbor")
-    return harbor
-
-
-def tried(role: str, token: str, statement: str, told: dict[str, Any], *, keep: bool = False) -> str:
-    """Return the SQLSTATE with which a statement of a viewer's is refused; empty when it is not."""
-    try:
-        with connect.acting(role, token=token) as connection:
-            connection.execute(statement.encode(), told)
-            if not keep:
-                connection.rollback()
-    except Error as error:
-        return str(error.sqlstate)
-    return ""
 
 
 def test_who_writes_and_who_sees_what_an_organization_holds(owner: Connection[Any], held: Harbor) -> None:

@@ -27,7 +27,7 @@ CHANGE = sql.SQL("UPDATE troth.{} SET {} = %s WHERE subject = %s")
 PLANTED = {"inet": "198.51.100.{n}", "jsonb": '{{"planted": "{word}"}}'}
 PLANTED |= dict.fromkeys(("text", "character varying"), "{word}")
 #: What the database checks.
-CHECKED = {("choice", "kind"), ("choice", "purpose"), ("application_grant", "application")}
+CHECKED = {("choice", "kind"), ("choice", "purpose"), ("correction", "outcome"), ("application_grant", "application")}
 CHECKED |= {
     ("person_grant", "over_by"),
     *(("agreed_permission", name) for name in ("purpose", "ends", "answer", "over_by")),

@@ -40,7 +40,7 @@ def of(rows: dict[str, list[dict[str, Any]]], person: Person) -> dict[str, list[
 
 
 #: Of stamped tables, what no clause of the default policy keeps once an account has ended.
-AT_ONCE = {"session", "earlier_name"}
+AT_ONCE = {"session", "earlier_name", "correction"}
 
 
 def test_a_preview_counts_what_an_erasure_then_removes(planted: dict[str, Person], owner: Connection[Any]) -> None:
@@ -54,7 +54,7 @@ def test_a_preview_counts_what_an_erasure_then_removes(planted: dict[str, Person
         "people_account", "account_emailaddress", "django_session", "notice", "request_token",
         "mfa_authenticator", "remembered",
         "application_grant", "application_code", "application_spent", "allauth_idp_oidc_token",
-        "session", "earlier_name", "linked", "link_offer", "person_grant", "person_grant_use", "agreed_permission",
+        "session", "earlier_name", "correction", "linked", "link_offer", "person_grant", "person_grant_use", "agreed_permission",
     }  # fmt: skip
     assert {n: each["stays"] for n, each in told.items() if n != SALTS} == {
         name: each["stays"] for name, each in done.items() if name != SALTS

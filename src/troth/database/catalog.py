@@ -81,7 +81,13 @@ def _load(more: Declared) -> Catalog:
         for name, table in json.loads(text).items():
             new = _table(declarer, name, table)
             tables[name] = joined(tables[name], new) if name in tables else new
-    return Catalog(tuple(tables.values()), tuple(functions))
+    return Catalog(tuple(_wanting(table, tables) for table in tables.values()), tuple(functions))
+
+
+def _wanting(table: Table, tables: Mapping[str, Table]) -> Table:
+    """Return a table with what is declared of the one that it is about."""
+    held = tuple(each for each in tables[table.wants].columns if each.type and each.held) if table.wants else ()
+    return joined(table, Table(table.name, table.room, held))
 
 
 def _table(room: str, name: str, told: Mapping[str, Any]) -> Table:
@@ -106,6 +112,7 @@ def _table(room: str, name: str, told: Mapping[str, Any]) -> Table:
         ),
         parties=tuple(told.get("parties", ())),
         directed=told.get("directed", False),
+        wants=told.get("wants", ""),
         fleeting=told.get("fleeting", False),
     )
 

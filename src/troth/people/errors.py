@@ -75,6 +75,12 @@ class OwnerNeeded(OrganizationRefusal):
     code = "owner-needed"
 
 
+class CorrectionRefusal(PeopleRefusal):
+    """A request for a correction that cannot be made or answered, or a field that nobody holds."""
+
+    code = "correction"
+
+
 class LinkRefusal(PeopleRefusal):
     """Accounts that cannot be linked, or are not."""
 

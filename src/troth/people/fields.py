@@ -22,6 +22,8 @@ DECLARER = "profile"
 PERSON, ORGANIZATION = "person", "organization"
 #: Where a holder's fields have their columns.
 TABLES = {PERSON: "profile", ORGANIZATION: "membership"}
+#: What stands with a request for a correction of what an organization holds.
+TIE = "person.organization"
 OCCASIONS = (Occasion.SIGN_UP, Occasion.PROFILE)
 VERBS = (Verb.REVIEW, Verb.CORRECT, Verb.DELETE)
 TYPES = tuple(each for each in Type if each is not Type.IDENTIFIER)
@@ -172,7 +174,11 @@ def _labels(desk: Desk, told: Any, *place: str) -> Labels:  # noqa: ANN401 - wha
 
 def _free(desk: Desk, name: str, holder: str) -> None:
     own = {table.name: {column.name for column in table.columns} for table in desk.catalog}
-    if name in own.get(TABLES[holder], ()) or name in own[TABLES[PERSON]]:
+    if (
+        name in own.get(TABLES[holder], ())
+        or name in own[TABLES[PERSON]]
+        or (holder == ORGANIZATION and name in own["correction"])
+    ):
         desk.wrong(f"`{name}` is what `{TABLES[holder]}` calls something of its own; choose another name", name)
 
 
@@ -226,6 +232,11 @@ def _uncovered(desk: Desk, field: Field) -> Iterator[str]:
         needed = f"collect {category} on {field.occasion} for provide while the account exists"
         when = f"; `{collected[0].clause.name}` does on {collected[0].occasion}" if collected else ""
         yield f"no clause collects `{category}` on {field.occasion}{when}; the policy would need: {needed}"
+    if field.holder == ORGANIZATION and not any(
+        TIE in e.categories and e.occasion is field.occasion for e in desk.policy.collections
+    ):
+        needed = f"collect {TIE} on {field.occasion} for provide while the account exists"
+        yield f"its person could not ask for a correction; the policy would need: {needed}"
     yield from _unseen(desk.policy, field)
     yield from _promised(desk.policy, field)
 

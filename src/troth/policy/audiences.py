@@ -14,6 +14,8 @@ OPEN = "ended_at IS NULL"
 SUPPLIED = "organization = troth.directory_organization()"
 SHARED = "organization = ANY (troth.viewer_organizations())"
 ADMINISTERED = "organization = ANY (troth.administered_organizations())"
+ADMINISTERED_PERSON = "troth.administers(subject)"
+SUPPLIED_PERSON = "troth.supplies(subject)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,8 @@ class Viewing:
     """An audience's role, the rows that it reaches, and the columns that a table must carry so that it can say whose.
 
     `proven`: whether a request token says who is looking, without whom there is nothing to see. `by_area`: whether the
-    rows depend on the table's area, `{area}` in them.
+    rows depend on the table's area, `{area}` in them. `through`: which rows of a directed table that says something
+    once of each person, and so carries no organization.
     """
 
     role: str
@@ -29,9 +32,12 @@ class Viewing:
     carries: tuple[str, ...] = ()
     proven: bool = True
     by_area: bool = False
+    through: str = ""
 
     def reaches(self, table: Table) -> str:
         """Return which rows of a table the role reaches; what spans several areas no look opens."""
+        if self.through and of_persons(table):
+            return self.through
         return " AND ".join(self.rows.format(area=area) for area in areas(table)) if self.by_area else self.rows
 
     def sees(self, table: Table, shown: frozenset[str]) -> bool:
@@ -41,16 +47,24 @@ class Viewing:
         """
         names = {column.name for column in table.columns}
         known = {"subject", *self.carries}
+        if self.through and of_persons(table):
+            return table.stamped
         apart = (table.column(name).category for name in table.key if name not in known)
         return table.stamped and names.issuperset(known) and all(c is None or c in shown for c in apart)
 
     def told_apart(self, table: Table) -> tuple[str, ...]:
         """Return the columns that tell whose a shown row is."""
-        return tuple(dict.fromkeys(("subject", *self.carries, *table.key)))
+        carried = () if self.through and of_persons(table) else self.carries
+        return tuple(dict.fromkeys(("subject", *carried, *table.key)))
+
+
+def of_persons(table: Table) -> bool:
+    """Whether a table that is an organization's to see says something once of each person."""
+    return table.directed and table.key == ("subject",)
 
 
 VIEWINGS: Mapping[Audience, Viewing] = {
-    Audience.ADMINISTRATORS: Viewing("administrator", ADMINISTERED, ("organization",)),
+    Audience.ADMINISTRATORS: Viewing("administrator", ADMINISTERED, ("organization",), through=ADMINISTERED_PERSON),
     Audience.MEMBERS: Viewing("member", SHARED, ("organization",)),
     Audience.SIGNED_IN: Viewing("reader", "troth.viewer() IS NOT NULL"),
     Audience.PUBLIC: Viewing("passer", "", proven=False),

@@ -98,8 +98,9 @@ class Table:
     where there is no `subject`; one that leads to somebody is enough. `parties` are columns that name somebody else
     whose the rows are, too: both see them, and they go with either.
     A `declared` table was made at run time. Of a `directed` one an organization's directory sees what its
-    administrators are shown. Rows of a `fleeting` one let somebody in for a while: no backup holds them, so that none
-    opens anything again.
+    administrators are shown; where its rows are one for each person, both reach those of members. One that `wants`
+    another has the columns of it that were declared and somebody holds, for what people want in them. Rows of a
+    `fleeting` one let somebody in for a while: no backup holds them, so that none opens anything again.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Table:
     triggers: tuple[Trigger, ...] = ()
     parties: tuple[str, ...] = ()
     directed: bool = False
+    wants: str = ""
     fleeting: bool = False
 
     @property

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from troth.policy import lasting
-from troth.policy.audiences import ADMINISTERED, DIRECTORY, MIRROR, OPEN, SHARED, SUPPLIED
+from troth.policy.audiences import ADMINISTERED, DIRECTORY, MIRROR, OPEN, SHARED, SUPPLIED, SUPPLIED_PERSON, of_persons
 from troth.policy.catalog import Access, Rows, Table
 from troth.policy.meaning import Occasion, Precision
 from troth.policy.planned import Plan
@@ -54,7 +54,7 @@ def alike(table: Table) -> Iterator[tuple[str, str]]:
     """Yield who else sees what administrators are shown of a table, and which rows of it."""
     yield MIRROR, REACHED[Rows.OWN]
     if table.directed:
-        yield DIRECTORY, REACHED[Rows.SUPPLIED]
+        yield DIRECTORY, SUPPLIED_PERSON if of_persons(table) else REACHED[Rows.SUPPLIED]
 
 
 def covered(plan: Plan, table: Table, only: Collection[str] | None = None) -> str:

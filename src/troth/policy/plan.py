@@ -291,9 +291,10 @@ def _coarsenings(policy: Policy, catalog: Catalog) -> Iterator[Coarsening]:
 def _held(policy: Policy, catalog: Catalog) -> Iterator[Held]:
     stored = {(each.table, each.column) for each in _stored(policy, catalog)}
     for seen in _seen(policy, catalog):
-        column = catalog.table(seen.table).column(seen.column)
+        table = catalog.table(seen.table)
+        column = table.column(seen.column)
         if column.held and column.type and seen.role == MIRRORED and (seen.table, seen.column) in stored:
-            yield Held(seen.table, seen.column, shape(column).stored, seen.clause)
+            yield Held(seen.table, seen.column, shape(column).stored, seen.clause, bool(table.wants))
 
 
 def _emptied(policy: Policy, catalog: Catalog) -> Iterator[Emptied]:

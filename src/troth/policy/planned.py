@@ -162,12 +162,16 @@ class Coarsening:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Held:
-    """A column that a person's organization holds: its administrators write it, who are shown its category."""
+    """A column that a person's organization holds: its administrators write it, who are shown its category.
+
+    `wanted`: it holds what people want in such a column instead.
+    """
 
     table: str
     column: str
     stored: str
     clause: str
+    wanted: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)

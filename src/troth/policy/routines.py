@@ -32,7 +32,6 @@ def routines(plan: Plan, catalog: Catalog) -> Iterator[Function]:
     yield Function("retain", "uuid", "stamper", ("steward",), _retain(plan, catalog))
     yield Function("end_run", "uuid", "stamper", ("steward",), _end_run(plan))
     yield Function("retention_status", "", "stamper", ("steward",), _status(plan, catalog))
-    yield Function("hold_field", "uuid, uuid, text, text", "registrar", ("administrator",), _hold_field(plan))
     yield Function("empty_own", "text, text", "stamper", ("self",), _empty_own(plan))
     yield Function("misstamped", "", "stamper", ("steward",), _misstamped(catalog))
     yield Function("overdue", "", "stamper", ("steward",), _overdue(plan))
@@ -335,30 +334,6 @@ BEGIN
     END IF;
 {steps}
     RAISE EXCEPTION 'the policy lets nobody delete this' USING ERRCODE = 'TR060';
-END
-$$"""
-
-
-def _hold_field(plan: Plan) -> str:
-    # A privilege on the column would reach every member of whoever may look; who may act is said by `acting_in`.
-    steps = "\n".join(
-        f"""    IF what = {literal(held.column)} THEN
-        UPDATE troth.{held.table} SET {quoted(held.column)} = told::{held.stored}
-        WHERE subject = whose AND organization = org AND {quoted(held.column)} IS DISTINCT FROM told::{held.stored};
-        IF FOUND THEN
-            PERFORM troth.record('held-field-changed', who, whose, jsonb_build_object('field', what));
-        END IF;
-        RETURN;
-    END IF;"""
-        for held in plan.held
-    )
-    return f"""CREATE OR REPLACE FUNCTION troth.hold_field(org uuid, whose uuid, what text, told text) RETURNS void
-LANGUAGE plpgsql VOLATILE {SECURE} AS $$
-DECLARE who uuid := troth.acting_in(org, 'members');
-BEGIN
-    PERFORM troth.reached_member(org, whose, who);
-{steps}
-    RAISE EXCEPTION 'the organization holds no such field' USING ERRCODE = 'TR061';
 END
 $$"""
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, product
+from itertools import chain
 
-from troth.policy import audiences, copying, covering, declaring, granting, lasting, occasions
+from troth.policy import audiences, copying, covering, declaring, granting, holding, lasting, occasions
 from troth.policy.catalog import Catalog, Function, Table
 from troth.policy.counting import columns_read, counters, name_of, view_query
 from troth.policy.facts import Fact, Kind, fingerprint
@@ -185,7 +185,7 @@ def _functions(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
         c: _seen(plan, Rows(c.purpose, c.table, c.window), catalog.table(c.table), c.columns, target, counted=True)
         for c in plan.counted
     }
-    made = (*routines(plan, catalog), *copying.functions(catalog), *counters(plan, rules))
+    made = (*routines(plan, catalog), *holding.functions(plan), *copying.functions(catalog), *counters(plan, rules))
     for function in (*catalog.functions, *made, *granting.functions(plan, catalog)):
         yield _function(function, target)
         for executor in function.executors:
@@ -415,8 +415,9 @@ def _grants(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
                 yield from _columns(table.name, columns, target.role(access.role), privilege.upper())
         if table.stamped:
             yield from _stamper(table, lasting.changed(plan, table.name), target.role("stamper"))
-    for held, privilege in product(plan.held, ("SELECT", "UPDATE")):
-        yield from _columns(held.table, (held.column,), target.role("registrar"), privilege)
+    for held in plan.held:
+        for privilege in ("SELECT",) if held.wanted else ("SELECT", "UPDATE"):
+            yield from _columns(held.table, (held.column,), target.role("registrar"), privilege)
 
 
 def _sights(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:

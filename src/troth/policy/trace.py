@@ -39,7 +39,7 @@ def _made(policy: Policy, plan: Plan, catalog: Catalog) -> Iterator[tuple[str, s
         yield each.clause, f"rule {each.table}.{granting.TWIN}_select"
         for column in granting.columns_read(each):
             yield each.clause, f"grant select ({column}) on troth.{each.table} to {granting.TWIN}"
-    yield from ((h.clause, f"function troth.hold_field writes {h.table}.{h.column}") for h in plan.held)
+    yield from ((h.clause, f"function troth.write_held writes {h.table}.{h.column}") for h in plan.held if not h.wanted)
     for counted in plan.counted:
         yield counted.clause, f"function troth.{name_of(counted)}"
         yield counted.clause, f"view {counted.purpose}.{counted.table}_counted"

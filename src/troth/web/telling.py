@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from troth.database import published
 from troth.people import profiles
-from troth.people.errors import FieldRefusal, Unfit
+from troth.people.correcting import LONGEST as LONGEST_REASON
+from troth.people.errors import FieldRefusal, PeopleRefusal, Unfit
 from troth.people.fields import Field
 from troth.people.profiles import Value
 from troth.policy.declaring import Type, shape
@@ -38,6 +39,11 @@ def language() -> str:
 def words(refusal: FieldRefusal) -> str:
     """Say in the reader's language why a value was refused."""
     return str(UNFIT[refusal.why]) % dict(refusal.told)
+
+
+def refused(refusal: PeopleRefusal) -> str:
+    """Say in the reader's language what was refused, and what to do next."""
+    return f"{gettext(refusal.sentence)}{'; ' + gettext(refusal.advice) if refusal.advice else ''}"
 
 
 def clause_of(field: Field) -> str:
@@ -135,3 +141,20 @@ class Correct(Telling):
     def value(self) -> Value:
         """What was told."""
         return self.told()[self.field.name]
+
+
+class AskCorrection(Correct):
+    """Ask whoever holds a field to correct it: with nothing in its place, to empty it."""
+
+    def __init__(self, field: Field, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Django's
+        """Begin with nothing: what is wanted is another value than what is held."""
+        super().__init__(field, *args, **kwargs)
+        wanted = self.fields[PREFIX + field.name]
+        wanted.required, wanted.label = False, _("What it should say")
+        wanted.help_text = _("Leave this empty if nothing should be held.")
+        self.fields["reason"] = forms.CharField(
+            label=_("Why"),
+            help_text=_("Whoever answers reads this. They see it as long as you are a member."),
+            max_length=LONGEST_REASON,
+            widget=forms.Textarea({"rows": "4", "dir": "auto"}),
+        )

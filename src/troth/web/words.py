@@ -22,6 +22,10 @@ ACTIONS: Words = {
     "field-corrected": _("You corrected your profile"),
     "held-field-changed": _("Something that an organization holds about you was changed"),
     "field-deleted": _("You deleted something from your profile"),
+    "correction-asked": _("You asked an organization for a correction"),
+    "correction-made": _("An organization corrected what it holds, as its member asked"),
+    "correction-declined": _("An organization declined a correction that its member asked for"),
+    "correction-withdrawn": _("You asked for a correction no longer"),
     "profile-fields-declared": _("The operator declared profile fields"),
     "address-changed": _("You use another address"),
     "second-factor-changed": _("Your passkeys, app or recovery codes changed"),
@@ -130,6 +134,7 @@ TABLES: Words = {
     "application_grant": _("Your applications"),
     "membership": _("Your organizations"),
     "join_request": _("What you asked of organizations"),
+    "correction": _("Corrections that you asked of organizations"),
     "session": _("Where you are signed in"),
     "earlier_name": _("Your earlier names"),
     "person_grant": _("What you let people see"),
@@ -161,6 +166,12 @@ ACCESSES: Words = {
     "open": _("allowed"),
     "ended": _("ended"),
 }
+CORRECTIONS: Words = {
+    "asked": _("Waits for an answer"),
+    "corrected": _("Corrected"),
+    "declined": _("Declined"),
+    "withdrawn": _("Withdrawn"),
+}
 MEMBERS: Words = {"owner": _("Owner"), "administrator": _("Administrator"), "member": _("Member")}
 OUTCOMES: Words = {"refused": _("Refused"), "dropped": _("Dropped")}
 REASONS: Words = {
@@ -183,6 +194,7 @@ FAMILIES: Mapping[str, Words] = {
     "area": AREAS,
     "asking": ACCESSES,
     "member": MEMBERS,
+    "correction": CORRECTIONS,
     "reason": REASONS,
 }
 

@@ -17,7 +17,7 @@ from troth.database.statements import load
 from troth.people import profiles
 from troth.people.fielding import LONGEST
 from troth.people.fields import DECLARER, TABLES
-from troth.web.views.profile import field_row
+from troth.web.views.profile import declared_row
 
 
 class FieldsForm(forms.Form):
@@ -54,7 +54,7 @@ def fields(request: HttpRequest) -> HttpResponse:
                 return redirect("fields")
         except DatabaseRefusal as refusal:
             form.add_error("text", refusal.sentence)
-    standing = [field_row(field) for holder in TABLES for field in profiles.fields(holder)]
+    standing = [declared_row(field) for holder in TABLES for field in profiles.fields(holder)]
     told = {"form": form, "fields": standing, "going": sorted(going.items()), "removing": " ".join(sorted(going))}
     return render(request, "operator/fields.html", told, status=422 if form.errors else 200)
 

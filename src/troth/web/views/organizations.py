@@ -15,11 +15,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from troth.database import published
-from troth.people import organizations, organizing
+from troth.people import holding, organizations, organizing, profiles
 from troth.people.errors import NoSuchOrganization, PeopleRefusal
+from troth.people.fields import ORGANIZATION
 from troth.people.organizations import Mine, Organization
 from troth.policy import explain
 from troth.policy.meaning import Audience
+from troth.web.showing import rows
+from troth.web.telling import refused
 
 BOTH = require_http_methods(["GET", "HEAD", "POST"])
 POWERS: dict[str, str | Promise] = {
@@ -53,6 +56,7 @@ def one(request: Any, organization: uuid.UUID) -> HttpResponse:  # noqa: ANN401 
     if request.method == "POST":
         return _done(request, ONE, organization, context)
     context |= {"mirrored": organizations.mirrored(request.viewer, organization)}
+    context |= rows(holding.mirrored(request.viewer, organization, request.user.subject))
     return render(request, "organizations/one.html", context)
 
 
@@ -269,6 +273,7 @@ def of(request: Any, organization: uuid.UUID, power: str = "") -> dict[str, Any]
         "powers": [(name, said) for name, said in POWERS.items() if name in may and name != "own"],
         "administering": [role.role for role in known if "see" in role.may],
         "here": request.resolver_match.url_name,
+        "holding": "members" in may and bool(profiles.fields(ORGANIZATION)),
         "sentence": _sentence(),
     }
 
@@ -284,7 +289,7 @@ def _sentence() -> Any:  # noqa: ANN401 - a sentence of the policy, or None
 def _said(request: HttpRequest, refusal: PeopleRefusal, where: str, *ids: object) -> HttpResponse:
     if isinstance(refusal, NoSuchOrganization) and where == "organizations":
         raise Http404 from refusal
-    messages.error(request, f"{_(refusal.sentence)}{'; ' + _(refusal.advice) if refusal.advice else ''}")
+    messages.error(request, refused(refusal))
     return redirect(where, *ids)
 
 

@@ -12,26 +12,22 @@ from troth.people import profiles
 from troth.people.errors import FieldRefusal
 from troth.people.fields import Field
 from troth.people.profiles import Held
-from troth.web.telling import PREFIX, Correct, clause_of, language, why, words
+from troth.web.showing import field_row
+from troth.web.telling import PREFIX, Correct, clause_of, language, words
+from troth.web.views import holding
 
 
 @require_safe
 def profile(request: HttpRequest) -> HttpResponse:
     """Show every field with what the database lets its person do."""
     token = request.viewer  # type: ignore[attr-defined]
-    return render(request, "me/profile.html", {"fields": [row(each) for each in profiles.held(token)]})
+    context = {"fields": [row(each) for each in profiles.held(token)], "holders": holding.mine(request)}
+    return render(request, "me/profile.html", context)
 
 
 def row(held: Held) -> dict[str, Any]:
     """Return a field as a page shows it."""
-    field = held.field
-    return {
-        "name": field.name,
-        "label": field.said(language()),
-        "value": field.word(held.value, language()) if isinstance(held.value, str) else held.value,
-        "type": str(field.type),
-        "why": why(field),
-        "clause": clause_of(field),
+    return field_row(held.field, held.value) | {
         "seen": "select" in held.may,
         "may_correct": "update" in held.may,
         "may_delete": "delete" in held.may and held.value is not None,
@@ -80,7 +76,7 @@ def _held(token: str, name: str, privilege: str) -> Held:
     raise Http404
 
 
-def field_row(field: Field) -> dict[str, Any]:
+def declared_row(field: Field) -> dict[str, Any]:
     """Return a declared field as the operator's page shows it."""
     return {
         "name": field.name,

@@ -1,0 +1,15 @@
+"""What people ask their organizations to correct of what these hold of them."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from django.db import migrations
+
+SQL = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+
+
+class Migration(migrations.Migration):
+    """Create it."""
+
+    dependencies: ClassVar[list[tuple[str, str]]] = [("people", "0015_directories")]
+    operations: ClassVar[list[migrations.RunSQL]] = [migrations.RunSQL(SQL, migrations.RunSQL.noop)]

@@ -1,0 +1,71 @@
+"""The functions that know what an organization holds of its members: they write it, and keep what is wanted instead."""
+
+from collections.abc import Iterator
+
+from troth.policy.catalog import Function
+from troth.policy.planned import Plan
+from troth.policy.quoting import literal, quoted
+
+SECURE = "SECURITY DEFINER SET search_path = ''"
+UNHELD = "RAISE EXCEPTION 'the organization holds no such field' USING ERRCODE = 'TR061';"
+
+
+def functions(plan: Plan) -> Iterator[Function]:
+    """Yield them, all of the registrar, whose other functions say who may."""
+    yield Function("write_held", "uuid, uuid, text, text", "registrar", (), _write_held(plan))
+    yield Function("want_held", "uuid, uuid, text, text, text", "registrar", (), _want_held(plan))
+    yield Function("wanted_in", "uuid, uuid, text", "registrar", (), _wanted_in(plan))
+
+
+def _write_held(plan: Plan) -> str:
+    # A privilege on the column would reach every member of whoever may look; who may act say those who call this.
+    steps = "\n".join(
+        f"""    IF what = {literal(held.column)} THEN
+        UPDATE troth.{held.table} SET {quoted(held.column)} = told::{held.stored},
+            since = CASE WHEN told IS NULL THEN since - what
+                         ELSE since || jsonb_build_object(what, statement_timestamp()) END
+        WHERE subject = whose AND organization = org AND {quoted(held.column)} IS DISTINCT FROM told::{held.stored};
+        RETURN FOUND;
+    END IF;"""
+        for held in plan.held
+        if not held.wanted
+    )
+    return f"""CREATE OR REPLACE FUNCTION troth.write_held(org uuid, whose uuid, what text, told text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE {SECURE} AS $$
+BEGIN
+{steps}
+    {UNHELD}
+END
+$$"""
+
+
+def _want_held(plan: Plan) -> str:
+    steps = "\n".join(
+        f"""    IF what = {literal(held.column)} THEN
+        INSERT INTO troth.{held.table} (subject, organization, field, reason, {quoted(held.column)})
+        VALUES (whose, org, what, why, told::{held.stored}) RETURNING correction INTO made;
+        RETURN made;
+    END IF;"""
+        for held in plan.held
+        if held.wanted
+    )
+    return f"""CREATE OR REPLACE FUNCTION troth.want_held(org uuid, whose uuid, what text, told text, why text)
+RETURNS uuid LANGUAGE plpgsql VOLATILE {SECURE} AS $$
+DECLARE made uuid;
+BEGIN
+{steps}
+    {UNHELD}
+END
+$$"""
+
+
+def _wanted_in(plan: Plan) -> str:
+    branches = " ".join(
+        f"WHEN {literal(held.column)} THEN (SELECT c.{quoted(held.column)}::text FROM troth.{held.table} AS c"
+        " WHERE c.subject = whose AND c.correction = which)"
+        for held in plan.held
+        if held.wanted
+    )
+    told = f"CASE what {branches} END" if branches else "NULL::text"
+    return f"""CREATE OR REPLACE FUNCTION troth.wanted_in(whose uuid, which uuid, what text) RETURNS text
+LANGUAGE sql STABLE {SECURE} AS $$ SELECT {told} $$"""
