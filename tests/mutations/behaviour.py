@@ -171,9 +171,13 @@ def may(world: World, role: str, table: Table, privilege: str) -> set[str]:
     for access in table.accesses:
         for verb, named in access.privileges:
             if (access.role, verb) == (role, privilege):
-                found |= set(named or columns)
-                if access.rows is Rows.COLLECTED and verb == "insert":
-                    found |= {c.column for c in plan.collected if c.table == table.name}
+                kept = {c.column for c in plan.collected if c.table == table.name}
+                whole = access.rows is not Rows.COLLECTED
+                known = {name for name in columns if whole or name in kept or name in table.key}
+                known |= {column.name for column in table.columns if column.category is None}
+                found |= known.intersection(named or columns)
+                if not whole and verb == "insert":
+                    found |= kept
     return found
 
 

@@ -100,6 +100,7 @@ PEOPLES = {
 NEVER = {
     "door": "INSERT INTO troth.profile (subject) VALUES (%s)",
     "namer": "INSERT INTO troth.earlier_name (subject) VALUES (%s)",
+    "registrar": "INSERT INTO troth.correction (subject, organization, field) VALUES (%s, gen_random_uuid(), 'planted')",
 }
 
 
