@@ -83,6 +83,8 @@ def _by_the_door(world: World, whose: uuid.UUID) -> Iterator[str]:
         scene.refused("42501", "door", "INSERT INTO troth.person (subject) VALUES (%s)", NOBODY)
         scene.does("owner", "INSERT INTO troth.person (subject) VALUES (%s)", NOBODY)
         scene.refused("42501", "door", change, NOBODY)
+        scene.does("owner", "INSERT INTO troth.session (subject, session) VALUES (%s, gen_random_uuid())", NOBODY)
+        scene.refused("42501", "door", "UPDATE troth.session SET used_at = now() WHERE subject = %s", NOBODY)
     yield from scene.wrong
 
 
