@@ -173,9 +173,9 @@ def may(world: World, role: str, table: Table, privilege: str) -> set[str]:
             if (access.role, verb) == (role, privilege):
                 kept = {c.column for c in plan.collected if c.table == table.name}
                 whole = access.rows is not Rows.COLLECTED
-                known = {name for name in columns if whole or name in kept or name in table.key}
-                known |= {column.name for column in table.columns if column.category is None}
-                found |= known.intersection(named or columns)
+                usable = {name for name in columns if whole or name in kept or name in table.key}
+                usable |= {column.name for column in table.columns if column.category is None}
+                found |= usable.intersection(named or columns)
                 if not whole and verb == "insert":
                     found |= kept
     return found
