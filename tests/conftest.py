@@ -103,13 +103,22 @@ def database(cluster: place.Place) -> Iterator[place.Place]:
         connection.execute("CREATE DATABASE troth TEMPLATE troth_template STRATEGY file_copy")
         # A database's own privileges are not copied with it.
         connection.execute("REVOKE ALL ON DATABASE troth FROM PUBLIC")
-        roles = connection.execute(
-            "SELECT rolname FROM pg_roles WHERE rolname LIKE 'troth\\_%' AND rolcanlogin"
-        ).fetchall()
-        for (role,) in roles:
+        before = _roles(connection)
+        for role in (role for role, login in before.items() if login):
             connection.execute(f'GRANT CONNECT ON DATABASE troth TO "{role}"'.encode())
     yield cluster
     forget()
+    with connect.owning(cluster, database="postgres") as connection:
+        # Roles outlive their database: those of a test's own purposes and analysts go with it.
+        if made := _roles(connection).keys() - before.keys():
+            connection.execute("DROP DATABASE IF EXISTS troth WITH (FORCE)")
+            for role in made:
+                connection.execute(f'DROP ROLE "{role}"'.encode())
+
+
+def _roles(connection: Connection[Any]) -> dict[str, bool]:
+    found = connection.execute("SELECT rolname, rolcanlogin FROM pg_roles WHERE rolname LIKE 'troth\\_%'")
+    return dict(found.fetchall())
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -36,14 +35,6 @@ def with_extra(number: int) -> str:
 def as_before(number: int) -> str:
     """Without it: nobody has to agree again, and its bit retires."""
     return FIRST.replace("version 1 effective", f"version {number} effective")
-
-
-@pytest.fixture(autouse=True)
-def roles_as_they_were(owner: Connection[Any]) -> Iterator[None]:
-    yield
-    for (role,) in owner.execute("SELECT rolname FROM pg_roles WHERE rolname = 'troth_extra'").fetchall():
-        owner.execute(f"DROP OWNED BY {role} CASCADE".encode())
-        owner.execute(f"DROP ROLE {role}".encode())
 
 
 def wider(number: int, days: int) -> str:

@@ -34,15 +34,6 @@ WIDER = version(2, ("for understand 30 days as network", "for understand 60 days
 SEEN = "SELECT count(DISTINCT subject) FROM access WHERE subject <> '00000000-0000-0000-0000-000000000000'"
 
 
-@pytest.fixture(autouse=True)
-def roles_as_they_were(owner: Connection[Any]) -> Any:
-    yield
-    with connect.owning(place.current(), database="postgres") as connection:
-        for (role,) in connection.execute("SELECT rolname FROM pg_roles WHERE rolname IN ('troth_extra')").fetchall():
-            owner.execute(f"DROP OWNED BY {role} CASCADE".encode())
-            connection.execute(f"DROP ROLE {role}".encode())
-
-
 def test_the_same_version_again_changes_nothing(owner: Connection[Any]) -> None:
     assert apply.apply(owner, FIRST, TERMS).changed == 0
 
