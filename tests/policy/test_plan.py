@@ -68,7 +68,7 @@ WIDER = {
     "a finer precision": (
         "for protect 90 days as network\n    for understand 30 days as network",
         "for protect 90 days\n    for understand 30 days as network",
-        {"protect", "staff"},
+        {"protect"},
     ),
     "another basis": (
         "by consent             [P3]\npurpose announce",
@@ -324,17 +324,3 @@ def test_what_is_counted_is_read_by_nobody() -> None:
     assert {w.reason for w in made.withheld if (w.purpose, w.column) == ("personalise", "url")} == {
         "only as numbers: read `access_counted`"
     }
-
-
-def test_whoever_is_shown_finer_values_than_were_agreed_is_shown_nobodys_until_they_agree() -> None:
-    shows = "show access.ip, access.time to everyone signed in\n"
-    fine = PLAIN.replace("access.ip\npurpose", "access.ip\ncategory access.time\npurpose", 1).replace(
-        "collect access.ip", "collect access.ip, access.time"
-    )
-    coarse = re.sub(r"(\d+ days)( as \w+)?\n", r"\1 as network\n", fine)
-    coarsened = fine + "coarsen access.ip to network after 30 days\n"
-    assert planned(fine + shows).audiences == ("reader",)
-    for less in (coarse, coarsened):
-        assert "reader" in widened(planned(less + shows), planned(fine + shows))
-        assert "reader" not in widened(planned(fine + shows), planned(less + shows))
-        assert "reader" not in widened(planned(less), planned(fine))

@@ -84,7 +84,7 @@ def widened(old: Plan, new: Plan) -> frozenset[str]:
     Nobody is in them until they agree again.
     """
     before = {unit.purpose: unit for unit in old.units}
-    audiences = (role for role in new.audiences if _sees_more(old, new, role))
+    audiences = (role for role in new.audiences if not new.shown_to(role) <= old.shown_to(role))
     return frozenset(audiences) | frozenset(
         unit.purpose
         for unit in new.units
@@ -92,27 +92,6 @@ def widened(old: Plan, new: Plan) -> frozenset[str]:
         or before[unit.purpose].basis is not unit.basis
         or any(not _covered(atom, before[unit.purpose].atoms) for atom in unit.atoms)
         or any(_finer_for_longer(old, new, atom) for atom in unit.atoms)
-    )
-
-
-def _sees_more(old: Plan, new: Plan, role: str) -> bool:
-    """Return whether an audience is shown a category more, or one that is kept finer than before, or for longer."""
-    shown = new.shown_to(role)
-    atoms = {atom for unit in old.units for atom in unit.atoms}
-    stays = {each.category for each in old.coarsenings if not any(_as_coarse(now, each) for now in new.coarsenings)}
-    return (
-        not shown <= old.shown_to(role)
-        or bool(stays & shown)
-        or any(_finer(atom, atoms) for unit in new.units for atom in unit.atoms if atom.category in shown)
-    )
-
-
-def _finer(atom: Atom, allowed: Iterable[Atom]) -> bool:
-    """Return whether a use needs more to be stored than any of those that are allowed."""
-    return not any(
-        (other.category, other.occasion) == (atom.category, atom.occasion)
-        and kept(atom.precision).within(kept(other.precision))
-        for other in allowed
     )
 
 
