@@ -64,16 +64,6 @@ def subject(owner: Connection[Any], email: str) -> uuid.UUID:
     return uuid.UUID(str(row[0]))
 
 
-def hire(owner: Connection[Any], whose: uuid.UUID, *roles: str) -> None:
-    """Put somebody on the staff, with a second factor beside their password, as all of the staff have."""
-    owner.execute("INSERT INTO troth.staff (subject, role) SELECT %s, unnest(%s::text [])", (whose, list(roles)))
-    owner.execute(
-        "INSERT INTO troth.mfa_authenticator (user_id, type, data, created_at)"
-        " SELECT id, 'totp', '{}', now() FROM troth.people_account WHERE subject = %s",
-        (whose,),
-    )
-
-
 @pytest.fixture
 def browser(owner: Connection[Any]) -> Iterator[Browser]:
     """A fresh browser in front of the pages."""

@@ -153,6 +153,30 @@ def make(owner: Connection[Any], name: str, *, agreed: bool = True) -> Person:
     return Person(name, subject, email, token)
 
 
+#: Somebody has an account with a second factor, and showed it in every session of theirs.
+SECURE = """
+WITH who AS (SELECT %s::uuid AS subject), made AS (
+    INSERT INTO troth.people_account (subject, email, password, is_active, date_joined)
+    SELECT subject, subject || '@harbor.example', '', true, now() FROM who
+    WHERE NOT EXISTS (SELECT FROM troth.people_account AS known WHERE known.subject = who.subject) RETURNING id
+), held AS (
+    INSERT INTO troth.mfa_authenticator (user_id, type, data, created_at)
+    SELECT id, 'totp', '{}'::jsonb, now() FROM made UNION ALL
+    SELECT id, 'totp', '{}', now() FROM troth.people_account NATURAL JOIN who ON CONFLICT DO NOTHING
+)
+UPDATE troth.request_token AS token SET level = 2 FROM who WHERE token.subject = who.subject
+"""
+
+
+def employ(owner: Connection[Any], person: Person, *roles: str) -> Person:
+    """Put somebody on the staff, who showed a second factor on the way in as all of the staff must."""
+    owner.execute(
+        "INSERT INTO troth.staff (subject, role) SELECT %s, unnest(%s::text [])", (person.subject, list(roles))
+    )
+    owner.execute(SECURE, (person.subject,))
+    return person
+
+
 def _named(owner: Connection[Any]) -> bool:
     """Whether the policy in force collects names, so that the door may store one."""
     query = "SELECT has_column_privilege('troth_door', 'troth.person', 'name', 'INSERT')"

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import Connection, errors, sql
 
-from tests.conftest import Person
+from tests.conftest import Person, employ
 from troth.database import connect, published
 from troth.database.catalog import load as load_catalog
 from troth.database.drift import drift
@@ -150,7 +150,7 @@ def test_no_role_of_staff_reads_a_row_of_it_without_a_grant(cast: dict[str, Pers
     assert len(staff_roles(owner)) == 5
     for role in staff_roles(owner):
         owner.execute("DELETE FROM troth.staff")
-        owner.execute("INSERT INTO troth.staff (subject, role) VALUES (%s, %s)", (cast["dana"].subject, role))
+        employ(owner, cast["dana"], role)
         for table, column in sorted(readable & IDENTIFYING):
             asked = sql.SQL("SELECT {} FROM troth.{}").format(sql.Identifier(column), sql.Identifier(table))
             with connect.acting("staff", token=cast["dana"].token) as connection:

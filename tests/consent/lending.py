@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from tests.conftest import Person
+from tests.conftest import Person, employ
 from troth.consent import permissions
 
 NAME, EMAIL, BROWSER, SYSTEM = "person.name", "person.email", "device.browser", "device.system"
@@ -29,7 +29,7 @@ def prove(owner: Connection[Any], person: Person, *, operator: bool = False) -> 
     ).fetchone()
     assert row is not None
     if operator:
-        owner.execute("INSERT INTO troth.staff (subject, role) VALUES (%s, 'owner')", (person.subject,))
+        employ(owner, person, "owner")
     owner.execute(
         'INSERT INTO troth.account_emailaddress (user_id, email, verified, "primary") VALUES (%s, %s, true, true)',
         (row[0], person.email),

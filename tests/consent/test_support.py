@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from psycopg import Connection, Error, errors
 
-from tests.conftest import Person, make, visit
+from tests.conftest import Person, employ, make, visit
 from troth.consent import support
 from troth.consent.errors import NothingToSee, TooManyQuestions
 from troth.database import connect
@@ -54,9 +54,7 @@ def sue(owner: Connection[Any]) -> Person:
 
 
 def helping(owner: Connection[Any], name: str) -> Person:
-    person = make(owner, name)
-    owner.execute("INSERT INTO troth.staff (subject, role) VALUES (%s, 'support')", (person.subject,))
-    return person
+    return employ(owner, make(owner, name), "support")
 
 
 def ask(sue: Person, email: str = "alice@harbor.example", areas: tuple[str, ...] = ("profile", "access")) -> uuid.UUID:
@@ -339,7 +337,7 @@ def test_no_other_role_asks_or_looks(owner: Connection[Any], alice: Person, sue:
     access = opened(sue, alice)
     bob = make(owner, "Bob")
     if role:
-        owner.execute("INSERT INTO troth.staff (subject, role) VALUES (%s, %s)", (bob.subject, role))
+        employ(owner, bob, role)
     attempts: tuple[Callable[[], Any], ...] = (
         lambda: ask(bob),
         lambda: support.asked(bob.token),

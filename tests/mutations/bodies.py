@@ -146,7 +146,16 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("after its end", "(held.over_at IS NULL OR held.over_at > statement_timestamp())", "true"),
         ("after its time", "held.until > statement_timestamp() AND", ""),
     ),
-    "may_propose": (("anybody", "'owner' = ANY (troth.staff_roles(whose))", "true"),),
+    "may_propose": (
+        ("anybody", "'owner' = ANY (troth.staff_roles(whose))", "true"),
+        ("without a second factor", " AND troth.secured()", ""),
+    ),
+    "secured": (
+        ("who showed none", "coalesce(troth.token_level(current_setting('troth.token', true)) > 1, false) AND", ""),
+        ("who has none any more", "held.type IN ('totp', 'webauthn')", "true"),
+    ),
+    "staff_viewer": (("without a second factor", "ELSIF NOT troth.secured() THEN", "ELSIF false THEN"),),
+    "access_is_open": (("without a second factor", " AND troth.secured()", ""),),
     "propose_permission": (
         ("by anybody", "IF NOT troth.may_propose(whose) THEN", "IF false THEN"),
         ("whatever the policy says", "IF NOT (CASE WHEN", "IF false AND NOT (CASE WHEN"),

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+from tests.conftest import SECURE
 from tests.mutations.flows import Scene, agree, give_token, newcomer
 from tests.mutations.world import NOBODY, World
 
@@ -43,6 +44,7 @@ def lending(world: World, _focus: object) -> Iterator[str]:
                 give_token(scene, each, word)
                 known_by(scene, each)
             scene.does("owner", "INSERT INTO troth.staff (subject, role) VALUES (%s, 'owner')", third)
+            scene.does("owner", SECURE, third)
             scene.does("intake", DEVICE, whose)
             play(scene, whose, other)
         yield from scene.wrong
@@ -227,6 +229,9 @@ def _proposes(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     scene.must("whose", scene.does("owner", theirs, whose, other), [(address(whose),)])
     scene.must("told", len(scene.does("self", TOLD, token="third")), 3)
     scene.must("told to others", scene.does("self", TOLD, token="hers"), [])
+    scene.does("owner", "UPDATE troth.request_token SET level = 1")
+    scene.refused("TR074", "self", PROPOSE, address(whose), *plain, token="third")
+    scene.does("owner", "UPDATE troth.request_token SET level = 2")
     scene.does("owner", "UPDATE troth.staff SET until = now()")
     scene.refused("TR074", "self", PROPOSE, address(whose), *plain, token="third")
 

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from tests.conftest import SECURE
 from tests.mutations.flows import Scene, agree, give_token, newcomer
 from tests.mutations.lending import address, known_by
 from tests.mutations.world import NOBODY, World
@@ -36,6 +37,11 @@ LOOK = "SELECT troth.look(%s, %s)"
 MINE, ASKED = "SELECT access, name FROM troth.accesses_of_me()", "SELECT access FROM troth.accesses_asked()"
 ATTENTION = "SELECT asked, until IS NOT NULL FROM troth.attention(%s)"
 
+#: A session that showed no second factor; an account that has none any more.
+WITHOUT = (
+    "UPDATE troth.request_token SET level = 1",
+    "UPDATE troth.mfa_authenticator SET type = 'recovery_codes' WHERE type = 'totp'",
+)
 #: What the default policy shows the staff of, by the area that a person opens.
 AREAS = {"profile": ("person",), "access": ("access",), "device": ("device",), "agreements": ("agreement", "choice")}
 
@@ -56,6 +62,7 @@ def staffing(world: World, _focus: object) -> Iterator[str]:
 def _role(scene: Scene, whose: uuid.UUID, *roles: str) -> None:
     for role in roles:
         scene.does("owner", "INSERT INTO troth.staff (subject, role) VALUES (%s, %s)", whose, role)
+    scene.does("owner", SECURE, whose)
 
 
 def _told(scene: Scene, action: str) -> None:
@@ -127,6 +134,11 @@ def _gives(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) -
         scene.refused("TR040", "staff", MEMBERS, whose, other, token=word)
     names = scene.does("staff", MEMBERS, whose, other, token="hers")
     scene.must("the staff", names, [("Eve", "owner"), ("Eve", "support")])
+    for without in WITHOUT:
+        scene.does("owner", without)
+        scene.refused("TR065", "staff", GIVE, other, "publisher", token="hers")
+        for each in (whose, other):
+            scene.does("owner", SECURE, each)
     scene.refused("TR043", "staff", GIVE, other, "king", token="hers")
     scene.refused("TR042", "staff", GIVE, third, "support", token="hers")
     scene.does("staff", GIVE, other, "publisher", token="hers")
@@ -324,6 +336,7 @@ def looking(world: World, focus: Focused) -> Iterator[str]:
                 f"when it looks at `{other}`": _looked(world, other, asked),
                 "when she is in nothing": _looked(world, area, asked, first=hers.format("uses = 0")),
                 "when it has ended": _looked(world, area, asked, first=hers.format("ended_at = now()")),
+                "without a second factor": _looked(world, area, asked, first=WITHOUT[0]),
                 "without a look": world.ask("staff", asked, token="token of Greta"),
             }.items():
                 if told:

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from tests.conftest import POLICY, TERMS, forget, make
+from tests.conftest import POLICY, SECURE, TERMS, forget, make
 from tests.planting import everything
 from troth.database import apply, connect, place, published
 from troth.database.catalog import load
@@ -244,6 +244,7 @@ def _open_to_support(world: World) -> None:
     """Let Greta be of support, to whom Alice opened everything; what visitors leave is opened past every door."""
     greta = _subject(world, "Greta")
     world.owner.execute("INSERT INTO troth.staff (subject, role) VALUES (%s, 'support')", (greta,))
+    world.owner.execute(SECURE, (greta,))
     rows = world.owner.execute(
         "INSERT INTO troth.support_access (subject, asker, reason, ticket, asked_areas, asked_hours, areas, allowed_at, until)"
         " SELECT whose, %s, 'planted', 'P-2', areas, 24, areas, now(), now() + interval '1 day'"

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from psycopg import Connection, Error, errors
 
-from tests.conftest import Person, make
+from tests.conftest import Person, employ, make
 from troth.database import connect, published
 from troth.database.catalog import load
 from troth.people import staffing
@@ -29,16 +29,12 @@ def olga(owner: Connection[Any]) -> Person:
     """The first owner, who came by the first link."""
     olga = make(owner, "Olga")
     staffing.own(olga.subject)
-    return olga
+    return employ(owner, olga)
 
 
 def hired(owner: Connection[Any], name: str, *roles: str) -> Person:
     """Put somebody on the staff, as if they had accepted."""
-    person = make(owner, name)
-    owner.cursor().executemany(
-        "INSERT INTO troth.staff (subject, role) VALUES (%s, %s)", [(person.subject, role) for role in roles]
-    )
-    return person
+    return employ(owner, make(owner, name), *roles)
 
 
 def invite(olga: Person, email: str, *roles: str) -> str:

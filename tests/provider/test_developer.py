@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from tests.browsing import Browser, hire
+from tests.browsing import Browser
 from tests.provider.asking import MANIFEST, Notes
+from tests.web.second import hire
 from troth.database import place
 from troth.database.keeper import Keeper
 from troth.people import registering
@@ -34,7 +35,7 @@ def keeper(database: place.Place, owner: Connection[Any]) -> Iterator[Keeper]:
 
 @pytest.fixture
 def olga(browser: Browser, owner: Connection[Any]) -> Browser:
-    hire(owner, browser.sign_up(owner, "olga@harbor.example", "Olga"), "owner")
+    hire(owner, browser, browser.sign_up(owner, "olga@harbor.example", "Olga"), "owner")
     return browser
 
 

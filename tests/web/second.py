@@ -5,7 +5,10 @@ import hmac
 import re
 import struct
 import time
+import uuid
 from typing import Any
+
+from psycopg import Connection
 
 from tests.browsing import PASSWORD, Browser
 
@@ -32,6 +35,12 @@ def add_app(browser: Browser) -> str:
     answer = browser.post(APP, {"code": app_code(found.group(1))})
     assert answer.headers.get("Location") == "/me/security/codes", answer.content.decode()
     return found.group(1)
+
+
+def hire(owner: Connection[Any], browser: Browser, whose: uuid.UUID, *roles: str) -> str:
+    """Put whoever is signed in with a browser on the staff; they add an app, as all of the staff must. Return its secret."""
+    owner.execute("INSERT INTO troth.staff (subject, role) SELECT %s, unnest(%s::text [])", (whose, list(roles)))
+    return add_app(browser)
 
 
 def recovery_codes(browser: Browser) -> list[str]:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from tests.browsing import Browser, hire, mails, subject
+from tests.browsing import Browser, mails, subject
+from tests.web.second import hire
 from tests.web.world import world
 
 PAGE, ALICE, BOB = "/me/permissions", "alice@harbor.example", "bob@harbor.example"
@@ -102,7 +103,7 @@ def test_the_operator_asks_and_the_person_answers_with_receipts_for_both(
     both: tuple[Browser, Browser], owner: Connection[Any]
 ) -> None:
     alice, olga = both
-    hire(owner, subject(owner, BOB), "owner")
+    hire(owner, olga, subject(owner, BOB), "owner")
     form = {
         "address": ALICE,
         "what": "announce",
@@ -139,7 +140,7 @@ def test_a_proposal_that_could_not_be_taken_back_is_refused(
     both: tuple[Browser, Browser], owner: Connection[Any]
 ) -> None:
     _alice, olga = both
-    hire(owner, subject(owner, BOB), "owner")
+    hire(owner, olga, subject(owner, BOB), "owner")
     form = {"address": ALICE, "what": "announce", "reason": "We have news.", "days": "30", "ends": "at its end"}
     assert "can be taken back at any time" in olga.post("/operator/permissions", form).content.decode()
     assert "Tick what you would see" in olga.post("/operator/permissions", form | {"what": ""}).content.decode()

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from psycopg import Connection, sql
 
-from tests.browsing import Browser, hire
-from tests.web.world import PEOPLE, world
+from tests.attacks.test_second_factor import OPEN
+from tests.browsing import Browser
+from tests.web.second import hire
+from tests.web.world import PEOPLE, an_hour_later, world
 
 WHO = ("nobody", "unagreed", "alice", "olga")
 #: Where somebody is sent who may not pass yet.
@@ -84,7 +86,7 @@ def everybody(browser: Browser, owner: Connection[Any]) -> dict[str, Browser]:
     unagreed, alice, olga = Browser(), Browser(), Browser()
     unagreed.begin("eve@harbor.example", "Eve")
     alice.sign_up(owner, "alice@harbor.example")
-    hire(owner, olga.sign_up(owner, "olga@harbor.example", "Olga"), "owner")
+    hire(owner, olga, olga.sign_up(owner, "olga@harbor.example", "Olga"), "owner")
     return {"nobody": browser, "unagreed": unagreed, "alice": alice, "olga": olga}
 
 
@@ -115,6 +117,7 @@ def test_each_route_answers_everybody_as_the_table_says_and_who_may_not_changes_
     browser: Browser, owner: Connection[Any]
 ) -> None:
     made = world(owner)
+    an_hour_later()
     wrong = [
         (row.route, who, got, look)
         for row in table()
@@ -145,16 +148,26 @@ def test_whoever_may_with_the_same_form_changes_something(browser: Browser, owne
 def test_the_staff_needs_a_second_factor(
     everybody: dict[str, Browser], owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner.execute("DELETE FROM troth.mfa_authenticator")
-    olga = everybody["olga"]
+    olga = Browser()
+    owner.execute(
+        "INSERT INTO troth.staff (subject, role) VALUES (%s, 'owner')", (olga.sign_up(owner, "new@harbor.example"),)
+    )
     assert "once you have a passkey or an app" in olga.get("/operator").content.decode()
     for path in ("/operator/staff", "/operator/publishing", "/operator/fields", "/applications"):
         assert olga.get(path).headers["Location"] == "/me/security"
         assert olga.post(path, FORMS["staff"]).headers["Location"] == "/me/security"
     assert "needs a passkey or an app" in olga.get("/me/security").content.decode()
+    monkeypatch.setattr(
+        "troth.web.gate.unsecured", lambda _: None
+    )  # the page's control taken away: the database's holds
+    monkeypatch.setattr("troth.web.views.staff.unconfirmed", lambda _: None)
+    for path in ("/operator/staff", "/operator/publishing"):
+        assert olga.get(path).status_code == olga.post(path, FORMS["staff"]).status_code == 404
     assert owner.execute("SELECT count(*) FROM troth.staff_invitation").fetchone() == (0,)
-    monkeypatch.setattr("troth.web.gate.unsecured", lambda _: None)  # the control taken away
+    owner.execute(OPEN)  # and the database's
     assert olga.get("/operator/publishing").status_code == 200
+    assert olga.post("/operator/staff", FORMS["staff"]).status_code == 302
+    assert owner.execute("SELECT count(*) FROM troth.staff_invitation").fetchone() == (1,)
 
 
 @pytest.mark.asvs("13.4.5", "15.2.3")

@@ -8,7 +8,7 @@ from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from tests.browsing import PASSWORD, Browser, code, mails
-from tests.web.second import SECOND, add_app, app_code, confirm, fresh, recovery_codes
+from tests.web.second import SECOND, add_app, app_code, confirm, fresh, hire, recovery_codes
 
 ALICE = "alice@harbor.example"
 
@@ -235,3 +235,37 @@ def test_removing_the_app_cannot_be_used_to_guess_the_password(browser: Browser,
     settings.ACCOUNT_RATE_LIMITS = settings.LIMITS
     told = [browser.post("/me/security/app/remove", {"password": f"guess {n}"}).content.decode() for n in range(12)]
     assert [("Too many tries" in page) for page in told] == [False] * 10 + [True] * 2
+
+
+def level(owner: Connection[Any], browser: Browser) -> int:
+    """Return how surely the database thinks that a browser's person signed in."""
+    row = owner.execute("SELECT troth.token_level(%s)", (browser.cookies["__Host-viewer"].value,)).fetchone()
+    assert row is not None
+    return int(row[0] or 0)
+
+
+@pytest.mark.asvs("7.2.4")
+def test_a_trusted_browser_opens_the_staffs_pages_once_the_app_was_shown_in_this_session(
+    browser: Browser, owner: Connection[Any]
+) -> None:
+    whose = browser.sign_up(owner, ALICE)
+    assert browser.get("/me").status_code == 200
+    assert level(owner, browser) == 1
+    secret = hire(owner, browser, whose, "owner")
+    assert browser.get("/operator/publishing").status_code == 200  # who has just added the first one has shown it
+    assert level(owner, browser) == 2
+    fresh()
+    trusted = trusting(secret)
+    assert trusted.get("/operator/publishing").status_code == 200
+    trusted.post("/sign-out")
+    fresh()
+    assert trusted.sign_in(ALICE).headers["Location"] == "/me"
+    assert trusted.get("/me").status_code == 200
+    assert level(owner, trusted) == 1
+    before = trusted.cookies["__Host-viewer"].value
+    confirming = "/password/confirm/code?next=/operator/publishing"
+    assert trusted.get("/operator/publishing").headers["Location"] == confirming
+    assert trusted.post(confirming, {"code": app_code(secret)}).headers["Location"] == "/operator/publishing"
+    assert trusted.get("/operator/publishing").status_code == 200
+    assert level(owner, trusted) == 2
+    assert owner.execute("SELECT troth.token_level(%s)", (before,)).fetchone() == (None,)  # the one of before is gone

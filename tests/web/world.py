@@ -8,11 +8,12 @@ from typing import Any
 
 from psycopg import Connection
 
-from tests.browsing import PASSWORD, Browser, hire, subject
+from tests.browsing import PASSWORD, Browser, subject
 from tests.conftest import POLICY, TERMS, Person
 from tests.consent.lending import NAME, lend
 from tests.organizations.conftest import call
 from tests.provider.asking import MANIFEST
+from tests.web.second import hire
 from troth.consent import publishing
 from troth.people import registering
 
@@ -49,7 +50,7 @@ def world(owner: Connection[Any]) -> World:
         browser = made.browsers.setdefault(who, Browser())
         whose = browser.sign_up(owner, f"{who}@harbor.example", who.title())
         if who in STAFF:
-            hire(owner, whose, who)
+            hire(owner, browser, whose, who)
         assert browser.get("/me").status_code == 200
     left = made.browsers["left"]
     made.kept = SimpleCookie(left.cookies.output(header="", sep=";"))
@@ -65,6 +66,20 @@ def world(owner: Connection[Any]) -> World:
         "nobody": "7f0e1c1e-0000-4000-8000-000000000000",
     }
     return made
+
+
+def an_hour_later() -> None:
+    """Let whoever confirmed who they are have to do so again, as it is most of the time."""
+    from django.contrib.sessions.models import Session
+
+    from troth.people.sessionstore import SessionStore
+
+    for each in Session.objects.all():
+        held = each.get_decoded()
+        for record in held.get("account_authentication_methods", ()):
+            record["at"] -= 3600
+        each.session_data = SessionStore().encode(held)
+        each.save()
 
 
 def _organization(made: World, people: dict[str, Person]) -> None:

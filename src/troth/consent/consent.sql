@@ -2,7 +2,7 @@
 SELECT agreed, uses, version FROM troth.standing(%(subject)s)
 
 -- name: standing_of
-SELECT subject, agreed, uses, version, troth.device_of(%(token)s) FROM troth.standing_of(%(token)s)
+SELECT subject, agreed, uses, version, troth.device_of(%(token)s), troth.token_level(%(token)s) FROM troth.standing_of(%(token)s)
 
 -- name: agree
 SELECT troth.agree(%(subject)s, %(version)s, %(policy)s, %(terms)s, %(how)s, %(wording)s, %(language)s)

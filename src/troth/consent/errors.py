@@ -50,6 +50,12 @@ class NotAskedFor(ConsentRefusal):
     code = "claim-unknown"
 
 
+class Unsecured(ConsentRefusal):
+    """Whoever is on the staff showed no second factor in this session."""
+
+    code = "second-factor-needed"
+
+
 class NothingToPublish(ConsentRefusal):
     """Only publishers and owners see that there is something."""
 

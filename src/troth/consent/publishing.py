@@ -14,7 +14,7 @@ from typing import Any
 from psycopg import Connection, Error
 from psycopg.rows import class_row
 
-from troth.consent.errors import ConsentRefusal, NothingToPublish, ProposalClosed, SamePerson
+from troth.consent.errors import ConsentRefusal, NothingToPublish, ProposalClosed, SamePerson, Unsecured
 from troth.database import apply, connect, requests
 from troth.database.errors import RequestRefusal
 from troth.database.keeper import Keeper, Waiting
@@ -25,7 +25,12 @@ from troth.policy.errors import PolicyErrors
 
 SQL = load("troth.consent")
 KIND = "policy.publish"
-REFUSALS: Mapping[str, type[ConsentRefusal]] = {"TR040": NothingToPublish, "TR045": SamePerson, "TR046": ProposalClosed}
+REFUSALS: Mapping[str, type[ConsentRefusal]] = {
+    "TR040": NothingToPublish,
+    "TR045": SamePerson,
+    "TR046": ProposalClosed,
+    "TR065": Unsecured,
+}
 #: What a refusal may say on a page.
 LONGEST = 2000
 
@@ -92,9 +97,7 @@ def withdraw(*, viewer: str, proposal: uuid.UUID) -> None:
 
 def proposals(viewer: str) -> list[Proposal]:
     """Return what was proposed, the newest first."""
-    with connect.acting("staff", token=viewer) as connection:
-        cursor = connection.cursor(row_factory=class_row(Proposal))
-        return cursor.execute(SQL["proposals"].encode()).fetchall()
+    return [Proposal(*row) for row in _act(viewer, "proposals", {})]
 
 
 def standing(source: str, terms: str) -> Standing:

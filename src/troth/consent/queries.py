@@ -78,12 +78,15 @@ def standing(subject: uuid.UUID) -> Standing:
         return Standing(*cursor.fetchone())
 
 
-def standing_of(token: str) -> tuple[uuid.UUID, Standing, uuid.UUID | None] | None:
-    """Return subject, standing and device (if a clause collects it) of a viewer's token; None: it opens nothing."""
+def standing_of(token: str) -> tuple[uuid.UUID, Standing, uuid.UUID | None, int] | None:
+    """Return of a viewer's token subject, standing, device (if a clause collects it), assurance level (1 or 2).
+
+    None: it opens nothing.
+    """
     with door.cursor() as cursor:
         cursor.execute(SQL["standing_of"], {"token": token})
         row = cursor.fetchone()
-    return (row[0], Standing(*row[1:4]), row[4]) if row else None
+    return (row[0], Standing(*row[1:4]), row[4], row[5]) if row else None
 
 
 def agreements(token: str) -> list[Agreement]:

@@ -16,7 +16,7 @@ from psycopg import Error, sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from troth.consent.errors import ConsentRefusal, NothingToSee, NotSignedIn, TooManyQuestions
+from troth.consent.errors import ConsentRefusal, NothingToSee, NotSignedIn, TooManyQuestions, Unsecured
 from troth.database import connect, published
 from troth.database.statements import load
 from troth.policy.audiences import STAFF, areas
@@ -29,6 +29,7 @@ REFUSALS: Mapping[str, type[ConsentRefusal]] = {
     "TR047": TooManyQuestions,
     "TR049": NothingToSee,
     "TR050": NothingToSee,
+    "TR065": Unsecured,
 }
 #: How long a question waits for its answer, and for how many hours at most.
 WAITS, LONGEST = timedelta(days=7), 72

@@ -156,11 +156,15 @@ def forget_sessions() -> int:
     return int(Session.objects.filter(expire_date__lt=timezone.now()).delete()[0])
 
 
-def open_viewer(account: Account, *, until: datetime) -> str:
-    """Mint a viewer's token; only its digest is stored. The account must have agreed."""
+def open_viewer(account: Account, *, until: datetime, level: int = 1) -> str:
+    """Mint a viewer's token; only its digest is stored. The account must have agreed.
+
+    `level` is the session's authentication assurance level (NIST SP 800-63B): 2 when a second factor was shown in it.
+    """
     token = secrets.token_urlsafe(32)
     with door.cursor() as cursor:
-        cursor.execute(SQL["open_token"], {"subject": account.subject, "digest": digest(token), "until": until})
+        told: dict[str, Any] = {"subject": account.subject, "digest": digest(token), "until": until, "level": level}
+        cursor.execute(SQL["open_token"], told)
     return token
 
 

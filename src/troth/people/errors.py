@@ -105,6 +105,12 @@ class NothingThere(PeopleRefusal):
     code = "not-found"
 
 
+class Unsecured(PeopleRefusal):
+    """Whoever is on the staff showed no second factor in this session."""
+
+    code = "second-factor-needed"
+
+
 class NotOnStaff(PeopleRefusal):
     """Somebody without that role, or a role that does not exist."""
 

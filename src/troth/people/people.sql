@@ -102,7 +102,7 @@ UPDATE troth.device SET name = %(name)s WHERE device = %(device)s
 SELECT troth.record(%(action)s, troth.viewer(), troth.viewer(), '{}')
 
 -- name: open_token
-SELECT troth.open_token(%(subject)s, %(digest)s, %(until)s)
+SELECT troth.open_token(%(subject)s, %(digest)s, %(until)s, %(level)s)
 
 -- name: close_token
 SELECT troth.close_token(%(digest)s)

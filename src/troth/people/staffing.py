@@ -13,12 +13,11 @@ from typing import Any
 from django.db import connection as door
 from django.utils import timezone
 from psycopg import Error
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from troth.database import connect
 from troth.database.statements import load
-from troth.people.errors import LastOwner, NothingThere, NotOnStaff, PeopleRefusal
+from troth.people.errors import LastOwner, NothingThere, NotOnStaff, PeopleRefusal, Unsecured
 
 SQL = load("troth.people")
 #: How long an invitation waits.
@@ -29,8 +28,9 @@ REFUSALS: Mapping[str, type[PeopleRefusal]] = {
     "TR042": NotOnStaff,
     "TR043": NotOnStaff,
     "TR044": LastOwner,
+    "TR065": Unsecured,
 }
-ADVICE = {"TR044": "give somebody else the role first"}
+ADVICE = {"TR044": "give somebody else the role first", "TR065": "confirm with a passkey or an app"}
 
 
 class Role(StrEnum):
@@ -151,11 +151,7 @@ def members(viewer: str) -> list[Member]:
 
 def invitations(viewer: str) -> list[Invitation]:
     """Return whom an owner waits for."""
-    with (
-        connect.acting("staff", token=viewer) as connection,
-        connection.cursor(row_factory=class_row(Invitation)) as cursor,
-    ):
-        return cursor.execute(SQL["staff_invitations"].encode()).fetchall()
+    return [Invitation(*row) for row in _act("staff", viewer, "staff_invitations", {})]
 
 
 def _act(role: str, viewer: str, statement: str, told: Mapping[str, Any]) -> list[tuple[Any, ...]]:

@@ -8,13 +8,16 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from troth.consent import errors as consent
 from troth.consent.errors import NothingToPublish, NothingToSee
+from troth.people import errors as people
 from troth.people.errors import NothingThere
 from troth.web.routes import ROLES, ROUTES, Audience
 from troth.web.staff import roles, unsecured
 from troth.web.views.errors import missing
 
 NOT_THERE = (NothingThere, NothingToPublish, NothingToSee)
+UNSECURED = (people.Unsecured, consent.Unsecured)
 
 
 def _way_back(request: HttpRequest) -> str:
@@ -56,5 +59,7 @@ class Gate:
         return unsecured(request) if audience is not Audience.STAFF else None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer what the database opens to nobody in this role as what is not there."""
+        """Answer what the database opens to nobody in this role as what is not there; the staff is asked for more."""
+        if isinstance(exception, UNSECURED):
+            return unsecured(request) or missing(request, exception)
         return missing(request, exception) if isinstance(exception, NOT_THERE) else None

@@ -21,7 +21,7 @@ from troth.database.errors import DatabaseRefusal
 from troth.intake.hints import HEADERS
 from troth.people import actions, devices
 from troth.policy.meaning import Stored
-from troth.web.sessions import NOTED, until
+from troth.web.sessions import NOTED, level, until
 from troth.web.stages import turn_back
 
 COOKIE = "__Host-viewer"
@@ -111,8 +111,10 @@ def _stand(request: Any, held: str) -> str:  # noqa: ANN401 - attributes are add
         return ""
     known = queries.standing_of(held) if held else None
     if known and known[0] == request.user.subject:
-        request.standing, request.viewer, request.device = known[1], held, known[2]
-        return ""
+        if known[3] >= level(request):
+            request.standing, request.viewer, request.device = known[1], held, known[2]
+            return ""
+        actions.close_viewer(held)  # a second factor was shown since: the token of before goes with what it opened
     noted = uuid.UUID(request.session.get(NOTED) or NONE)
     if noted.int and devices.ended(request.user.subject, noted):
         request.signed_out_elsewhere = True
@@ -120,7 +122,7 @@ def _stand(request: Any, held: str) -> str:  # noqa: ANN401 - attributes are add
         return ""
     request.standing = queries.standing(request.user.subject)
     if request.standing.version:
-        request.viewer = actions.open_viewer(request.user, until=until(request))
+        request.viewer = actions.open_viewer(request.user, until=until(request), level=level(request))
         if noted.int:
             devices.carry(request.user.subject, noted, request.viewer)
     return str(request.viewer)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from troth.people import staffing
 from troth.people.passwords import second_factor
+from troth.web.sessions import level
 
 
 def roles(request: Any) -> frozenset[str]:  # noqa: ANN401 - the roles are kept on the request
@@ -26,9 +27,9 @@ def roles(request: Any) -> frozenset[str]:  # noqa: ANN401 - the roles are kept 
 
 
 def unsecured(request: HttpRequest) -> HttpResponse | None:
-    """Return the way to a second factor, which everybody on the staff needs; None for who has one."""
+    """Return the way to a second factor, which everybody on the staff shows; None for who did so in this session."""
     if second_factor(request.user):
-        return None
+        return None if level(request) > 1 else _confirming(request)
     messages.error(request, _("Whoever is on the staff needs a passkey or an app beside the password. Add one here."))
     return HttpResponseRedirect(reverse("mfa_index"), status=303)
 
@@ -49,6 +50,11 @@ def unconfirmed(request: HttpRequest) -> HttpResponse | None:
     )
     if time.time() - latest < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT:
         return None
+    return _confirming(request)
+
+
+def _confirming(request: HttpRequest) -> HttpResponse:
+    with_second = second_factor(request.user)
     ways = get_adapter().get_reauthentication_methods(request.user)
     where = next((way["url"] for way in ways if not with_second or way["id"].startswith("mfa_")), reverse("me"))
     back = request.get_full_path() if request.method in ("GET", "HEAD") else reverse("operator")

@@ -1,8 +1,8 @@
 -- name: may_propose
--- Whether somebody asks people for permissions in the operator's name: owners do.
+-- Whether the viewer asks people for permissions in the operator's name: owners do, who showed a second factor.
 CREATE OR REPLACE FUNCTION troth.may_propose(whose uuid) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-    SELECT 'owner' = ANY (troth.staff_roles(whose))
+    SELECT 'owner' = ANY (troth.staff_roles(whose)) AND troth.secured()
 $$;
 
 -- name: propose_permission

@@ -55,11 +55,12 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
 $$;
 
 -- name: access_is_open
--- Whether an area of an access is open to the viewer, who must hold the role still.
+-- Whether an area of an access is open to the viewer, who must hold the role still, and have shown a second factor.
 CREATE OR REPLACE FUNCTION troth.access_is_open(which uuid, of_area text) RETURNS uuid
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     SELECT asked.subject FROM troth.support_access AS asked
     WHERE asked.access = which AND asked.asker = troth.viewer() AND 'support' = ANY (troth.staff_roles(asked.asker))
+      AND troth.secured()
       AND of_area = ANY (asked.areas) AND asked.allowed_at IS NOT NULL AND asked.ended_at IS NULL
       AND asked.until > statement_timestamp()
 $$;

@@ -9,8 +9,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
 $$;
 
 -- name: open_token
--- Remember the digest of a viewer's token. Raises TR001 when the subject has agreed to nothing.
-CREATE OR REPLACE FUNCTION troth.open_token(whose uuid, digest bytea, until timestamptz) RETURNS void
+-- Remember the digest of a viewer's token, and whether they showed a second factor (`surely` 2; else 1). Raises TR001 when
+-- the subject has agreed to nothing.
+CREATE OR REPLACE FUNCTION troth.open_token(whose uuid, digest bytea, until timestamptz, surely integer DEFAULT 1) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE agreed integer;
 BEGIN
@@ -19,8 +20,16 @@ BEGIN
         RAISE EXCEPTION 'there is no agreement yet' USING ERRCODE = 'TR001';
     END IF;
     DELETE FROM troth.request_token WHERE subject = whose AND expires_at <= statement_timestamp();
-    INSERT INTO troth.request_token (hash, subject, expires_at, version) VALUES (digest, whose, until, agreed);
+    INSERT INTO troth.request_token (hash, subject, expires_at, version, level) VALUES (digest, whose, until, agreed, surely);
 END
+$$;
+
+-- name: token_level
+-- How surely the holder of a viewer's token signed in: 2 with a second factor, else 1. Null: no such token, or an ended one.
+CREATE OR REPLACE FUNCTION troth.token_level(token text) RETURNS smallint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT held.level FROM troth.request_token AS held
+    WHERE held.hash = sha256(convert_to(token, 'UTF8')) AND held.expires_at > statement_timestamp()
 $$;
 
 -- name: close_token

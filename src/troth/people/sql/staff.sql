@@ -5,14 +5,27 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     SELECT ARRAY(SELECT held.role FROM troth.staff AS held WHERE held.subject = whose AND held.until IS NULL ORDER BY 1)
 $$;
 
+-- name: secured
+-- Whether the viewer showed a second factor in this session, and has one still.
+CREATE OR REPLACE FUNCTION troth.secured() RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT coalesce(troth.token_level(current_setting('troth.token', true)) > 1, false) AND EXISTS (
+        SELECT FROM troth.people_account AS account JOIN troth.mfa_authenticator AS held ON held.user_id = account.id
+        WHERE account.subject = troth.viewer() AND held.type IN ('totp', 'webauthn')
+    )
+$$;
+
 -- name: staff_viewer
--- The viewer, who holds one of these roles now; for anybody else there is nothing here (TR040).
+-- The viewer, who holds one of these roles now and showed a second factor; for anybody else there is nothing here (TR040;
+-- TR065 for whoever holds one and showed none).
 CREATE OR REPLACE FUNCTION troth.staff_viewer(wanted text []) RETURNS uuid
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE whose uuid := troth.viewer();
 BEGIN
     IF whose IS NULL OR NOT troth.staff_roles(whose) && wanted THEN
         RAISE EXCEPTION 'there is nothing here for you' USING ERRCODE = 'TR040';
+    ELSIF NOT troth.secured() THEN
+        RAISE EXCEPTION 'whoever is on the staff shows a second factor' USING ERRCODE = 'TR065';
     END IF;
     RETURN whose;
 END

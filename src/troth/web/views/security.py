@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 from allauth.account.decorators import reauthentication_required
+from allauth.account.internal.flows.login import record_authentication
 from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
 from allauth.account.models import EmailAddress
 from allauth.account.signals import email_changed
@@ -23,6 +24,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from troth.people import actions, queries, remembering
 from troth.web.forms import Removal
+from troth.web.second import FACTORS, last_factor
 from troth.web.sessions import COOKIE, WANTED, days_of
 
 
@@ -140,6 +142,16 @@ class Addresses(EmailView):
 def follow(user: Any, to_email_address: Any, **_told: Any) -> None:  # noqa: ANN401 - a signal's receiver
     """Keep the person's address that of the account."""
     actions.use_address(user, email=to_email_address.email)
+
+
+@receiver(authenticator_added)
+def show(request: Any, user: Any, authenticator: Any, **_told: Any) -> None:  # noqa: ANN401 - the same
+    """Let the first passkey or app that is added, just after confirming, count as shown in this session.
+
+    One more does not: whoever has one shows that.
+    """
+    if authenticator.type in FACTORS and last_factor(authenticator):
+        record_authentication(request, user, "mfa", id=authenticator.pk, type=authenticator.type)
 
 
 @receiver([authenticator_added, authenticator_removed, authenticator_reset])

@@ -1,0 +1,15 @@
+"""How surely a viewer signed in."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from django.db import migrations
+
+SQL = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+
+
+class Migration(migrations.Migration):
+    """Add the column."""
+
+    dependencies: ClassVar[list[tuple[str, str]]] = [("database", "0006_declaration")]
+    operations: ClassVar[list[migrations.RunSQL]] = [migrations.RunSQL(SQL, migrations.RunSQL.noop)]
