@@ -1,4 +1,4 @@
-"""What organizations hold of their members, read through the role of whoever looks: the person, or an administrator."""
+"""What organizations hold of their members, as whoever looks is shown it: oneself, who administers, another member."""
 
 import uuid
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from troth.database import connect, published
 from troth.database.statements import load
 from troth.database.viewing import shown
 from troth.people.fields import ORGANIZATION, Field
+from troth.people.organizations import ADMINISTRATOR
 from troth.people.profiles import Value, fields
 from troth.policy.audiences import MIRROR
 from troth.policy.meaning import Occasion
 from troth.policy.viewing import granted_to
 
 SQL = load("troth.people")
-ADMINISTRATOR = "administrator"
 #: What a request tells beside what is wanted, in the order of its statements.
 TOLD = 9
 
@@ -35,7 +35,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A member as an administrator sees them: what the organization holds, and what they tell in their profile."""
+    """A member as another sees them: what the organization holds, and what they tell in their profile."""
 
     held: list[Held]
     told: list[Held]
@@ -76,9 +76,9 @@ def of_me(token: str) -> dict[uuid.UUID, list[Held]]:
     return {row[0]: _held(seen, row[2:], row[1]) for row in rows}
 
 
-def seen(token: str, organization: uuid.UUID, subject: uuid.UUID) -> Seen:
-    """Return what an administrator sees of a member beside their name."""
-    return _seen(ADMINISTRATOR, token, organization, subject)
+def seen(token: str, organization: uuid.UUID, subject: uuid.UUID, *, role: str = ADMINISTRATOR) -> Seen:
+    """Return what a role sees of a member beside their name: those who administer, or others in the organization."""
+    return _seen(role, token, organization, subject)
 
 
 def mirrored(token: str, organization: uuid.UUID, subject: uuid.UUID) -> Seen:
@@ -110,7 +110,7 @@ def _seen(role: str, token: str, organization: uuid.UUID, subject: uuid.UUID) ->
     told = _rows(role, token, "told_by", of_theirs, **whose) if of_theirs else []
     held = _rows(role, token, "held_of", of_ours, **whose) if of_ours else []
     return Seen(
-        held=_held(of_ours, held[0][1:], held[0][0]) if held else [],
+        held=_held(of_ours, held[0][1:], held[0][0] or {}) if held else [],
         told=_held(of_theirs, told[0] if told else (None,) * len(of_theirs), {}),
     )
 
@@ -149,4 +149,6 @@ def _wanted(known: list[Field], row: tuple[Any, ...]) -> Value:
 def _rows(role: str, token: str, statement: str, known: list[Field], **told: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
     columns = sql.SQL(", ").join(sql.Identifier(field.name) for field in known)
     with connect.acting(role, token=token) as connection:
-        return connection.execute(sql.SQL(SQL[statement]).format(columns=columns), told).fetchall()
+        return connection.execute(
+            sql.SQL(shown(SQL[statement], role).decode()).format(columns=columns), told
+        ).fetchall()

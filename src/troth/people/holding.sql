@@ -1,9 +1,9 @@
 -- name: held_of
--- What an organization holds of one member, and since when each, as an administrator reads it.
+-- What an organization holds of one member, and since when each, as a role reads it.
 SELECT since, {columns} FROM troth.membership WHERE organization = %(organization)s AND subject = %(subject)s
 
 -- name: told_by
--- What a member tells in their own profile, as an administrator reads it.
+-- What a member tells in their own profile, as a role reads it.
 SELECT {columns} FROM troth.profile WHERE subject = %(subject)s
 
 -- name: held_of_me

@@ -12,8 +12,11 @@ from troth.database.statements import load
 from troth.database.viewing import shown
 from troth.policy.audiences import MIRROR
 from troth.policy.meaning import Occasion
+from troth.policy.viewing import granted_to
 
 SQL = load("troth.people")
+#: As whom members are looked at: by those who administer the organization, and by the others in it.
+ADMINISTRATOR, FELLOW = "administrator", "member"
 #: Members on one page.
 MOST = 50
 FIRST = uuid.UUID(int=0)
@@ -53,10 +56,10 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member as an administrator sees them: what the policy shows, and the role that the organization gave."""
+    """A member as another sees them: what the policy shows, and to administrators the role that they were given."""
 
     subject: uuid.UUID
-    role: str
+    role: str | None
     name: str | None
     sought: str | None
 
@@ -123,20 +126,32 @@ def roles(token: str, organization: uuid.UUID) -> list[Role]:
     return _ask("member", token, SQL["roles_of"], Role, organization=organization)
 
 
+def fellows_are_shown() -> bool:
+    """Return whether the policy in force shows members anything that tells who else is in their organization."""
+    now = published.current()
+    return "organization" in granted_to(FELLOW, now.plan, now.catalog.table("membership"))
+
+
 def members(
-    token: str, organization: uuid.UUID, *, sought: str = "", after: str = "", subject: uuid.UUID = FIRST
+    token: str,
+    organization: uuid.UUID,
+    *,
+    sought: str = "",
+    after: str = "",
+    subject: uuid.UUID = FIRST,
+    role: str = ADMINISTRATOR,
 ) -> list[Member]:
-    """Return up to MOST + 1 members, as administrators see them: whose name begins so, behind one of them."""
-    named = "person.name" in published.current().plan.shown_to("administrator")
+    """Return up to MOST + 1 members, as a role sees them: whose name begins so, behind one of them."""
+    named = "person.name" in published.current().plan.shown_to(role)
     told = {"organization": organization, "after": after, "subject": subject, "most": MOST + 1}
-    statement = SQL["members_of" if named else "members_unnamed"]
-    return _ask("administrator", token, statement, Member, sought=sought.lower(), **told)
+    statement = shown(SQL["members_of" if named else "members_unnamed"], role).decode()
+    return _ask(role, token, statement, Member, sought=sought.lower(), **told)
 
 
-def member(token: str, organization: uuid.UUID, subject: uuid.UUID) -> Member | None:
-    """Return one member as an administrator sees them, or None for whoever is none, or none of theirs."""
-    statement = shown(SQL["member_of"], "administrator").decode()
-    return next(iter(_ask("administrator", token, statement, Member, organization=organization, subject=subject)), None)
+def member(token: str, organization: uuid.UUID, subject: uuid.UUID, *, role: str = ADMINISTRATOR) -> Member | None:
+    """Return one member as a role sees them, or None for whoever is none, or none of theirs."""
+    statement = shown(SQL["member_of"], role).decode()
+    return next(iter(_ask(role, token, statement, Member, organization=organization, subject=subject)), None)
 
 
 def mirrored(token: str, organization: uuid.UUID) -> Member | None:

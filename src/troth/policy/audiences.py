@@ -15,6 +15,7 @@ SUPPLIED = "organization = troth.directory_organization()"
 SHARED = "organization = ANY (troth.viewer_organizations())"
 ADMINISTERED = "organization = ANY (troth.administered_organizations())"
 ADMINISTERED_PERSON = "troth.administers(subject)"
+SHARED_PERSON = "troth.accompanies(subject)"
 SUPPLIED_PERSON = "troth.supplies(subject)"
 
 
@@ -65,7 +66,7 @@ def of_persons(table: Table) -> bool:
 
 VIEWINGS: Mapping[Audience, Viewing] = {
     Audience.ADMINISTRATORS: Viewing("administrator", ADMINISTERED, ("organization",), through=ADMINISTERED_PERSON),
-    Audience.MEMBERS: Viewing("member", SHARED, ("organization",)),
+    Audience.MEMBERS: Viewing("member", SHARED, ("organization",), through=SHARED_PERSON),
     Audience.SIGNED_IN: Viewing("reader", "troth.viewer() IS NOT NULL"),
     Audience.PUBLIC: Viewing("passer", "", proven=False),
     Audience.STAFF: Viewing("staff", "subject = troth.looking('{area}')", by_area=True),

@@ -125,6 +125,16 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     )
 $$;
 
+-- name: accompanies
+-- Whether somebody is in an organization that the viewer is in.
+CREATE OR REPLACE FUNCTION troth.accompanies(whose uuid) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT EXISTS (
+        SELECT 1 FROM troth.membership AS m WHERE m.subject = whose AND m.ended_at IS NULL
+          AND m.organization = ANY (troth.viewer_organizations())
+    )
+$$;
+
 -- name: supplies
 -- Whether somebody is in the organization whose directory's token this transaction carries.
 CREATE OR REPLACE FUNCTION troth.supplies(whose uuid) RETURNS boolean

@@ -15,7 +15,7 @@ from troth.people.fields import ORGANIZATION, Field
 from troth.people.holding import Correction, Held
 from troth.web.showing import field_row, row, rows
 from troth.web.telling import AskCorrection, Correct, refused
-from troth.web.views.organizations import of
+from troth.web.views.organizations import looking, of
 
 BOTH = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -26,11 +26,12 @@ BOTH = require_http_methods(["GET", "HEAD", "POST"])
 @require_safe
 def member(request: Any, organization: uuid.UUID, subject: uuid.UUID) -> HttpResponse:  # noqa: ANN401 - with a viewer
     """Show a member exactly as the policy shows them, and lead to what the organization holds."""
-    context = of(request, organization, "see")
-    found = organizations.member(request.viewer, organization, subject)
+    context = of(request, organization)
+    role = looking(context)
+    found = organizations.member(request.viewer, organization, subject, role=role)
     if found is None:
         raise Http404
-    context |= {"member": found, **rows(holding.seen(request.viewer, organization, subject))}
+    context |= {"member": found, **rows(holding.seen(request.viewer, organization, subject, role=role))}
     return render(request, "organizations/member.html", context)
 
 

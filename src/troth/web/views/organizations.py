@@ -57,19 +57,27 @@ def one(request: Any, organization: uuid.UUID) -> HttpResponse:  # noqa: ANN401 
         return _done(request, ONE, organization, context)
     context |= {"mirrored": organizations.mirrored(request.viewer, organization)}
     context |= rows(holding.mirrored(request.viewer, organization, request.user.subject))
+    if context["fellows"]:
+        context |= {"shown": _to_fellows(request, organization), "shown_by": _sentence(Audience.MEMBERS)}
     return render(request, "organizations/one.html", context)
 
 
 @BOTH
 def members(request: Any, organization: uuid.UUID) -> HttpResponse:  # noqa: ANN401 - the same
-    """List the members for those who administer, by name, page by page."""
-    context = of(request, organization, "see")
+    """List the members by name, page by page: for those who administer, and for the others as the policy shows them."""
+    context = of(request, organization, "see" if request.method == "POST" else "")
     if request.method == "POST":
         return _done(request, MEMBERS, organization, context)
+    role = looking(context)
     sought = request.GET.get("name", "")[:200]
     after, _sign, behind = request.GET.get("after", "").rpartition("~")
     found = organizations.members(
-        request.viewer, organization, sought=sought, after=after, subject=_uuid(behind) or organizations.FIRST
+        request.viewer,
+        organization,
+        sought=sought,
+        after=after,
+        subject=_uuid(behind) or organizations.FIRST,
+        role=role,
     )
     shown, more = found[: organizations.MOST], len(found) > organizations.MOST
     context |= {"members": shown, "sought": sought, "more": f"{shown[-1].sought}~{shown[-1].subject}" if more else ""}
@@ -274,14 +282,35 @@ def of(request: Any, organization: uuid.UUID, power: str = "") -> dict[str, Any]
         "administering": [role.role for role in known if "see" in role.may],
         "here": request.resolver_match.url_name,
         "holding": "members" in may and bool(profiles.fields(ORGANIZATION)),
+        "fellows": organizations.fellows_are_shown(),
         "sentence": _sentence(),
     }
 
 
-def _sentence() -> Any:  # noqa: ANN401 - a sentence of the policy, or None
-    """Return what the policy says that administrators see."""
+def looking(context: dict[str, Any]) -> str:
+    """Return the role in which somebody looks at the others in an organization, with the sentence about it.
+
+    Raises Http404 for whoever does not administer it where the policy shows members nothing.
+    """
+    if "see" in context["may"]:
+        return organizations.ADMINISTRATOR
+    if not context["fellows"]:
+        raise Http404
+    context["sentence"] = _sentence(Audience.MEMBERS)
+    return organizations.FELLOW
+
+
+def _to_fellows(request: Any, organization: uuid.UUID) -> dict[str, Any]:  # noqa: ANN401 - the same
+    """Return exactly what the others in an organization see of the viewer, read with what they may read."""
+    whose, role = request.user.subject, organizations.FELLOW
+    found = organizations.member(request.viewer, organization, whose, role=role)
+    return {"member": found} | rows(holding.seen(request.viewer, organization, whose, role=role))
+
+
+def _sentence(audience: Audience = Audience.ADMINISTRATORS) -> Any:  # noqa: ANN401 - a sentence of the policy, or None
+    """Return what the policy says that an audience sees."""
     now = published.current()
-    clauses = {sight.clause.name for sight in now.policy.sights if sight.audience is Audience.ADMINISTRATORS}
+    clauses = {sight.clause.name for sight in now.policy.sights if sight.audience is audience}
     said = explain.sections(now.policy, (get_language() or "en")[:2])
     return next((each for section in said for each in section.sentences if each.clause in clauses), None)
 
