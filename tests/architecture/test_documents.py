@@ -68,3 +68,12 @@ def test_every_path_the_architecture_names_is_there() -> None:
 def test_every_decision_is_numbered_once_and_in_order() -> None:
     numbers = sorted(int(path.name[:4]) for path in (ROOT / "docs" / "decisions").glob("*.md"))
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+
+
+def test_every_test_that_the_index_of_threats_names_exists() -> None:
+    named = TEST.findall(text("tests/README.md"))
+    assert len(named) > 20
+    assert [each for each in named if f"def {each[1]}(" not in text(each[0])] == []

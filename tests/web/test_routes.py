@@ -12,6 +12,7 @@ from psycopg import Connection, sql
 from tests.attacks.test_second_factor import OPEN
 from tests.browsing import Browser
 from tests.web.second import hire
+from tests.web.test_second_factor import ask_again
 from tests.web.world import PEOPLE, an_hour_later, world
 
 WHO = ("nobody", "unagreed", "alice", "olga")
@@ -143,6 +144,27 @@ def test_whoever_may_with_the_same_form_changes_something(browser: Browser, owne
         form = {name: value.format(**made.named) for name, value in FORMS[route].items()}
         assert seen(made.ask(who, path[route].format(**made.named), form)) == "away"
         assert state(owner) != before, route
+
+
+def test_whoever_is_asked_again_by_a_new_version_is_led_there_from_everywhere_and_changes_nothing(
+    browser: Browser, owner: Connection[Any]
+) -> None:
+    """Who agreed to the version before may look at what is theirs, and change it, only once they have answered."""
+    from troth.web.routes import ROLES, ROUTES, Audience
+
+    made, behind = world(owner), {Audience.AGREED, *ROLES}
+    ask_again(owner)
+    before = state(owner)
+    asked = [row for row in table() if ROUTES[row.route] in behind]
+    assert len(asked) > 60
+    for row in asked:
+        path = row.path.format(**made.named)
+        form = {name: value.format(**made.named) for name, value in FORMS.get(row.route, {}).items()}
+        for who in ("alice", "owner", "support"):
+            got = seen(made.ask(who, path)), seen(made.ask(who, path, form))
+            assert got == ("agree", "agree"), (row.route, who)
+    after = state(owner)
+    assert [name for name in after if after[name] != before[name]] == []
 
 
 def test_the_staff_needs_a_second_factor(
