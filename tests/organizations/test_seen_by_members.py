@@ -10,10 +10,10 @@ from psycopg import Connection, errors
 from tests.browsing import Browser
 from tests.conftest import POLICY, TERMS, make
 from tests.organizations.conftest import NUMBER, Harbor, call
-from tests.organizations.test_seen_profile import BOTH, OTHERS
+from tests.organizations.test_seen_profile import BOTH, OTHERS, fill
 from troth.database import apply, connect, published
 from troth.database.drift import drift
-from troth.people import correcting, fielding, holding, organizations, profiles
+from troth.people import fielding, holding, organizations, profiles
 
 MEMBERS = "show person.name, person.profile to members of the same organization [P32]\n"
 HELD = "show person.name, person.profile, person.organization to members of the same organization [P32]\n"
@@ -45,13 +45,7 @@ def shown(owner: Connection[Any], request: pytest.FixtureRequest) -> Iterator[Ha
         harbor.organization,
     )
     call("self", harbor.eve.token, "SELECT troth.join_by_invitation('eve')")
-    known = {field.name: field for field in profiles.fields()}
-    for person in (harbor.bob, harbor.charlie):
-        profiles.tell(token=person.token, field=known["about"], value=f"{person.name} here")
-        profiles.tell(token=person.token, field=known["phone"], value="+34 600 000 001")
-    (number,) = profiles.fields("organization")
-    whose, where = harbor.bob.subject, harbor.organization
-    correcting.hold(token=harbor.dana.token, organization=where, subject=whose, field=number, value=4711)
+    fill(harbor)
     yield harbor
     published.forget()
 

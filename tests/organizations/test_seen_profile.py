@@ -30,6 +30,17 @@ label = { en = "Telephone number", es = "Número de teléfono" }
 )
 
 
+def fill(harbor: Harbor) -> None:
+    """Let Bob and Charlie tell something of themselves, and the organization hold a number of Bob."""
+    known = {field.name: field for field in profiles.fields()}
+    for person in (harbor.bob, harbor.charlie):
+        profiles.tell(token=person.token, field=known["about"], value=f"{person.name} here")
+        profiles.tell(token=person.token, field=known["phone"], value="+34 600 000 001")
+    (number,) = profiles.fields("organization")
+    whose, where = harbor.bob.subject, harbor.organization
+    correcting.hold(token=harbor.dana.token, organization=where, subject=whose, field=number, value=4711)
+
+
 @pytest.fixture
 def shown(owner: Connection[Any], request: pytest.FixtureRequest) -> Iterator[Harbor]:
     """Bob and Charlie tell something; Dana's organization holds a number of Bob."""
@@ -41,13 +52,7 @@ def shown(owner: Connection[Any], request: pytest.FixtureRequest) -> Iterator[Ha
     fielding.declare(owner, {"text": OTHERS})
     published.forget()
     harbor: Harbor = request.getfixturevalue("harbor")
-    known = {field.name: field for field in profiles.fields()}
-    for person in (harbor.bob, harbor.charlie):
-        profiles.tell(token=person.token, field=known["about"], value=f"{person.name} here")
-        profiles.tell(token=person.token, field=known["phone"], value="+34 600 000 001")
-    (number,) = profiles.fields("organization")
-    whose, where = harbor.bob.subject, harbor.organization
-    correcting.hold(token=harbor.dana.token, organization=where, subject=whose, field=number, value=4711)
+    fill(harbor)
     yield harbor
     published.forget()
 
