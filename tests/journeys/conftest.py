@@ -3,11 +3,11 @@
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
 from tests.serving import Serving
 from tests.web.second import app_code
@@ -24,6 +24,19 @@ FLAGS = [
 #: The first that is there; the one without a window draws the same pages in a third of the time.
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 PASSWORD = "correct horse battery staple"
+#: Who visits in a test, for its report.
+VISITORS = pytest.StashKey[list["Visitor"]]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to a failed journey's report what each visitor had before their eyes."""
+    report = yield
+    if report.when == "call" and report.failed:
+        visitors: list[Visitor] = item.stash.get(VISITORS, [])
+        for number, visitor in enumerate(visitors, 1):
+            report.sections.append((f"visitor {number}", visitor.before_their_eyes()))
+    return report
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -67,6 +80,12 @@ class Visitor:
     def go(self, path: str) -> Page:
         self.page.goto(self.service.address + path)
         return self.page
+
+    def before_their_eyes(self) -> str:
+        try:
+            return f"{self.page.url}\n{self.page.locator('body').inner_text(timeout=2000)}"
+        except Error as gone:
+            return f"{self.page.url}\n{gone}"
 
     def title(self) -> str:
         return " ".join(self.page.locator("h1").inner_text().split())
@@ -116,17 +135,17 @@ class Visitor:
 
 
 @pytest.fixture
-def visit(service: Serving, browser: Browser) -> Iterator[Callable[..., Visitor]]:
+def visit(request: pytest.FixtureRequest, service: Serving, browser: Browser) -> Iterator[Callable[..., Visitor]]:
     """Make visitors, each with a browser profile of their own."""
-    contexts: list[BrowserContext] = []
+    visitors: list[Visitor] = request.node.stash.setdefault(VISITORS, [])
 
     def make(**told: Any) -> Visitor:
-        contexts.append(browser.new_context(ignore_https_errors=True, **told))
-        return Visitor(service, contexts[-1])
+        visitors.append(Visitor(service, browser.new_context(ignore_https_errors=True, **told)))
+        return visitors[-1]
 
     yield make
-    for context in contexts:
-        context.close()
+    for visitor in visitors:
+        visitor.context.close()
 
 
 @pytest.fixture(scope="session")
