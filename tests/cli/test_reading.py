@@ -19,8 +19,9 @@ from troth.database.place import Place
 from troth.policy import explain, parse
 from troth.policy.coverage import PROMISES, Promise, Status
 from troth.policy.meaning import Policy
-from troth.policy.plan import plan, widened
+from troth.policy.plan import plan
 from troth.policy.planned import Plan
+from troth.policy.widening import widened
 
 FOLDER = POLICY.parent
 FILES = sorted(FOLDER.glob("*.troth"))

@@ -13,8 +13,9 @@ from troth.policy.differences import Differing
 from troth.policy.errors import PolicyErrors
 from troth.policy.meaning import Change, Policy
 from troth.policy.orders import Kind
-from troth.policy.plan import plan, widened
+from troth.policy.plan import plan
 from troth.policy.source import pieces, source
+from troth.policy.widening import widened
 
 BASE = """policy "Harbor" version 1 effective 2026-11-01
 operator "Harbor, Inc." contact privacy@harbor.example
@@ -366,6 +367,7 @@ def test_whatever_a_plan_newly_lets_somebody_see_is_a_wider_difference(one: str,
         # Shown to more people, or to people who were others before and are a role of their own now.
         fresh = after.shown_to(role) - before.shown_to(role)
         assert fresh & named or fresh <= {each for other in before.audiences for each in before.shown_to(other)}
+        assert fresh or reducing, "nothing more is shown, and nothing is stored more exactly or for longer"
 
 
 def test_a_comparison_that_orders_nothing_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,9 @@ from troth.database.catalog import load
 from troth.policy import explain, parse
 from troth.policy.errors import PolicyErrors
 from troth.policy.meaning import Clause, Policy, Span
-from troth.policy.plan import plan, widened
+from troth.policy.plan import plan
 from troth.policy.voice import voice
+from troth.policy.widening import widened
 
 PROJECT = Path(__file__).parents[2]
 DEFAULT = (PROJECT / "policies" / "hosted-solutions.troth").read_text(encoding="utf-8")

@@ -13,10 +13,11 @@ from troth.policy.catalog import Catalog, Column, Table
 from troth.policy.errors import PolicyErrors
 from troth.policy.facts import Fact, Kind, difference
 from troth.policy.meaning import Occasion, Precision, Window, WindowKind
-from troth.policy.plan import plan, widened
+from troth.policy.plan import plan
 from troth.policy.planned import Plan, Retention, Rows, Unheld
 from troth.policy.quoting import literal, quoted
 from troth.policy.sql import Target, desired, row_rule
+from troth.policy.widening import widened
 
 DEFAULT = re.sub(
     r"\n {4}(?!for )",
@@ -117,6 +118,57 @@ def test_another_occasion_and_another_kind_of_window_widen_and_what_is_taken_awa
     for taken in (fewer, (("30 days as network", "7 days as network"),)):
         assert widened(planned(), planned(DEFAULT, *taken)) == frozenset()
         assert "understand" in widened(planned(DEFAULT, *taken), planned())
+
+
+SHOWN = """policy "Harbor" version 1 effective 2026-11-01
+operator "Harbor Software, Inc." contact privacy@harbor.example
+category access.ip
+category access.time
+category access.browser
+category device.browser
+purpose protect "keep it safe" by agreement
+purpose mend "repair it" by agreement
+purpose study "count it" by consent
+collect access.ip, access.time on access
+    for protect 90 days as network
+collect access.browser on access
+    for mend 30 days
+collect device.browser on access
+    for study while consented
+coarsen access.ip to network after 7 days
+show access.ip, access.time to everyone signed in
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "opens"),
+    [
+        (" as network", "", True),
+        ("as network", "as counted", True),  # what is counted is stored as it is
+        ("coarsen access.ip to network after 7 days", "", False),  # nothing finer was stored
+        ("for protect 90 days as network", "for protect 91 days as network", True),
+        ("for mend 30 days", "for mend 31 days", False),  # rows stayed for 90 days before
+        ("for mend 30 days", "for mend while the account exists", True),
+        ("for mend 30 days", "for mend 30 days\n    for study while consented", True),
+        ("for mend 30 days", "for mend 30 days\n    for study 30 days", False),
+        ("for protect 90 days as network", "for protect 30 days as network", False),
+        ("show access.ip,", "show access.ip, access.browser,", True),
+    ],
+)
+def test_an_audience_opens_anew_when_it_is_shown_more_exactly_or_for_longer(old: str, new: str, *, opens: bool) -> None:
+    reader = {"reader"}
+    assert widened(planned(SHOWN), planned(SHOWN, (old, new))) & reader == (reader if opens else set())
+
+
+def test_an_audience_opens_anew_when_what_it_sees_becomes_coarse_later_or_never() -> None:
+    exact = SHOWN.replace(" as network", "")
+    for other in ("network after 8 days", ""):
+        later = exact.replace(
+            "coarsen access.ip to network after 7 days", f"coarsen access.ip to {other}" * bool(other)
+        )
+        assert "reader" in widened(planned(exact), planned(later))
+    sooner = exact.replace("after 7 days", "after 6 days")
+    assert "reader" not in widened(planned(exact), planned(sooner))
 
 
 def test_a_new_purpose_and_another_basis_widen() -> None:

@@ -145,14 +145,65 @@ class Oracle:
         return {str(t.column(n).category) for t, names in tables for n in names} & categories
 
     def shown_since(self, audience: Audience) -> int:
-        """Return the version that somebody must have agreed to, to be shown to an audience: none shows it more."""
-        since, before = 0, set[str]()
+        """Return the version that somebody must have agreed to, to be shown to an audience: none since shows it more."""
+        since, before = 0, None
         for policy in self.versions:
-            now = self._watched(policy, audience)
-            if not now <= before:
+            if before is None or self._shows_more(before, policy, audience):
                 since = policy.version
-            before = now
+            before = policy
         return since
+
+    def _shows_more(self, old: Policy, new: Policy, audience: Audience) -> bool:
+        """Whether an audience is shown a category more, or what it was shown more exactly or for longer."""
+        watched = self._watched(new, audience)
+        if not watched <= self._watched(old, audience):
+            return True
+        for table in self.catalog.stamped:
+            shown = {table.column(name) for name in self.shown(new, audience, table)}
+            shown = {column for column in shown if column.category in watched}
+            if any(self._exacter(old, new, table, column) for column in shown if not column.derived):
+                return True
+            if shown and self._stays_longer(old, new, table):
+                return True
+        return False
+
+    def _exacter(self, old: Policy, new: Policy, table: Table, column: Column) -> bool:
+        people = [occasion for occasion in table.occasions if occasion is not Occasion.VISIT]
+        before, now = (
+            {self.stored(policy, table, occasion).get(column.name) for occasion in people} - {None}
+            for policy in (old, new)
+        )
+        later = (
+            each
+            for each in old.coarsenings
+            if column.category in each.categories
+            and not all(precision and precision.within(each.precision) for precision in now)
+            and not any(
+                column.category in other.categories
+                and other.days <= each.days
+                and other.precision.within(each.precision)
+                for other in new.coarsenings
+            )
+        )
+        finer = any(not any(one and other and one.within(other) for other in before) for one in now)
+        return finer or next(later, None) is not None
+
+    def _stays_longer(self, old: Policy, new: Policy, table: Table) -> bool:
+        """Whether some row of somebody who is here, consenting to one thing or to nothing, stays that would have gone."""
+
+        def stays(policy: Policy, age: int, purpose: str) -> bool:
+            found = [(each.name, use.window) for each in policy.purposes for use in self.uses(policy, each.name, table)]
+            return table.inserter is not None or any(
+                (window.kind is WindowKind.ACCOUNT)
+                or (window.kind is WindowKind.DAYS and age < window.days)
+                or (window.kind is WindowKind.CONSENTED and purpose == name)
+                for name, window in found
+            )
+
+        windows = [use.window for each in new.purposes for use in self.uses(new, each.name, table)]
+        ages = [10**6, *(window.days - 1 for window in windows if window.kind is WindowKind.DAYS)]
+        consents = ["", *(each.name for each in new.purposes)]
+        return any(stays(new, age, yes) and not stays(old, age, yes) for age in ages for yes in consents)
 
     def looked_at(self, audience: Audience, table: Table) -> list[Values]:
         """Return the rows that everyone signed in, or the public, is shown: of open accounts that agreed to be."""

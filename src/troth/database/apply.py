@@ -22,10 +22,11 @@ from troth.policy.compare import Comparison, Verdict, compare
 from troth.policy.declaring import drop, name_of
 from troth.policy.facts import Difference, Fact, Kind, difference
 from troth.policy.meaning import Basis, Policy
-from troth.policy.plan import plan, widened
+from troth.policy.plan import plan
 from troth.policy.planned import Plan, Unit
 from troth.policy.sql import LOGINS, TWINS, Target, desired, security
 from troth.policy.unmake import mark
+from troth.policy.widening import widened
 
 #: How long the switch waits for a lock before it lets readers pass and tries again.
 LOCK_TIMEOUT = "50ms"

@@ -20,8 +20,9 @@ from troth.policy.compare import Comparison, Delta, Verdict, compare
 from troth.policy.foreseeing import COUNTED, HEAD, WIDTH, Ahead, Foresight
 from troth.policy.meaning import Occasion, Policy
 from troth.policy.orders import Kind
-from troth.policy.plan import plan, widened
+from troth.policy.plan import plan
 from troth.policy.planned import Collected, Plan, Reading
+from troth.policy.widening import widened
 
 SQL = load("troth.database.sql")
 #: Seconds that a whole simulation may take.

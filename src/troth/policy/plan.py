@@ -1,7 +1,7 @@
 """From a policy's meaning and the catalog to what the database must be: readings, row rules, retention, intake."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import product
 
 from troth.policy import granting
@@ -9,7 +9,7 @@ from troth.policy.audiences import MIRRORED, VIEWINGS, Viewing
 from troth.policy.catalog import Catalog, Column, Table
 from troth.policy.declaring import shape
 from troth.policy.errors import PolicyErrors
-from troth.policy.filling import at, finest, holders, kept, needed, uses
+from troth.policy.filling import at, finest, holders, needed, uses
 from troth.policy.meaning import (
     Audience,
     Collection,
@@ -75,49 +75,6 @@ def plan(policy: Policy, catalog: Catalog) -> Plan:
         duties=tuple(sorted(duty.name for duty in policy.duties)),
         grantable=granting.grantable(policy, catalog),
         held=tuple(sorted(_held(policy, catalog))),
-    )
-
-
-def widened(old: Plan, new: Plan) -> frozenset[str]:
-    """Name the purposes and audiences that may do or see more than before, or that are new.
-
-    Nobody is in them until they agree again.
-    """
-    before = {unit.purpose: unit for unit in old.units}
-    audiences = (role for role in new.audiences if not new.shown_to(role) <= old.shown_to(role))
-    return frozenset(audiences) | frozenset(
-        unit.purpose
-        for unit in new.units
-        if unit.purpose not in before
-        or before[unit.purpose].basis is not unit.basis
-        or any(not _covered(atom, before[unit.purpose].atoms) for atom in unit.atoms)
-        or any(_finer_for_longer(old, new, atom) for atom in unit.atoms)
-    )
-
-
-def _as_coarse(now: Coarsening, before: Coarsening) -> bool:
-    return now.category == before.category and now.days <= before.days and now.precision.within(before.precision)
-
-
-def _covered(atom: Atom, allowed: Iterable[Atom]) -> bool:
-    return any(
-        other.category == atom.category
-        and other.occasion is atom.occasion
-        and atom.precision.within(other.precision)
-        and atom.window.within(other.window)
-        for other in allowed
-    )
-
-
-def _finer_for_longer(old: Plan, new: Plan, atom: Atom) -> bool:
-    """Return whether a value that is used so became coarse while it was used, and now does so later, less, or never."""
-    window = atom.window
-    return any(
-        before.category == atom.category
-        and not kept(atom.precision).within(before.precision)
-        and not (window.kind is WindowKind.DAYS and window.days <= before.days)
-        and not any(_as_coarse(now, before) for now in new.coarsenings)
-        for before in old.coarsenings
     )
 
 
