@@ -18,6 +18,23 @@ LENT = (
 )
 
 
+def account(
+    owner: Connection[Any], subject: uuid.UUID, email: str, *, proven: str | None = None, verified: bool = True
+) -> int:
+    """Give somebody the account that signs them in, with one address, which may be another; return its number."""
+    row = owner.execute(
+        "INSERT INTO troth.people_account (subject, email, password, is_active, date_joined)"
+        " VALUES (%s, %s, '!', true, statement_timestamp()) RETURNING id",
+        (subject, email),
+    ).fetchone()
+    assert row is not None
+    owner.execute(
+        'INSERT INTO troth.account_emailaddress (email, verified, "primary", user_id) VALUES (%s, %s, true, %s)',
+        (proven or email, verified, row[0]),
+    )
+    return int(row[0])
+
+
 def sign_in(owner: Connection[Any], subject: uuid.UUID, account: int | None = None) -> None:
     """Plant an answer, a code, a spent token and, with an account, a live one."""
     owner.execute(

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import Connection
 
 from tests.conftest import Person, employ
+from tests.planting import account
 from troth.consent import permissions
 
 NAME, EMAIL, BROWSER, SYSTEM = "person.name", "person.email", "device.browser", "device.system"
@@ -22,18 +23,9 @@ SHOWN = {
 
 def prove(owner: Connection[Any], person: Person, *, operator: bool = False) -> None:
     """Give somebody of the cast an account with a proven address, as the pages would."""
-    row = owner.execute(
-        "INSERT INTO troth.people_account (subject, email, password, is_active, date_joined)"
-        " VALUES (%s, %s, '', true, now()) RETURNING id",
-        (person.subject, person.email),
-    ).fetchone()
-    assert row is not None
+    account(owner, person.subject, person.email)
     if operator:
         employ(owner, person, "owner")
-    owner.execute(
-        'INSERT INTO troth.account_emailaddress (user_id, email, verified, "primary") VALUES (%s, %s, true, true)',
-        (row[0], person.email),
-    )
 
 
 def offer(giver: Person, *categories: str, days: float = 7, **told: Any) -> str:

@@ -10,6 +10,7 @@ import pytest
 from psycopg import Connection, Error, errors
 
 from tests.conftest import Person, employ, make, visit
+from tests.planting import account
 from troth.consent import support
 from troth.consent.errors import NothingToSee, TooManyQuestions
 from troth.database import connect
@@ -26,23 +27,10 @@ def django(database: Any) -> None:
     django.setup()
 
 
-def known(owner: Connection[Any], person: Person) -> None:
-    """Give somebody an account with a proven address."""
-    row = owner.execute(
-        "INSERT INTO troth.people_account (subject, email, password, is_active, date_joined)"
-        " VALUES (%s, %s, 'x', true, now()) RETURNING id",
-        (person.subject, person.email),
-    ).fetchone()
-    owner.execute(
-        'INSERT INTO troth.account_emailaddress (email, verified, "primary", user_id) VALUES (%s, true, true, %s)',
-        (person.email, row[0] if row else None),
-    )
-
-
 @pytest.fixture
 def alice(owner: Connection[Any]) -> Person:
     alice = make(owner, "Alice")
-    known(owner, alice)
+    account(owner, alice.subject, alice.email)
     visit(alice)
     visit(alice, "/files/secret-plan.pdf")
     return alice

@@ -76,20 +76,6 @@ def organize(owner: Connection[Any], name: str, who: Person, *others: Person) ->
     return organization
 
 
-def account(owner: Connection[Any], person: Person, *, verified: bool = True) -> None:
-    """Give somebody of the cast the account that signs them in, whose address is proven."""
-    owner.execute(
-        "INSERT INTO troth.people_account (subject, email, password, is_active, date_joined)"
-        " VALUES (%s, %s, '!', true, statement_timestamp())",
-        (person.subject, person.email),
-    )
-    owner.execute(
-        'INSERT INTO troth.account_emailaddress (email, verified, "primary", user_id)'
-        " SELECT email, %s, true, id FROM troth.people_account WHERE subject = %s",
-        (verified, person.subject),
-    )
-
-
 def directory_of(organization: uuid.UUID, who: Person, name: str = "Harbor's directory") -> Asking:
     """Open a directory as an administrator does."""
     made = directories.open_directory(token=who.token, organization=organization, name=name, days=90)

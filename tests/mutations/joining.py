@@ -4,8 +4,9 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from tests.mutations.flows import Scene, agree, give_token, newcomer
-from tests.mutations.world import NOBODY, World
+from tests.mutations.flows import Scene
+from tests.mutations.playing import played
+from tests.mutations.world import World
 
 FOUND = "SELECT troth.found_organization(%s)"
 SET = "SELECT troth.set_organization(%s, %s, %s)"
@@ -66,14 +67,8 @@ class Club:
 
 def joining(world: World, _focus: object) -> Iterator[str]:
     """Somebody founds an organization, others come and go; whoever is not let do something is refused."""
-    for play in (_founds, _steers, _invites, _asks, _gives, _hands_over, _leaves, _ends, _many):
-        with Scene(world) as scene:
-            people = [uuid.uuid5(NOBODY, f"{who} {play.__name__}") for who in ("whose", "other", "third")]
-            for each, word in zip(people, ("hers", "theirs", "third"), strict=True):
-                agree(scene, each, newcomer(scene, each))
-                give_token(scene, each, word)
-            play(scene, *people)
-        yield from scene.wrong
+    plays = (_founds, _steers, _invites, _asks, _gives, _hands_over, _leaves, _ends, _many)
+    yield from played(world, plays)
 
 
 def _founds(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) -> None:

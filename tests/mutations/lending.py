@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.conftest import SECURE
-from tests.mutations.flows import Scene, agree, give_token, newcomer
-from tests.mutations.world import NOBODY, World
+from tests.mutations.flows import Scene
+from tests.mutations.playing import address, played
+from tests.mutations.world import World
 
 NAME, EMAIL, KIND = "person.name", "person.email", "device.kind"
 OFFER = (
@@ -36,41 +37,17 @@ LAPSE = "SELECT troth.lapse_permissions()"
 
 def lending(world: World, _focus: object) -> Iterator[str]:
     """Somebody lets another see something, or agrees with the operator; nobody does, sees or ends it for them."""
-    for play in (_offers, _answers, _shows, _records, _changes, _ends, _proposes, _agrees, _agreed_ends, _lapses):
-        with Scene(world) as scene:
-            whose, other, third = (uuid.uuid5(NOBODY, f"{who} {play.__name__}") for who in ("whose", "other", "third"))
-            for each, word in ((whose, "hers"), (other, "theirs"), (third, "third")):
-                agree(scene, each, newcomer(scene, each))
-                give_token(scene, each, word)
-                known_by(scene, each)
-            scene.does("owner", "INSERT INTO troth.staff (subject, role) VALUES (%s, 'owner')", third)
-            scene.does("owner", SECURE, third)
-            scene.does("intake", DEVICE, whose)
-            play(scene, whose, other)
-        yield from scene.wrong
+    plays = (_offers, _answers, _shows, _records, _changes, _ends, _proposes, _agrees, _agreed_ends, _lapses)
+    yield from played(world, plays, _prepare)
+
+
+def _prepare(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, third: uuid.UUID) -> None:
+    scene.does("owner", "INSERT INTO troth.staff (subject, role) VALUES (%s, 'owner')", third)
+    scene.does("owner", SECURE, third)
+    scene.does("intake", DEVICE, whose)
 
 
 DEVICE = "INSERT INTO troth.device (subject, device, kind, uses) VALUES (%s, gen_random_uuid(), 'computer', -1)"
-
-
-def address(whose: uuid.UUID) -> str:
-    return f"{whose.hex}@harbor.example"
-
-
-def known_by(scene: Scene, whose: uuid.UUID) -> None:
-    """Let somebody have an account with one address that they have proven, and one that they have not."""
-    row = scene.does(
-        "owner",
-        "INSERT INTO troth.people_account (subject, email, password, is_active, date_joined)"
-        " VALUES (%s, %s, '', true, now()) RETURNING id",
-        whose, address(whose),
-    )  # fmt: skip
-    for which, verified in ((address(whose), True), (f"un{address(whose)}", False)):
-        scene.does(
-            "owner",
-            'INSERT INTO troth.account_emailaddress (user_id, email, verified, "primary") VALUES (%s, %s, %s, false)',
-            row[0][0] if row else None, which, verified,
-        )  # fmt: skip
 
 
 def _offer(scene: Scene, link: bytes, *categories: str, lasting: str = "1 day", **told: Any) -> Any:
@@ -85,7 +62,7 @@ def _lend(scene: Scene, *categories: str, **told: Any) -> Any:
     return given
 
 
-def _offers(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
+def _offers(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) -> None:
     plain = (None, "1 day", b"x", None)
     scene.refused("TR003", "self", OFFER, [NAME], *plain)
     scene.refused("TR070", "self", OFFER, [NAME, "access.ip"], *plain, token="hers")
@@ -127,7 +104,7 @@ def _forgotten(scene: Scene, whose: uuid.UUID) -> None:
     scene.must("unanswered", scene.does("owner", left, whose), [(0,)])
 
 
-def _answers(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
+def _answers(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) -> None:
     first = _offer(scene, b"no", NAME)
     scene.refused("TR003", "self", ANSWER, b"no", YES)
     scene.refused("TR072", "self", ANSWER, b"not", YES, token="theirs")
@@ -144,7 +121,7 @@ def _answers(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     scene.must("sides of nobody's", scene.does("self", SIDES, token="third"), [])
 
 
-def _shows(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
+def _shows(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) -> None:
     scene.does("steward", "SELECT troth.account_uses()")
     given = _lend(scene, NAME, KIND)
     scene.must("another category", scene.does("chosen", EMAILS, token="theirs"), [])
@@ -177,7 +154,7 @@ def _shows(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
         scene.must(f"without {change}", scene.does("chosen", NAMES, token="theirs"), [(whose, "Eve")])
 
 
-def _records(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
+def _records(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID) -> None:
     scene.does("intake", DEVICE, whose)
     known = scene.does("owner", "SELECT device::text FROM troth.device WHERE subject = %s LIMIT 1", whose)
     _lend(scene, KIND, records=[known[0][0]] if known else [])
@@ -185,7 +162,7 @@ def _records(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
     scene.must("one record", scene.does("chosen", kinds, token="theirs"), [(1,)])
 
 
-def _changes(scene: Scene, _whose: uuid.UUID, other: uuid.UUID) -> None:
+def _changes(scene: Scene, _whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) -> None:
     waiting = _offer(scene, b"waits", NAME)
     scene.refused("TR072", "self", CHANGE, waiting, [NAME], token="hers")
     given = _lend(scene, NAME, EMAIL)
@@ -201,7 +178,7 @@ def _changes(scene: Scene, _whose: uuid.UUID, other: uuid.UUID) -> None:
     scene.refused("TR072", "self", CHANGE, given, [NAME], token="hers")
 
 
-def _ends(scene: Scene, _whose: uuid.UUID, _other: uuid.UUID) -> None:
+def _ends(scene: Scene, _whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID) -> None:
     given = _lend(scene, NAME)
     scene.refused("TR003", "self", END, given)
     scene.refused("TR072", "self", END, given, token="third")
@@ -215,7 +192,7 @@ def _ends(scene: Scene, _whose: uuid.UUID, _other: uuid.UUID) -> None:
     scene.refused("TR072", "self", END, given, token="hers")
 
 
-def _proposes(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
+def _proposes(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) -> None:
     plain = ("announce", None, "at once", 0)
     scene.refused("TR003", "self", PROPOSE, address(whose), *plain)
     scene.refused("TR074", "self", PROPOSE, address(whose), *plain, token="theirs")
@@ -241,7 +218,7 @@ def _ask(scene: Scene, whose: uuid.UUID, *told: Any) -> Any:
     return found[0][0] if found else None
 
 
-def _agrees(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
+def _agrees(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID) -> None:
     no, which = _ask(scene, whose), _ask(scene, whose)
     scene.refused("TR003", "self", REPLY, which, YES, b"May we?")
     for who, words in (("theirs", b"May we?"), ("third", b"May we?"), ("hers", b"We may.")):
@@ -265,7 +242,7 @@ def _agrees(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
     scene.must("taken back", scene.does("owner", AGREED, which), [("accepted", "person")])
 
 
-def _agreed_ends(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
+def _agreed_ends(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID) -> None:
     which = _ask(scene, whose)
     scene.does("self", REPLY, which, YES, b"May we?", token="hers")
     scene.refused("TR003", "self", STOP, which)
@@ -293,7 +270,7 @@ def _agreed_ends(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
     scene.must("two days of notice", scene.does("owner", over, noticed), [(True,)])
 
 
-def _lapses(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
+def _lapses(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID) -> None:
     silent, which = _ask(scene, whose), _ask(scene, whose)
     scene.does("self", REPLY, which, YES, b"May we?", token="hers")
     scene.must("nothing is due", scene.does("steward", LAPSE), [(0,)])

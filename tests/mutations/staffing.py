@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from tests.conftest import SECURE
-from tests.mutations.flows import Scene, agree, give_token, newcomer
-from tests.mutations.lending import address, known_by
+from tests.mutations.flows import Scene
+from tests.mutations.playing import address, played
 from tests.mutations.world import NOBODY, World
 
 INVITE = 'SELECT troth.invite_staff(%s, %s::text[], sha256(%s::bytea), now() + %s::interval, \'{"subject": "s", "text": "t"}\')'
@@ -48,15 +48,8 @@ AREAS = {"profile": ("person",), "access": ("access",), "device": ("device",), "
 
 def staffing(world: World, _focus: object) -> Iterator[str]:
     """Owners make the staff, support asks and people answer, publishers propose and others approve."""
-    for play in (_first, _invites, _gives, _proposes, _asks, _allows, _ends):
-        with Scene(world) as scene:
-            people = [uuid.uuid5(NOBODY, f"{who} {play.__name__}") for who in ("whose", "other", "third")]
-            for each, word in zip(people, ("hers", "theirs", "third"), strict=True):
-                agree(scene, each, newcomer(scene, each))
-                give_token(scene, each, word)
-                known_by(scene, each)
-            play(scene, *people)
-        yield from scene.wrong
+    plays = (_first, _invites, _gives, _proposes, _asks, _allows, _ends)
+    yield from played(world, plays)
 
 
 def _role(scene: Scene, whose: uuid.UUID, *roles: str) -> None:

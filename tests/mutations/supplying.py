@@ -5,10 +5,10 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from tests.mutations.flows import Scene, agree, give_token, newcomer
+from tests.mutations.flows import Scene
 from tests.mutations.joining import LEAVE, REMOVE, Club
-from tests.mutations.lending import address, known_by
-from tests.mutations.world import NOBODY, World
+from tests.mutations.playing import address, played
+from tests.mutations.world import World
 
 OPEN = "SELECT troth.open_directory(%s, 'HR', sha256(%s::bytea), %s)"
 END, USE = "SELECT troth.end_directory(%s)", "SELECT troth.use_directory(%s)"
@@ -62,7 +62,7 @@ class Directory:
 
 def supplying(world: World, _focus: object) -> Iterator[str]:
     """A directory supplies people, who join or not; it reaches its own organization, and nobody else's."""
-    for play in (
+    plays = (
         _opens,
         _supplies,
         _changes,
@@ -74,15 +74,8 @@ def supplying(world: World, _focus: object) -> Iterator[str]:
         _groups,
         _writes,
         _domains,
-    ):
-        with Scene(world) as scene:
-            people = [uuid.uuid5(NOBODY, f"{who} {play.__name__}") for who in ("whose", "other", "third")]
-            for each, word in zip(people, ("hers", "theirs", "third"), strict=True):
-                agree(scene, each, newcomer(scene, each))
-                give_token(scene, each, word)
-                known_by(scene, each)
-            play(scene, *people)
-        yield from scene.wrong
+    )
+    yield from played(world, plays)
 
 
 def _opens(scene: Scene, *_people: uuid.UUID) -> None:

@@ -9,6 +9,7 @@ from psycopg import Connection, Error
 
 from tests.browsing import browser, settings
 from tests.conftest import POLICY, TERMS, Person, make
+from tests.planting import account
 from troth.database import apply, connect, published
 from troth.people import fielding
 
@@ -66,33 +67,25 @@ def harbor(owner: Connection[Any], cast: dict[str, Person]) -> Harbor:
     return Harbor(org, elsewhere, people)
 
 
-@pytest.fixture
-def held(owner: Connection[Any], request: pytest.FixtureRequest) -> Harbor:
-    """The organization under a policy that lets it hold a number of each member."""
+def declare(owner: Connection[Any], changes: tuple[tuple[str, str], ...], fields: str) -> None:
+    """Put the policy into force with some clauses changed, and declare fields."""
     source = POLICY.read_text(encoding="utf-8")
-    for old, new in CHANGES:
+    for old, new in changes:
         assert old in source
         source = source.replace(old, new)
     apply.apply(owner, source, TERMS)
-    fielding.declare(owner, {"text": NUMBER})
+    fielding.declare(owner, {"text": fields})
     published.forget()
+
+
+@pytest.fixture
+def held(owner: Connection[Any], request: pytest.FixtureRequest) -> Harbor:
+    """The organization under a policy that lets it hold a number of each member."""
+    declare(owner, CHANGES, NUMBER)
     harbor: Harbor = request.getfixturevalue("harbor")
     for person in harbor.people.values():
-        reachable(owner, person)
+        account(owner, person.subject, person.email)
     return harbor
-
-
-def reachable(owner: Connection[Any], person: Person) -> None:
-    """Give somebody an account with their address, to which mails go."""
-    row = owner.execute(
-        "INSERT INTO troth.people_account (subject, email, password, is_active, date_joined)"
-        " VALUES (%s, %s, '!', true, now()) RETURNING id",
-        (person.subject, person.email),
-    ).fetchone()
-    owner.execute(
-        'INSERT INTO troth.account_emailaddress (email, verified, "primary", user_id) VALUES (%s, true, true, %s)',
-        (person.email, row and row[0]),
-    )
 
 
 def tried(role: str, token: str, statement: str, told: dict[str, Any], *, keep: bool = False) -> str:

@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 from psycopg import Connection, errors
 
-from tests.conftest import POLICY, TERMS
-from tests.organizations.conftest import CHANGES, NUMBER, Harbor
-from troth.database import apply, connect, published
+from tests.organizations.conftest import CHANGES, NUMBER, Harbor, declare
+from troth.database import connect, published
 from troth.database.drift import drift
-from troth.people import correcting, fielding, holding, profiles
+from troth.people import correcting, holding, profiles
 
 #: As `CHANGES`, and administrators still see profiles.
 BOTH = (
@@ -44,13 +43,7 @@ def fill(harbor: Harbor) -> None:
 @pytest.fixture
 def shown(owner: Connection[Any], request: pytest.FixtureRequest) -> Iterator[Harbor]:
     """Bob and Charlie tell something; Dana's organization holds a number of Bob."""
-    source = POLICY.read_text(encoding="utf-8")
-    for old, new in BOTH:
-        assert old in source
-        source = source.replace(old, new)
-    apply.apply(owner, source, TERMS)
-    fielding.declare(owner, {"text": OTHERS})
-    published.forget()
+    declare(owner, BOTH, OTHERS)
     harbor: Harbor = request.getfixturevalue("harbor")
     fill(harbor)
     yield harbor

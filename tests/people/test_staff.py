@@ -7,6 +7,7 @@ import pytest
 from psycopg import Connection, Error, errors
 
 from tests.conftest import Person, employ, make
+from tests.planting import account
 from troth.database import connect, published
 from troth.database.catalog import load
 from troth.people import staffing
@@ -45,15 +46,7 @@ def invite(olga: Person, email: str, *roles: str) -> str:
 
 def proven(owner: Connection[Any], person: Person, email: str) -> None:
     """Let an address be one of somebody's own."""
-    row = owner.execute(
-        "INSERT INTO troth.people_account (subject, email, password, is_active, date_joined)"
-        " VALUES (%s, %s, 'x', true, now()) RETURNING id",
-        (person.subject, person.email),
-    ).fetchone()
-    owner.execute(
-        'INSERT INTO troth.account_emailaddress (email, verified, "primary", user_id) VALUES (%s, true, true, %s)',
-        (email, row[0] if row else None),
-    )
+    account(owner, person.subject, person.email, proven=email)
 
 
 def entries(owner: Connection[Any]) -> list[str]:

@@ -11,8 +11,8 @@ import msgspec
 from django.core import signing
 from psycopg import Connection, sql
 
+from tests import planting
 from tests.conftest import Person, visit
-from tests.planting import belongs, known, sign_in
 from troth.database import connect, place
 from troth.database.catalog import load
 from troth.policy.catalog import Table
@@ -30,6 +30,8 @@ PLANTED |= dict.fromkeys(("text", "character varying"), "{word}")
 CHECKED = {("choice", "kind"), ("choice", "purpose"), ("correction", "outcome"), ("application_grant", "application")}
 CHECKED |= {
     ("person_grant", "over_by"),
+    ("directory_act", "kind"),
+    ("staff", "role"),
     *(("agreed_permission", name) for name in ("purpose", "ends", "answer", "over_by")),
 }
 
@@ -99,29 +101,38 @@ def plant(owner: Connection[Any], person: Person, number: int) -> dict[tuple[str
 
 def account(owner: Connection[Any], person: Person) -> int:
     """Make the sign-in library's rows: an account, its address, and the session of who is signed in."""
-    row = owner.execute(
-        "INSERT INTO troth.people_account (subject, email, password, is_active, date_joined)"
-        " VALUES (%s, %s, 'unusable', true, now()) RETURNING id",
-        (person.subject, person.email),
-    ).fetchone()
-    assert row is not None
-    owner.execute(
-        'INSERT INTO troth.account_emailaddress (email, verified, "primary", user_id) VALUES (%s, true, true, %s)',
-        (person.email, row[0]),
-    )
+    number = planting.account(owner, person.subject, person.email)
     owner.execute(
         "INSERT INTO troth.mfa_authenticator (type, data, user_id, created_at) VALUES ('totp', '{}', %s, now())",
-        (row[0],),
+        (number,),
     )
     owner.execute(
         "INSERT INTO troth.remembered (subject, digest, until) VALUES (%s, 'digest', now() + interval '1 day')",
         (person.subject,),
     )
-    sign_in(owner, person.subject, row[0])
-    known(owner, person.subject)
-    belongs(owner, person.subject)
-    session(owner, f"key of {person.name}", {"_auth_user_id": str(row[0])})
-    return int(row[0])
+    planting.sign_in(owner, person.subject, number)
+    planting.known(owner, person.subject)
+    planting.belongs(owner, person.subject)
+    planting.supplied(owner, person.subject)
+    planting.staffed(owner, person.subject)
+    invited(owner, person)
+    session(owner, f"key of {person.name}", {"_auth_user_id": str(number)})
+    return number
+
+
+def invited(owner: Connection[Any], person: Person) -> None:
+    """Plant what is known of somebody by their address alone: an invitation to an organization, and one to the staff."""
+    told = {"mine": uuid.uuid5(person.subject, "organization"), "email": person.email, "whose": person.subject}
+    owner.execute(
+        "INSERT INTO troth.invitation (organization, digest, address, role, joins, until)"
+        " VALUES (%(mine)s, sha256(uuid_send(%(whose)s)), %(email)s, 'member', 1, now() + interval '1 day')",
+        told,
+    )
+    owner.execute(
+        "INSERT INTO troth.staff_invitation (email, digest, roles, expires_at)"
+        " VALUES (%(email)s, sha256(uuid_send(%(whose)s)), '{support}', now() + interval '1 day')",
+        told,
+    )
 
 
 def session(owner: Connection[Any], key: str, told: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,11 @@ SENT = {
 FORMS: dict[str, dict[str, str]] = {
     "language": {"language": "es"},
     "choose": {"kind": "objection"},
-    "lent": {"do": "change", "categories": "person.email", "until": "2026-12-20"},
+    "lent": {
+        "do": "change",
+        "categories": "person.name",
+        "until": f"{datetime.now(UTC) + timedelta(days=7):%Y-%m-%d}",
+    },
     "agreed": {"do": "end"},
     "permission_receipt": {"do": "end"},
     "answer_offer": {"answer": "join"},
@@ -35,7 +40,7 @@ FORMS: dict[str, dict[str, str]] = {
     "answer_proposal": {"answer": "approve"},
     "support_look": {"area": "profile"},
     "staff": {"email": "mallory@harbor.example", "roles": "owner"},
-    "staff_role": {"what": "give", "whom": "{dana}", "role": "owner"},
+    "staff_role": {"what": "give", "whom": "{staff}", "role": "owner"},
     "organization": {"action": "change", "name": "Taken"},
     "organization_members": {"action": "remove", "subject": "{dana}"},
     "organization_joining": {"action": "invite", "address": "mallory@harbor.example", "role": "owner"},
@@ -43,6 +48,8 @@ FORMS: dict[str, dict[str, str]] = {
     "organization_ask": {"action": "ask"},
     "remove_application": {"name": "Harbor Notes"},
 }
+#: The first is kept by the browser alone; of the others nobody in the table has any to answer.
+UNSHOWN = {"language", "answer_support", "answer_offer", "organization_ask"}
 #: That somebody asked at all is written down: when a session was used last, and who looked at what they are lent.
 TRACES = {"django_session", "session", "person_grant_use"}
 
@@ -136,14 +143,19 @@ def test_each_route_answers_everybody_as_the_table_says_and_who_may_not_changes_
     assert [name for name in after if after[name] != before.get(name)] == []
 
 
-def test_whoever_may_with_the_same_form_changes_something(browser: Browser, owner: Connection[Any]) -> None:
+@pytest.mark.parametrize("route", sorted(FORMS.keys() - UNSHOWN))
+def test_whoever_may_with_the_same_form_changes_something(
+    browser: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch, route: str
+) -> None:
     """The check of the check: what the table's forms ask for is really done for whom it is allowed."""
-    made, path = world(owner), {row.route: row.path for row in table()}
-    for route, who in (("organization", "dana"), ("organization_members", "alice"), ("agreed", "alice")):
-        before = state(owner)
-        form = {name: value.format(**made.named) for name, value in FORMS[route].items()}
-        assert seen(made.ask(who, path[route].format(**made.named), form)) == "away"
-        assert state(owner) != before, route
+    for view in ("publishing", "staff", "support"):
+        monkeypatch.setattr(f"troth.web.views.{view}.unconfirmed", lambda _: None)  # they have just confirmed
+    made, row = world(owner), next(row for row in table() if row.route == route)
+    who = next(who for who, (_look, form) in row.cells.items() if form == "may")
+    before = state(owner)
+    form = {name: value.format(**made.named) for name, value in FORMS[route].items()}
+    got = seen(made.ask(who, row.path.format(**made.named), form))
+    assert state(owner) != before, (who, got)
 
 
 def test_whoever_is_asked_again_by_a_new_version_is_led_there_from_everywhere_and_changes_nothing(

@@ -63,6 +63,7 @@ def world(owner: Connection[Any]) -> World:
         "proposal": str(_proposed(people["publisher"])),
         "session": str(_one(owner, "SELECT session FROM troth.session WHERE subject = %s", people["alice"].subject)),
         "dana": str(people["dana"].subject),
+        "staff": str(people["auditor"].subject),
         "nobody": "7f0e1c1e-0000-4000-8000-000000000000",
     }
     return made

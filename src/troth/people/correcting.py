@@ -7,19 +7,16 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import override
-from psycopg import Error
 
-from troth.database import connect
-from troth.database.statements import load
 from troth.people.cleaning import CONTROL
-from troth.people.errors import CorrectionRefusal, NobodyThere, NoSuchOrganization, NotAllowed, PeopleRefusal
+from troth.people.errors import CorrectionRefusal, NobodyThere, NoSuchOrganization, NotAllowed
 from troth.people.fields import ORGANIZATION, Field
+from troth.people.organizing import Refusals, done
 from troth.people.profiles import Value, fields
 
-SQL = load("troth.people")
 #: Characters of a reason and of an answer.
 LONGEST = 1000
-REFUSALS: Mapping[str, tuple[type[PeopleRefusal], str, str]] = {
+REFUSALS: Refusals = {
     "TR003": (NobodyThere, "nobody is signed in", "sign in again"),
     "TR040": (NoSuchOrganization, "there is no such organization", "ask whoever sent you here for another link"),
     "TR041": (NotAllowed, "your role in this organization does not let you do that", "ask an owner of it"),
@@ -109,12 +106,4 @@ def _words(told: str) -> str | None:
 
 
 def _do(role: str, viewer: str, statement: str, told: Mapping[str, Any]) -> Any:  # noqa: ANN401 - what it returns
-    try:
-        with connect.acting(role, token=viewer) as connection:
-            row = connection.execute(SQL[statement].encode(), told).fetchone()
-    except Error as error:
-        if error.sqlstate is None or error.sqlstate not in REFUSALS:
-            raise
-        refusal, sentence, advice = REFUSALS[error.sqlstate]
-        raise refusal(sentence, advice=advice) from error
-    return row[0] if row else None
+    return done(role, viewer, statement, told, REFUSALS)

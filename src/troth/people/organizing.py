@@ -28,7 +28,9 @@ BY_MAIL, LONGEST_LINK = 14, 30
 MOST_JOINS = 1000
 #: What a role of the organization's own may let its members do; `own` is the owner's alone.
 POWERS = ("see", "invite", "members", "roles")
-REFUSALS: Mapping[str, tuple[type[PeopleRefusal], str, str]] = {
+#: SQLSTATE -> the refusal, its sentence, the way out
+type Refusals = Mapping[str, tuple[type[PeopleRefusal], str, str]]
+REFUSALS: Refusals = {
     "TR003": (NobodyThere, "nobody is signed in", "sign in again"),
     "TR040": (NoSuchOrganization, "there is no such organization", "ask whoever sent you here for another link"),
     "TR041": (NotAllowed, "your role in this organization does not let you do that", "ask an owner of it"),
@@ -149,12 +151,17 @@ def delete(*, token: str, organization: uuid.UUID) -> None:
 
 
 def _do(acting: str, viewer: str, statement: str, /, **told: Any) -> Any:  # noqa: ANN401 - what the function returns
+    return done(acting, viewer, statement, told, REFUSALS)
+
+
+def done(acting: str, viewer: str, statement: str, told: Mapping[str, Any], refusals: Refusals) -> Any:  # noqa: ANN401
+    """Return what a function answers a viewer. Raises what stands for the SQLSTATE with which it refuses."""
     try:
         with connect.acting(acting, token=viewer) as connection:
             row = connection.execute(SQL[statement].encode(), told).fetchone()
     except Error as error:
-        if error.sqlstate is None or error.sqlstate not in REFUSALS:
+        if error.sqlstate is None or error.sqlstate not in refusals:
             raise
-        refusal, sentence, advice = REFUSALS[error.sqlstate]
+        refusal, sentence, advice = refusals[error.sqlstate]
         raise refusal(sentence, advice=advice) from error
     return row[0] if row else None

@@ -1,0 +1,46 @@
+"""Plays with three people, each on a stage of its own where nothing stays."""
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+
+from tests.mutations.flows import Scene, agree, give_token, newcomer
+from tests.mutations.world import NOBODY, World
+
+#: What is played by whoever has the tokens `hers`, `theirs` and `third`.
+Play = Callable[[Scene, uuid.UUID, uuid.UUID, uuid.UUID], None]
+
+
+def played(world: World, plays: Iterable[Play], prepare: Play | None = None) -> Iterator[str]:
+    """Yield what went wrong in plays; the three have agreed, and each has an account with addresses."""
+    for play in plays:
+        with Scene(world) as scene:
+            name = getattr(play, "__name__", "")
+            whose, other, third = (uuid.uuid5(NOBODY, f"{who} {name}") for who in ("whose", "other", "third"))
+            for each, word in ((whose, "hers"), (other, "theirs"), (third, "third")):
+                agree(scene, each, newcomer(scene, each))
+                give_token(scene, each, word)
+                known_by(scene, each)
+            if prepare:
+                prepare(scene, whose, other, third)
+            play(scene, whose, other, third)
+        yield from scene.wrong
+
+
+def address(whose: uuid.UUID) -> str:
+    return f"{whose.hex}@harbor.example"
+
+
+def known_by(scene: Scene, whose: uuid.UUID) -> None:
+    """Let somebody have an account with one address that they have proven, and one that they have not."""
+    row = scene.does(
+        "owner",
+        "INSERT INTO troth.people_account (subject, email, password, is_active, date_joined)"
+        " VALUES (%s, %s, '', true, now()) RETURNING id",
+        whose, address(whose),
+    )  # fmt: skip
+    for which, verified in ((address(whose), True), (f"un{address(whose)}", False)):
+        scene.does(
+            "owner",
+            'INSERT INTO troth.account_emailaddress (user_id, email, verified, "primary") VALUES (%s, %s, %s, false)',
+            row[0][0] if row else None, which, verified,
+        )  # fmt: skip
