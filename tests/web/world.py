@@ -62,6 +62,9 @@ def world(owner: Connection[Any]) -> World:
         "application": str(registering.register(owner, {"manifest": MANIFEST})["application"]),
         "proposal": str(_proposed(people["publisher"])),
         "session": str(_one(owner, "SELECT session FROM troth.session WHERE subject = %s", people["alice"].subject)),
+        "agreement": str(
+            _one(owner, "SELECT agreement FROM troth.agreement WHERE subject = %s", people["alice"].subject)
+        ),
         "dana": str(people["dana"].subject),
         "staff": str(people["auditor"].subject),
         "nobody": "7f0e1c1e-0000-4000-8000-000000000000",

@@ -31,6 +31,7 @@ class Lazy(click.Group):
         "export": ("rights:export", "Write down everything that is held about a person."),
         "erase": ("rights:erase", "Erase a person, or see first what would go and what would stay."),
         "sign-out": ("rights:sign_out", "End the sessions of a person, or of everybody."),
+        "receipt": ("receipt:receipt", "Check the receipts that people keep."),
         "ledger": ("ledger:ledger", "Verify the record of what was done."),
     }
 

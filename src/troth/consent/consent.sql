@@ -11,10 +11,21 @@ SELECT troth.agree(%(subject)s, %(version)s, %(policy)s, %(terms)s, %(how)s, %(w
 SELECT troth.choose(%(purpose)s, %(kind)s)
 
 -- name: agreements
-SELECT version, policy_digest, terms_digest, how, wording, language, at FROM troth.agreement ORDER BY at DESC
+SELECT agreement, version, policy_digest, terms_digest, how, wording, language, at FROM troth.agreement ORDER BY at DESC
 
 -- name: choices
-SELECT purpose, kind, version, at FROM troth.choice ORDER BY at DESC, choice DESC
+SELECT choice, purpose, kind, version, at FROM troth.choice ORDER BY at DESC, choice DESC
+
+-- name: viewer
+SELECT troth.viewer()
+
+-- name: recorded
+-- The first entry of an action about the viewer since a moment: other salts than their own they do not see.
+SELECT entry.index, entry.at, entry.action, entry.actor, entry.subject, entry.facts, entry.previous, entry.hash, salted.salt
+FROM troth.ledger_salt AS salted JOIN troth.ledger_entry AS entry ON entry.index = salted.entry
+WHERE entry.action = ANY(%(actions)s::text []) AND entry.at >= %(at)s AND entry.at < coalesce(%(before)s, 'infinity'::timestamptz)
+  AND coalesce(entry.facts ->> 'purpose', %(purpose)s) = %(purpose)s
+ORDER BY entry.index LIMIT 1
 
 -- name: units
 -- Which live units the viewer is in.

@@ -20,6 +20,18 @@ class OutdatedAgreement(ConsentRefusal):
     code = "agreement-outdated"
 
 
+class NoSuchRecord(ConsentRefusal):
+    """The viewer gave no such agreement and made no such choice, or the policy shows it to nobody."""
+
+    code = "record-unknown"
+
+
+class NotAReceipt(ConsentRefusal):
+    """A file is no receipt, or what it says does not hold together."""
+
+    code = "receipt-unsound"
+
+
 class NotSignedIn(ConsentRefusal):
     """The viewer's token opens nothing."""
 

@@ -32,6 +32,7 @@ class Standing:
 class Agreement:
     """One agreement, as it was given."""
 
+    agreement: uuid.UUID
     version: int
     policy_digest: str
     terms_digest: str
@@ -45,6 +46,7 @@ class Agreement:
 class Choice:
     """One consent, withdrawal, objection or permission."""
 
+    choice: uuid.UUID
     purpose: str
     kind: str
     version: int

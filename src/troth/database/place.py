@@ -87,6 +87,11 @@ class Secrets:
         """The key that signs the ledger's checkpoints."""
         return self._key("ledger.key")
 
+    @property
+    def receipts(self) -> Ed25519PrivateKey:
+        """The key that seals people's receipts."""
+        return Ed25519PrivateKey.from_private_bytes(self.derive("receipts"))
+
     def _key(self, name: str) -> Ed25519PrivateKey:
         key = load_pem_private_key(self._text(name).encode(), password=None)
         if not isinstance(key, Ed25519PrivateKey):

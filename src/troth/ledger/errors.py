@@ -37,3 +37,9 @@ class CheckpointRefusal(LedgerRefusal):
     """A checkpoint, a key or a proof is not what it should be."""
 
     code = "ledger-checkpoint"
+
+
+class SealRefusal(LedgerRefusal):
+    """A document's seal is missing, of another kind or key, or does not hold."""
+
+    code = "ledger-seal"

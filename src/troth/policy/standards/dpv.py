@@ -4,7 +4,7 @@ Its terms: https://w3id.org/dpv/2.3, with the extensions pd (personal data) and 
 term for is a term of the operator's own, under an IRI of the operator's domain and the policy's version.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from urllib.parse import quote
 
 from troth.policy.meaning import (
@@ -73,19 +73,36 @@ def base(policy: Policy) -> str:
 
 def graph(policy: Policy) -> Graph:
     """Return everything that the policy says."""
+    made = _used(policy, {purpose.name for purpose in policy.purposes}, {each.name for each in policy.categories})
+    for step in (_shown, _stored, _rights, _rules, _measures):
+        step(made, policy)
+    return made
+
+
+def part(policy: Policy, purposes: Collection[str]) -> Graph:
+    """Return what the policy says of some purposes: their uses of data, who is handed any, and the rights of people."""
+    known = {name for each in activities(policy) if each.purpose.name in purposes for name in each.categories}
+    made = _used(policy, purposes, known)
+    for step in (_rights, _measures):
+        step(made, policy)
+    return made
+
+
+def _used(policy: Policy, purposes: Collection[str], categories: Collection[str]) -> Graph:
     made = Graph(base(policy))
     _notice(made, policy)
     for category in policy.categories:
-        kinds = ["dpv:IdentifyingPersonalData"] * category.identifying + [
-            "dpv:SensitivePersonalData"
-        ] * category.sensitive
-        _category(made, policy, category.name, kinds)
+        if category.name in categories:
+            kinds = ["dpv:IdentifyingPersonalData"] * category.identifying
+            kinds += ["dpv:SensitivePersonalData"] * category.sensitive
+            _category(made, policy, category.name, kinds)
     for purpose in policy.purposes:
-        _purpose(made, policy, purpose.name)
+        if purpose.name in purposes:
+            _purpose(made, policy, purpose.name)
     for activity in activities(policy):
-        _activity(made, activity, policy)
-    for step in (_handings, _shown, _stored, _rights, _rules, _measures):
-        step(made, policy)
+        if activity.purpose.name in purposes:
+            _activity(made, activity, policy)
+    _handings(made, policy, purposes)
     return made
 
 
@@ -207,8 +224,10 @@ def _storage(made: Graph, window: Window) -> str:
     return condition
 
 
-def _handings(made: Graph, policy: Policy) -> None:
+def _handings(made: Graph, policy: Policy, purposes: Collection[str]) -> None:
     for handing in handings(policy):
+        if handing.purpose.name not in purposes:
+            continue
         term, recipient = f"own:process-{handing.clause.name}", f"own:recipient-{quote(handing.recipient, safe='')}"
         _process(made, term, handing.clause.name, handing.purpose.name)
         _based(made, term, policy, handing.purpose.name, handing.categories)
@@ -281,7 +300,8 @@ def _rights(made: Graph, policy: Policy) -> None:
         for verb in right.verbs:
             _right(made, right, verb)
     for basis, name in FOLLOWING.items():
-        purposes = [f"own:purpose-{purpose.name}" for purpose in policy.purposes if purpose.basis is basis]
+        based = (f"own:purpose-{purpose.name}" for purpose in policy.purposes if purpose.basis is basis)
+        purposes = [purpose for purpose in based if purpose in made.said]
         if purposes:
             made.say(NOTICE, "dpv:hasRight", f"own:right-{name}")
             made.say(f"own:right-{name}", TYPE, "dpv:DataSubjectRight", mapping.load("dpv").word("rights", name))
