@@ -43,7 +43,7 @@ class Serving:
     def said(self) -> str:
         return self.log.read_text("utf-8", "replace")
 
-    def start(self, seconds: float = 90) -> "Serving":
+    def start(self, seconds: float = 300) -> "Serving":
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("TROTH_", "DJANGO_"))}
         environment |= {"TROTH_UNLIMITED": "1", "PYTHONUNBUFFERED": "1"}
         command = [str(TROTH), "serve", "--port", str(self.port), "--data", str(self.data), *self.arguments]
