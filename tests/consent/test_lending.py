@@ -8,7 +8,7 @@ import pytest
 from psycopg import Connection
 
 from tests.conftest import Person
-from tests.consent.lending import BROWSER, EMAIL, NAME, SHOWN, TIME, URL, lend, looks, offer, prove
+from tests.consent.lending import BROWSER, EMAIL, KIND, NAME, SHOWN, SYSTEM, TIME, URL, lend, looks, offer, prove
 from troth.consent import permissions
 from troth.consent.errors import ConsentRefusal
 from troth.database import connect, drift
@@ -152,6 +152,45 @@ def test_records_alone_are_seen_where_records_were_granted(cast: Cast) -> None:
     assert [row["url"] for row in permissions.seen(bob.token, alice.subject, URL)] == [rows[0][1]]
     lend(alice, bob, URL)
     assert len(permissions.seen(bob.token, alice.subject, URL)) == len(rows)
+
+
+def test_records_are_narrowed_and_never_widened_and_none_is_not_all(cast: Cast) -> None:
+    alice, bob, later = cast["alice"], cast["bob"], datetime.now(UTC) + timedelta(days=3)
+    both = [each.record for each in permissions.own_records(alice.token, "access")]
+    assert len(both) == 2
+    given = lend(alice, bob, URL, TIME, records=both)
+    change: dict[str, Any] = {"token": alice.token, "kept": [URL], "until": later}
+    given = permissions.change(**change, given=given)
+    assert len(permissions.seen(bob.token, alice.subject, URL)) == 2, "without records they stay as they are"
+    given = permissions.change(**change, given=given, records=both[:1])
+    assert [str(row["id"]) for row in permissions.seen(bob.token, alice.subject, URL)] == both[:1]
+    assert permissions.seen(bob.token, alice.subject, TIME) == []
+    refused("permission-wider", permissions.change, **change, given=given, records=both)
+    given = permissions.change(**change, given=given, records=[])
+    assert permissions.seen(bob.token, alice.subject, URL) == []
+    refused("permission-wider", permissions.change, **change, given=given, records=both[:1])
+
+
+def test_records_of_somebody_else_show_nothing_and_are_not_listed(cast: Cast) -> None:
+    alice, bob, charlie = cast["alice"], cast["bob"], cast["charlie"]
+    hers, theirs = ([r.record for r in permissions.own_records(who.token, "access")] for who in (alice, charlie))
+    assert not set(hers) & set(theirs)
+    assert permissions.own_records(alice.token, "access", only=theirs) == []
+    assert permissions.own_records("forged", "access") == []
+    lend(alice, bob, URL, records=theirs)
+    for whose in (alice, charlie):
+        assert permissions.seen(bob.token, whose.subject, URL) == []
+
+
+def test_a_list_says_of_a_record_what_the_policy_shows(cast: Cast) -> None:
+    alice = cast["alice"]
+    assert set(permissions.apart()) >= {"access", "device"}
+    assert "person" not in permissions.apart(), "there is one row of it"
+    listed = permissions.own_records(alice.token, "access")
+    assert {each.values[URL] for each in listed} == {"/me", "/files/secret-plan.pdf"}
+    assert [each.at for each in listed] == sorted((each.at for each in listed if each.at), reverse=True)
+    assert len(permissions.own_records(alice.token, "access", most=1)) == 1
+    assert set(permissions.own_records(alice.token, "device")[0].values) == {BROWSER, SYSTEM, KIND}
 
 
 def test_bob_cannot_widen_and_a_day_has_twenty_offers(cast: Cast) -> None:

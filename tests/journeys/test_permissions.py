@@ -67,6 +67,42 @@ def test_somebody_lets_somebody_see_something_and_ends_it(visit: Visit, width: i
     assert "alice-lends" not in bob.page.locator("main").inner_text()
 
 
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
+def test_somebody_lets_somebody_see_single_records(visit: Visit, width: int, scheme: str) -> None:
+    told: dict[str, Any] = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    alice, bob = visit(**told), visit(**told)
+    alice.join(f"alice-records-{width}@harbor.example", LONG)
+    bob.join(f"bob-records-{width}@harbor.example", "Bob")
+    alice.go("/me/permissions/give").get_by_role("link", name="Your devices").click()
+    checked(alice, width)
+    alice.page.get_by_role("link", name="All of something instead").click()
+    alice.go("/me/devices").get_by_role("link", name="Let somebody see single ones").click()
+    alice.page.wait_for_load_state()
+    assert alice.title() == "Let somebody see single records"
+    assert alice.page.locator("input[type=checkbox]:checked").count() == 0, "nothing is ticked for anybody"
+    alice.page.get_by_label("Why, and who you are to them").fill("It is Alice. This is the tablet that I lost.")
+    alice.press("Offer it")
+    checked(alice, width)
+    assert alice.page.locator(".wrong").count() == 2, "neither a record nor a category is chosen"
+    alice.page.get_by_role("group", name="Which records of yours").get_by_role("checkbox").first.check()
+    shown = alice.page.get_by_role("group", name="What they may see of these records")
+    shown.get_by_role("checkbox").first.check()
+    alice.press("Offer it")
+    checked(alice, width)
+    link = alice.page.locator("code.secret").inner_text()
+    bob.go(link.removeprefix(bob.service.address))
+    checked(bob, width)
+    assert "Of these, 1 record alone." in bob.page.locator("main").inner_text()
+    bob.press("Accept")
+    checked(bob, width)
+    assert "It is about 1 record alone." in bob.page.locator("main").inner_text()
+    alice.go("/me/permissions?kind=people").get_by_role("link", name=re.compile("Narrow, renew or end it")).click()
+    checked(alice, width)
+    assert alice.page.get_by_role("group", name="Which records of yours").get_by_role("checkbox").count() == 1
+    alice.press("End it")
+    assert "Before" in alice.page.locator("main").inner_text()
+
+
 def test_the_operator_asks_and_a_person_answers(
     visit: Visit, service: Serving, browser: Browser, operator: Any
 ) -> None:
@@ -112,7 +148,9 @@ def test_an_organization_stands_there_with_what_it_sees(visit: Visit, width: int
     dana.page.wait_for_load_state()
     page = dana.go("/me/permissions?kind=organizations")
     checked(dana, width)
-    assert LONG in page.locator("article").inner_text(), "what an administrator reads of her"
+    card = page.locator("article").inner_text()
+    assert LONG in card, "what an administrator reads of her"
+    assert "Its administrators may see of you" in card
     dana.go("/me/permissions?kind=staff")
     checked(dana, width)
     assert "Nobody of the operator" in page.locator("main").inner_text()

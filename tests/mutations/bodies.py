@@ -106,7 +106,10 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("after its end", "(given.over_at IS NULL OR given.over_at > statement_timestamp())", "true"),
     ),
     "use_grants": (("of everybody", "(whom IS NULL OR live.subject = whom) AND", "true AND"),),
-    "granted": (("records of no one", "bool_and(live.records IS NOT NULL)", "false"),),
+    "granted": (
+        ("records of no one", "bool_and(live.records IS NOT NULL)", "false"),
+        ("all where there is none", ", '{}')", ", NULL)"),
+    ),
     "may_see": (
         ("of everybody", " AND live.subject = whom", ""),
         ("their own as one's own", "WHEN 'self' THEN whom = troth.viewer()", "WHEN 'self' THEN true"),
@@ -136,7 +139,10 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "change_grant": (
         ("by its receiver", "AND subject = whose AND", "AND whose IN (subject, receiver) AND"),
-        ("to more", "IF NOT kept <@ before.categories THEN", "IF false THEN"),
+        ("to more", "IF NOT kept <@ before.categories OR", "IF"),
+        ("to more records", " OR NOT coalesce(alone <@ before.records, true)", ""),
+        ("whatever records stay", "coalesce(alone, before.records)", "before.records"),
+        ("to all of them", "coalesce(alone, before.records)", "alone"),
         ("twice", " AND over_at IS NULL", ""),
         ("before it is accepted", " AND receiver IS NOT NULL", ""),
         ("what was agreed", " AND agreed IS NULL", ""),

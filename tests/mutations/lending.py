@@ -16,7 +16,9 @@ OFFER = (
 )
 ANSWER = "SELECT troth.answer_grant(sha256(%s::bytea), %s)"
 OFFERED = "SELECT giver, categories FROM troth.offered(sha256(%s::bytea))"
-END, CHANGE = "SELECT troth.end_grant(%s)", "SELECT troth.change_grant(%s, %s::text[], now() + interval '2 days')"
+END = "SELECT troth.end_grant(%s)"
+CHANGE = "SELECT troth.change_grant(%s, %s::text[], NULL, now() + interval '2 days')"
+ALONE = "SELECT troth.change_grant(%s, %s::text[], %s::text[], now() + interval '2 days')"
 NAMES, EMAILS = "SELECT subject, name FROM troth.chosen_person_name()", "SELECT email FROM troth.chosen_person_email()"
 GRANT = "SELECT receiver, categories, over_by FROM troth.person_grant WHERE given = %s"
 SIDES = "SELECT giver, receiver FROM troth.grant_sides()"
@@ -155,11 +157,16 @@ def _shows(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) 
 
 
 def _records(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID) -> None:
-    scene.does("intake", DEVICE, whose)
-    known = scene.does("owner", "SELECT device::text FROM troth.device WHERE subject = %s LIMIT 1", whose)
-    _lend(scene, KIND, records=[known[0][0]] if known else [])
+    for _ in range(2):
+        scene.does("intake", DEVICE, whose)
+    known = [row[0] for row in scene.does("owner", "SELECT device::text FROM troth.device WHERE subject = %s", whose)]
+    given = _lend(scene, KIND, records=known[:2])
     kinds = "SELECT count(*) FROM troth.chosen_device_kind()"
-    scene.must("one record", scene.does("chosen", kinds, token="theirs"), [(1,)])
+    scene.must("two records", scene.does("chosen", kinds, token="theirs"), [(2,)])
+    scene.refused("TR073", "self", ALONE, given, [KIND], known, token="hers")
+    for alone, many in ((None, 2), (known[:1], 1), ([], 0)):
+        given = (scene.does("self", ALONE, given, [KIND], alone, token="hers") or [(None,)])[0][0]
+        scene.must(f"{many} of them", scene.does("chosen", kinds, token="theirs"), [(many,)])
 
 
 def _changes(scene: Scene, _whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) -> None:

@@ -90,6 +90,52 @@ def test_the_form_ticks_nothing_and_refuses_what_says_nothing(both: tuple[Browse
         assert alice.post(f"{PAGE}/give", form).status_code == 422
 
 
+def test_single_records_are_given_narrowed_and_seen_alone(
+    both: tuple[Browser, Browser], owner: Connection[Any]
+) -> None:
+    alice, bob = both
+    whose = subject(owner, ALICE)
+    owner.execute(
+        "INSERT INTO troth.access (subject, id, at, method, url, status) SELECT %s, gen_random_uuid(), now() - i * interval '1 h', 'GET',"
+        " '/files/plan-' || i, 200 FROM generate_series(1, 3) AS i",
+        (whose,),
+    )
+    rows = dict(owner.execute("SELECT url, id::text FROM troth.access WHERE subject = %s", (whose,)).fetchall())
+    assert f"{PAGE}/give/access" in told(alice, f"{PAGE}/give")
+    assert f"{PAGE}/give/access" in told(alice, "/me/accesses")
+    page = told(alice, f"{PAGE}/give/access")
+    assert "/files/plan-2" in page
+    assert "checked" not in page
+    assert alice.get(f"{PAGE}/give/person").status_code == alice.get(f"{PAGE}/give/nonsense").status_code == 404
+    until = re.search(r'name="until" value="([\d-]+)"', page)
+    assert until
+    form = {"categories": ["access.url"], "reason": "For the audit.", "address": BOB, "until": until.group(1)}
+    theirs = {"records": [rows["/files/plan-1"], rows["/files/plan-2"]]}
+    for wrong in (form, form | theirs | {"categories": ["person.name"]}, form | {"records": [str(whose)]}):
+        assert alice.post(f"{PAGE}/give/access", wrong).status_code == 422
+    assert bob.post(f"{PAGE}/give/access", form | theirs).status_code in (200, 422)
+    assert not mails(owner, BOB)[0]["text"].count("/me/permissions/offer"), "nobody offers what is another's"
+    assert alice.post(f"{PAGE}/give/access", form | theirs).status_code == 200
+    link = re.search(r"https://[^/]+(/me/permissions/offer\?token=\S+)", mails(owner, BOB)[0]["text"])
+    assert link
+    assert "Of these, 2 records alone." in told(bob, link.group(1))
+    where = bob.post(link.group(1), {"answer": "accept"}).headers["Location"]
+    seen = told(bob, where)
+    assert "/files/plan-1" in seen
+    assert "/files/plan-2" in seen
+    assert "/files/plan-3" not in seen
+    assert "It is about 2 records alone." in seen
+    change = {"do": "change", "categories": ["access.url"], "until": until.group(1)}
+    assert alice.post(where, change).status_code == 422
+    assert alice.post(where, change | {"records": [rows["/files/plan-3"]]}).status_code == 422
+    where = alice.post(where, change | {"records": [rows["/files/plan-2"]]}).headers["Location"]
+    seen = told(bob, where)
+    assert "/files/plan-2" in seen
+    assert "/files/plan-1" not in seen
+    alice.post(where, {"do": "end"})
+    assert bob.get(where).status_code == 404
+
+
 def test_only_who_has_proven_the_address_sees_the_offer(both: tuple[Browser, Browser], owner: Connection[Any]) -> None:
     alice, _bob = both
     link = given(owner, alice)
@@ -151,6 +197,13 @@ def test_organizations_and_support_stand_there_and_end_there(browser: Browser, o
     bobs, alices = (made.ask(who, PAGE).content.decode() for who in ("bob", "alice"))
     assert "Harbor Rowing" in bobs
     assert "What your administrator sees of you" in bobs
+    card = bobs.partition('aria-labelledby="organizations-')[2].partition("</article>")[0]
+    assert "Its administrators may see of you" in card
+    assert "Your name" in card
+    assert "Nothing: the policy shows them nothing of each other." in card, "members see nothing by being members"
+    assert 'href="/policy#show-person-name-to-administrators' in card
+    assert "Owner, Administrator" in card, "whoever sees members"
+    assert f'href="/organizations/{made.named["organization"]}"' in card, "the view itself"
     assert "You are in no organization" in made.ask("charlie", PAGE).content.decode()
     assert "Nobody of the operator" in bobs
     assert f"/me/support/{made.named['access']}/end" in alices

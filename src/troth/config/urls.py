@@ -131,6 +131,7 @@ urlpatterns = [
     path("me/close", me.close, name="close"),
     path("me/permissions", permissions.mine, name="my_permissions"),
     path("me/permissions/give", lending.give, name="give"),
+    path("me/permissions/give/<slug:table>", lending.give_records, name="give_records"),
     path("me/permissions/people/<uuid:given>", lending.lent, name="lent"),
     path("me/permissions/offer", lending.offer, name="offer"),
     path("me/permissions/agreed/<uuid:which>", agreed.agreed, name="agreed"),

@@ -30,6 +30,8 @@ from troth.policy.planned import Grantable
 
 SQL = load("troth.consent")
 CHOSEN = "chosen"
+#: Records that a person is shown to choose among, the newest first.
+MOST = 100
 REFUSALS: dict[str, tuple[type[ConsentRefusal], str]] = {
     "TR003": (NotSignedIn, "sign in again"),
     "TR070": (NotForChosenPeople, "choose among what the policy shows to chosen people"),
@@ -86,6 +88,15 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """A record of the viewer's own, which they may let others see alone: key, time, and what it says by category."""
+
+    record: str
+    at: datetime | None
+    values: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class Ground:
     """Why a viewer may see something: the role as which it is read (`self`, `chosen`), the clause, and the grant."""
 
@@ -98,6 +109,39 @@ class Ground:
 def grantable() -> tuple[Grantable, ...]:
     """Return what the policy in force lets people show to chosen others."""
     return published.current().plan.grantable
+
+
+def apart() -> dict[str, tuple[Grantable, ...]]:
+    """Return what people may show of single records, by the table whose rows are told apart."""
+    known = grantable()
+    return {e.table: tuple(o for o in known if o.table == e.table) for e in known if e.record}
+
+
+def own_records(token: str, table: str, *, only: Sequence[str] | None = None, most: int = MOST) -> list[Record]:
+    """Return the viewer's own records of a table of `apart()`, the newest first, or those among them that `only` names.
+
+    A record says what the policy shows of it to its person.
+    """
+    shown = apart()[table]
+    own = {each.column for each in published.current().plan.own if each.table == table}
+    columns = [c for c in dict.fromkeys(c for each in shown for c in (*each.columns, *each.apart)) if c in own]
+    record = shown[0].record
+    if record not in own:
+        return []
+    statement = sql.SQL(SQL["own_records"]).format(
+        record=sql.Identifier(record),
+        columns=sql.SQL(", ").join(map(sql.Identifier, dict.fromkeys((*columns, record)))),
+        table=sql.Identifier("troth", table),
+        order=sql.Identifier("at" if "at" in columns else record),
+    )
+    told = {"only": None if only is None else list(only), "most": most}
+    with connect.acting("self", token=token) as connection, connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(statement, told).fetchall()
+    said = {e.category: e.columns[0] for e in shown if e.columns[0] in columns and e.columns[0] != "at"}
+    return [
+        Record(row["record"], row.get("at"), {c: row[name] for c, name in said.items() if row[name] is not None})
+        for row in rows
+    ]
 
 
 def new_link() -> str:
@@ -123,7 +167,7 @@ def offer(  # noqa: PLR0913 - an offer says all of it
     """
     told: dict[str, object] = {
         "categories": list(categories),
-        "records": list(records) if records else None,
+        "records": None if records is None else list(records),
         "reason": reason,
     }
     told |= {"since": since, "until": until, "link": _digest(link), "address": address or None}
@@ -146,9 +190,16 @@ def end(*, token: str, given: uuid.UUID) -> None:
     act("end_grant", token, {"given": given})
 
 
-def change(*, token: str, given: uuid.UUID, kept: Sequence[str], until: datetime) -> uuid.UUID:
-    """Narrow what the viewer granted, or give it another end; return the one that now stands. Raises ConsentRefusal."""
-    return uuid.UUID(str(act("change_grant", token, {"given": given, "kept": list(kept), "until": until})))
+def change(
+    *, token: str, given: uuid.UUID, kept: Sequence[str], until: datetime, records: Sequence[str] | None = None
+) -> uuid.UUID:
+    """Narrow what the viewer granted, or give it another end; return the one that now stands. Raises ConsentRefusal.
+
+    `records` are those that stay of the ones granted; without them all do.
+    """
+    told = {"given": given, "kept": list(kept), "until": until}
+    told |= {"records": None if records is None else list(records)}
+    return uuid.UUID(str(act("change_grant", token, told)))
 
 
 def grants(token: str) -> list[PersonGrant]:

@@ -11,7 +11,7 @@ SELECT troth.answer_grant(%(link)s, %(accepts)s)
 SELECT troth.end_grant(%(given)s)
 
 -- name: change_grant
-SELECT troth.change_grant(%(given)s, %(kept)s, %(until)s)
+SELECT troth.change_grant(%(given)s, %(kept)s, %(records)s, %(until)s)
 
 -- name: person_grants
 -- Both what the viewer granted and what they were granted: row security shows no others.
@@ -33,6 +33,12 @@ SELECT via, clause, given, until FROM troth.may_see(%(whose)s, %(category)s)
 
 -- name: shown_to_chosen
 SELECT * FROM {function}() WHERE subject = %(whose)s
+
+-- name: own_records
+-- The viewer's own records of one kind, as a person chooses among them: the newest, or those named alone.
+SELECT {record}::text AS record, {columns} FROM {table}
+WHERE subject = troth.viewer() AND (%(only)s::text [] IS NULL OR {record}::text = ANY (%(only)s))
+ORDER BY {order} DESC LIMIT %(most)s
 
 -- name: propose_permission
 SELECT troth.propose_permission(

@@ -11,10 +11,13 @@ from django.utils.translation import gettext_lazy as _
 
 from troth.consent import agreed, permissions
 from troth.consent.agreed import Proposal
+from troth.consent.permissions import Record
 from troth.database import published
 from troth.people.manifests import Claim
 from troth.policy.explain import capital, clause_sentence
 from troth.policy.voice import LANGUAGES, voice
+from troth.web.templatetags.said import moment
+from troth.web.words import say
 
 LONGEST = 365
 LASTING = 30
@@ -41,6 +44,19 @@ def sentence(clause: str) -> str:
     return clause_sentence(published.current().policy, clause, get_language() or "en")
 
 
+def value(category: str, found: object) -> str:
+    """Return a value of a category as a page shows it to a person."""
+    if isinstance(found, datetime):
+        return gettext("%(moment)s UTC") % {"moment": moment(found)}
+    return say(found, "device") if category == "device.kind" else str(found)
+
+
+def called(record: Record) -> str:
+    """Return what a record is called among others of its kind: what it says, and when."""
+    when = [value("", record.at)] if record.at else []
+    return " · ".join([*(value(category, found) for category, found in record.values.items()), *when]) or record.record
+
+
 def end_of(day: date) -> datetime:
     """Return the last moment of a day."""
     return datetime.combine(day + timedelta(days=1), time(), UTC)
@@ -52,6 +68,14 @@ class Categories(forms.MultipleChoiceField):
     def __init__(self, **told: Any) -> None:  # noqa: ANN401 - Django's signature
         """Show a box for each."""
         super().__init__(widget=forms.CheckboxSelectMultiple, label=_("What they may see of you"), **told)
+
+
+class Records(forms.MultipleChoiceField):
+    """Which records may be seen."""
+
+    def __init__(self, **told: Any) -> None:  # noqa: ANN401 - Django's signature
+        """Show a box for each."""
+        super().__init__(widget=forms.CheckboxSelectMultiple, label=_("Which records of yours"), **told)
 
 
 class Until(forms.Form):
@@ -90,7 +114,7 @@ class Give(Until):
         required=False,
         max_length=254,
     )
-    field_order = ("categories", "reason", "address", "until")
+    field_order: tuple[str, ...] = ("categories", "reason", "address", "until")
 
     def __init__(self, *args: Any, **told: Any) -> None:  # noqa: ANN401 - Django's signature
         """Offer what the policy shows to chosen people."""
@@ -98,15 +122,43 @@ class Give(Until):
         self.fields["categories"].choices = choices(shown_to_chosen())  # type: ignore[attr-defined]
 
 
+class GiveRecords(Give):
+    """Let somebody see single records of one's own."""
+
+    records = Records()
+    field_order = ("records", *Give.field_order)
+
+    def __init__(self, *args: Any, table: str, records: Iterable[Record], **told: Any) -> None:  # noqa: ANN401
+        """Offer the records of a table, and the categories of it that the policy shows to chosen people."""
+        super().__init__(*args, **told)
+        self.fields["records"].choices = [(each.record, called(each)) for each in records]  # type: ignore[attr-defined]
+        shown = dict.fromkeys(each.category for each in permissions.apart()[table])
+        self.fields["categories"].choices = choices(shown)  # type: ignore[attr-defined]
+        self.fields["categories"].label = _("What they may see of these records")
+
+
 class Change(Until):
     """Narrow a permission, or give it another end."""
 
+    records = Records()
     categories = Categories()
-    field_order = ("categories", "until")
+    field_order = ("records", "categories", "until")
 
-    def __init__(self, *args: Any, held: Iterable[str], until: datetime, **told: Any) -> None:  # noqa: ANN401
-        """Offer what stands, ticked."""
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401 - Django's signature
+        held: Iterable[str],
+        until: datetime,
+        records: Iterable[Record] = (),
+        **told: Any,  # noqa: ANN401 - the same
+    ) -> None:
+        """Offer what stands, ticked; of records those that are still there."""
         super().__init__(*args, **told)
+        if known := [(each.record, called(each)) for each in records]:
+            self.fields["records"].choices = known  # type: ignore[attr-defined]
+            self.fields["records"].initial = [record for record, _name in known]
+        else:
+            del self.fields["records"]
         self.fields["categories"].choices = choices(held)  # type: ignore[attr-defined]
         self.fields["categories"].initial = list(held)
         self.fields["until"].initial = max(until.date() - timedelta(days=until.time() == time()), timezone.now().date())

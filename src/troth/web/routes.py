@@ -100,6 +100,7 @@ ROUTES: dict[str, Audience] = {
     "device_authorization": Audience.AGREED,
     "my_permissions": Audience.AGREED,
     "give": Audience.AGREED,
+    "give_records": Audience.AGREED,
     "lent": Audience.AGREED,
     "offer": Audience.AGREED,
     "agreed": Audience.AGREED,

@@ -82,7 +82,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
     PERFORM troth.use_grants(what, NULL);
     RETURN QUERY SELECT live.subject, CASE
-        WHEN bool_and(live.records IS NOT NULL) THEN array_agg(record) FILTER (WHERE record IS NOT NULL)
+        WHEN bool_and(live.records IS NOT NULL) THEN coalesce(array_agg(record) FILTER (WHERE record IS NOT NULL), '{}')
     END
     FROM troth.live_grants(what) AS live LEFT JOIN LATERAL unnest(live.records) AS record ON true GROUP BY live.subject;
 END
@@ -182,8 +182,9 @@ END
 $$;
 
 -- name: change_grant
--- The viewer narrows what they granted, or gives it another end. Raises TR003, TR072, TR073 when it would be more.
-CREATE OR REPLACE FUNCTION troth.change_grant(which uuid, kept text [], ends timestamptz) RETURNS uuid
+-- The viewer narrows what they granted, to fewer categories or to records `alone`, or gives it another end; without `alone` its
+-- records stay as they are. Raises TR003, TR072, TR073 when it would be more.
+CREATE OR REPLACE FUNCTION troth.change_grant(which uuid, kept text [], alone text [], ends timestamptz) RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE whose uuid := troth.held_viewer(); before troth.person_grant; made uuid;
 BEGIN
@@ -193,12 +194,12 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no such permission of yours' USING ERRCODE = 'TR072';
     END IF;
-    IF NOT kept <@ before.categories THEN
+    IF NOT kept <@ before.categories OR NOT coalesce(alone <@ before.records, true) THEN
         RAISE EXCEPTION 'more than before needs an offer of its own' USING ERRCODE = 'TR073';
     END IF;
     INSERT INTO troth.person_grant
         (subject, receiver, address, categories, records, reason, version, accepted_at, since, until, used_at)
-    SELECT whose, before.receiver, before.address, kept, before.records, before.reason, max(version), before.accepted_at,
+    SELECT whose, before.receiver, before.address, kept, coalesce(alone, before.records), before.reason, max(version), before.accepted_at,
         greatest(before.since, clock_timestamp()), ends, before.used_at
     FROM troth.policy_version RETURNING given INTO made;
     PERFORM troth.append('permission-changed', whose, whose, jsonb_build_object('categories', cardinality(kept)));

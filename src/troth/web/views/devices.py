@@ -9,6 +9,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from troth.consent import permissions
 from troth.database import published
 from troth.database.viewing import may_correct
 from troth.people import actions, queries
@@ -31,6 +32,7 @@ def devices(request: HttpRequest) -> HttpResponse:
         "sentences": _sentences(),
         "nameable": may_correct("device", "name"),
         "known": bool(people.kept("session")),
+        "lendable": "device" in permissions.apart(),
     }
     return render(request, "me/devices.html", context)
 

@@ -9,16 +9,20 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from troth.consent import permissions
 from troth.consent.errors import ConsentRefusal
-from troth.consent.permissions import PersonGrant
+from troth.consent.permissions import PersonGrant, Record
+from troth.database import published
 from troth.people import queries as people
 from troth.policy.planned import Grantable
-from troth.web.permitting import Change, Give, end_of, said, sentence, shown_to_chosen
+from troth.policy.voice import voice
+from troth.web.permitting import Change, Give, GiveRecords, end_of, said, sentence, shown_to_chosen, value
 from troth.web.templatetags.said import day
+from troth.web.words import say
 
 #: Rows of a category that the page of a grant shows.
 SHOWN = 50
@@ -34,24 +38,57 @@ def give(request: HttpRequest) -> HttpResponse:
     if not shown_to_chosen():
         raise Http404
     form = Give(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
-        link = permissions.new_link()
-        told = form.cleaned_data
-        until = end_of(told["until"])
-        where = f"{settings.BASE_URL}{reverse('offer')}?token={link}"  # a field whose value no access keeps
-        mail = _mail(request, told["reason"], where, until) if told["address"] else None
-        try:
-            permissions.offer(
-                token=_token(request), categories=told["categories"], reason=told["reason"], since=timezone.now(),
-                until=until, link=link, address=told["address"], mail=mail,
-            )  # fmt: skip
-        except ConsentRefusal as refusal:
-            form.add_error(None, f"{refusal.sentence}; {refusal.advice}")
-        else:
-            return render(request, "me/given.html", {"link": where, "address": told["address"], "until": until})
-    clauses = dict.fromkeys(each.clause for each in permissions.grantable())
-    sentences = [(clause, sentence(clause)) for clause in clauses]
-    return render(request, "me/give.html", {"form": form, "sentences": sentences}, status=422 if form.errors else 200)
+    kinds = [kind for kind in kinds_of_records() if permissions.own_records(_token(request), kind["table"], most=1)]
+    context = {"form": form, "sentences": _sentences(shown_to_chosen()), "kinds": kinds}
+    return _offering(request, form) or render(request, "me/give.html", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def give_records(request: HttpRequest, table: str) -> HttpResponse:
+    """Offer to let somebody see single records of one's own, chosen in their list."""
+    kind = next((each for each in kinds_of_records() if each["table"] == table), None)
+    if kind is None:
+        raise Http404
+    known = permissions.own_records(_token(request), table)
+    many = len(known) == permissions.MOST
+    if request.method == "POST":  # what was listed may have moved down since
+        listed = {each.record for each in known}
+        only = [each for each in request.POST.getlist("records") if each not in listed]
+        known += permissions.own_records(_token(request), table, only=only[: permissions.MOST]) if only else []
+    form = GiveRecords(request.POST if request.method == "POST" else None, table=table, records=known)
+    context = {"form": form, "sentences": _sentences(kind["categories"]), "kind": kind, "many": many, "known": known}
+    answer = _offering(request, form) if known else None
+    return answer or render(request, "me/give.html", context, status=422 if form.errors else 200)
+
+
+def kinds_of_records() -> list[dict[str, Any]]:
+    """Return of which tables people may show single records, with what these say in the policy's words."""
+    speaking = voice(published.current().policy, get_language() or "en")
+    found = []
+    for table, shown in permissions.apart().items():
+        categories = list(dict.fromkeys(each.category for each in shown))
+        words = speaking.listed([speaking.category(each) for each in categories])
+        found.append({"table": table, "name": say(table, "table"), "categories": categories, "words": words})
+    return found
+
+
+def _offering(request: HttpRequest, form: Give) -> HttpResponse | None:
+    """Offer what a form says and show the link; None while there is nothing to be offered."""
+    if request.method != "POST" or not form.is_valid():
+        return None
+    link, told = permissions.new_link(), form.cleaned_data
+    until = end_of(told["until"])
+    where = f"{settings.BASE_URL}{reverse('offer')}?token={link}"  # a field whose value no access keeps
+    mail = _mail(request, told["reason"], where, until) if told["address"] else None
+    try:
+        permissions.offer(
+            token=_token(request), categories=told["categories"], reason=told["reason"], since=timezone.now(),
+            until=until, link=link, address=told["address"], mail=mail, records=told.get("records"),
+        )  # fmt: skip
+    except ConsentRefusal as refusal:
+        form.add_error(None, f"{refusal.sentence}; {refusal.advice}")
+        return None
+    return render(request, "me/given.html", {"link": where, "address": told["address"], "until": until})
 
 
 def _mail(request: HttpRequest, reason: str, link: str, until: Any) -> dict[str, str]:  # noqa: ANN401 - a moment
@@ -103,7 +140,7 @@ def lent(request: HttpRequest, given: uuid.UUID) -> HttpResponse:
     form = None
     if grant.mine and grant.receiver and not grant.agreed:
         posted = request.POST if request.POST.get("do") == "change" else None
-        form = Change(posted, held=grant.categories, until=grant.until)
+        form = Change(posted, held=grant.categories, until=grant.until, records=_granted(request, grant))
     if request.method == "POST":
         answer = _steer(request, grant, form)
         if answer is not None:
@@ -112,6 +149,17 @@ def lent(request: HttpRequest, given: uuid.UUID) -> HttpResponse:
     context: dict[str, Any] = {"grant": grant, "form": form, "seen": seen, "categories": said(grant.categories)}
     context["sentences"] = _sentences(grant.categories)
     return render(request, "me/lent.html", context, status=422 if form and form.errors else 200)
+
+
+def _granted(request: HttpRequest, grant: PersonGrant) -> list[Record]:
+    """Return the records that a grant of the viewer's names and that are still there."""
+    if not grant.records:
+        return []
+    known = permissions.apart()
+    tables = dict.fromkeys(t for t, shown in known.items() if any(e.category in grant.categories for e in shown))
+    only = list(grant.records)
+    found = (permissions.own_records(_token(request), each, only=only, most=len(only)) for each in tables)
+    return list({each.record: each for records in found for each in records}.values())
 
 
 def _steer(request: HttpRequest, grant: PersonGrant, form: Change | None) -> HttpResponse | None:
@@ -123,7 +171,13 @@ def _steer(request: HttpRequest, grant: PersonGrant, form: Change | None) -> Htt
         if form is not None and form.is_valid():
             until = end_of(form.cleaned_data["until"])
             kept = form.cleaned_data["categories"]
-            made = permissions.change(token=_token(request), given=grant.given, kept=kept, until=until)
+            made = permissions.change(
+                token=_token(request),
+                given=grant.given,
+                kept=kept,
+                until=until,
+                records=form.cleaned_data.get("records"),
+            )
             messages.success(request, _("Changed. It holds from this moment on."))
             return redirect("lent", given=made)
     except ConsentRefusal as refusal:
@@ -138,5 +192,6 @@ def _shown(request: HttpRequest, grant: PersonGrant, category: dict[str, str]) -
     known = columns.get(category["name"])
     rows = permissions.seen(_token(request), grant.subject, category["name"]) if known else []
     rows.sort(key=lambda row: str(row.get("at") or row.get("id") or ""), reverse=True)
-    values = [row[known.columns[0]] for row in rows if row[known.columns[0]] is not None] if known else []
+    found = [row[known.columns[0]] for row in rows if row[known.columns[0]] is not None] if known else []
+    values = [value(category["name"], each) for each in found]
     return category | {"values": list(dict.fromkeys(values))[:SHOWN], "many": len(rows)}

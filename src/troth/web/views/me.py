@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from troth.consent import actions as consent
+from troth.consent import permissions
 from troth.consent import queries as consents
 from troth.consent.errors import ConsentRefusal
 from troth.database import connect
@@ -79,6 +80,7 @@ def accesses(request: HttpRequest) -> HttpResponse:
         "more": found[intake.PAGE - 1].at if len(found) > intake.PAGE else None,
         "filtered": bool(asked.get("day") or asked.get("path")),
         "chart": by_day(intake.by_day(token)),
+        "lendable": "access" in permissions.apart(),
     }
     return render(request, "me/accesses.html", context, status=422 if form.errors else 200)
 

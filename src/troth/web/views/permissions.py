@@ -20,7 +20,9 @@ from troth.consent.errors import ConsentRefusal
 from troth.database import published
 from troth.people import organizations
 from troth.people.manifests import parsed
+from troth.policy.explain import capital
 from troth.policy.meaning import Audience, Basis
+from troth.policy.voice import voice
 from troth.web.permitting import ApplicationClaims, said, sentence
 from troth.web.provider.views import listed
 from troth.web.words import say
@@ -136,18 +138,40 @@ def _people(request: HttpRequest) -> Iterator[Card]:
 
 
 def _organizations(request: HttpRequest) -> Iterator[Card]:
-    """Yield what the administrators of each see of the person, read with an administrator's own rights."""
+    """Yield what the administrators and the members of each may see of the person, by which clause.
+
+    What is seen at this moment is read with an administrator's own rights.
+    """
     token = request.viewer  # type: ignore[attr-defined]
-    sights = [each for each in published.current().policy.sights if each.audience is Audience.ADMINISTRATORS]
-    clause = sights[0].clause.name if sights else ""
+    seeing = [(audience, _shown_to(audience)) for audience in (Audience.ADMINISTRATORS, Audience.MEMBERS)]
     for organization, own in organizations.mine(token) if organizations.are_kept() else ():
         seen = organizations.mirrored(token, organization.organization)
         lines = [Line(_("Name"), seen.name)] if seen and seen.name else []
+        known = organizations.roles(token, organization.organization)
+        extra = {
+            "seeing": [(audience.name.lower(), shown) for audience, shown in seeing],
+            "unseen": seen is None,
+            "roles": [say(each.role, "member") for each in known if "see" in each.may],
+        }
         yield Card(
             "organizations", str(organization.organization), organization.name,
-            (*lines, Line(_("Role here"), say(own.role, "member"))), "",
-            sentence(clause) if clause else "", clause, own.at, more=reverse("organization", args=[own.organization]),
+            (*lines, Line(_("Role here"), say(own.role, "member"))), since=own.at,
+            more=reverse("organization", args=[own.organization]), extra=extra,
         )  # fmt: skip
+
+
+def _shown_to(audience: Audience) -> list[Line]:
+    """Return the categories that the policy shows an audience of organizations, each clause's once."""
+    sights = [each for each in published.current().policy.sights if each.audience is audience]
+    speaking = voice(published.current().policy, get_language() or "en")
+    return [
+        Line(
+            capital(speaking.listed(speaking.category(each) for each in sight.categories)),
+            why=sentence(sight.clause.name),
+            clause=sight.clause.name,
+        )
+        for sight in sights
+    ]
 
 
 def _staff(request: HttpRequest) -> Iterator[Card]:
