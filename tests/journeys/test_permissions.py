@@ -154,3 +154,10 @@ def test_an_organization_stands_there_with_what_it_sees(visit: Visit, width: int
     dana.go("/me/permissions?kind=staff")
     checked(dana, width)
     assert "Nobody of the operator" in page.locator("main").inner_text()
+    page = dana.go("/me/close")
+    checked(dana, width)
+    said = page.get_by_role("region", name="What becomes of your organizations").inner_text()
+    assert f"Harbor Rowing {width}" in said
+    assert "You are alone in it: it is deleted." in said
+    page.get_by_role("link", name=re.compile("Delete it yourself")).click()
+    assert dana.page.url.endswith("#delete")

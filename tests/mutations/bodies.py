@@ -147,6 +147,16 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("before it is accepted", " AND receiver IS NOT NULL", ""),
         ("what was agreed", " AND agreed IS NULL", ""),
     ),
+    "fate_of": (
+        ("as if they were another", "o.subject <> whose AND ", ""),
+        ("whoever owns another", "o.organization = org AND ", ""),
+        ("to who came last", "ORDER BY a.at,", "ORDER BY a.at DESC,"),
+        ("to whoever is in it", "a.role = 'administrator' AND ", ""),
+    ),
+    "organization_fates": (
+        ("of everybody", "m.subject = troth.viewer() AND", "true AND"),
+        ("who would inherit, to anybody", "CASE WHEN due.fate = 'handed on' THEN due.heir END", "due.heir"),
+    ),
     "grant_sides": (
         ("of everybody", "troth.viewer() IN (held.subject, held.receiver) AND", "true AND"),
         ("after its end", "(held.over_at IS NULL OR held.over_at > statement_timestamp())", "true"),

@@ -21,6 +21,7 @@ GIVE, REMOVE = "SELECT troth.give_role(%s, %s, %s)", "SELECT troth.remove_member
 HAND, LEAVE, DELETE = (
     "SELECT troth.hand_over(%s, %s)", "SELECT troth.leave_organization(%s)", "SELECT troth.delete_organization(%s)",
 )  # fmt: skip
+FATES = "SELECT organization, fate, heir, others FROM troth.organization_fates()"
 YES = True
 HELD = "SELECT role FROM troth.membership WHERE organization = %s AND subject = %s"
 LAST = "SELECT action, coalesce(facts ->> 'organization', '') <> '' FROM troth.ledger_entry ORDER BY index DESC LIMIT 1"
@@ -265,6 +266,13 @@ def _ends(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) ->
     shared.does(GIVE, other, "owner")
     alone.does(SET, "Alone", YES)
     scene.does("self", ASK, alone.org, token="theirs")
+    for token, fates in (
+        ("hers", {club.org: ("handed on", third, 0), shared.org: ("left", None, 0), alone.org: ("ends", None, 1)}),
+        ("theirs", {club.org: ("left", None, 0), shared.org: ("left", None, 0)}),
+        ("forged", {}),
+    ):
+        told = {org: tuple(fate) for org, *fate in scene.does("self", FATES, token=token)}
+        scene.must(f"told {token}", told, fates)
     scene.does("door", "SELECT troth.end_subject(%s, 'left')", whose)
     club.role(third, "owner")
     club.role(other, "administrator")

@@ -8,6 +8,7 @@ from psycopg import Connection, Error, errors
 from tests.conftest import Person, make
 from tests.organizations.conftest import Harbor, call
 from troth.database import connect
+from troth.people import organizations
 
 CAST = ("alice", "dana", "bob", "charlie", "olga")
 NOT_THERE, NOT_ALLOWED, LAST = "TR040", "TR041", "TR042"
@@ -73,6 +74,7 @@ def test_nobody_calls_what_only_the_functions_call(harbor: Harbor) -> None:
             "acting_in(%s, %s)",
             "end_organization(%s)",
             "leave_organizations(%s)",
+            "fate_of(%s, %s)",
         ):
             values = (harbor.organization, harbor.bob.subject)[: inner.count("%s")]
             with pytest.raises((errors.InsufficientPrivilege, errors.UndefinedFunction)):
@@ -103,7 +105,17 @@ def test_closing_an_account_leaves_the_organization_to_whoever_administers(
         rows = "SELECT subject, role FROM troth.membership WHERE organization = %s AND ended_at IS NULL"
         return dict(owner.execute(rows, (harbor.organization,)).fetchall())
 
+    def fates(token: str) -> list[tuple[Any, ...]]:
+        return [(f.organization, f.fate, f.heir, f.others) for f in organizations.fates(token)]
+
+    org = harbor.organization
+    assert fates(harbor.alice.token) == [(org, "handed on", harbor.dana.subject, 0)]
+    assert fates(harbor.dana.token) == fates(harbor.bob.token) == [(org, "left", None, 0)], "nobody else learns who"
+    assert fates(harbor.charlie.token) == [(harbor.elsewhere, "ends", None, 0)]
+    assert fates(harbor.olga.token) == fates("forged") == []
     for leaver in (harbor.alice, harbor.dana):
+        if leaver is harbor.dana:
+            assert fates(leaver.token) == [(org, "ends", None, 1)]
         with connect.acting("door") as door:
             door.execute("SELECT troth.end_subject(%s, 'asked')", (leaver.subject,))
         if leaver is harbor.alice:

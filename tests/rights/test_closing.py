@@ -1,5 +1,6 @@
 """Closing an account: what goes, goes at once; what stays is named before, and nobody can sign in again."""
 
+import re
 from typing import Any
 
 import pytest
@@ -58,6 +59,43 @@ def test_closing_ends_account_sessions_and_tokens(browser: Browser, owner: Conne
         True,
     )
     assert "ended" not in elsewhere.sign_in(ALICE).content.decode()
+
+
+def test_what_becomes_of_ones_organizations_is_said_before_and_is_what_happens(
+    browser: Browser, owner: Connection[Any]
+) -> None:
+    alice = browser.sign_up(owner, ALICE)
+    bob = Browser()
+    bob.sign_up(owner, BOB, "Bob بوب")
+    browser.post("/organizations", {"name": "Harbor Rowing"})
+    browser.post("/organizations", {"name": "Alone"})
+    ids = dict(owner.execute("SELECT name, organization FROM troth.organization").fetchall())
+    page = browser.get("/me/close").content.decode()
+    assert page.count("You are alone in it: it is deleted.") == 2
+    assert f"/organizations/{ids['Alone']}#delete" in page
+    stale = read(page)
+    where = f"/organizations/{ids['Harbor Rowing']}/joining"
+    browser.post(where, {"action": "link", "role": "administrator", "joins": "1", "days": "1"})
+    link = re.search(r"/join/[\w-]+", browser.get(where).content.decode())
+    assert link
+    bob.post(link.group(0))
+    for old in (stale, ""):
+        answer = browser.post("/me/close", {"password": PASSWORD, "read": old})
+        assert answer.status_code == 422, "nobody closes on what has changed since they read it"
+        assert "has changed" in answer.content.decode()
+    page = answer.content.decode()
+    assert "<bdi>Bob بوب</bdi>, who has administered it longest, becomes its owner" in page
+    assert f"/organizations/{ids['Harbor Rowing']}/members" in page
+    assert browser.post("/me/close", {"password": PASSWORD, "read": read(page)}).status_code == 302
+    assert owner.execute("SELECT name FROM troth.organization").fetchall() == [("Harbor Rowing",)]
+    left = owner.execute("SELECT role FROM troth.membership WHERE ended_at IS NULL AND subject <> %s", (alice,))
+    assert left.fetchall() == [("owner",)]
+
+
+def read(page: str) -> str:
+    found = re.search(r'name="read" value="([0-9a-f]*)"', page)
+    assert found
+    return found.group(1)
 
 
 def test_the_sessions_of_who_leaves_are_gone_and_only_theirs(browser: Browser, owner: Connection[Any]) -> None:

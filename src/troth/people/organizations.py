@@ -104,6 +104,20 @@ class Asked:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of an organization of the viewer's should their account end now: `left`, `handed on` or `ends`.
+
+    `heir` becomes its owner; `others` are in what ends.
+    """
+
+    organization: uuid.UUID
+    name: str
+    fate: str
+    heir: uuid.UUID | None
+    others: int
+
+
 def are_kept() -> bool:
     """Return whether the policy in force lets anybody be tied to an organization at all."""
     return "organization" in published.current().plan.kept_on(Occasion.SIGN_UP, "membership")
@@ -114,6 +128,11 @@ def mine(token: str) -> list[tuple[Organization, Mine]]:
     rows = {each.organization: each for each in _ask("self", token, SQL["my_memberships"], Mine)}
     found = _ask("member", token, SQL["my_organizations"], Organization)
     return [(each, rows[each.organization]) for each in found if each.organization in rows]
+
+
+def fates(token: str) -> list[Fate]:
+    """Return what closing the viewer's account now would do to their organizations, by name."""
+    return _ask("self", token, SQL["organization_fates"], Fate)
 
 
 def requests(token: str) -> list[Asked]:

@@ -6,6 +6,9 @@ SELECT o.organization, o.name, o.asking, o.at FROM troth.organization AS o ORDER
 -- The viewer's own rows: which role in which organization.
 SELECT organization, role, at FROM troth.membership WHERE ended_at IS NULL
 
+-- name: organization_fates
+SELECT organization, name, fate, heir, others FROM troth.organization_fates()
+
 -- name: my_requests
 SELECT organization, at FROM troth.join_request ORDER BY at
 

@@ -397,32 +397,6 @@ BEGIN
 END
 $$;
 
--- name: leave_organizations
--- When an account ends: where nobody else owns, whoever has administered longest becomes an owner, and an organization
--- that nobody administers ends with its owner. The rows themselves end, or go, with the account's others.
-CREATE OR REPLACE FUNCTION troth.leave_organizations(whose uuid) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-DECLARE org uuid; heir uuid;
-BEGIN
-    FOR org IN
-        SELECT m.organization FROM troth.membership AS m WHERE m.subject = whose AND m.role = 'owner' ORDER BY 1
-    LOOP
-        PERFORM 1 FROM troth.organization WHERE organization = org FOR NO KEY UPDATE;
-        CONTINUE WHEN EXISTS (
-            SELECT 1 FROM troth.membership AS m
-            WHERE m.organization = org AND m.role = 'owner' AND m.subject <> whose AND m.ended_at IS NULL
-        );
-        SELECT m.subject INTO heir FROM troth.membership AS m
-        WHERE m.organization = org AND m.role = 'administrator' AND m.ended_at IS NULL ORDER BY m.at, m.subject LIMIT 1;
-        IF heir IS NULL THEN
-            PERFORM troth.end_organization(org);
-        ELSE
-            UPDATE troth.membership AS m SET role = 'owner' WHERE m.organization = org AND m.subject = heir;
-        END IF;
-    END LOOP;
-END
-$$;
-
 -- name: forget_invitations
 -- Remove invitations that are past their end, and with them addresses of people who never came.
 CREATE OR REPLACE FUNCTION troth.forget_invitations() RETURNS void

@@ -1,5 +1,7 @@
 """`/me`, "Your data": everything that is held about the person who looks, and what they can do about it."""
 
+from hashlib import sha256
+
 from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
 from allauth.core.internal import ratelimit
 from django.contrib import messages
@@ -18,7 +20,8 @@ from troth.database.viewing import may_correct
 from troth.intake import queries as intake
 from troth.ledger import queries as ledger
 from troth.people import actions as people
-from troth.people import linking, queries, staffing
+from troth.people import linking, organizations, queries, staffing
+from troth.people.organizations import Fate
 from troth.people.staffing import Role
 from troth.rights import actions as rights
 from troth.rights import queries as fates
@@ -107,6 +110,12 @@ def close(request: HttpRequest) -> HttpResponse:
     if not request.user.has_usable_password():  # type: ignore[union-attr]
         raise_if_reauthentication_required(request, app="troth")
     form = Close(request.user, request.POST if request.method == "POST" else None)
+    ending = organizations.fates(request.viewer) if organizations.are_kept() else []  # type: ignore[attr-defined]
+    read = _digest(ending)
+    if request.method == "POST" and form.is_valid() and request.POST.get("read", "") != read:
+        form.add_error(
+            None, _("What becomes of your organizations has changed. Read it again, then close your account.")
+        )
     if request.method == "POST" and form.is_valid():
         owned = Role.OWNER in staffing.roles_of(request.user.subject)  # type: ignore[union-attr]
         rights.close(request.user)  # type: ignore[arg-type]
@@ -115,7 +124,23 @@ def close(request: HttpRequest) -> HttpResponse:
         request.account_ended = True  # type: ignore[attr-defined]
         logout(request)
         return forgetting(redirect("closed"))
-    return render(request, "me/close.html", {"form": form, "fates": fates.fates()}, status=422 if form.errors else 200)
+    context = {"form": form, "fates": fates.fates(), "read": read, "organizations": _said(request, ending)}
+    return render(request, "me/close.html", context, status=422 if form.errors else 200)
+
+
+def _digest(ending: list[Fate]) -> str:
+    """Return what names the fates that were shown; empty for somebody without organizations."""
+    told = "\n".join(f"{each.organization} {each.fate} {each.heir}" for each in ending)
+    return sha256(told.encode()).hexdigest() if ending else ""
+
+
+def _said(request: HttpRequest, ending: list[Fate]) -> list[dict[str, object]]:
+    """Return them with the name of whoever inherits, as an owner sees it."""
+    said: list[dict[str, object]] = []
+    for each in ending:
+        heir = organizations.member(request.viewer, each.organization, each.heir) if each.heir else None  # type: ignore[attr-defined]
+        said.append({"each": each, "heir": heir.name if heir else None})
+    return said
 
 
 @require_safe
