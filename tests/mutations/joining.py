@@ -68,7 +68,7 @@ class Club:
 
 def joining(world: World, _focus: object) -> Iterator[str]:
     """Somebody founds an organization, others come and go; whoever is not let do something is refused."""
-    plays = (_founds, _steers, _invites, _asks, _gives, _hands_over, _leaves, _ends, _many)
+    plays = (_founds, _steers, _invites, _asks, _gives, _hands_over, _leaves, _ends, _late, _many)
     yield from played(world, plays)
 
 
@@ -283,6 +283,23 @@ def _ends(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) ->
     for table in ("organization", "membership"):
         left = scene.does("owner", f"SELECT count(*) > 0 FROM troth.{table} WHERE organization = %s", shared.org)
         scene.must(f"{table} that others have", left, [(True,)])
+
+
+def _late(scene: Scene, _whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) -> None:
+    """Whoever agreed before an audience had a bit is brought in."""
+    club = Club(scene)
+    club.takes_in("theirs")
+    for table in ("permitted", "membership"):
+        scene.does(
+            "owner",
+            f"UPDATE troth.{table} SET uses = uses & ~(SELECT 1::bigint << bit FROM troth.unit"
+            " WHERE purpose = 'administrator' AND retired_at IS NULL) WHERE subject = %s", other,
+        )  # fmt: skip
+    seen = "SELECT count(*) FROM troth.membership WHERE subject = %s"
+    scene.must("before", scene.does("administrator", seen, other, token="hers"), [(0,)])
+    scene.must("late", scene.does("steward", "SELECT troth.fold_late() > 0"), [(True,)])
+    scene.must("after", scene.does("administrator", seen, other, token="hers"), [(1,)])
+    scene.must("nobody is left", scene.does("steward", "SELECT troth.fold_late()"), [(0,)])
 
 
 def _many(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID) -> None:

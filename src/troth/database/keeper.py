@@ -48,6 +48,8 @@ class Keeper:
     where: Place
     tell: Callable[[str], None] = lambda _: None
     next_round: float = 0.0
+    #: Whether whoever has agreed is in what they agreed to, since the plan was carried out last.
+    settled: bool = False
     horizons: deque[tuple[datetime, str]] = field(default_factory=lambda: deque(maxlen=HORIZONS))
     kinds: Mapping[str, Callable[[Connection[Any], dict[str, Any]], dict[str, Any]]] = field(init=False)
     #: What rooms above want done each round, and at each turn.
@@ -140,11 +142,20 @@ class Keeper:
 
     def _sweep(self) -> None:
         retention.run(seconds=RETAINING)
+        self._settle()
         until, swept = time.monotonic() + RETAINING, False
         while not swept and time.monotonic() < until:  # some hundred people at a time, until no retired bit is left
             with connect.acting("steward") as connection:
                 connection.execute(SQL["sweep"].encode())
                 (swept,) = connection.execute(SQL["swept"].encode()).fetchone() or (True,)
+
+    def _settle(self) -> None:
+        """Bring in who agreed before a unit was there, a hundred at a time: an earlier troth may not have had it."""
+        until = time.monotonic() + RETAINING
+        while not self.settled and time.monotonic() < until:
+            with connect.acting("steward") as connection:
+                (late,) = connection.execute(SQL["fold_late"].encode()).fetchone() or (0,)
+            self.settled = late == 0
 
     def _answer(
         self, connection: Connection[Any], kind: str, payload: str, signature: bytes
@@ -171,6 +182,7 @@ class Keeper:
         for judge in self.judges:
             judge(connection, told["source"], told["terms"])
         outcome = apply.apply(connection, told["source"], told["terms"])
+        self.settled = False
         return {
             "version": outcome.version,
             "changed": outcome.changed,

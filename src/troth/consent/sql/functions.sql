@@ -48,6 +48,27 @@ BEGIN
 END
 $$;
 
+-- name: fold_late
+-- Fold some of those who have agreed to what a unit asks and are not in it, and return how many. An audience that an earlier troth
+-- did not stamp rows for opens under a version that people have agreed to already: nothing else would bring them in.
+CREATE OR REPLACE FUNCTION troth.fold_late() RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE whose uuid; many bigint := 0;
+BEGIN
+    FOR whose IN
+        SELECT p.subject FROM troth.permitted AS p JOIN troth.subject AS s ON s.subject = p.subject
+        WHERE s.ended_at IS NULL AND EXISTS (
+            SELECT FROM troth.agreement AS a JOIN troth.unit AS u ON a.version >= u.since_version
+            WHERE a.subject = p.subject AND u.basis = 'agreement' AND u.retired_at IS NULL AND (p.uses >> u.bit) & 1 = 0
+        ) ORDER BY uuid_hash(p.subject) & 1023 LIMIT 100 FOR UPDATE OF p SKIP LOCKED
+    LOOP
+        PERFORM troth.fold(whose);
+        many := many + 1;
+    END LOOP;
+    RETURN many;
+END
+$$;
+
 -- name: claim
 -- Take a new person's bucket before any row of theirs, since an insert's shared lock cannot be raised safely later.
 CREATE OR REPLACE FUNCTION troth.claim(whose uuid) RETURNS void

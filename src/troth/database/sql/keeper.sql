@@ -38,6 +38,9 @@ DELETE FROM troth.analyst WHERE name = %(name)s
 -- name: end_sessions
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %(role)s
 
+-- name: fold_late
+SELECT troth.fold_late()
+
 -- name: sweep
 SELECT troth.sweep()
 
