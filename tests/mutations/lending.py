@@ -133,6 +133,8 @@ def _shows(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) 
     scene.must("shown", scene.does("chosen", NAMES, token="theirs"), [(whose, "Eve")])
     scene.must("uses", scene.does("owner", USES, NAME, whose), [(whose, other)])
     may = "SELECT via FROM troth.may_see(%s, %s)"
+    scene.must("asking about nobody", scene.does("self", may, uuid.uuid5(other, "none"), KIND, token="theirs"), [])
+    scene.must("uses of nobody's", scene.does("owner", USES, KIND, whose), [])
     for who, whom, what, via in (
         ("theirs", whose, KIND, [("chosen",)]), ("theirs", whose, EMAIL, []), ("theirs", other, NAME, [("self",)]),
         ("third", whose, NAME, []), ("hers", other, NAME, []), ("theirs", uuid.uuid5(other, "none"), KIND, []),
