@@ -118,8 +118,10 @@ def test_a_person_answers_looks_and_ends(visit: Visit, asked: str) -> None:
     assert "not told: you or the policy withhold it" in card.inner_text(), "announcing needs a yes"
     checked(judy, 1280)
     judy.go("/me").locator("#purpose-announce").get_by_role("button", name="Yes").click()
+    judy.page.wait_for_load_state()
     assert "judy-apps@harbor.example" in judy.go("/me/permissions?kind=applications").locator("article").inner_text()
     page.get_by_role("button", name="End it").click()
+    page.wait_for_load_state()
     assert "You sign in to no application" in page.locator("main").inner_text()
     assert "Harbor Notes" in page.locator("section", has_text="Before").inner_text()
     checked(judy, 1280)

@@ -61,6 +61,7 @@ def test_filled_in_questioned_declined_and_corrected(come: Visit, width: int, sc
     bob.press("Join")
 
     alice.go(f"{home}/members").get_by_role("link", name=LONG).click()
+    alice.page.wait_for_load_state()
     assert "Nothing is held." in alice.page.locator("main").inner_text()
     checked(alice, width)
     alice.page.get_by_role("link", name=re.compile("Fill in.*Employee number")).click()
@@ -79,10 +80,12 @@ def test_filled_in_questioned_declined_and_corrected(come: Visit, width: int, sc
     checked(bob, width)
 
     alice.go(home).get_by_role("link", name="Corrections").click()
+    alice.page.wait_for_load_state()
     assert RIGHT_TO_LEFT in alice.page.locator("main").inner_text()
     checked(alice, width)
     alice.page.get_by_role("textbox", name="Your answer").fill("It is on your contract.")
     alice.page.get_by_role("button", name="Decline").click()
+    alice.page.wait_for_load_state()
     assert "Nobody asks for a correction." in alice.page.locator("main").inner_text()
     checked(alice, width)
     bob.go("/me/profile")

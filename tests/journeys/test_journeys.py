@@ -39,6 +39,7 @@ def test_from_sign_up_to_leaving(service: Serving, visit: Visit) -> None:
     assert alice.page.get_by_text("Alice Liddell").count() == 1
 
     alice.page.get_by_role("link", name="See all of them").click()
+    alice.page.wait_for_load_state()
     assert alice.page.locator("td", has_text="GET /me").count() > 0
 
     before = people(service)

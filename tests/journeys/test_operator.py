@@ -50,6 +50,7 @@ def test_what_an_action_brings_about_is_accessible_too(visit: Visit, width: int,
     assert ivan.page.get_by_role("alert").get_by_role("link").count() == 3
     found += faults(ivan)
     ivan.page.get_by_role("link", name="Look at “Name” again").click()
+    ivan.page.wait_for_load_state()
     assert ivan.page.evaluate("document.activeElement.name") == "name"
 
     ivan.join(f"ivan{width}@harbor.example", "Ivan")

@@ -57,6 +57,7 @@ def test_somebody_lets_somebody_see_something_and_ends_it(visit: Visit, width: i
     alice.press("Change it")
     checked(alice, width)
     bob.go("/me/permissions").get_by_role("link", name=re.compile("See it, or end it")).click()
+    bob.page.wait_for_load_state()
     seen = bob.page.locator("main").inner_text()
     assert LONG in seen
     assert "alice-lends" not in seen
@@ -132,6 +133,7 @@ def test_the_operator_asks_and_a_person_answers(
     assert "Announce" in page.locator("article").inner_text()
     checked(nora, 390)
     olga.go("/operator/permissions").get_by_role("link", name=re.compile("Receipt.*nora-asked")).click()
+    olga.page.wait_for_load_state()
     assert "We have news once a month." in olga.page.locator("main").inner_text()
     checked(olga, 1280)
     context.close()

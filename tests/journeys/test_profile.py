@@ -72,6 +72,7 @@ def test_a_person_fills_in_corrects_and_deletes(visit: Visit) -> None:
 
     ivan.go("/me/profile")
     card(ivan, "Telephone number").get_by_role("link", name="Delete").click()
+    ivan.page.wait_for_load_state()
     assert "+34 600 000 001" in ivan.page.locator("main").inner_text()
     checked(ivan, 390)
     ivan.press("Delete it")
