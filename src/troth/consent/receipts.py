@@ -27,11 +27,12 @@ from troth.policy.standards.receipt import Given
 
 SQL = load("troth.consent")
 FORMAT: Literal["troth-receipt-1"] = "troth-receipt-1"
-#: What the ledger calls each kind of record: consents are also given and ended with an agreed permission.
+#: What the ledger calls each kind of record: a consent is also given with an agreed permission.
+#: What ends with one has no entry that names its purpose, and none is taken for it.
 ACTIONS = {
     "agreement": ("agreed",),
     "consent": ("consent", "permission-agreed"),
-    "withdrawal": ("withdrawal", "permission-ended"),
+    "withdrawal": ("withdrawal",),
     "objection": ("objection",),
     "permission": ("permission",),
 }
@@ -172,7 +173,7 @@ def _chosen(token: str, found: Choice, edition: Published) -> Facts:
         edition.digest,
         edition.terms_digest,
         found.purpose,
-        "pages",
+        "choice",
         "",
         "",
     )
@@ -193,13 +194,16 @@ def _made(token: str, facts: Facts, edition: Published, address: str, before: da
 
 def _viewer(token: str) -> uuid.UUID:
     with connect.acting("self", token=token) as connection:
-        return uuid.UUID(str(*connection.execute(SQL["viewer"].encode()).fetchone() or ("",)))
+        row = connection.execute(SQL["viewer"].encode()).fetchone()
+    if row is None or row[0] is None:
+        raise NoSuchRecord("nobody is signed in", advice="sign in again")
+    return uuid.UUID(str(row[0]))
 
 
 def _recorded(token: str, facts: Facts, before: datetime | None) -> Recorded | None:
     """Return what the ledger has of it: the first entry of its kind about the viewer, in the record's own transaction.
 
-    None where the record came of an agreed permission whose time was over, which nobody did.
+    None where a consent ended with the agreed permission that it came of.
     """
     told = {"actions": list(ACTIONS[facts.kind]), "purpose": facts.purpose, "before": before}
     told["at"] = datetime.fromisoformat(facts.at)
@@ -237,7 +241,7 @@ def _agrees(facts: Facts, recorded: Recorded) -> None:
 
 def _entries(recorded: Recorded | None, ledgers: Sequence[Key]) -> int:
     if recorded is None:
-        raise NotAReceipt("the ledger has no entry of what ended by itself", advice="check its seal alone")
+        raise NotAReceipt("the ledger has no entry of what ended with a permission", advice="check its seal alone")
     if recorded.proof is None:
         raise NotAReceipt(
             "the receipt was made before the ledger's next head was signed", advice="take it anew from your page"
