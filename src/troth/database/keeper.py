@@ -1,10 +1,7 @@
 """The keeper: alone holds the owner's credentials, has no network input, and carries out what signed requests ask."""
 
 import json
-import os
 import secrets
-import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -16,8 +13,8 @@ from cryptography.exceptions import InvalidSignature
 from psycopg import Connection, Error, OperationalError
 from psycopg.types.json import Jsonb
 
-from troth.database import apply, connect, place, probes, retention, versions
-from troth.database.errors import DatabaseRefusal, RequestRefusal, ServerRefusal
+from troth.database import apply, connect, migrating, place, probes, retention, versions
+from troth.database.errors import DatabaseRefusal, RequestRefusal
 from troth.database.place import Place
 from troth.database.requests import signed
 from troth.database.statements import load
@@ -71,7 +68,10 @@ class Keeper:
         with connect.owning(self.where) as connection:
             versions.check(versions.of(connection))
             connection.execute("CREATE SCHEMA IF NOT EXISTS troth")
-        self._migrate()
+            migrated = migrating.up_to_date(connection)
+        if not migrated:
+            self.tell("bringing the tables up to date")
+            migrating.migrate(self.where)
         with connect.owning(self.where) as connection:
             self._partitions(connection)
             now = apply.newest(connection)
@@ -120,21 +120,6 @@ class Keeper:
         with connect.owning(self.where, database="postgres") as connection:
             if not connection.execute(SQL["databases"].encode(), {"name": self.where.database}).fetchone():
                 connection.execute(create_database(self.where.database).encode())
-
-    def _migrate(self) -> None:
-        self.tell("bringing the tables up to date")
-        told = os.environ | {
-            "TROTH_CONNECT_AS": "owner",
-            "TROTH_DATA": str(self.where.data),
-            "DJANGO_SETTINGS_MODULE": "troth.config.settings",
-        }
-        command = [sys.executable, "-m", "django", "migrate", "--no-input", "--verbosity", "0"]
-        done = subprocess.run(command, env=told, capture_output=True, text=True, check=False)
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise ServerRefusal(
-                f"the tables cannot be brought up to date: {last}", advice="restore a backup, or report this"
-            )
 
     def _partitions(self, connection: Connection[Any]) -> None:
         first = (datetime.now(UTC).date().replace(day=15) - timedelta(days=30 * BEFORE)).replace(day=1)

@@ -21,6 +21,11 @@ def create_database(name: str) -> str:
     return f"CREATE DATABASE {quoted(name)}"
 
 
+def migrated(fingerprint: str) -> str:
+    """Write beside the list of applied migrations what stood for the code that applied them."""
+    return f"COMMENT ON TABLE troth.django_migrations IS {literal(fingerprint)}"
+
+
 def partition(parent: str, name: str, start: str, end: str) -> str:
     """Make one month's partition of a table; it gets its row security in the same transaction."""
     return (

@@ -70,3 +70,11 @@ WHERE a.datname = current_database() AND a.usename <> ALL(%(machine)s) AND start
   AND (horizon.passed <= a.xact_start OR a.xact_start < clock_timestamp() - interval '5 seconds'
       AND (a.state LIKE 'idle in transaction%%' OR a.query_start < clock_timestamp() - make_interval(secs => %(longest)s)
            OR horizon.passed <= a.query_start))
+
+-- name: migrated_by
+-- What stood for the code that migrated last; nothing where the list of migrations is not there yet.
+SELECT obj_description(c.oid, 'pg_class') FROM pg_class AS c
+WHERE c.oid = to_regclass('troth.django_migrations') AND obj_description(c.oid, 'pg_class') IS NOT NULL
+
+-- name: migrations
+SELECT app, name FROM troth.django_migrations ORDER BY app, name, id
