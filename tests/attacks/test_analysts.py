@@ -11,7 +11,9 @@ from psycopg import Connection, errors
 from tests.conftest import POLICY, TERMS
 from troth.database import apply, connect, place
 from troth.database.drift import drift
-from troth.policy.sql import ANALYST_CONNECTIONS
+from troth.database.errors import RequestRefusal
+from troth.database.keeper import Keeper
+from troth.policy.sql import ANALYST_CONNECTIONS, ANALYSTS_CONNECTIONS, connections
 
 WORD = "a word of hers"
 
@@ -46,6 +48,27 @@ def test_one_analyst_does_not_take_every_connection(ann: dict[str, Any]) -> None
         assert many(ann, held) == ANALYST_CONNECTIONS
         with connect.acting("door") as door:
             assert door.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_all_analysts_together_do_not_either(ann: dict[str, Any], owner: Connection[Any]) -> None:
+    owner.execute(
+        "INSERT INTO troth.analyst (name, purpose) SELECT 'ann_' || n, 'understand' FROM generate_series(1, 28) AS n"
+    )
+    apply.apply(owner, POLICY.read_text(encoding="utf-8"), TERMS, name=POLICY.name)
+    limits = "SELECT count(*), sum(rolconnlimit) FROM pg_roles WHERE rolname LIKE 'troth\\_analyst\\_%'"
+    assert owner.execute(limits.encode()).fetchone() == (29, 29), "a connection each, and the service has the others"
+    with ExitStack() as held:
+        assert many(ann, held) == 1
+    keeper, told = Keeper(place.current()), {"purpose": "understand"}
+    assert keeper.kinds["analyst.add"](owner, told | {"name": "ann_29"})["role"] == "troth_analyst_ann_29"
+    with pytest.raises(RequestRefusal, match="there are 30 analysts"):
+        keeper.kinds["analyst.add"](owner, told | {"name": "ann_30"})
+
+
+@pytest.mark.parametrize(("analysts", "each"), [(0, 5), (1, 5), (6, 5), (7, 4), (15, 2), (16, 1), (30, 1)])
+def test_the_share_of_each_shrinks_as_they_grow_more(analysts: int, each: int) -> None:
+    assert connections(analysts) == each
+    assert analysts * each <= ANALYSTS_CONNECTIONS
 
 
 def test_without_the_limit_she_would(ann: dict[str, Any], owner: Connection[Any]) -> None:

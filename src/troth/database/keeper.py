@@ -20,7 +20,7 @@ from troth.database.requests import signed
 from troth.database.statements import load
 from troth.policy.carrying import create_database, password
 from troth.policy.errors import PolicyErrors
-from troth.policy.sql import LOGINS, TWINS
+from troth.policy.sql import ANALYSTS_CONNECTIONS, LOGINS, TWINS
 
 SQL = load("troth.database.sql")
 #: Months of partitions that stand ready before and after the present one.
@@ -181,6 +181,9 @@ class Keeper:
             raise RequestRefusal(
                 f"`{name}` cannot name an analyst", advice="use up to 30 small letters, digits, underscores"
             )
+        if len(apply.target_of(connection).analysts) >= ANALYSTS_CONNECTIONS:
+            sentence = f"there are {ANALYSTS_CONNECTIONS} analysts, a connection each: the rest is the service's"
+            raise RequestRefusal(sentence, advice="remove one first (see `troth analyst list`)")
         if not connection.execute(SQL["add_analyst"].encode(), {"name": name, "purpose": purpose}).rowcount:
             raise RequestRefusal(
                 f"there is an analyst `{name}` already", advice="remove them first, or choose another name"

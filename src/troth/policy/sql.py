@@ -30,6 +30,8 @@ TWINS = (
 )
 #: What one analyst may take of the server: connections at once, and what a connection may write while it sorts.
 ANALYST_CONNECTIONS, ANALYST_FILES = 5, "1GB"
+#: Connections that all analysts together may hold, and so how many analysts there may be: the service keeps the rest.
+ANALYSTS_CONNECTIONS = 30
 #: Functions of PostgreSQL that stay with the twins that need them (drift finds PUBLIC's grants on their kind).
 LOCKS = {
     "stamper": ("pg_advisory_xact_lock(integer, integer)", "pg_advisory_xact_lock_shared(integer, integer)"),
@@ -60,6 +62,11 @@ class Target:
 def analysts(purpose: str) -> str:
     """Return what the analysts of a purpose have in common: a role and a schema of its name, without who anybody is."""
     return f"{purpose}_analysts"
+
+
+def connections(analysts: int) -> int:
+    """Return how many connections each of so many analysts may hold at once."""
+    return max(1, min(ANALYST_CONNECTIONS, ANALYSTS_CONNECTIONS // max(analysts, 1)))
 
 
 def desired(plan: Plan, catalog: Catalog, target: Target) -> tuple[Fact, ...]:
@@ -93,7 +100,7 @@ def _roles(plan: Plan, target: Target) -> Iterator[Fact]:
     yield member(target.role(audiences.MIRRORED), target.role(audiences.MIRROR))
     for name, purpose in target.analysts.items():
         analyst = target.role(f"analyst_{name}")
-        yield _role(analyst, f"login connections {ANALYST_CONNECTIONS}", superuser=target.superuser)
+        yield _role(analyst, f"login connections {connections(len(target.analysts))}", superuser=target.superuser)
         yield member(target.role(analysts(purpose)), analyst)
     for purpose in target.analysed:
         yield _role(target.role(analysts(purpose)), "", superuser=target.superuser)
