@@ -212,6 +212,36 @@ def test_the_command_needs_the_file_and_the_keys_alone(
         assert "; " in bad.output
 
 
+def test_the_whole_history_is_one_file_that_holds(
+    cast: dict[str, Person], owner: Connection[Any], tmp_path: Path
+) -> None:
+    alice, bob = cast["alice"], cast["bob"]
+    actions.choose(token=bob.token, purpose="announce", kind="consent")
+    for kind in ("consent", "withdrawal", "consent"):
+        actions.choose(token=alice.token, purpose="announce", kind=kind)
+    actions.choose(token=alice.token, purpose="understand", kind="objection")
+    ledger = signed(owner)
+    content = receipts.history(token=alice.token, address=ADDRESS)
+    verdicts = [receipts.verified(each, receipts.key(), [ledger]) for each in receipts.separate(content)]
+    assert [each.facts.kind for each in verdicts] == ["agreement", "consent", "withdrawal", "consent", "objection"]
+    assert {each.facts.subject for each in verdicts} == {str(alice.subject)}
+    entries = [json.loads(json.loads(each)["ledger"]["entry"])["index"] for each in receipts.separate(content)]
+    assert entries == sorted(set(entries)), "each has an entry of its own"
+
+    file, run = tmp_path / "receipts.jsonld", CliRunner().invoke
+    file.write_bytes(content)
+    good = run(receipt, ["verify", str(file), "--key", receipts.key(), "--ledger", ledger.written])
+    assert good.exit_code == 0, good.output
+    assert good.output.count("the receipt holds") == 5
+    file.write_bytes(content.replace(b'"kind": "withdrawal"', b'"kind": "objection"'))
+    bad = run(receipt, ["verify", str(file), "--key", receipts.key()])
+    assert bad.exit_code == 1
+    assert "receipt 3 of the file" in bad.output
+    for nothing in (b"[]", b"", b"[" * 100_000):
+        with pytest.raises(NotAReceipt):
+            receipts.separate(nothing)
+
+
 def test_the_documented_lines_in_another_language_say_the_same(cast: dict[str, Person], tmp_path: Path) -> None:
     node = shutil.which("node")
     assert node, "install nodejs (Debian)"
@@ -238,6 +268,10 @@ def test_the_pages_show_it_to_its_person_alone(browser: Browser, owner: Connecti
     page = browser.get("/me").content.decode()
     paths = re.findall(r'href="(/me/receipts/(?:agreement|choice)/[0-9a-f-]{36})"', page)
     assert len(paths) == 2
+    assert 'href="/me/receipts"' in page
+    every = browser.get("/me/receipts")
+    assert every.headers["Content-Disposition"] == 'attachment; filename="receipts.jsonld"'
+    assert len(receipts.separate(every.content)) == 2
     other = Browser()
     other.sign_up(owner, "bob@harbor.example", "Bob")
     for path in paths:

@@ -7,7 +7,7 @@ import click
 
 from troth.cli.options import data_option, form_option
 from troth.consent import receipts
-from troth.consent.errors import ConsentRefusal
+from troth.consent.errors import ConsentRefusal, NotAReceipt
 from troth.consent.receipts import Verdict
 from troth.ledger.errors import LedgerRefusal
 from troth.ledger.signednote import Key
@@ -33,15 +33,30 @@ def key_command() -> None:
 def verify_command(file: Path, believed: str, written: tuple[str, ...], form: str) -> None:
     """Check that a receipt is what was handed out, and with --ledger that the ledger has it.
 
-    Nothing but the file and the keys is needed. Exits with 1 when it does not hold.
+    Nothing but the file and the keys is needed. A history holds when each of its receipts does; with --format json a
+    line is printed for each. Exits with 1 when one does not hold.
     """
     try:
-        verdict = receipts.verified(file.read_bytes(), believed, [Key.read(each) for each in written])
+        ledgers = [Key.read(each) for each in written]
+        every = receipts.separate(file.read_bytes())
+        for number, each in enumerate(every, start=1):
+            click.echo(_said(_verdict(each, believed, ledgers, number if len(every) > 1 else 0), form))
     except LedgerRefusal as refusal:
         raise click.ClickException(str(refusal)) from refusal
     except ConsentRefusal as refusal:
         raise click.ClickException(f"{refusal.sentence}; {refusal.advice}") from refusal
-    click.echo(as_json(verdict) if form == "json" else as_text(verdict))
+
+
+def _verdict(content: bytes, believed: str, ledgers: list[Key], number: int) -> Verdict:
+    try:
+        return receipts.verified(content, believed, ledgers)
+    except NotAReceipt as refusal:
+        place = f"receipt {number} of the file: " if number else ""
+        raise NotAReceipt(f"{place}{refusal.sentence}", advice=refusal.advice) from refusal
+
+
+def _said(verdict: Verdict, form: str) -> str:
+    return as_json(verdict) if form == "json" else as_text(verdict)
 
 
 def as_json(verdict: Verdict) -> str:

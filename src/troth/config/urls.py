@@ -116,6 +116,7 @@ urlpatterns = [
     path("me/profile/<slug:field>/delete", profile.delete, name="profile_delete"),
     path("me/accesses", me.accesses, name="accesses"),
     path("me/purposes/<slug:purpose>", me.choose, name="choose"),
+    path("me/receipts", receipts.history, name="receipts"),
     path("me/receipts/<slug:kind>/<uuid:which>", receipts.receipt, name="receipt"),
     path("me/receipts/<slug:kind>/<uuid:which>/file", receipts.receipt_file, name="receipt_file"),
     path("me/devices", devices.devices, name="devices"),

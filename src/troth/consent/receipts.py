@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -97,22 +97,37 @@ def key() -> str:
 
 def agreement(*, token: str, which: uuid.UUID, address: str) -> Receipt:
     """Return the receipt of an agreement of the viewer's. Raises NoSuchRecord."""
-    found = next((each for each in queries.agreements(token) if each.agreement == which), None)
-    edition = _edition(found)
-    if found is None or edition is None:
-        raise NoSuchRecord("there is no such agreement of yours", advice="open one of your agreements")
-    return _made(token, _agreed(token, found, edition), edition, address, None)
+    found = [each for each in queries.agreements(token) if each.agreement == which]
+    for receipt in _agreements(token, found, address):
+        return receipt
+    raise NoSuchRecord("there is no such agreement of yours", advice="open one of your agreements")
 
 
 def choice(*, token: str, which: uuid.UUID, address: str) -> Receipt:
     """Return the receipt of a choice of the viewer's. Raises NoSuchRecord."""
     every = queries.choices(token)
-    found = next((each for each in every if each.choice == which), None)
-    edition = _edition(found)
-    if found is None or edition is None or not (found.purpose and found.kind):
-        raise NoSuchRecord("there is no such choice of yours", advice="open one of your choices")
-    later = [each.at for each in every if each.purpose == found.purpose and each.at > found.at]
-    return _made(token, _chosen(token, found, edition), edition, address, min(later, default=None))
+    for receipt in _choices(token, [each for each in every if each.choice == which], every, address):
+        return receipt
+    raise NoSuchRecord("there is no such choice of yours", advice="open one of your choices")
+
+
+def history(*, token: str, address: str) -> bytes:
+    """Return every receipt of the viewer's as one JSON array, in the order in which they were given."""
+    every = queries.choices(token)
+    found = [*_agreements(token, queries.agreements(token), address), *_choices(token, every, every, address)]
+    found.sort(key=lambda each: datetime.fromisoformat(each.facts.at))
+    return b"[\n" + b",\n".join(each.content.rstrip() for each in found) + b"\n]\n"
+
+
+def separate(content: bytes) -> list[bytes]:
+    """Return each receipt of a file that holds one or a history. Raises NotAReceipt for anything else."""
+    try:
+        told = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise NotAReceipt("this file is no receipt", advice=ADVICE) from error
+    if told == []:
+        raise NotAReceipt("this file holds no receipt", advice=ADVICE)
+    return [json.dumps(each).encode() for each in told] if isinstance(told, list) else [content]
 
 
 def verified(content: bytes, receipts: str, ledgers: Sequence[Key] = ()) -> Verdict:
@@ -137,10 +152,24 @@ def verified(content: bytes, receipts: str, ledgers: Sequence[Key] = ()) -> Verd
 # Made
 
 
-def _edition(found: Agreement | Choice | None) -> Published | None:
+def _agreements(token: str, found: Iterable[Agreement], address: str) -> Iterator[Receipt]:
+    for each in found:
+        if edition := _edition(each):
+            yield _made(token, _agreed(token, each, edition), edition, address, None)
+
+
+def _choices(token: str, found: Iterable[Choice], every: Iterable[Choice], address: str) -> Iterator[Receipt]:
+    """Make the receipts of some of a viewer's choices, `every` one of which bounds when another was the last word."""
+    for each in found:
+        edition = _edition(each)
+        if edition and each.purpose and each.kind:
+            later = [other.at for other in every if other.purpose == each.purpose and other.at > each.at]
+            yield _made(token, _chosen(token, each, edition), edition, address, min(later, default=None))
+
+
+def _edition(found: Agreement | Choice) -> Published | None:
     """Return the version that something was given under."""
-    editions = (each.published for each in published.history() if found and each.published.version == found.version)
-    return next(editions, None)
+    return next((each.published for each in published.history() if each.published.version == found.version), None)
 
 
 def _agreed(token: str, found: Agreement, edition: Published) -> Facts:

@@ -95,6 +95,7 @@ ROUTES: dict[str, Audience] = {
     "profile_delete": Audience.AGREED,
     "accesses": Audience.AGREED,
     "choose": Audience.AGREED,
+    "receipts": Audience.AGREED,
     "receipt": Audience.AGREED,
     "receipt_file": Audience.AGREED,
     "device_authorization": Audience.AGREED,

@@ -48,6 +48,15 @@ def receipt_file(request: HttpRequest, kind: str, which: uuid.UUID) -> HttpRespo
 
 
 @require_safe
+def history(request: HttpRequest) -> HttpResponse:
+    """Hand every receipt out in one file, to be kept."""
+    content = receipts.history(token=request.viewer, address=settings.BASE_URL)  # type: ignore[attr-defined]
+    response = HttpResponse(content, content_type="application/ld+json")
+    response.headers["Content-Disposition"] = 'attachment; filename="receipts.jsonld"'
+    return response
+
+
+@require_safe
 def key(_request: HttpRequest) -> HttpResponse:
     """Answer with the key by which receipts are believed."""
     return HttpResponse(f"{receipts.key()}\n", content_type="text/plain; charset=utf-8")
