@@ -5,7 +5,7 @@ import pytest
 from troth.database.catalog import added, load
 from troth.database.errors import CatalogRefusal, RequestRefusal
 from troth.policy.catalog import Catalog, Rows
-from troth.policy.sql import TWINS
+from troth.policy.roles import TWINS
 from troth.rights.persons import held_tables, inwards
 
 UNOWNED = """

@@ -13,7 +13,7 @@ from troth.database import apply, connect, place
 from troth.database.drift import drift
 from troth.database.errors import RequestRefusal
 from troth.database.keeper import Keeper
-from troth.policy.sql import ANALYST_CONNECTIONS, ANALYSTS_CONNECTIONS, connections
+from troth.policy.roles import ANALYST_CONNECTIONS, ANALYSTS_CONNECTIONS, connections
 
 WORD = "a word of hers"
 

@@ -21,8 +21,9 @@ from troth.policy.facts import Fact, Kind
 from troth.policy.meaning import Precision, Window, WindowKind
 from troth.policy.plan import plan
 from troth.policy.planned import Coarsening, Counted, Plan
+from troth.policy.roles import Target
 from troth.policy.routines import routines
-from troth.policy.sql import Target, desired
+from troth.policy.sql import desired
 
 FIRST = POLICY.read_text(encoding="utf-8")
 SECOND = (

@@ -20,8 +20,9 @@ from troth.policy.counting import name_of
 from troth.policy.facts import Kind
 from troth.policy.holding import functions as holding
 from troth.policy.planned import Rows as Seen
+from troth.policy.roles import ANALYST_CONNECTIONS, LOGINS
 from troth.policy.routines import routines
-from troth.policy.sql import ANALYST_CONNECTIONS, LOCKS, LOGINS
+from troth.policy.sql import LOCKS
 
 REFUSED, NO_COLUMN, NOTHING_GRANTED = "42501", "42703", "01007"
 #: A statement was let through, and failed only over what it says.

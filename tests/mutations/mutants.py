@@ -8,7 +8,7 @@ from tests.mutations.behaviour import Focus
 from tests.mutations.bodies import rewritten
 from tests.mutations.world import CATALOG, World
 from troth.policy.facts import Fact, Kind
-from troth.policy.sql import LOGINS, TWINS
+from troth.policy.roles import LOGINS, TWINS
 
 
 @dataclass(frozen=True, slots=True)

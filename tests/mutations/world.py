@@ -21,7 +21,8 @@ from troth.policy.facts import Fact
 from troth.policy.meaning import Window, WindowKind
 from troth.policy.plan import plan
 from troth.policy.planned import Plan
-from troth.policy.sql import LOGINS, TWINS, Target, desired
+from troth.policy.roles import LOGINS, TWINS, Target
+from troth.policy.sql import desired
 
 CATALOG = load()
 NOBODY = uuid.UUID(int=0)

@@ -12,6 +12,7 @@ from troth.policy import covering, parse, sql
 from troth.policy.facts import Fact, Kind
 from troth.policy.plan import plan
 from troth.policy.planned import Plan
+from troth.policy.roles import Target
 
 TINY = """policy "Harbor" version 1 effective 2026-11-01
 operator "Harbor, Inc." contact privacy@harbor.example
@@ -20,10 +21,10 @@ purpose protect "keep the service safe" by legitimate interest
 collect access.ip, access.url on visit
     for protect 14 days as network
 """
-TARGET = sql.Target("troth", {"protect": 0}, {})
+TARGET = Target("troth", {"protect": 0}, {})
 
 
-def facts(made: Plan | None = None, target: sql.Target = TARGET) -> tuple[Fact, ...]:
+def facts(made: Plan | None = None, target: Target = TARGET) -> tuple[Fact, ...]:
     return sql.desired(made or plan(parse.read(TINY, "tiny"), load()), load(), target)
 
 
@@ -154,7 +155,7 @@ def test_hostile_names_stay_names(name: str) -> None:
         rows=tuple(replace(rows, purpose=name) for rows in made.rows),
         withheld=tuple(replace(w, purpose=name, reason=name) for w in made.withheld),
     )
-    for fact in facts(hostile, sql.Target(name, {name: 0}, {name: name})):
+    for fact in facts(hostile, Target(name, {name: 0}, {name: name})):
         if fact.kind is not Kind.FUNCTION:
             for statement in (fact.make, fact.remake, fact.unmake):
                 assert "DROP TABLE" not in outside(statement)

@@ -16,7 +16,8 @@ from troth.policy.meaning import Occasion, Precision, Window, WindowKind
 from troth.policy.plan import plan
 from troth.policy.planned import Plan, Retention, Rows, Unheld
 from troth.policy.quoting import literal, quoted
-from troth.policy.sql import Target, desired, row_rule
+from troth.policy.roles import Target
+from troth.policy.sql import desired, row_rule
 from troth.policy.widening import widened
 
 DEFAULT = re.sub(

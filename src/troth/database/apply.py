@@ -24,7 +24,8 @@ from troth.policy.facts import Difference, Fact, Kind, difference
 from troth.policy.meaning import Basis, Policy
 from troth.policy.plan import plan
 from troth.policy.planned import Plan, Unit
-from troth.policy.sql import LOGINS, TWINS, Target, desired, security
+from troth.policy.roles import LOGINS, TWINS, Target
+from troth.policy.sql import desired, security
 from troth.policy.unmake import mark
 from troth.policy.widening import widened
 

@@ -20,7 +20,7 @@ from troth.database.requests import signed
 from troth.database.statements import load
 from troth.policy.carrying import create_database, password
 from troth.policy.errors import PolicyErrors
-from troth.policy.sql import ANALYSTS_CONNECTIONS, LOGINS, TWINS
+from troth.policy.roles import ANALYSTS_CONNECTIONS, LOGINS, TWINS
 
 SQL = load("troth.database.sql")
 #: Months of partitions that stand ready before and after the present one.

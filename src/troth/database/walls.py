@@ -11,8 +11,8 @@ from troth.policy import audiences
 from troth.policy.catalog import Rows, Table
 from troth.policy.counting import name_of
 from troth.policy.meaning import Occasion, Precision, WindowKind
+from troth.policy.roles import LOGINS, TWINS
 from troth.policy.routines import routines
-from troth.policy.sql import LOGINS, TWINS
 
 FORGED = "a token that nobody was given"
 NOBODY = "00000000-0000-0000-0000-000000000000"
