@@ -1,16 +1,12 @@
 """What people and roles experience, checked for one table or one function, or for all: never what the catalog says."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg
 from psycopg.errors import Diagnostic
 
-from tests.mutations import courses, flows, joining, lending, naming, permitting, staffing, supplying
 from tests.mutations.world import CATALOG, World
-from troth.database import connect, place
 from troth.policy import granting
 from troth.policy.audiences import DIRECTORY, MIRROR, MIRRORED
 from troth.policy.catalog import Rows, Table
@@ -31,24 +27,20 @@ LET = {"", "23502", "23514", "42804", "428C9", "23503"}
 
 @dataclass(frozen=True, slots=True)
 class Focus:
-    """What a mutation is about: its kind of fact, the table or function it names; None is everything."""
+    """What a mutation is about: its kind of fact, the table, function or role it names; None is everything."""
 
     kind: Kind | None = None
     table: str | None = None
     function: str | None = None
+    role: str | None = None
 
     def tables(self) -> list[Table]:
         """Return the tables to look at."""
         return [t for t in CATALOG if self.table in (None, t.name)]
 
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A behaviour; it yields a sentence for each thing that is not as it must be."""
-
-    name: str
-    kinds: frozenset[Kind]
-    run: Callable[[World, Focus], Iterator[str]]
+    def first(self, roles: Iterable[str]) -> list[str]:
+        """Return the roles, that which the mutation names at their head: it is where something is noticed."""
+        return sorted(roles, key=lambda role: role != self.role)
 
 
 def rows(world: World, focus: Focus) -> Iterator[str]:
@@ -105,6 +97,64 @@ def looks(world: World, focus: Focus) -> Iterator[str]:
                 yield f"`{role}` sees an organization with the token `{token}`"
 
 
+def audiences(world: World, focus: Focus) -> Iterator[str]:
+    """An administrator sees what is stamped for administrators and has not ended; its subject sees the same, alone."""
+    bit, club, whose = 1 << world.target.bits[MIRRORED], world.clubs["Alice"], world.people["greta"]
+    stamped = {seen.table for seen in world.plan.seen if seen.role == MIRRORED and CATALOG.table(seen.table).stamped}
+    for table in sorted(stamped) if focus.table is None else stamped & {focus.table}:
+        changes = {
+            "as it is": (f"uses = {bit}, ended_at = NULL", True),
+            "when it is stamped for all others": (f"uses = {~bit}", False),
+            "when it has ended": (f"uses = {bit}, ended_at = now()", False),
+        }
+        for when, (change, shown) in changes.items():
+            one = f"SELECT max(ctid) FROM troth.{table} WHERE subject = '{whose}'"
+            before = (
+                f"{UNTIED}; DELETE FROM troth.{table} WHERE subject = '{whose}' AND ctid <> ({one}); UPDATE troth.{table}"
+                f" SET organization = '{club}', {change} WHERE subject = '{whose}'"
+            )
+            for role, name, looks in ((MIRRORED, "Alice", True), (MIRRORED, "Bob", False), (MIRROR, "Greta", True)):
+                asked = f"SELECT DISTINCT subject FROM troth.{table}"
+                found = {row[0] for row in world.ask(role, asked, token=f"token of {name}", before=before)}
+                if (whose in found) is not (shown and looks) or (role == MIRROR and found - {whose}):
+                    yield f"`{role}` of {name} sees {len(found)} in {table} {when}"
+
+
+#: Rows are moved as nobody could, and nothing that refers to them minds.
+UNTIED = "SET LOCAL session_replication_role = replica"
+#: Who looks with a token of their own; without one, with a forged one, and with that of somebody in nothing there is nothing.
+LOOKING = ("administrator", "member", "mirror", "chosen", "directory", "staff")
+
+
+def outsiders(world: World, focus: Focus) -> Iterator[str]:
+    """Who looks at what is an organization's sees that of their own, and who has none sees nothing."""
+    secured = {fact.name for fact in world.facts if fact.kind is Kind.SECURITY}
+    for table in (table for table in focus.tables() if table.name in secured):
+        owned = any(column.name == "organization" for column in table.columns) and not table.stamped
+        for role in focus.first(LOOKING):
+            every = any(access.role == role and access.rows is Rows.ALL for access in table.accesses)
+            if every or not may(world, role, table, "select"):
+                continue
+            asked = f"SELECT count(*) FROM troth.{table.name}"
+            for token in ("", "forged", "token of Charlie"):
+                if world.ask(role, asked, token=token) != [(0,)]:
+                    yield f"`{role}` sees {table.name} with `{token}`"
+            if owned and role in ("administrator", "member"):
+                yield from _owned(world, table, role, asked)
+
+
+def _owned(world: World, table: Table, role: str, asked: str) -> Iterator[str]:
+    club, alice = world.clubs["Alice"], world.people["alice"]
+    one = f"SELECT min(ctid) FROM troth.{table.name}"
+    moved = f"{UNTIED}; UPDATE troth.{table.name} SET organization = '{club}' WHERE ctid = ({one})"
+    hers = f"SELECT organization FROM troth.membership WHERE subject = '{alice}' AND ended_at IS NULL"
+    hers = f"'{club}'" if role == "administrator" else hers
+    every = world.ask("owner", f"{asked} WHERE organization IN ({hers})", before=moved)
+    found = world.ask(role, asked, token="token of Alice", before=moved)
+    if every != found:
+        yield f"`{role}` of Alice sees {found} rows of {table.name}, of {every}"
+
+
 def twins(world: World, focus: Focus) -> Iterator[str]:
     """Door, twins and steward reach every row of the tables in which they act, and no purpose does."""
     for table in focus.tables():
@@ -153,8 +203,16 @@ def _change(
 # Privileges, tried
 
 
-def may(world: World, role: str, table: Table, privilege: str) -> set[str]:
-    """Say, from plan and catalog alone, which columns a role may use so."""
+def may(world: World, role: str, table: Table, privilege: str) -> frozenset[str]:
+    """Say, from plan and catalog alone, which columns a role may use so; said once, it is remembered."""
+    role = world.analysts.get(role, role)
+    asked = (role, table.name, privilege)
+    if asked not in world.known:
+        world.known[asked] = frozenset(_may(world, role, table, privilege))
+    return world.known[asked]
+
+
+def _may(world: World, role: str, table: Table, privilege: str) -> set[str]:
     plan, columns = world.plan, [column.name for column in table.columns]
     found = _granted(world, role, table) if privilege == "select" else set[str]()
     if privilege == "select":
@@ -190,7 +248,7 @@ def _granted(world: World, role: str, table: Table) -> set[str]:
 def _of_audiences(world: World, role: str, table: Table, privilege: str) -> set[str]:
     """Say what an audience's role may, and the twin that copies names for them."""
     if role == MIRROR:
-        return may(world, MIRRORED, table, privilege)
+        return set(may(world, MIRRORED, table, privilege))
     if role == "copier":
         return {column for name, column, verb in needed(CATALOG) if (name, verb.lower()) == (table.name, privilege)}
     seen = world.plan.seen if privilege == "select" else ()
@@ -201,7 +259,7 @@ def _of_audiences(world: World, role: str, table: Table, privilege: str) -> set[
 
 def privileges(world: World, focus: Focus) -> Iterator[str]:
     """Each role uses each column of each table as the plan says: granted and refused, tried one by one."""
-    for role in world.everybody:
+    for role in focus.first((*world.everybody, *world.analysts)):
         tried = [each for table in focus.tables() for each in _trials(world, role, table)]
         codes = world.codes(role, [statement for _, _, statement in tried])
         for (what, expected, _), code in zip(tried, codes, strict=True):
@@ -213,7 +271,7 @@ def privileges(world: World, focus: Focus) -> Iterator[str]:
 
 def _trials(world: World, role: str, table: Table) -> Iterator[tuple[str, bool, str]]:
     """Yield what a role tries with a table, whether it may, and the statement."""
-    may_delete = may(world, role, table, "delete") != set()
+    may_delete = bool(may(world, role, table, "delete"))
     yield f"delete from {table.name}", may_delete, f"DELETE FROM troth.{table.name} WHERE false"
     for privilege in ("select", "insert", "update"):
         expected = may(world, role, table, privilege)
@@ -243,7 +301,7 @@ def passing_on(world: World, focus: Focus) -> Iterator[str]:
 
     world.stage.add_notice_handler(hear)
     try:
-        for role in world.everybody:
+        for role in focus.first((*world.everybody, *world.analysts)):
             told.clear()
             let = world.codes(role, list(_passing(world, focus, role))).count("")
             if let != told.count(NOTHING_GRANTED):
@@ -284,7 +342,7 @@ def qualified(name: str) -> str:
 def calls(world: World, focus: Focus) -> Iterator[str]:
     """Each function is called by those who are named, and by nobody else."""
     every = [each for each in functions(world) if focus.function in (None, each[0])]
-    for role in world.everybody:
+    for role in focus.first((*world.everybody, *world.analysts)):
         codes = world.codes(role, [_call(name, arguments) for name, arguments, _, _ in every])
         for (name, _, executors, _), code in zip(every, codes, strict=True):
             if (code == REFUSED) is (role in executors):
@@ -311,11 +369,12 @@ def views(world: World, focus: Focus) -> Iterator[str]:
             if world.code(seen.purpose, asked):
                 yield f"`{seen.purpose}` does not see {seen.table}.{column} in its view"
         yield from _shown(world, seen, columns)
-    yield from _views_of(world)
+    yield from _told(world, focus)
+    yield from _views_of(world, focus)
 
 
-def _views_of(world: World) -> Iterator[str]:
-    for purpose in world.purposes:
+def _told(world: World, focus: Focus) -> Iterator[str]:
+    for purpose in focus.first((*world.purposes, *world.analysts)):
         told = {tuple(row) for row in world.ask(purpose, f'SELECT "table", "column" FROM {purpose}.withheld')}
         refused = {
             (t.name, c.name)
@@ -325,16 +384,23 @@ def _views_of(world: World) -> Iterator[str]:
         }
         if told != refused:
             yield f"`{purpose}` is told of {len(told)} withheld columns, of {len(refused)}"
+
+
+def _views_of(world: World, focus: Focus) -> Iterator[str]:
+    asked: list[tuple[str, str, bool]] = []
+    for schema in (*world.purposes, *world.analysts):
+        purpose = world.analysts.get(schema, schema)
         views = [*(r.table for r in world.plan.rows if r.purpose == purpose), "withheld"]
-        views += [f"{c.table}_counted" for c in world.plan.counted if c.purpose == purpose]
+        views += [f"{c.table}_counted" for c in world.plan.counted if c.purpose == schema]
         for view in views:
-            for other in world.everybody:
-                code = world.code(other, f'SELECT * FROM {purpose}."{view}" LIMIT 0')
-                if (code == "") is not (other == purpose):
-                    yield f"`{other}` {'may' if code == '' else 'may not'} read {purpose}.{view}"
-                for verb in ("INSERT INTO {} DEFAULT VALUES", "DELETE FROM {} WHERE false"):
-                    if world.code(other, verb.format(f'{purpose}."{view}"')) in LET:
-                        yield f"`{other}` may write {purpose}.{view}"
+            asked.append((schema, f'SELECT * FROM {schema}."{view}" LIMIT 0', True))
+            asked.append((schema, f'INSERT INTO {schema}."{view}" DEFAULT VALUES', False))
+            asked.append((schema, f'DELETE FROM {schema}."{view}" WHERE false', False))
+    for other in focus.first((*world.everybody, *world.analysts)):
+        codes = world.codes(other, [statement for _, statement, _ in asked])
+        for (schema, statement, reads), code in zip(asked, codes, strict=True):
+            if (code in ({""} if reads else LET)) is not (reads and other == schema):
+                yield f"`{other}` is answered {code or 'well'}: {statement}"
 
 
 def _shown(world: World, seen: Seen, columns: list[str]) -> Iterator[str]:
@@ -342,122 +408,6 @@ def _shown(world: World, seen: Seen, columns: list[str]) -> Iterator[str]:
         asked = f'SELECT t."{column}" FROM {seen.purpose}."{seen.table}" AS t LIMIT 0'
         if world.code(seen.purpose, asked) not in (NO_COLUMN, REFUSED):
             yield f"`{seen.purpose}` sees {seen.table}.{column} in its view"
-
-
-# Roles
-
-
-def mighty(world: World, _focus: Focus) -> Iterator[str]:
-    """No role is above the rules, makes roles or databases, replicates, or rules."""
-    for role in (*world.everybody, "analyst_ann"):
-        attempts = {
-            "reads secrets": "SELECT rolpassword FROM pg_authid LIMIT 0",
-            "makes roles": "CREATE ROLE troth_mutant",
-            "replicates": "SELECT pg_drop_replication_slot('none')",
-            "makes schemas": "CREATE SCHEMA mutant",
-            "makes temporary tables": "CREATE TEMP TABLE mutant (a integer)",
-            "runs programs": "DO $$ BEGIN END $$",
-        }
-        attempts |= {
-            f"makes tables in {schema}": f"CREATE TABLE {schema}.mutant (a integer)"
-            for schema in ("troth", "public", *world.purposes)
-        }
-        for what, attempt in attempts.items():
-            if world.code(role, attempt) != REFUSED:
-                yield f"`{role}` {what}"
-        granted = f'GRANT SELECT ON troth.person TO "{world.role(role)}"'
-        read = "SET LOCAL row_security = off; SELECT name FROM troth.person LIMIT 0"
-        if world.code(role, read, before=granted) != REFUSED:
-            yield f"`{role}`, granted a table by mistake, reads it without its rules"
-        yield from _databases(world, role)
-
-
-def _databases(world: World, role: str) -> Iterator[str]:
-    assert world.stage is not None
-    try:
-        world.stage.execute(f'SET SESSION AUTHORIZATION "{world.role(role)}"'.encode())
-        world.stage.execute("SET default_transaction_read_only = off")
-        world.stage.execute("CREATE DATABASE mutant TEMPLATE there_is_none")
-    except psycopg.Error as error:
-        if error.sqlstate != REFUSED:
-            yield f"`{role}` makes databases"
-    finally:
-        world.stage.execute("RESET SESSION AUTHORIZATION; RESET default_transaction_read_only")
-
-
-def sessions(world: World, _focus: Focus) -> Iterator[str]:
-    """Who may log in does, with the settings of the role; who may not does not; nobody becomes another."""
-    for role in (*LOGINS, *world.purposes, "analyst_ann"):
-        try:
-            with opened(world, role) as session:
-                yield from _settings(session, role)
-                yield from _becoming(world, session, role)
-        except psycopg.OperationalError:
-            yield f"`{role}` cannot log in"
-
-
-def opened(world: World, role: str) -> psycopg.Connection[Any]:
-    """Connect as psql would: nothing is set but what the role brings."""
-    told = connect.parameters("understand" if role == "analyst_ann" else role, world.where)
-    word = "a word of hers" if role == "analyst_ann" else place.secrets_of(world.where).password(world.role(role))
-    told |= {"user": world.role(role), "password": word}
-    told.pop("options")
-    return psycopg.connect(**told, autocommit=True)
-
-
-def _settings(session: psycopg.Connection[Any], role: str) -> Iterator[str]:
-    asked = "SELECT current_setting('search_path'), current_setting('default_transaction_read_only'),"
-    asked += " current_setting('idle_in_transaction_session_timeout'), current_setting('log_statement')"
-    path, reading, idle, logged = session.execute(asked.encode()).fetchone() or ("", "", "", "")
-    purpose = "understand_analysts" if role == "analyst_ann" else role
-    expected = ("troth", "off") if role in LOGINS else (purpose, "on")
-    if (path, reading) != expected or idle != "1min":
-        yield f"`{role}` begins with {path}, {reading}, {idle}"
-    if (logged == "all") is not (role == "analyst_ann"):
-        yield f"what `{role}` asks is logged: {logged}"
-    if role == "analyst_ann":
-        asked = "SELECT current_setting('statement_timeout'), current_setting('temp_file_limit')"
-        if session.execute(asked.encode()).fetchone() != ("1min", "1GB"):
-            yield "an analyst asks for as long as they like, or fills the disk"
-
-
-def crowding(world: World, _focus: Focus) -> Iterator[str]:
-    """One analyst takes a few connections, and no more."""
-    with ExitStack() as held:
-        for _ in range(ANALYST_CONNECTIONS):
-            held.enter_context(opened(world, "analyst_ann"))
-        try:
-            held.enter_context(opened(world, "analyst_ann"))
-            yield "an analyst takes as many connections as they like"
-        except psycopg.OperationalError:
-            pass
-
-
-def _becoming(world: World, session: psycopg.Connection[Any], role: str) -> Iterator[str]:
-    session.execute("SET default_transaction_read_only = off")
-    for other in (*world.everybody, "owner", "analyst_ann", "understand_analysts"):
-        if other != role:
-            try:
-                session.execute(f'SET ROLE "{world.role(other)}"'.encode())
-                yield f"`{role}` becomes `{other}`"
-                session.execute("RESET ROLE")
-            except psycopg.errors.InsufficientPrivilege:
-                pass
-    if role == "analyst_ann":
-        seen = {whose for (whose,) in session.execute("SELECT DISTINCT subject FROM access").fetchall()}
-        window = next(r.window for r in world.plan.rows if (r.purpose, r.table) == ("understand", "access"))
-        if seen != set(world.expected("understand", "access", window)):
-            yield "the analyst sees other rows than the purpose"
-        for attempt in ("GRANT troth_understand_analysts TO troth_door", "SELECT ip FROM troth.access LIMIT 0"):
-            session.execute("BEGIN")
-            try:
-                session.execute(attempt.encode())
-                refused = False
-            except psycopg.errors.InsufficientPrivilege:
-                refused = True
-            session.execute("ROLLBACK")
-            if not refused:
-                yield f"the analyst may: {attempt}"
 
 
 def owning(world: World, focus: Focus) -> Iterator[str]:
@@ -471,33 +421,3 @@ def owning(world: World, focus: Focus) -> Iterator[str]:
         world.stage.execute("ROLLBACK")
         if found != (int(announces),):
             yield f"the owner of {table.name} sees {found} rows"
-
-
-ROWS = frozenset({Kind.RULE, Kind.SECURITY, Kind.VIEW, Kind.TRIGGER, Kind.MEMBER})
-WORKS = frozenset({Kind.FUNCTION, Kind.RULE, Kind.GRANT})
-CHECKS = (
-    Check("rows", ROWS | {Kind.GRANT}, rows),
-    Check("own", ROWS, own),
-    Check("looks", ROWS | {Kind.GRANT}, looks),
-    Check("twins", ROWS, twins),
-    Check("owning", frozenset({Kind.SECURITY}), owning),
-    Check("privileges", frozenset({Kind.GRANT, Kind.RULE}), privileges),
-    Check("calls", frozenset({Kind.GRANT, Kind.FUNCTION}), calls),
-    Check("views", frozenset({Kind.VIEW, Kind.GRANT, Kind.SCHEMA}), views),
-    Check("comings and goings", frozenset({Kind.FUNCTION, Kind.TRIGGER, Kind.RULE, Kind.GRANT}), flows.comings),
-    Check("applications", WORKS, permitting.permitting),
-    Check("names and sessions", frozenset({Kind.FUNCTION, Kind.TRIGGER, Kind.RULE, Kind.GRANT}), naming.naming),
-    Check("permissions", WORKS, lending.lending),
-    Check("organizations", WORKS, joining.joining),
-    Check("directories", WORKS, supplying.supplying),
-    Check("staff", WORKS, staffing.staffing),
-    Check("support", ROWS | {Kind.GRANT, Kind.FUNCTION}, staffing.looking),
-    Check("what comes in", frozenset({Kind.RULE, Kind.TRIGGER}), courses.incoming),
-    Check("retention", frozenset({Kind.FUNCTION, Kind.RULE}), courses.retention),
-    Check("numbers", frozenset({Kind.FUNCTION, Kind.VIEW}), courses.numbers),
-    Check("search path", frozenset({Kind.FUNCTION}), courses.paths),
-    Check("sessions", frozenset({Kind.ROLE, Kind.MEMBER, Kind.SETTING, Kind.GRANT}), sessions),
-    Check("crowding", frozenset({Kind.ROLE}), crowding),
-    Check("mighty", frozenset({Kind.ROLE, Kind.SCHEMA, Kind.GRANT}), mighty),
-    Check("passing on", frozenset({Kind.GRANT}), passing_on),
-)

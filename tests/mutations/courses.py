@@ -165,7 +165,6 @@ def retention(world: World, _focus: object) -> Iterator[str]:
         )
         scene.must("the run's counts", counts, [(removed, True)])
     yield from scene.wrong
-    yield from _swept(world)
 
 
 def _alive(world: World, table: str) -> tuple[int, int]:
@@ -205,7 +204,8 @@ def _next_due(world: World, table: str, without: uuid.UUID | None) -> float | No
     return min((hours for hours in left if hours > 0), default=None)
 
 
-def _swept(world: World) -> Iterator[str]:
+def swept(world: World, _focus: object) -> Iterator[str]:
+    """What is left of somebody long gone goes with the sweep, and what nobody uses any more."""
     whose, alice = uuid.uuid4(), world.people["alice"]
     with Scene(world) as scene:
         agree(scene, whose, newcomer(scene, whose))
@@ -250,11 +250,9 @@ def _swept(world: World) -> Iterator[str]:
             "Alice stays", scene.does("owner", "SELECT count(*) FROM troth.person WHERE subject = %s", alice), [(1,)]
         )
     yield from scene.wrong
-    yield from _kept(world)
-    yield from _standing_bits(world)
 
 
-def _kept(world: World) -> Iterator[str]:
+def kept(world: World, _focus: object) -> Iterator[str]:
     """Somebody of whom anything is left, in whatever table, is not forgotten."""
     for table in (t for t in STAMPED if world.plan.longest(t).days or world.plan.longest(t).after_end):
         with Scene(world) as scene:
@@ -273,7 +271,7 @@ def _kept(world: World) -> Iterator[str]:
         yield from scene.wrong
 
 
-def _standing_bits(world: World) -> Iterator[str]:
+def standing_bits(world: World, _focus: object) -> Iterator[str]:
     """A bit that stands anywhere is not free."""
     alice = world.people["alice"]
     for table in STAMPED:
@@ -327,56 +325,18 @@ def numbers(world: World, _focus: object) -> Iterator[str]:
         yield from scene.wrong
 
 
-TRAP = """CREATE SCHEMA trap;
-CREATE FUNCTION trap.two(anyelement, anyelement) RETURNS point LANGUAGE sql AS 'SELECT NULL::point';
-"""
-TRAPPED = ("uuid", "text", "bytea", "integer", "bigint", "boolean", "jsonb")
-OPERATORS = ("=", "<>", "&", "|", ">=", ">", "<", "||", "-", "~", "!~", "<<", ">>", "+", "*")
-CALLED = ("statement_timestamp()", "max(integer)", "uuid_hash(uuid)", "jsonb_typeof(jsonb)", "uuidv7()", "count(*)")
-
-
 def paths(world: World, focus: Any) -> Iterator[str]:
     """A function does the same whatever lies in wait on the caller's search path."""
     every = [(f.name, f.arguments, f.sql) for f in (*CATALOG.functions, *routines(world.plan, CATALOG))]
     every += [(f"count_{c.purpose}_{c.table}", "", "") for c in world.plan.counted]
     assert world.stage is not None
     with Scene(world) as scene:
-        _set_traps(scene)
         for name, arguments, text in every:
             if focus.function in (None, name):
                 answers = [_answers(scene, world, name, arguments, text, path) for path in ("''", "trap, pg_catalog")]
                 if answers[0] != answers[1]:
                     scene.wrong.append(f"{name} does otherwise with a search path of the caller's: {answers}")
     yield from scene.wrong
-
-
-def _set_traps(scene: Scene) -> None:
-    scene.does("owner", "CREATE SCHEMA trap")
-    scene.does("owner", "GRANT USAGE ON SCHEMA trap TO PUBLIC")
-    for kind in TRAPPED:
-        made = f"CREATE FUNCTION trap.two({kind}, {kind}) RETURNS point LANGUAGE sql AS 'SELECT NULL::point'"
-        scene.does("owner", made)
-        for operator in OPERATORS:
-            scene.does(
-                "owner", f"CREATE OPERATOR trap.{operator} (leftarg = {kind}, rightarg = {kind}, function = trap.two)"
-            )
-    for pair in (("bigint", "integer"), ("timestamp with time zone", "timestamp with time zone"),
-                 ("timestamp with time zone", "interval")):  # fmt: skip
-        scene.does(
-            "owner",
-            f"CREATE FUNCTION trap.two({pair[0]}, {pair[1]}) RETURNS point LANGUAGE sql AS 'SELECT NULL::point'",
-        )
-        for operator in OPERATORS:
-            scene.does(
-                "owner",
-                f"CREATE OPERATOR trap.{operator} (leftarg = {pair[0]}, rightarg = {pair[1]}, function = trap.two)",
-            )
-    for name, kinds in (("uuid_hash", "uuid"), ("jsonb_build_object", 'VARIADIC "any"'), ("statement_timestamp", ""),
-                        ("unnest", "anyarray"), ("pg_advisory_xact_lock", "integer, integer")):  # fmt: skip
-        if "VARIADIC" not in kinds:
-            scene.does(
-                "owner", f"CREATE FUNCTION trap.{name}({kinds}) RETURNS point LANGUAGE sql AS 'SELECT NULL::point'"
-            )
 
 
 def _inserting(table: str) -> str:

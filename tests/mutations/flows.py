@@ -1,8 +1,10 @@
 """What people do, from their first page to long after they left, played on a stage where nothing stays."""
 
+import re
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from types import CodeType
+from typing import Any, Protocol
 
 import psycopg
 
@@ -26,6 +28,19 @@ STAMPED = tuple(table.name for table in CATALOG.stamped)
 HELD = tuple(t.name for t in CATALOG if t.bound and any(column.name == "subject" for column in t.columns))
 #: What serves the account alone, and goes with it.
 GONE = tuple(t.name for t in CATALOG if t.bound and t.personal and t.by_subject and not t.stamped)
+UNCAUGHT = "SET LOCAL search_path = DEFAULT"
+#: A statement that calls a function and does nothing else: no operator of its own that could be caught.
+CALL = re.compile(r"SELECT (?:[\w, *]+ FROM )?troth\.\w+\([^=<>|&+*~]*\)")
+
+
+class Play(Protocol):
+    """Something that people do in a scene."""
+
+    __name__: str
+    __code__: CodeType
+
+    def __call__(self, *told: Any, **named: Any) -> None:
+        """Play it: the scene, and whoever takes part."""
 
 
 class Scene:
@@ -45,11 +60,11 @@ class Scene:
 
     def does(self, role: str, statement: str, *values: Any, token: str = "") -> list[tuple[Any, ...]]:
         """Let a role do something; what PostgreSQL refuses is wrong."""
-        self._enter(role, token)
+        self._enter(role, token, statement)
         try:
             cursor = self.stage.execute(statement.encode(), _bound(values))
             found = cursor.fetchall() if cursor.description else []
-            self.stage.execute("RELEASE scene")
+            self.stage.execute(f"{UNCAUGHT}; RELEASE scene" if self.world.trapped else "RELEASE scene")
         except psycopg.Error as error:
             self.stage.execute("ROLLBACK TO scene")
             self.wrong.append(f"`{role}` is answered {error.sqlstate} by {statement[:70]}")
@@ -58,7 +73,7 @@ class Scene:
 
     def refused(self, code: str, role: str, statement: str, *values: Any, token: str = "") -> None:
         """Let a role try something that must be refused with a code."""
-        self._enter(role, token)
+        self._enter(role, token, statement)
         try:
             self.stage.execute(statement.encode(), _bound(values))
             got = "nothing"
@@ -88,10 +103,12 @@ class Scene:
         )  # fmt: skip
         return [mode for (mode,) in found]
 
-    def _enter(self, role: str, token: str) -> None:
+    def _enter(self, role: str, token: str, statement: str) -> None:
         self.world.become(role)
         self.stage.execute("SELECT set_config('troth.token', %s, true)", (token,))
         self.stage.execute("SAVEPOINT scene")
+        if self.world.trapped and CALL.fullmatch(statement):
+            self.stage.execute("SET LOCAL search_path = trap, pg_catalog")
 
 
 def _bound(values: tuple[Any, ...]) -> Any:
@@ -99,12 +116,11 @@ def _bound(values: tuple[Any, ...]) -> Any:
     return values[0] if len(values) == 1 and isinstance(values[0], dict) else values or None
 
 
-def comings(world: World, _focus: object) -> Iterator[str]:
+def comings(world: World, play: Play) -> Iterator[str]:
     """Somebody comes, agrees, chooses, leaves and is forgotten; and nobody does it for another."""
-    for play in (_sign_up, _choices, _tokens, _leaving, _forgetting):
-        with Scene(world) as scene:
-            play(scene, uuid.uuid5(NOBODY, play.__name__))
-        yield from scene.wrong
+    with Scene(world) as scene:
+        play(scene, uuid.uuid5(NOBODY, play.__name__))
+    yield from scene.wrong
 
 
 def newcomer(scene: Scene, whose: uuid.UUID) -> tuple[Any, ...]:
@@ -395,3 +411,6 @@ def _forgetting(scene: Scene, whose: uuid.UUID) -> None:
     whose = uuid.uuid4()
     agree(scene, whose, newcomer(scene, whose) or newest)
     scene.refused("TR007", "door", "SELECT troth.forget_unagreed(%s)", whose)
+
+
+PLAYS = (_sign_up, _choices, _tokens, _leaving, _forgetting)

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from tests.mutations.flows import Scene
+from tests.mutations.flows import Play, Scene
 from tests.mutations.playing import played
 from tests.mutations.world import World
 
@@ -66,10 +66,9 @@ class Club:
         self.scene.does("self", JOIN, f"link of {word}", token=word)
 
 
-def joining(world: World, _focus: object) -> Iterator[str]:
+def joining(world: World, play: Play) -> Iterator[str]:
     """Somebody founds an organization, others come and go; whoever is not let do something is refused."""
-    plays = (_founds, _steers, _invites, _asks, _gives, _hands_over, _leaves, _ends, _late, _many)
-    yield from played(world, plays)
+    yield from played(world, play)
 
 
 def _founds(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) -> None:
@@ -325,3 +324,6 @@ def _many(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID) 
     for (org,) in many[:20]:
         scene.does("self", ASK, org, token="theirs")
     scene.refused("TR047", "self", ASK, many[20][0] if many else None, token="theirs")
+
+
+PLAYS = (_founds, _steers, _invites, _asks, _gives, _hands_over, _leaves, _ends, _late, _many)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.conftest import SECURE
-from tests.mutations.flows import Scene
+from tests.mutations.flows import Play, Scene
 from tests.mutations.playing import address, played
 from tests.mutations.world import World
 
@@ -37,10 +37,9 @@ YES, NO = True, False
 LAPSE = "SELECT troth.lapse_permissions()"
 
 
-def lending(world: World, _focus: object) -> Iterator[str]:
+def lending(world: World, play: Play) -> Iterator[str]:
     """Somebody lets another see something, or agrees with the operator; nobody does, sees or ends it for them."""
-    plays = (_offers, _answers, _shows, _records, _changes, _ends, _proposes, _agrees, _agreed_ends, _lapses)
-    yield from played(world, plays, _prepare)
+    yield from played(world, play, _prepare)
 
 
 def _prepare(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, third: uuid.UUID) -> None:
@@ -291,3 +290,6 @@ def _lapses(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID
     scene.must("over", scene.does("owner", AGREED, which), [("accepted", "time")])
     scene.must("out", scene.sees("announce", "person", whose), 0)
     scene.must("silence", scene.does("owner", AGREED, silent), [])
+
+
+PLAYS = (_offers, _answers, _shows, _records, _changes, _ends, _proposes, _agrees, _agreed_ends, _lapses)

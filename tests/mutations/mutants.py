@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.mutations.behaviour import Focus
 from tests.mutations.bodies import rewritten
 from tests.mutations.world import CATALOG, World
 from troth.policy.facts import Fact, Kind
-from troth.policy.roles import LOGINS, TWINS
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ def mutants(world: World) -> list[Mutant]:
 
 
 def _roles(fact: Fact, world: World) -> Iterator[Mutant]:
-    role, focus = f'"{fact.name}"', Focus(Kind.ROLE)
+    role, focus = f'"{fact.name}"', Focus(Kind.ROLE, role=fact.name.removeprefix(world.role("")))
     for attribute in ("SUPERUSER", "BYPASSRLS", "CREATEROLE", "CREATEDB", "REPLICATION"):
         yield Mutant(fact, attribute, (f"ALTER ROLE {role} {attribute}",), (f"ALTER ROLE {role} NO{attribute}",), focus)
     if "connections" in fact.value:
@@ -60,7 +59,7 @@ def _roles(fact: Fact, world: World) -> Iterator[Mutant]:
         )
     flipped = ("NOLOGIN", "LOGIN") if fact.value else ("LOGIN", "NOLOGIN")
     yield Mutant(fact, flipped[0], (f"ALTER ROLE {role} {flipped[0]}",), (f"ALTER ROLE {role} {flipped[1]}",), focus)
-    others = [world.role(part) for part in (*LOGINS, *TWINS, *world.purposes)]
+    others = [world.role(part) for part in world.roles]
     # Who is a member already is so by a fact of its own, and nobody can be one of their own members.
     tied = {frozenset(each.name.split(" < ")) for each in world.facts if each.kind is Kind.MEMBER}
     if fact.value:  # of those who cannot log in, nobody is a member but through others
@@ -75,12 +74,13 @@ def _roles(fact: Fact, world: World) -> Iterator[Mutant]:
                 )
 
 
-def _members(fact: Fact, _world: World) -> Iterator[Mutant]:
+def _members(fact: Fact, world: World) -> Iterator[Mutant]:
     role, _, who = fact.name.partition(" < ")
     undo = (f'REVOKE "{role}" FROM "{who}"', fact.make)
+    focus = Focus(Kind.MEMBER, role=who.removeprefix(world.role("")))
     for option in ("SET TRUE", "ADMIN TRUE", "INHERIT FALSE"):
-        yield Mutant(fact, f"WITH {option}", (f'GRANT "{role}" TO "{who}" WITH {option}',), undo, Focus(Kind.MEMBER))
-    yield Mutant(fact, "dropped", undo[:1], undo[1:], Focus(Kind.MEMBER))
+        yield Mutant(fact, f"WITH {option}", (f'GRANT "{role}" TO "{who}" WITH {option}',), undo, focus)
+    yield Mutant(fact, "dropped", undo[:1], undo[1:], focus)
 
 
 LOOSENED = {
@@ -93,11 +93,12 @@ LOOSENED = {
 }
 
 
-def _settings(fact: Fact, _world: World) -> Iterator[Mutant]:
+def _settings(fact: Fact, world: World) -> Iterator[Mutant]:
     role, name = fact.name.split(" ")
-    yield Mutant(fact, "dropped", (fact.unmake,), (fact.make,), Focus(Kind.SETTING))
+    focus = Focus(Kind.SETTING, role=role.removeprefix(world.role("")))
+    yield Mutant(fact, "dropped", (fact.unmake,), (fact.make,), focus)
     loosened = f"ALTER ROLE \"{role}\" SET {name} = '{LOOSENED[name]}'"
-    yield Mutant(fact, "loosened", (loosened,), (fact.make,), Focus(Kind.SETTING))
+    yield Mutant(fact, "loosened", (loosened,), (fact.make,), focus)
 
 
 def _schemas(fact: Fact, world: World) -> Iterator[Mutant]:
@@ -222,7 +223,7 @@ def _weakened(predicate: str) -> Iterator[tuple[str, str]]:
 
 def _views(fact: Fact, _world: World) -> Iterator[Mutant]:
     schema, name = fact.name.split(".")
-    focus = Focus(Kind.VIEW, name if any(t.name == name for t in CATALOG) else None)
+    focus = Focus(Kind.VIEW, name if any(t.name == name for t in CATALOG) else None, role=schema)
     on = f'"{schema}"."{name}"'
     invoker = (f"ALTER VIEW {on} RESET (security_invoker)",), (f"ALTER VIEW {on} SET (security_invoker = true)",)
     yield Mutant(fact, "without security_invoker", *invoker, focus)
@@ -267,7 +268,7 @@ def _grants(fact: Fact, world: World) -> Iterator[Mutant]:
     assert parsed, fact.make
     verb, column, thing, role = parsed["verb"], parsed["column"], parsed["thing"], parsed["role"]
     right = f'{verb} ("{column}")' if column else verb
-    focus = _about(thing)
+    focus = replace(_about(thing), role=role.removeprefix(world.role("")))
     yield Mutant(fact, f"{verb} dropped", (fact.unmake,), (fact.make,), focus)
     public = (f"GRANT {right} ON {thing} TO PUBLIC",), (f"REVOKE {right} ON {thing} FROM PUBLIC",)
     yield Mutant(fact, f"{verb} to PUBLIC", *public, focus)

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator
 
-from tests.mutations.flows import Scene, agree, give_token, newcomer
+from tests.mutations.flows import Play, Scene, agree, give_token, newcomer
 from tests.mutations.world import NOBODY, World
 
 OFFER = "SELECT troth.offer_link(sha256('code'))"
@@ -19,17 +19,16 @@ LEFT = "SELECT count(*) FROM troth.{} WHERE subject = %s"
 LAST = "SELECT action FROM troth.ledger_entry ORDER BY index DESC LIMIT 1"
 
 
-def naming(world: World, _focus: object) -> Iterator[str]:
+def naming(world: World, play: Play) -> Iterator[str]:
     """Somebody has two accounts and two browsers; nobody links, renames or signs out for another."""
-    for play in (_links, _without_a_proof, _renames, _signs_out, _signs_all_out, _forgets, _notes):
-        with Scene(world) as scene:
-            whose, other = uuid.uuid5(NOBODY, play.__name__), uuid.uuid5(NOBODY, f"other {play.__name__}")
-            for each, word, name in ((whose, "hers", "Eve"), (other, "theirs", "Fay")):
-                agree(scene, each, newcomer(scene, each))
-                scene.does("owner", "UPDATE troth.person SET name = %s WHERE subject = %s", name, each)
-                give_token(scene, each, word)
-            play(scene, whose, other)
-        yield from scene.wrong
+    with Scene(world) as scene:
+        whose, other = uuid.uuid5(NOBODY, play.__name__), uuid.uuid5(NOBODY, f"other {play.__name__}")
+        for each, word, name in ((whose, "hers", "Eve"), (other, "theirs", "Fay")):
+            agree(scene, each, newcomer(scene, each))
+            scene.does("owner", "UPDATE troth.person SET name = %s WHERE subject = %s", name, each)
+            give_token(scene, each, word)
+        play(scene, whose, other)
+    yield from scene.wrong
 
 
 def _links(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
@@ -171,3 +170,6 @@ def _notes(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     scene.does("owner", "UPDATE troth.session SET at = now() - interval '2 days' WHERE subject = %s", whose)
     scene.must("one is old", scene.does("door", "SELECT troth.forget_old_sessions('1 day') >= 1"), [(True,)])
     scene.must("the other is not", scene.does("owner", LEFT.format("session"), other), [(1,)])
+
+
+PLAYS = (_links, _without_a_proof, _renames, _signs_out, _signs_all_out, _forgets, _notes)

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator
 
-from tests.mutations.flows import Scene, agree, give_token, newcomer
+from tests.mutations.flows import Play, Scene, agree, give_token, newcomer
 from tests.mutations.world import NOBODY, World
 from tests.planting import APPLICATION, sign_in
 
@@ -29,21 +29,20 @@ SPENT = (
 GONE = ("application_code", "application_spent")
 
 
-def permitting(world: World, _focus: object) -> Iterator[str]:
+def permitting(world: World, play: Play) -> Iterator[str]:
     """Somebody lets an application see something, changes their mind, and nobody does it for another."""
-    for play in (_answers, _ends, _stands, _stands_no_more, _leaves, _forgotten):
-        with Scene(world) as scene:
-            whose, other = uuid.uuid5(NOBODY, play.__name__), uuid.uuid5(NOBODY, f"other {play.__name__}")
-            for each, word in ((whose, "hers"), (other, "theirs")):
-                agree(scene, each, newcomer(scene, each))
-                give_token(scene, each, word)
-            scene.does(
-                "owner",
-                "UPDATE troth.application SET claims = %s, purposes = '{provide,announce}' WHERE application = %s",
-                [NAME, EMAIL], APPLICATION,
-            )  # fmt: skip
-            play(scene, whose, other)
-        yield from scene.wrong
+    with Scene(world) as scene:
+        whose, other = uuid.uuid5(NOBODY, play.__name__), uuid.uuid5(NOBODY, f"other {play.__name__}")
+        for each, word in ((whose, "hers"), (other, "theirs")):
+            agree(scene, each, newcomer(scene, each))
+            give_token(scene, each, word)
+        scene.does(
+            "owner",
+            "UPDATE troth.application SET claims = %s, purposes = '{provide,announce}' WHERE application = %s",
+            [NAME, EMAIL], APPLICATION,
+        )  # fmt: skip
+        play(scene, whose, other)
+    yield from scene.wrong
 
 
 def _answers(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
@@ -135,3 +134,6 @@ def _forgotten(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
     sign_in(scene.stage, third)
     scene.does("door", "SELECT troth.forget_unagreed(%s)", third)
     scene.must("forgotten", scene.does("owner", "SELECT 1 FROM troth.subject WHERE subject = %s", third), [])
+
+
+PLAYS = (_answers, _ends, _stands, _stands_no_more, _leaves, _forgotten)

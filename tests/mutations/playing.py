@@ -1,29 +1,27 @@
-"""Plays with three people, each on a stage of its own where nothing stays."""
+"""A play with three people, on a stage of its own where nothing stays."""
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 
-from tests.mutations.flows import Scene, agree, give_token, newcomer
+from tests.mutations.flows import Play, Scene, agree, give_token, newcomer
 from tests.mutations.world import NOBODY, World
 
-#: What is played by whoever has the tokens `hers`, `theirs` and `third`.
-Play = Callable[[Scene, uuid.UUID, uuid.UUID, uuid.UUID], None]
 
+def played(world: World, play: Play, prepare: Play | None = None) -> Iterator[str]:
+    """Yield what went wrong in a play; the three have agreed, and each has an account with addresses.
 
-def played(world: World, plays: Iterable[Play], prepare: Play | None = None) -> Iterator[str]:
-    """Yield what went wrong in plays; the three have agreed, and each has an account with addresses."""
-    for play in plays:
-        with Scene(world) as scene:
-            name = getattr(play, "__name__", "")
-            whose, other, third = (uuid.uuid5(NOBODY, f"{who} {name}") for who in ("whose", "other", "third"))
-            for each, word in ((whose, "hers"), (other, "theirs"), (third, "third")):
-                agree(scene, each, newcomer(scene, each))
-                give_token(scene, each, word)
-                known_by(scene, each)
-            if prepare:
-                prepare(scene, whose, other, third)
-            play(scene, whose, other, third)
-        yield from scene.wrong
+    They have the tokens `hers`, `theirs` and `third`.
+    """
+    with Scene(world) as scene:
+        whose, other, third = (uuid.uuid5(NOBODY, f"{who} {play.__name__}") for who in ("whose", "other", "third"))
+        for each, word in ((whose, "hers"), (other, "theirs"), (third, "third")):
+            agree(scene, each, newcomer(scene, each))
+            give_token(scene, each, word)
+            known_by(scene, each)
+        if prepare:
+            prepare(scene, whose, other, third)
+        play(scene, whose, other, third)
+    yield from scene.wrong
 
 
 def address(whose: uuid.UUID) -> str:

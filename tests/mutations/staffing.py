@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from tests.conftest import SECURE
-from tests.mutations.flows import Scene
+from tests.mutations.flows import Play, Scene
 from tests.mutations.playing import address, played
 from tests.mutations.world import NOBODY, World
 
@@ -46,10 +46,9 @@ WITHOUT = (
 AREAS = {"profile": ("person",), "access": ("access",), "device": ("device",), "agreements": ("agreement", "choice")}
 
 
-def staffing(world: World, _focus: object) -> Iterator[str]:
+def staffing(world: World, play: Play) -> Iterator[str]:
     """Owners make the staff, support asks and people answer, publishers propose and others approve."""
-    plays = (_first, _invites, _gives, _proposes, _asks, _allows, _ends)
-    yield from played(world, plays)
+    yield from played(world, play)
 
 
 def _role(scene: Scene, whose: uuid.UUID, *roles: str) -> None:
@@ -315,7 +314,7 @@ class Focused(Protocol):
 
 def looking(world: World, focus: Focused) -> Iterator[str]:
     """Support, let in by Alice, sees her rows of the areas that she opened, in the next transaction alone, and no others."""
-    alice = world.people["alice"]
+    alice, others = world.people["alice"], ~(1 << world.target.bits["staff"])
     for area, table in ((area, table) for area, tables in AREAS.items() for table in tables):
         if focus.table in (None, table):
             asked = f"SELECT subject FROM troth.{table}"
@@ -328,6 +327,7 @@ def looking(world: World, focus: Focused) -> Iterator[str]:
                 "a transaction later": _looked(world, area, asked, between=True),
                 f"when it looks at `{other}`": _looked(world, other, asked),
                 "when she is in nothing": _looked(world, area, asked, first=hers.format("uses = 0")),
+                "when she is in all others": _looked(world, area, asked, first=hers.format(f"uses = {others}")),
                 "when it has ended": _looked(world, area, asked, first=hers.format("ended_at = now()")),
                 "without a second factor": _looked(world, area, asked, first=WITHOUT[0]),
                 "without a look": world.ask("staff", asked, token="token of Greta"),
@@ -362,3 +362,6 @@ def _looked(
     found = stage.execute(asked.encode()).fetchall()
     stage.execute("ROLLBACK")
     return found
+
+
+PLAYS = (_first, _invites, _gives, _proposes, _asks, _allows, _ends)

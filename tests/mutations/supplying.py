@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from tests.mutations.flows import Scene
+from tests.mutations.flows import Play, Scene
 from tests.mutations.joining import LEAVE, REMOVE, Club
 from tests.mutations.playing import address, played
 from tests.mutations.world import World
@@ -60,22 +60,9 @@ class Directory:
         self.scene.must(f"written down {action}", self.scene.does("owner", LAST), [(action,)])
 
 
-def supplying(world: World, _focus: object) -> Iterator[str]:
+def supplying(world: World, play: Play) -> Iterator[str]:
     """A directory supplies people, who join or not; it reaches its own organization, and nobody else's."""
-    plays = (
-        _opens,
-        _supplies,
-        _changes,
-        _joins,
-        _declines,
-        _suspends,
-        _takes_back,
-        _detaches,
-        _groups,
-        _writes,
-        _domains,
-    )
-    yield from played(world, plays)
+    yield from played(world, play)
 
 
 def _opens(scene: Scene, *_people: uuid.UUID) -> None:
@@ -394,3 +381,6 @@ def _domains(scene: Scene, _whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UU
     for number in range(20):
         scene.does("self", CLAIM, org, f"n{number}.example", token="hers")
     scene.refused("TR056", "self", CLAIM, org, "more.example", token="hers")
+
+
+PLAYS = (_opens, _supplies, _changes, _joins, _declines, _suspends, _takes_back, _detaches, _groups, _writes, _domains)

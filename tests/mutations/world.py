@@ -17,11 +17,11 @@ from tests.planting import everything
 from troth.database import apply, connect, place, published
 from troth.database.catalog import load
 from troth.policy import parse
-from troth.policy.facts import Fact
+from troth.policy.facts import Fact, Kind
 from troth.policy.meaning import Window, WindowKind
 from troth.policy.plan import plan
 from troth.policy.planned import Plan
-from troth.policy.roles import LOGINS, TWINS, Target
+from troth.policy.roles import LOGINS, TWINS, Target, analysts
 from troth.policy.sql import desired
 
 CATALOG = load()
@@ -79,6 +79,9 @@ class World:
     clubs: dict[str, uuid.UUID] = field(default_factory=dict)
     accesses: tuple[uuid.UUID, ...] = ()
     stage: Connection[Any] | None = None
+    #: Whether what plays call is called with a path on which something lies in wait.
+    trapped: bool = False
+    known: dict[tuple[str, str, str], frozenset[str]] = field(default_factory=dict)
 
     @property
     def purposes(self) -> tuple[str, ...]:
@@ -89,6 +92,21 @@ class World:
     def everybody(self) -> tuple[str, ...]:
         """Every role but the analyst."""
         return (*LOGINS, *TWINS, *self.purposes)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Every role that the policy makes, without what its name begins with."""
+        return tuple(fact.name.removeprefix(self.role("")) for fact in self.facts if fact.kind is Kind.ROLE)
+
+    @property
+    def analysts(self) -> dict[str, str]:
+        """What the analysts of a purpose have in common, a role and a schema, and the purpose."""
+        return {analysts(purpose): purpose for purpose in self.target.analysts.values()}
+
+    @property
+    def schemas(self) -> tuple[str, ...]:
+        """Every schema that the policy makes."""
+        return tuple(fact.name for fact in self.facts if fact.kind is Kind.SCHEMA)
 
     def role(self, part: str) -> str:
         """Return a role's whole name."""
@@ -103,10 +121,10 @@ class World:
                 seen[row.whose] = seen.get(row.whose, 0) + 1
         return seen
 
-    def ask(self, role: str, *statements: str, token: str = "") -> list[tuple[Any, ...]]:
-        """Return what the last statement answers a role with, on a stage where nothing stays."""
+    def ask(self, role: str, *statements: str, token: str = "", before: str = "") -> list[tuple[Any, ...]]:
+        """Return what the last statement answers a role with, on a stage where nothing stays; `before` is the owner's."""
         assert self.stage is not None
-        self.stage.execute("ROLLBACK; BEGIN")
+        self.stage.execute(f"ROLLBACK; BEGIN; {before}".encode())
         self.become(role)
         if token:
             self.stage.execute("SELECT set_config('troth.token', %s, true)", (token,))
@@ -164,6 +182,21 @@ BEGIN
 END
 $$"""
 
+TRAPPED = ("uuid", "text", "bytea", "integer", "bigint", "boolean", "jsonb")
+OPERATORS = ("=", "<>", "&", "|", ">=", ">", "<", "||", "-", "~", "!~", "<<", ">>", "+", "*")
+PAIRS = (*((kind, kind) for kind in TRAPPED), ("bigint", "integer"),
+         ("timestamp with time zone", "timestamp with time zone"), ("timestamp with time zone", "interval"))  # fmt: skip
+POINT = "RETURNS point LANGUAGE sql AS 'SELECT NULL::point';"
+#: What lies in wait in a schema of its own: operators and functions with the names of those that functions use.
+TRAP = "\n".join([
+    "CREATE SCHEMA trap; GRANT USAGE ON SCHEMA trap TO PUBLIC;",
+    *(f"CREATE FUNCTION trap.two({left}, {right}) {POINT}" for left, right in PAIRS),
+    *(f"CREATE OPERATOR trap.{operator} (leftarg = {left}, rightarg = {right}, function = trap.two);"
+      for left, right in PAIRS for operator in OPERATORS),
+    *(f"CREATE FUNCTION trap.{name} {POINT}" for name in (
+        "uuid_hash(uuid)", "statement_timestamp()", "unnest(anyarray)", "pg_advisory_xact_lock(integer, integer)")),
+])  # fmt: skip
+
 
 def imagined() -> World:
     """Return the world's facts without a database: enough to name its mutants."""
@@ -193,6 +226,8 @@ def planted(cluster: place.Place) -> Iterator[World]:
             world = _made(cluster, owner)
             world.stage = stage
             owner.execute(TRIAL)
+            owner.execute(TRAP.encode())
+            stage.execute("SET track_functions = 'all'")
             _plant(world)
             yield world
     finally:
