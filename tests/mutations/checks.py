@@ -15,12 +15,12 @@ from tests.mutations import (
     naming,
     permitting,
     powers,
+    rights,
     staffing,
     supplying,
 )
-from tests.mutations.behaviour import Focus
-from tests.mutations.flows import Play
-from tests.mutations.world import World
+from tests.mutations.scene import Play
+from tests.mutations.world import Focus, World
 from troth.policy.facts import Kind
 
 
@@ -74,9 +74,9 @@ CHECKS = (
     Check("outsiders", ROWS | {Kind.GRANT}, behaviour.outsiders),
     Check("twins", ROWS, behaviour.twins),
     Check("owning", frozenset({Kind.SECURITY}), behaviour.owning),
-    Check("privileges", frozenset({Kind.GRANT, Kind.RULE}), behaviour.privileges),
-    Check("calls", frozenset({Kind.GRANT, Kind.FUNCTION}), behaviour.calls),
-    Check("views", frozenset({Kind.VIEW, Kind.GRANT, Kind.SCHEMA}), behaviour.views),
+    Check("privileges", frozenset({Kind.GRANT, Kind.RULE}), rights.privileges),
+    Check("calls", frozenset({Kind.GRANT, Kind.FUNCTION}), rights.calls),
+    Check("views", frozenset({Kind.VIEW, Kind.GRANT, Kind.SCHEMA}), rights.views),
     *_plays("comings and goings", STAMPS, flows.comings, flows.PLAYS),
     *_plays("applications", WORKS, permitting.permitting, permitting.PLAYS),
     *_plays("names and sessions", STAMPS, naming.naming, naming.PLAYS),
@@ -96,5 +96,5 @@ CHECKS = (
     Check("crowding", frozenset({Kind.ROLE}), powers.crowding),
     Check("tying", frozenset({Kind.ROLE, Kind.MEMBER}), powers.tying),
     Check("mighty", frozenset({Kind.ROLE, Kind.SCHEMA, Kind.GRANT}), powers.mighty),
-    Check("passing on", frozenset({Kind.GRANT}), behaviour.passing_on),
+    Check("passing on", frozenset({Kind.GRANT}), rights.passing_on),
 )

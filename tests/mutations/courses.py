@@ -6,7 +6,8 @@ from typing import Any
 
 import psycopg
 
-from tests.mutations.flows import ACCESS, DEVICE, HELD, STAMPED, Scene, agree, give_token, leave_all, newcomer
+from tests.mutations.flows import ACCESS, DEVICE, HELD, STAMPED, agree, give_token, leave_all, newcomer
+from tests.mutations.scene import Scene
 from tests.mutations.world import CATALOG, NOBODY, World
 from tests.planting import known, remembered, staffed
 from troth.policy.meaning import WindowKind

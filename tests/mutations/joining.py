@@ -4,8 +4,8 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from tests.mutations.flows import Play, Scene
 from tests.mutations.playing import played
+from tests.mutations.scene import Play, Scene
 from tests.mutations.world import World
 
 FOUND = "SELECT troth.found_organization(%s)"

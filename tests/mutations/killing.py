@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from tests.mutations.behaviour import Focus
 from tests.mutations.checks import CHECKS, Check
 from tests.mutations.mutants import Mutant
-from tests.mutations.world import World
+from tests.mutations.world import Focus, World
 from troth.database import probes
 from troth.policy.facts import Kind
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.conftest import SECURE
-from tests.mutations.flows import Play, Scene
 from tests.mutations.playing import address, played
+from tests.mutations.scene import Play, Scene
 from tests.mutations.world import World
 
 NAME, EMAIL, KIND = "person.name", "person.email", "device.kind"

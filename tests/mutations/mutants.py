@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tests.mutations.behaviour import Focus
 from tests.mutations.bodies import rewritten
-from tests.mutations.world import CATALOG, World
+from tests.mutations.world import CATALOG, Focus, World
 from troth.policy.facts import Fact, Kind
 
 

@@ -3,7 +3,8 @@
 import uuid
 from collections.abc import Iterator
 
-from tests.mutations.flows import Play, Scene, agree, give_token, newcomer
+from tests.mutations.flows import agree, give_token, newcomer
+from tests.mutations.scene import Play, Scene
 from tests.mutations.world import NOBODY, World
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import psycopg
 
-from tests.mutations.behaviour import REFUSED, Focus
-from tests.mutations.world import World
+from tests.mutations.rights import REFUSED
+from tests.mutations.world import Focus, World
 from troth.database import connect, place
 from troth.policy.roles import ANALYST_CONNECTIONS, LOGINS
 

@@ -17,8 +17,9 @@ from tests.conftest import PROJECT, serving
 from tests.mutations.equivalent import reason
 from tests.mutations.killing import Judge
 from tests.mutations.mutants import Mutant, mutants
+from tests.mutations.peopling import planted
 from tests.mutations.proofs import unproven
-from tests.mutations.world import World, planted
+from tests.mutations.world import World
 
 PAGE = PROJECT / "docs" / "proof.md"
 SEED, MANY = int(os.environ.get("TROTH_SEED", "1")), int(os.environ.get("TROTH_MUTANTS", "1000000"))

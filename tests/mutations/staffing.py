@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from tests.conftest import SECURE
-from tests.mutations.flows import Play, Scene
 from tests.mutations.playing import address, played
+from tests.mutations.scene import Play, Scene
 from tests.mutations.world import NOBODY, World
 
 INVITE = 'SELECT troth.invite_staff(%s, %s::text[], sha256(%s::bytea), now() + %s::interval, \'{"subject": "s", "text": "t"}\')'

@@ -5,9 +5,9 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from tests.mutations.flows import Play, Scene
 from tests.mutations.joining import LEAVE, REMOVE, Club
 from tests.mutations.playing import address, played
+from tests.mutations.scene import Play, Scene
 from tests.mutations.world import World
 
 OPEN = "SELECT troth.open_directory(%s, 'HR', sha256(%s::bytea), %s)"

@@ -11,8 +11,9 @@ from tests.conftest import PROJECT
 from tests.mutations.equivalent import reason
 from tests.mutations.killing import Judge
 from tests.mutations.mutants import Mutant, mutants
+from tests.mutations.peopling import planted
 from tests.mutations.proofs import proofs
-from tests.mutations.world import World, imagined, planted
+from tests.mutations.world import World, imagined
 from troth.database.place import Place
 from troth.database.probes import PROBES
 from troth.policy.facts import Kind
