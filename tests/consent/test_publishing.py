@@ -9,6 +9,7 @@ from psycopg import Connection, Error
 from tests.conftest import POLICY, TERMS, Person, employ, make
 from troth.consent import publishing
 from troth.consent.errors import NothingToPublish, ProposalClosed, SamePerson
+from troth.consent.scheduling import digest
 from troth.database import apply, connect, requests
 from troth.database.keeper import Keeper
 from troth.database.place import Place
@@ -128,7 +129,7 @@ def test_other_words_are_not_what_was_approved(
     publishing.approve(viewer=staff["olga"].token, proposal=made)
     owner.execute("DELETE FROM troth.keeper_request")
     other = WIDER.replace("lend things", "sell things")
-    requests.leave("policy.publish", {"policy": publishing._digest(WIDER), "terms": publishing._digest(TERMS),
+    requests.leave("policy.publish", {"policy": digest(WIDER), "terms": digest(TERMS),
                                       "source": other, "terms_text": TERMS})  # fmt: skip
     assert turn(keeper, owner) == 1
     requests.leave("policy.apply", {"source": other, "terms": TERMS})

@@ -19,11 +19,11 @@ ROLES = "SELECT troth.staff_roles(%s)"
 LAST = "SELECT action FROM troth.ledger_entry ORDER BY index DESC LIMIT 1"
 MAILS = "SELECT count(*) FROM troth.notice WHERE address = %s"
 PROPOSE, APPROVE, TAKE = (
-    "SELECT troth.propose_policy(%s, 'terms')", "SELECT troth.approve_policy(%s)", "SELECT troth.withdraw_proposal(%s)",
+    "SELECT troth.propose_policy(%s, 'terms', 0)", "SELECT troth.approve_policy(%s)", "SELECT troth.withdraw_proposal(%s)",
 )  # fmt: skip
 STANDING = (
     "SELECT proposal, publishers, proposer, approvals FROM troth.proposal_standing("
-    "encode(sha256(%s::bytea), 'hex'), encode(sha256('terms'), 'hex'))"
+    "encode(sha256(%s::bytea), 'hex'), encode(sha256('terms'), 'hex'), 0)"
 )
 CLOSE = (
     "SELECT troth.close_proposal(encode(sha256(%s::bytea), 'hex'), encode(sha256('terms'), 'hex'), 'published', 'done')"

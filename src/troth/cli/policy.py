@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from troth.cli.options import data_option, form_option
+from troth.cli.publish import publish, withdraw
 from troth.cli.reading import compare_command, coverage, explain_command, fmt, meant, show
 from troth.cli.simulate import simulate
 from troth.cli.standards import export
@@ -28,7 +29,7 @@ def policy() -> None:
     """Check, plan and apply the policy; find where the database differs from it."""
 
 
-for command in (export, fmt, explain_command, compare_command, coverage, show, simulate):
+for command in (export, fmt, explain_command, compare_command, coverage, show, simulate, publish, withdraw):
     policy.add_command(command)
 
 
@@ -76,7 +77,7 @@ def plan_command(file: Path, form: str) -> None:
 @form_option("text", "json")
 @data_option
 def apply(file: Path, terms_file: Path | None, form: str) -> None:
-    """Ask the keeper of the running troth to put a policy into force.
+    """Ask the keeper of the running troth to put a policy into force now, and show nothing first; `publish` does.
 
     Where people must agree to it again, and two persons may publish, both agree at /operator/publishing first.
     """

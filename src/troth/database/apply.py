@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from psycopg import Connection, errors
 
-from troth.database import place
+from troth.database import place, signatures
 from troth.database.catalog import Declared, declared, load, of
 from troth.database.errors import DatabaseRefusal
 from troth.database.observe import is_superuser, marked_objects, observe
@@ -99,6 +99,7 @@ class Step:
     catalog: Catalog
     before: Catalog
     declaring: Declaring | None = None
+    and_then: Callable[[Connection[Any]], None] = lambda _: None
 
     def leaving(self) -> dict[str, str]:
         """Return what is declared no longer, by the name that facts give it, with how it is dropped."""
@@ -137,14 +138,23 @@ def newest(connection: Connection[Any]) -> Version | None:
 
 
 def apply(
-    connection: Connection[Any], source: str, terms: str, *, name: str = "policy", declaring: Declaring | None = None
+    connection: Connection[Any],
+    source: str,
+    terms: str,
+    *,
+    name: str = "policy",
+    declaring: Declaring | None = None,
+    raised: Verdict = Verdict.EDITORIAL,
+    and_then: Callable[[Connection[Any]], None] = lambda _: None,
 ) -> Outcome:
     """Apply a policy's source over the database that the owner's autocommitting connection reaches.
 
-    The same version again repairs drift, or takes in what is declared anew. Raises PolicyErrors for a bad source or one
-    the tables cannot hold to, ApplyRefusal for an older version, a changed text under an old number, or a day that has
-    not come.
+    The same version again repairs drift, or takes in what is declared anew. `raised` asks of people what the comparison
+    does not, never less; `and_then` runs last in the transaction of the switch. Raises PolicyErrors for a bad source or
+    one the tables cannot hold to, AlteredVersion, ApplyRefusal for an older version, a changed text under an old
+    number, or a day that has not come.
     """
+    signatures.check(connection)
     policy = parse.read(source, name)
     held = declared(connection)
     catalog = load(declaring.after(held) if declaring else held)
@@ -153,9 +163,9 @@ def apply(
     digest = sha256(terms.encode()).hexdigest()
     fresh = _is_fresh(before, policy, digest)
     opened, change = _change(before, policy, new, catalog)
-    floor = _asks_again(opened, change)
-    verdict = change.verdict if change else Verdict.EDITORIAL
-    step = Step(policy, source, terms, new, fresh, opened, floor, verdict, catalog, load(held), declaring)
+    asks = max(change.verdict, raised) if change else Verdict.EDITORIAL
+    floor = _asks_again(opened, change) or raised >= Verdict.AGREE_AGAIN
+    step = Step(policy, source, terms, new, fresh, opened, floor, asks, catalog, load(held), declaring, and_then)
     for tries in range(1, TRIES + 1):
         try:
             return _switch(connection, step, tries=tries)
@@ -174,6 +184,12 @@ def significant(connection: Connection[Any], source: str, *, name: str = "policy
     policy = parse.read(source, name)
     catalog = of(connection)
     return before is not None and _asks_again(*_change(before, policy, plan(policy, catalog), catalog))
+
+
+def verdict(connection: Connection[Any], source: str) -> Verdict:
+    """Return what a source's differences from the version in force ask. Raises PolicyErrors."""
+    before, policy = newest(connection), parse.read(source, "policy")
+    return compare(parse.read(before.source, "the policy in force"), policy).verdict if before else Verdict.EDITORIAL
 
 
 def _change(
@@ -228,6 +244,7 @@ def _switch(connection: Connection[Any], step: Step, *, tries: int) -> Outcome:
         connection.execute(_sql("set_nobody"))
         if step.declaring:
             step.declaring.and_then(connection)
+        step.and_then(connection)
     held = time.monotonic() - started
     return Outcome(step.policy.version, step.fresh, changed, tuple(sorted(step.opened)), held, tries, step.verdict)
 
@@ -286,6 +303,7 @@ def _add_version(connection: Connection[Any], step: Step) -> None:
         "floor": step.floor,
     }
     connection.execute(_sql("add_version"), told)
+    signatures.sign(connection)
 
 
 def _open_editions(connection: Connection[Any], new: Plan, opened: frozenset[str]) -> None:

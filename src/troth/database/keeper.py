@@ -53,7 +53,7 @@ class Keeper:
     chores: tuple[Callable[[Connection[Any]], None], ...] = ()
     always: tuple[Callable[[Connection[Any]], None], ...] = ()
     #: Who may refuse that a policy (its source, the terms) is put into force because the operator's key asks for it.
-    judges: tuple[Callable[[Connection[Any], str, str], None], ...] = ()
+    judges: tuple[Callable[[Connection[Any], str, str], object], ...] = ()
 
     def __post_init__(self) -> None:
         """Know what can be asked."""

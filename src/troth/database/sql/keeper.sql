@@ -1,8 +1,8 @@
 -- name: open_requests
--- One that waits for something stands behind the others, and is looked at again after two seconds, for a month.
+-- One that waits for something stands behind the others, and is looked at again after two seconds, for a year.
 SELECT request, kind, payload, signature FROM troth.keeper_request
 WHERE answered_at IS NULL AND (put_off_at IS NULL OR put_off_at < statement_timestamp() - interval '2 seconds'
-    AND asked_at > statement_timestamp() - interval '30 days')
+    AND asked_at > statement_timestamp() - interval '400 days')
 ORDER BY put_off_at NULLS FIRST, asked_at LIMIT 10
 
 -- name: put_off

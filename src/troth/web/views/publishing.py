@@ -17,18 +17,30 @@ from troth.consent.errors import ProposalClosed, SamePerson
 from troth.consent.publishing import Proposal
 from troth.database import published
 from troth.policy import parse
+from troth.policy.compare import Verdict, compare
+from troth.policy.differences import Differing
 from troth.policy.errors import PolicyErrors
 from troth.policy.plan import plan
 from troth.web.staff import unconfirmed
-from troth.web.views.policy import differences
+from troth.web.views.policy import differences, language
 
 LONGEST = 256 * 1024
 #: Seconds for which a page waits for the keeper after an approval, and between two looks.
 PATIENCE, LOOK = 6.0, 0.2
+#: And until it has counted whom a proposal would touch.
+BRIEFLY = 2.0
+
+
+#: What the operator may ask of people beyond what follows from the changes.
+RAISED = (
+    (Verdict.EDITORIAL, gettext_lazy("what follows from the changes")),
+    (Verdict.NOTIFY, gettext_lazy("at least that people are told by mail")),
+    (Verdict.AGREE_AGAIN, gettext_lazy("that everybody agrees again")),
+)
 
 
 class Propose(forms.Form):
-    """A policy's source and the terms that go with it."""
+    """A policy's source, the terms that go with it, and what it asks of people."""
 
     source = forms.CharField(
         label=gettext_lazy("Policy"),
@@ -39,6 +51,13 @@ class Propose(forms.Form):
     terms = forms.CharField(
         label=gettext_lazy("Terms"), max_length=LONGEST, strip=False, widget=forms.Textarea({"rows": "6"})
     )
+    raised = forms.TypedChoiceField(
+        label=gettext_lazy("What it asks of people"),
+        choices=[(int(verdict), words) for verdict, words in RAISED],
+        coerce=lambda told: Verdict(int(told)),
+        empty_value="0",
+        required=False,
+    )
 
     def clean_source(self) -> str:
         """Refuse what is no policy, each error with its place, and what the tables cannot hold to."""
@@ -48,6 +67,10 @@ class Propose(forms.Form):
         except PolicyErrors as errors:
             raise forms.ValidationError(str(errors), code="policy") from errors
         return text
+
+    def clean_raised(self) -> Verdict:
+        """Ask nothing beyond the changes where nobody says so."""
+        return Verdict(int(self.cleaned_data["raised"]))
 
     def clean_terms(self) -> str:
         """Keep the lines as they are in a file."""
@@ -61,7 +84,8 @@ def proposals(request: HttpRequest) -> HttpResponse:
     form = Propose(request.POST or None, initial={"source": now.source, "terms": now.terms})
     viewer = request.viewer  # type: ignore[attr-defined]
     if request.method == "POST" and form.is_valid():
-        made = publishing.propose(viewer=viewer, source=form.cleaned_data["source"], terms=form.cleaned_data["terms"])
+        made = publishing.propose(viewer=viewer, **form.cleaned_data)
+        _await(request, made, counted=True)
         return redirect("proposal", made)
     context = {"form": form, "proposals": publishing.proposals(viewer)}
     return render(request, "operator/publishing.html", context, status=422 if form.errors else 200)
@@ -73,12 +97,15 @@ def proposal(request: HttpRequest, proposal: UUID) -> HttpResponse:
     found = _found(request, proposal)
     now = published.current()
     policy = parse.read(found.source, _("the proposal"))
-    standing = publishing.standing(found.source, found.terms)
+    raised = Verdict(found.raised)
+    standing = publishing.standing(found.source, found.terms, raised)
     context: dict[str, Any] = {
         "proposal": found,
         "policy": policy,
         "terms_differ": found.terms_digest != now.terms_digest,
         "two": standing.two,
+        "raised": dict(RAISED)[raised] if raised > compare(now.policy, policy).verdict else "",
+        "counts": _counts(found, Differing(now.policy, policy, language())),
         "confirm": request.method == "GET" and not found.mine and found.closed_at is None,
     }
     # What is in force already differs from itself in nothing.
@@ -106,10 +133,21 @@ def answer(request: HttpRequest, proposal: UUID) -> HttpResponse:
     return redirect("proposal", proposal)
 
 
-def _await(request: HttpRequest, proposal: UUID) -> None:
-    """Give the keeper a moment, so that the page can say what became of it."""
-    deadline = time.monotonic() + PATIENCE
-    while _found(request, proposal).closed_at is None and time.monotonic() < deadline:
+def _counts(found: Proposal, said: Differing) -> dict[str, Any] | None:
+    """Return whom a proposal would touch, each purpose in the reader's words."""
+    if found.counts is None or "problem" in found.counts:
+        return None
+    purposes = [each | {"said": said.purpose(each["purpose"])} for each in found.counts["purposes"]]
+    return {**found.counts, "purposes": purposes}
+
+
+def _await(request: HttpRequest, proposal: UUID, *, counted: bool = False) -> None:
+    """Give the keeper a moment, so that the page can say what became of it, or whom it would touch."""
+    deadline = time.monotonic() + (BRIEFLY if counted else PATIENCE)
+    while time.monotonic() < deadline:
+        found = _found(request, proposal)
+        if found.closed_at is not None or found.waits_until is not None or (counted and found.counts is not None):
+            break
         time.sleep(LOOK)
     published.forget()
 

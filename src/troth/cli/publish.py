@@ -1,0 +1,77 @@
+"""`troth policy publish` and `withdraw`: see what a version changes and whom it touches, then publish it for a day."""
+
+import json
+import re
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from troth.cli.options import data_option, form_option
+from troth.cli.reading import meant
+from troth.cli.simulate import as_text
+from troth.consent import publishing
+from troth.database import connect, published, requests, simulate
+from troth.policy.compare import Verdict
+from troth.policy.differences import Differing
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+RAISED = {"tell": Verdict.NOTIFY, "agree-again": Verdict.AGREE_AGAIN}
+#: The day in a policy's first clause.
+DAY = re.compile(r"^(policy\b[^\n]*\beffective\s+)\S+", re.MULTILINE)
+
+
+@click.command("publish")
+@click.argument("file", type=FILE)
+@click.option("--effective", type=click.DateTime(["%Y-%m-%d"]), help="The day it takes effect  [default: the file's].")
+@click.option("--terms", "terms_file", type=FILE, help="The terms that go with it  [default: those in force].")
+@click.option("--raise", "raised", type=click.Choice(list(RAISED)), help="Ask more of people than the changes do.")
+@click.option("--yes", is_flag=True, help="Do not ask before publishing.")
+@form_option("text", "json")
+@data_option
+def publish(
+    file: Path, effective: datetime | None, terms_file: Path | None, raised: str | None, form: str, *, yes: bool
+) -> None:
+    """Show what FILE changes, whom it touches and what is asked of them; then publish it for its day.
+
+    With --effective the published version has that day in its first clause, whatever the file says. Where people must
+    agree again, and two persons may publish, both agree at /operator/publishing instead.
+    """
+    meant(file, form)
+    source = file.read_text(encoding="utf-8")
+    if effective is not None:
+        source = DAY.sub(rf"\g<1>{effective.date()}", source, count=1)
+    terms = terms_file.read_text(encoding="utf-8") if terms_file else published.current("steward").terms
+    level = RAISED.get(raised or "", Verdict.EDITORIAL)
+    if not yes:
+        _show(source, file, level)
+        click.confirm("Publish it?", abort=True, err=True)
+    answer = requests.ask(publishing.KIND, publishing.asked(source, terms, level, key=True))
+    if form == "json":
+        click.echo(json.dumps(answer))
+    elif "waits" in answer:
+        click.echo(f"version {answer['version']} takes effect on {answer['waits']}; until then:")
+        click.echo(f"  troth policy withdraw {answer['version']}")
+    else:
+        click.echo(f"version {answer['version']} is in force; verdict: {_said(Verdict[answer['verdict']])}")
+
+
+def _show(source: str, file: Path, raised: Verdict) -> None:
+    with connect.owning() as connection:
+        found = simulate.simulate(connection, source, name=str(file))
+    click.echo(as_text(found, Differing(found.before, found.after)), err=True)
+    if raised > found.comparison.verdict:
+        click.echo(f"raised by you to: {_said(raised)}", err=True)
+
+
+def _said(verdict: Verdict) -> str:
+    return verdict.name.lower().replace("_", " ")
+
+
+@click.command("withdraw")
+@click.argument("version", type=int)
+@data_option
+def withdraw(version: int) -> None:
+    """Withdraw a version that waits for its day."""
+    answer = requests.ask("policy.withdraw", {"version": version})
+    click.echo(f"version {answer['version']} is withdrawn; what is in force stays")

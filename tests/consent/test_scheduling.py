@@ -1,0 +1,207 @@
+"""A version whose day has not come waits for it, signed; it takes effect by the keeper's own turn, or is withdrawn before."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from psycopg import Connection, Error
+
+from tests.conftest import POLICY, TERMS, Person, employ, make
+from tests.consent.test_publishing import PLAIN, WIDER, outcome, turn
+from troth.consent import publishing, scheduling
+from troth.consent.errors import ProposalClosed
+from troth.database import apply, connect, requests, signatures
+from troth.database.drift import drift
+from troth.database.keeper import Keeper
+from troth.database.place import Place
+from troth.policy.compare import Verdict
+
+pytestmark = pytest.mark.usefixtures("django")
+DAY = datetime.now(UTC).date() + timedelta(days=40)
+
+
+def later(source: str) -> str:
+    return re.sub(r"effective \S+", f"effective {DAY}", source, count=1)
+
+
+@pytest.fixture
+def django(database: Any) -> None:
+    import django
+
+    django.setup()
+
+
+@pytest.fixture
+def keeper(database: Place) -> Keeper:
+    keeper = publishing.taught(Keeper(database))
+    keeper.next_round = float("inf")
+    return keeper
+
+
+@pytest.fixture
+def olga(owner: Connection[Any]) -> Person:
+    return employ(owner, make(owner, "Olga"), "owner")
+
+
+@pytest.fixture
+def bob(owner: Connection[Any], olga: Person) -> Person:
+    return employ(owner, make(owner, "Bob"), "publisher")
+
+
+def comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The day is there."""
+    monkeypatch.setattr(apply, "not_yet", lambda day: day > DAY)
+
+
+def actions(owner: Connection[Any]) -> list[str]:
+    wanted = ["policy-scheduled", "policy-published", "version-withdrawn", "version-refused", "proposal-withdrawn"]
+    query = "SELECT action FROM troth.ledger_entry WHERE action = ANY(%s) ORDER BY index"
+    return [action for (action,) in owner.execute(query, (wanted,)).fetchall()]
+
+
+def test_a_version_waits_for_its_day_and_takes_effect_then(
+    keeper: Keeper, owner: Connection[Any], olga: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = publishing.propose(viewer=olga.token, source=later(PLAIN), terms=TERMS)
+    assert turn(keeper, owner) == turn(keeper, owner) == 1
+    (found,) = publishing.proposals(olga.token)
+    assert (found.outcome, found.waits_until) == (None, DAY)
+    assert found.counts is not None
+    assert found.counts["agreed"] == 1
+    assert drift(owner).lines() == []
+    comes(monkeypatch)
+    assert turn(keeper, owner) == 2
+    assert scheduling.waiting(owner) is None
+    assert outcome(olga, made)[0] == "published"
+    assert actions(owner) == ["policy-scheduled", "policy-published"]
+    assert turn(keeper, owner) == 2
+    assert actions(owner) == ["policy-scheduled", "policy-published"]
+
+
+def test_what_people_must_agree_to_again_waits_for_a_second_person_before_its_day(
+    keeper: Keeper, owner: Connection[Any], olga: Person, bob: Person
+) -> None:
+    made = publishing.propose(viewer=bob.token, source=later(WIDER), terms=TERMS)
+    assert turn(keeper, owner) == 1
+    assert scheduling.waiting(owner) is None
+    publishing.approve(viewer=olga.token, proposal=made)
+    assert turn(keeper, owner) == 1
+    found = scheduling.waiting(owner)
+    assert found is not None
+    assert Verdict(found.verdict) is Verdict.ASK
+    requests.leave("policy.publish", publishing.asked(later(WIDER), TERMS, Verdict.EDITORIAL, key=True))
+    assert turn(keeper, owner) == 1  # it waits already
+
+
+def test_it_can_be_withdrawn_until_its_day(
+    keeper: Keeper, owner: Connection[Any], olga: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = publishing.propose(viewer=olga.token, source=later(PLAIN), terms=TERMS)
+    assert turn(keeper, owner) == 1
+    publishing.withdraw(viewer=olga.token, proposal=made)
+    assert scheduling.waiting(owner) is None
+    comes(monkeypatch)
+    assert turn(keeper, owner) == 1
+    with pytest.raises(ProposalClosed):
+        publishing.withdraw(viewer=olga.token, proposal=made)
+    assert actions(owner) == ["policy-scheduled", "proposal-withdrawn"]
+
+
+def test_one_withdrawn_while_it_takes_effect_leaves_nothing_of_itself(
+    keeper: Keeper, owner: Connection[Any], olga: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = publishing.propose(viewer=olga.token, source=later(PLAIN), terms=TERMS)
+    turn(keeper, owner)
+    there = scheduling.waiting(owner)
+    publishing.withdraw(viewer=olga.token, proposal=made)
+    comes(monkeypatch)
+    monkeypatch.setattr(scheduling, "waiting", lambda _: there)  # what the keeper read a moment before
+    scheduling.take_effect(owner)
+    assert apply.newest(owner).version == 1  # type: ignore[union-attr]
+    assert drift(owner).lines() == []
+
+
+def test_only_one_waits_and_nothing_is_published_past_it(keeper: Keeper, owner: Connection[Any], olga: Person) -> None:
+    publishing.propose(viewer=olga.token, source=later(PLAIN), terms=TERMS)
+    turn(keeper, owner)
+    other = publishing.propose(viewer=olga.token, source=PLAIN + "\n# at once\n", terms=TERMS)
+    assert turn(keeper, owner) == 1
+    assert "waits for" in outcome(olga, other)[1]
+    assert answer(keeper, owner, "policy.apply", {"source": WIDER, "terms": TERMS})[0] is False
+    assert answer(keeper, owner, "policy.withdraw", {"version": 3})[0] is False
+    assert answer(keeper, owner, "policy.withdraw", {"version": 2})[0] is True
+    assert scheduling.waiting(owner) is None
+    assert actions(owner)[-1] == "version-withdrawn"
+
+
+def answer(keeper: Keeper, owner: Connection[Any], kind: str, told: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
+    request = requests.leave(kind, told)
+    turn(keeper, owner)
+    query = "SELECT granted, answer FROM troth.keeper_request WHERE request = %s"
+    ((granted, said),) = owner.execute(query, (request,)).fetchall()
+    return bool(granted), dict(said)
+
+
+def test_the_verdict_is_raised_and_never_lowered(keeper: Keeper, owner: Connection[Any], olga: Person) -> None:
+    publishing.propose(viewer=olga.token, source=PLAIN, terms=TERMS, raised=Verdict.AGREE_AGAIN)
+    assert turn(keeper, owner) == 2
+    assert owner.execute("SELECT floor FROM troth.policy_version WHERE version = 2").fetchone() == (True,)
+    ((told,),) = owner.execute("SELECT facts FROM troth.ledger_entry WHERE action = 'policy-published'").fetchall()
+    assert told["significant"] is True
+    lower = apply.apply(owner, WIDER.replace("version 2", "version 3"), TERMS, raised=Verdict.NOTIFY)
+    assert lower.verdict is Verdict.ASK
+
+
+def test_a_raised_verdict_needs_two_and_another_proposal_of_the_same_words_does_not_stand_for_it(
+    keeper: Keeper, owner: Connection[Any], olga: Person, bob: Person
+) -> None:
+    plain = publishing.propose(viewer=bob.token, source=later(PLAIN), terms=TERMS)
+    publishing.approve(viewer=olga.token, proposal=plain)
+    assert publishing.standing(later(PLAIN), TERMS, Verdict.EDITORIAL).approvals == 1
+    assert publishing.standing(later(PLAIN), TERMS, Verdict.AGREE_AGAIN).proposal is None
+
+
+@pytest.mark.parametrize("column", ["source", "terms", "raised"])
+def test_what_was_altered_while_it_waited_is_refused(
+    keeper: Keeper, owner: Connection[Any], olga: Person, monkeypatch: pytest.MonkeyPatch, column: str
+) -> None:
+    made = publishing.propose(viewer=olga.token, source=later(PLAIN), terms=TERMS, raised=Verdict.NOTIFY)
+    turn(keeper, owner)
+    change = {"source": "source || ' '", "terms": "terms || ' '", "raised": "0"}[column]
+    owner.execute(f"UPDATE troth.policy_scheduled SET {column} = {change}".encode())
+    comes(monkeypatch)
+    assert turn(keeper, owner) == 1
+    assert outcome(olga, made) == ("refused", "what waited is not what was signed; publish it again")
+
+
+@pytest.mark.parametrize("column", ["source", "terms"])
+def test_nothing_follows_a_version_in_force_that_was_altered(owner: Connection[Any], column: str) -> None:
+    first = POLICY.read_text(encoding="utf-8")
+    owner.execute(f"UPDATE troth.policy_version SET {column} = {column} || ' '".encode())
+    for source in (first, PLAIN):
+        with pytest.raises(signatures.AlteredVersion, match="not what this operator's key signed"):
+            apply.apply(owner, source, TERMS)
+
+
+def test_without_the_signatures_an_altered_version_would_be_followed(
+    owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control taken away."""
+    owner.execute("UPDATE troth.policy_version SET terms = terms || ' '")
+    monkeypatch.setattr(signatures, "check", lambda _: None)
+    assert apply.apply(owner, PLAIN, TERMS).version == 2
+
+
+def test_who_wrote_into_the_list_without_the_key_gets_nothing_into_force(
+    keeper: Keeper, owner: Connection[Any], olga: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publishing.propose(viewer=olga.token, source=later(PLAIN), terms=TERMS)
+    turn(keeper, owner)
+    owner.execute("UPDATE troth.policy_scheduled SET signature = decode(repeat('00', 64), 'hex')")
+    comes(monkeypatch)
+    assert turn(keeper, owner) == 1
+    for role in ("door", "self", "staff", "steward"):
+        with pytest.raises(Error) as refused, connect.acting(role, token=olga.token) as connection:
+            connection.execute("UPDATE troth.policy_scheduled SET signature = signature")
+        assert refused.value.sqlstate == "42501"
