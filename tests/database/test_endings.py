@@ -100,6 +100,36 @@ def test_a_sweep_and_a_correction_do_not_wait_for_each_other_forever(
     assert owner.execute("SELECT count(*) FROM troth.subject WHERE subject = %s", (bob.subject,)).fetchone() == (0,)
 
 
+def test_two_last_owners_who_leave_in_the_same_moment_leave_their_organization_an_owner(
+    cast: dict[str, Person], owner: Connection[Any], database: place.Place
+) -> None:
+    """Stepped: Bob's account ends while the end of Alice's is not committed, and neither counts on the other."""
+    club = uuid.uuid4()
+    owner.execute("INSERT INTO troth.organization (organization, name) VALUES (%s, 'Club')", (club,))
+    owner.execute(
+        "INSERT INTO troth.organization_role (organization, role, may) VALUES (%(org)s, 'owner', '{}'), (%(org)s, 'administrator', '{}')",
+        {"org": club},
+    )
+    for name, role in (("alice", "owner"), ("bob", "owner"), ("charlie", "administrator")):
+        owner.execute(
+            "INSERT INTO troth.membership (subject, organization, role) VALUES (%s, %s, %s)",
+            (cast[name].subject, club, role),
+        )
+    with psycopg.connect(**connect.parameters("door", database)) as hers:
+        hers.execute("SELECT troth.end_subject(%s, 'asked')", (cast["alice"].subject,))
+        thread = threading.Thread(target=end, args=(cast["bob"],))
+        thread.start()
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%end_subject%'"
+        deadline = time.monotonic() + 20
+        while owner.execute(waiting.encode()).fetchone() != (1,) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    thread.join(20)
+    found = owner.execute(
+        "SELECT subject FROM troth.membership WHERE organization = %s AND role = 'owner' AND ended_at IS NULL", (club,)
+    ).fetchall()
+    assert found == [(cast["charlie"].subject,)]
+
+
 class Load:
     """Statements of roles, repeated until told to stop; `done` counts them by kind."""
 

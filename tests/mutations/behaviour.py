@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import psycopg
 
-from tests.mutations.rights import may
+from tests.mutations.rights import REFUSED, may
 from tests.mutations.world import CATALOG, Focus, World
-from troth.policy.audiences import MIRROR, MIRRORED
+from troth.policy.audiences import DIRECTORY, MIRROR, MIRRORED
 from troth.policy.catalog import Rows, Table
 from troth.policy.facts import Kind
 
@@ -21,6 +21,9 @@ def rows(world: World, focus: Focus) -> Iterator[str]:
                 found = {whose: int(many) for whose, many in world.ask(seen.purpose, asked)}
                 if found != expected:
                     yield f"`{seen.purpose}` sees {found} in {schema}.{seen.table}, and may see {expected}"
+            others = f"UPDATE troth.{seen.table} SET uses = {~(1 << world.target.bits[seen.purpose])}"
+            if world.ask(seen.purpose, f"SELECT 1 FROM troth.{seen.table} LIMIT 1", before=others):
+                yield f"`{seen.purpose}` sees of {seen.table} what is stamped for all others"
 
 
 def own(world: World, focus: Focus) -> Iterator[str]:
@@ -40,6 +43,18 @@ def own(world: World, focus: Focus) -> Iterator[str]:
             moved = f"UPDATE troth.{table.name} SET name = name WHERE subject = '{world.people['bob']}' RETURNING 1"
             if world.ask("self", moved, token="token of Alice"):
                 yield "a viewer changes a row of Bob"
+        if "subject" in may(world, "self", table, "insert"):
+            yield from _brought(world, table)
+
+
+def _brought(world: World, table: Table) -> Iterator[str]:
+    for name, expected in (("Alice", ""), ("Bob", REFUSED)):
+        whose = world.people[name.lower()]
+        before = f"DELETE FROM troth.{table.name} WHERE subject = '{whose}'"
+        before += "; SELECT set_config('troth.token', 'token of Alice', true)"
+        code = world.code("self", f"INSERT INTO troth.{table.name} (subject) VALUES ('{whose}')", before=before)
+        if code != expected:
+            yield f"Alice is answered `{code}` for a row of {name} in {table.name}"
 
 
 #: What each of the cast sees of names as an administrator, and of themselves as one sees them.
@@ -81,7 +96,9 @@ def audiences(world: World, focus: Focus) -> Iterator[str]:
                 f"{UNTIED}; DELETE FROM troth.{table} WHERE subject = '{whose}' AND ctid <> ({one}); UPDATE troth.{table}"
                 f" SET organization = '{club}', {change} WHERE subject = '{whose}'"
             )
-            for role, name, looks in ((MIRRORED, "Alice", True), (MIRRORED, "Bob", False), (MIRROR, "Greta", True)):
+            looking = [(MIRRORED, "Alice", True), (MIRRORED, "Bob", False), (MIRROR, "Greta", True)]
+            looking += [(DIRECTORY, "HR", True)] if CATALOG.table(table).directed else []
+            for role, name, looks in looking:
                 asked = f"SELECT DISTINCT subject FROM troth.{table}"
                 found = {row[0] for row in world.ask(role, asked, token=f"token of {name}", before=before)}
                 if (whose in found) is not (shown and looks) or (role == MIRROR and found - {whose}):
@@ -104,7 +121,8 @@ def outsiders(world: World, focus: Focus) -> Iterator[str]:
             if every or not may(world, role, table, "select"):
                 continue
             asked = f"SELECT count(*) FROM troth.{table.name}"
-            for token in ("", "forged", "token of Charlie"):
+            # Henry is in an organization, and administers none.
+            for token in ("", "forged", "token of Charlie", *(["token of Henry"] if role == "administrator" else [])):
                 if world.ask(role, asked, token=token) != [(0,)]:
                     yield f"`{role}` sees {table.name} with `{token}`"
             if owned and role in ("administrator", "member"):

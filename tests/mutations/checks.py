@@ -8,6 +8,7 @@ from functools import partial
 
 from tests.mutations import (
     behaviour,
+    correcting,
     courses,
     flows,
     joining,
@@ -82,6 +83,7 @@ CHECKS = (
     *_plays("names and sessions", STAMPS, naming.naming, naming.PLAYS),
     *_plays("permissions", WORKS, lending.lending, lending.PLAYS),
     *_plays("organizations", WORKS, joining.joining, joining.PLAYS),
+    *_plays("corrections", STAMPS, correcting.correcting, correcting.PLAYS),
     *_plays("directories", WORKS, supplying.supplying, supplying.PLAYS),
     *_plays("staff", WORKS, staffing.staffing, staffing.PLAYS),
     Check("support", ROWS | WORKS, staffing.looking, played=True),

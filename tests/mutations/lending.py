@@ -8,6 +8,7 @@ from tests.conftest import SECURE
 from tests.mutations.playing import address, played
 from tests.mutations.scene import Play, Scene
 from tests.mutations.world import World
+from tests.planting import everything
 
 NAME, EMAIL, KIND = "person.name", "person.email", "device.kind"
 OFFER = (
@@ -35,6 +36,9 @@ TOLD = "SELECT address, answer FROM troth.proposed_permissions() WHERE reason = 
 MAILS = "SELECT count(*) FROM troth.notice WHERE address = %s"
 YES, NO = True, False
 LAPSE = "SELECT troth.lapse_permissions()"
+
+
+ACCESS = "INSERT INTO troth.access (subject, at, id, url, uses) VALUES (%s, statement_timestamp(), uuidv7(), '/', -1)"
 
 
 def lending(world: World, play: Play) -> Iterator[str]:
@@ -170,6 +174,22 @@ def _records(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUI
         scene.must(f"{many} of them", scene.does("chosen", kinds, token="theirs"), [(many,)])
 
 
+def _every(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID) -> None:
+    """Each category that can be granted is shown by the function of each table that has it, until the row has ended."""
+    scene.world.become("owner")
+    everything(scene.stage, whose)
+    scene.does("intake", ACCESS, whose)
+    grantable = scene.world.plan.grantable
+    _lend(scene, *sorted({each.category for each in grantable}))
+    for each in grantable:
+        asked = f"SELECT subject FROM troth.{each.name}()"
+        ended = f"UPDATE troth.{each.table} SET ended_at = {{}} WHERE subject = %s"
+        for change, shown in (("NULL", True), ("now()", False), ("NULL", True)):
+            scene.does("owner", ended.format(change), whose)
+            found = scene.does("chosen", asked, token="theirs")
+            scene.must(f"shown by {asked} with {change}", set(found), {(whose,)} if shown else set())
+
+
 def _changes(scene: Scene, _whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) -> None:
     waiting = _offer(scene, b"waits", NAME)
     scene.refused("TR072", "self", CHANGE, waiting, [NAME], token="hers")
@@ -292,4 +312,4 @@ def _lapses(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID
     scene.must("silence", scene.does("owner", AGREED, silent), [])
 
 
-PLAYS = (_offers, _answers, _shows, _records, _changes, _ends, _proposes, _agrees, _agreed_ends, _lapses)
+PLAYS = (_offers, _answers, _shows, _records, _every, _changes, _ends, _proposes, _agrees, _agreed_ends, _lapses)

@@ -72,6 +72,13 @@ def _without_a_proof(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     scene.must("no link", scene.does("owner", LEFT.format("linked"), other), [(0,)])
 
 
+#: As if a clause collected the name that was replaced.
+COLLECTED = (
+    "GRANT INSERT (subject, name) ON troth.earlier_name TO troth_namer",
+    "CREATE POLICY as_collected ON troth.earlier_name FOR INSERT TO troth_namer WITH CHECK (true)",
+)
+
+
 def _renames(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     scene.does("self", OFFER, token="hers")
     scene.does("door", LINK, "code", "no", token="theirs")
@@ -81,6 +88,11 @@ def _renames(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     scene.does("self", "UPDATE troth.person SET name = 'Eva'", token="hers")
     scene.must("one name", scene.does("owner", NAMES, whose, other), [("Eva",), ("Eva",)])
     scene.must("no name of before", scene.does("owner", LEFT.format("earlier_name"), whose), [(0,)])
+    for collected in COLLECTED:
+        scene.does("owner", collected)
+    scene.does("self", "UPDATE troth.person SET name = 'Eve'", token="hers")
+    earlier = "SELECT name FROM troth.earlier_name WHERE subject = %s"
+    scene.must("the name of before", scene.does("owner", earlier, whose), [("Eva",)])
     scene.does("door", "SELECT troth.end_subject(%s, 'left')", other)
     scene.must("who left is linked with nobody", scene.does("self", LINKED, token="hers"), [])
 

@@ -43,7 +43,9 @@ TRAP = "\n".join([
     *(f"CREATE OPERATOR trap.{operator} (leftarg = {left}, rightarg = {right}, function = trap.two);"
       for left, right in PAIRS for operator in OPERATORS),
     *(f"CREATE FUNCTION trap.{name} {POINT}" for name in (
-        "uuid_hash(uuid)", "statement_timestamp()", "unnest(anyarray)", "pg_advisory_xact_lock(integer, integer)")),
+        "jsonb_build_object(text, text)", "has_column_privilege(name, text, text, text)", "uuid_hash(uuid)",
+        "statement_timestamp()", "unnest(anyarray)", "pg_advisory_xact_lock(integer, integer)")),
+    "CREATE DOMAIN trap.uuid AS pg_catalog.uuid CHECK (false);",
 ])  # fmt: skip
 
 
@@ -147,6 +149,10 @@ def _end(world: World, name: str, whose: uuid.UUID) -> None:
             )
 
 
+#: Of whose organization's directory a token is.
+TOKENS = {"Alice": "token of HR", "Bob": "token of HR of Bob"}
+
+
 def _organize(world: World) -> None:
     """Let Alice and Bob each have an organization; Greta is in Alice's, and Alice asks to be in Bob's."""
 
@@ -164,6 +170,9 @@ def _organize(world: World) -> None:
     )
     call("administrator", "Bob", "SELECT troth.set_organization(%s, 'Club', true)", other)
     call("self", "Alice", "SELECT troth.ask_to_join(%s)", other)
+    for name, org in world.clubs.items():
+        call("self", name, "SELECT troth.open_directory(%s, 'HR', sha256(%s::bytea), 30)", org, TOKENS[name].encode())
+        call("self", name, "SELECT troth.claim_domain(%s, %s, repeat('v', 40))", org, f"{name.lower()}.example")
     world.rows += [Row("membership", _subject(world, name)) for name in ("Alice", "Bob", "Greta")]
     world.rows.append(Row("join_request", _subject(world, "Alice")))
 

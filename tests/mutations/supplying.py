@@ -19,7 +19,7 @@ OFFERS, JOIN, DECLINE = (
 )  # fmt: skip
 ADD, GROUP = (
     "SELECT troth.add_grouping(%s, NULL)",
-    "SELECT troth.change_grouping(%s, %s, NULL, %s::uuid[], %s::uuid[], %s)",
+    "SELECT troth.change_grouping(%s, %s, NULL, %s::pg_catalog.uuid[], %s::pg_catalog.uuid[], %s)",
 )
 UNGROUP = "SELECT troth.remove_grouping(%s, %s)"
 CLAIM, LOSE, RECHECK = (
@@ -286,6 +286,12 @@ def _groups(scene: Scene, _whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID
     hr.does(GROUP, group, "Renamed", [entry], [], 1)
     hr.told("directory-group-changed")
     hr.does(GROUP, second, "Second", [entry], [], None)
+    groups, inside = "SELECT grouping FROM troth.directory_group", "SELECT grouping, entry FROM troth.directory_grouped"
+    for word, every in (("dir", [group, second]), ("other", []), ("forged", [])):
+        found = sorted(each for (each,) in scene.does("directory", groups, token=word))
+        scene.must(f"groups that {word} reads", found, sorted(every))
+        found = sorted(scene.does("directory", inside, token=word))
+        scene.must(f"who is in them, for {word}", found, sorted((each, entry) for each in every))
     named = "SELECT name, version FROM troth.directory_group WHERE grouping = %s"
     scene.must("its name", scene.does("owner", named, group), [("Renamed", 2)])
     grouped = "SELECT grouping FROM troth.directory_grouped WHERE subject = %s ORDER BY 1"

@@ -81,6 +81,8 @@ class World:
     #: Whether what plays call is called with a path on which something lies in wait.
     trapped: bool = False
     known: dict[tuple[str, str, str], frozenset[str]] = field(default_factory=dict)
+    #: How functions end that are called with an empty path.
+    answered: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     @property
     def purposes(self) -> tuple[str, ...]:
