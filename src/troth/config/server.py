@@ -64,11 +64,12 @@ def main() -> None:
 
     from troth.config.asgi import application  # noqa: PLC0415
     from troth.config.protocol import Bounded  # noqa: PLC0415
+    from troth.consent import coming  # noqa: PLC0415
     from troth.notices.delivery import WRITERS, Route, run  # noqa: PLC0415
     from troth.people import correcting  # noqa: PLC0415
     from troth.people.organizing import invitation  # noqa: PLC0415
 
-    WRITERS.update(correcting.WRITERS, invitation=invitation)
+    WRITERS.update(correcting.WRITERS | coming.WRITERS, invitation=invitation)
     stopped = threading.Event()
     route = Route(settings.MAIL, settings.DEFAULT_FROM_EMAIL, keep=settings.DEV)
     post = threading.Thread(target=run, args=(route, stopped), name="notices", daemon=True)

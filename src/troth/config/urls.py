@@ -12,6 +12,7 @@ from troth.web.provider import views as provider
 from troth.web.views import (
     agreed,
     agreement,
+    coming,
     dev,
     developer,
     devices,
@@ -109,6 +110,8 @@ urlpatterns = [
     path("me/security/forget", security.forget_browsers, name="forget_browsers"),
     path("agree", agreement.agree, name="agree"),
     path("declined", agreement.declined, name="declined"),
+    path("declining", coming.declining, name="declining"),
+    path("coming", coming.coming, name="coming"),
     path("me", me.me, name="me"),
     path("me/name", me.name, name="name"),
     path("me/profile", profile.profile, name="profile"),

@@ -18,7 +18,7 @@ from psycopg import Connection, Error
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from troth.consent import scheduling
+from troth.consent import coming, scheduling
 from troth.consent.errors import ConsentRefusal, NothingToPublish, ProposalClosed, SamePerson, Unsecured
 from troth.consent.scheduling import LONGEST, digest
 from troth.database import apply, connect, requests, simulate
@@ -145,7 +145,7 @@ def taught(keeper: Keeper) -> Keeper:
     """Return the keeper, who now applies no significant version that two persons did not agree on."""
     keeper.kinds = {**keeper.kinds, KIND: publish, "policy.withdraw": scheduling.withdraw}
     keeper.judges = (*keeper.judges, judge)
-    keeper.always = (*keeper.always, scheduling.take_effect)
+    keeper.always = (*keeper.always, scheduling.take_effect, coming.follow)
     return keeper
 
 

@@ -100,6 +100,7 @@ class Step:
     before: Catalog
     declaring: Declaring | None = None
     and_then: Callable[[Connection[Any]], None] = lambda _: None
+    raised: Verdict = Verdict.EDITORIAL
 
     def leaving(self) -> dict[str, str]:
         """Return what is declared no longer, by the name that facts give it, with how it is dropped."""
@@ -165,7 +166,9 @@ def apply(
     opened, change = _change(before, policy, new, catalog)
     asks = max(change.verdict, raised) if change else Verdict.EDITORIAL
     floor = _asks_again(opened, change) or raised >= Verdict.AGREE_AGAIN
-    step = Step(policy, source, terms, new, fresh, opened, floor, asks, catalog, load(held), declaring, and_then)
+    step = Step(
+        policy, source, terms, new, fresh, opened, floor, asks, catalog, load(held), declaring, and_then, raised
+    )
     for tries in range(1, TRIES + 1):
         try:
             return _switch(connection, step, tries=tries)
@@ -301,6 +304,7 @@ def _add_version(connection: Connection[Any], step: Step) -> None:
         "terms": step.terms,
         "effective_on": policy.effective,
         "floor": step.floor,
+        "raised": step.raised,
     }
     connection.execute(_sql("add_version"), told)
     signatures.sign(connection)

@@ -132,7 +132,8 @@ class Simulation:
     """What applying a version would do, after the keeper's next round of retention.
 
     `agreed` people with an open account hold to some version, `in_force` to the one in force, `standing` to what is
-    needed now; `again` of them must agree anew before they go on. `mails` are notices of a reducing change.
+    needed now; `again` of them must agree anew before they go on. `mails` are owed
+    for a change that reduces rights (P37).
     """
 
     before: Policy
@@ -243,7 +244,7 @@ def _simulated(
         in_force=in_force,
         standing=standing,
         again=standing if again else 0,
-        mails=agreed if comparison.verdict is Verdict.NOTIFY else 0,
+        mails=agreed if comparison.verdict >= Verdict.NOTIFY else 0,
         memberships=memberships,
         sights=sights,
         holdings=holdings,

@@ -45,6 +45,8 @@ ROUTES: dict[str, Audience] = {
     "language": Audience.ANYBODY,
     "first": Audience.ANYBODY,
     "agree": Audience.ANYBODY,
+    "declining": Audience.SIGNED_IN,
+    "coming": Audience.AGREED,
     # Applications and their pages ask these; who may know what is judged by token, secret and answer.
     "configuration": Audience.ANYBODY,
     "jwks": Audience.ANYBODY,

@@ -18,6 +18,8 @@ from troth.people import actions
 from troth.people.passwords import second_factor
 
 BEGUN = "begun_with"
+#: Which version somebody who agreed to an earlier one declined in this session.
+DECLINED = "declined_version"
 
 
 def begin(request: HttpRequest, account: Any) -> None:  # noqa: ANN401 - an account
@@ -54,9 +56,14 @@ class AgreementStage(LoginStage):
             if not self.request.path.endswith("/passkey"):  # nobody's password is hashed there
                 make_password(self.key)  # as long as a new account's password takes: nobody learns it from a clock
             actions.rehearse()
-        elif self._waits() or queries.standing(self.login.user.subject).agreed:
+        elif self._waits() or self._answered(queries.standing(self.login.user.subject)):
             return None, True
         return HttpResponseRedirect(reverse("agree")), True
+
+    def _answered(self, standing: queries.Standing) -> bool:
+        """Whether there is an agreement, or an earlier one and a no to this one, which lets nobody further."""
+        declined = self.request.session.get(DECLINED) == published.current().version
+        return standing.agreed or (bool(standing.version) and declined)
 
     def _waits(self) -> bool:
         return second_factor(self.login.user)

@@ -100,6 +100,8 @@ ACTIONS: Words = {
     "staff-role-ended": _("A role on the operator's staff was ended"),
     "policy-proposed": _("You proposed a version of the policy"),
     "policy-approved": _("You approved a version of the policy"),
+    "agreed-ahead": _("You agreed to a version before its day"),
+    "unagreed-ahead": _("You took your agreement to the next version back"),
     "proposal-withdrawn": _("A proposed version was withdrawn"),
     "policy-published": _("A version of the policy was published"),
     "policy-scheduled": _("A version of the policy was published for a later day"),

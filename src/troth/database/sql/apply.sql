@@ -2,8 +2,8 @@
 SELECT version, name, digest, terms_digest, source, terms, effective_on FROM troth.policy_version ORDER BY version DESC LIMIT 1
 
 -- name: add_version
-INSERT INTO troth.policy_version (version, name, digest, terms_digest, source, terms, effective_on, floor)
-VALUES (%(version)s, %(name)s, %(digest)s, %(terms_digest)s, %(source)s, %(terms)s, %(effective_on)s, %(floor)s)
+INSERT INTO troth.policy_version (version, name, digest, terms_digest, source, terms, effective_on, floor, raised)
+VALUES (%(version)s, %(name)s, %(digest)s, %(terms_digest)s, %(source)s, %(terms)s, %(effective_on)s, %(floor)s, %(raised)s)
 
 -- name: live_units
 SELECT purpose, edition, bit FROM troth.unit WHERE retired_at IS NULL

@@ -20,7 +20,7 @@ from troth.people.staffing import Role
 from troth.policy import explain
 from troth.web import operating
 from troth.web.provider.onward import after_agreement
-from troth.web.stages import AgreementStage, LateAgreementStage
+from troth.web.stages import DECLINED, AgreementStage, LateAgreementStage
 from troth.web.views.leaving import forgetting
 
 
@@ -89,12 +89,19 @@ def _agree(request: HttpRequest, account: Any) -> str:  # noqa: ANN401 - an acco
 def _decline(request: HttpRequest, stage: Any, account: Any) -> HttpResponse:  # noqa: ANN401
     if account is not None and not queries.standing(account.subject).version:
         people.decline(account)
-    elif stage is None:
-        return redirect("close")
+    elif account is not None:
+        return _keep_without(request, stage)
     if stage is not None:
         clear_login(request)
     logout(request)
     return forgetting(redirect("declined"))
+
+
+def _keep_without(request: HttpRequest, stage: Any) -> HttpResponse:  # noqa: ANN401
+    """Let somebody who agreed to an earlier version in as far as that goes: to the ways on, and to no page beyond."""
+    request.session[DECLINED] = published.current().version
+    answer = stage.exit() if stage is not None else None
+    return redirect("declining") if answer is None or request.user.is_authenticated else answer
 
 
 @require_safe

@@ -28,14 +28,17 @@ from troth.rights import queries as fates
 from troth.web import operating
 from troth.web.charts import by_day
 from troth.web.forms import Accesses, Close, Name
+from troth.web.views import coming
 from troth.web.views.errors import crowded
 from troth.web.views.leaving import forgetting
 
 
 @require_safe
 def me(request: HttpRequest) -> HttpResponse:
-    """Show it all."""
+    """Show it all; once in a session, first of all what comes next and needs an agreement."""
     token = request.viewer  # type: ignore[attr-defined]
+    if coming.unanswered(request, token):
+        return redirect("coming")
     with connect.acting("self", token=token) as connection:
         events = ledger.about(connection, request.user.subject, limit=20)  # type: ignore[union-attr]
     context = {

@@ -1,0 +1,145 @@
+"""A published version before its day: people are told by mail, see what it changes for them, and can agree ahead of it.
+
+What they agree to ahead binds from its day on, by the keeper's turn; whoever did not is asked when they come.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+from psycopg import Connection, Error
+
+from troth.consent import scheduling
+from troth.consent.errors import ConsentRefusal, NotSignedIn, OutdatedAgreement
+from troth.database import connect, published, simulate
+from troth.database.catalog import of as catalog_of
+from troth.database.simulate import Plans, Simulation
+from troth.database.statements import load
+from troth.policy import parse
+from troth.policy.compare import Verdict, compare
+from troth.policy.differences import Differing
+from troth.policy.meaning import Policy
+from troth.policy.plan import plan
+
+SQL = load("troth.consent")
+#: People who are told, and agreements ahead that are bound, at one turn of the keeper.
+AT_ONCE, BOUND_AT_ONCE = 500, 100
+REFUSALS: Mapping[str, type[ConsentRefusal]] = {"TR002": OutdatedAgreement, "TR003": NotSignedIn}
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """The version that waits for its day: its meaning, whether it asks people, and when the viewer agreed to it."""
+
+    scheduled: scheduling.Scheduled
+    policy: Policy
+    asks: bool
+    agreed_at: datetime | None
+
+
+def coming(token: str) -> Coming | None:
+    """Return what comes next, as it stands for the viewer; None where nothing waits."""
+    with connect.acting("self", token=token) as connection:
+        there = scheduling.waiting(connection)
+        if there is None:
+            return None
+        row = connection.execute(SQL["agreed_ahead"].encode()).fetchone()
+    policy = parse.read(there.source, "the version that comes next")
+    agreed_at = row[1] if row and row[0] == there.version else None
+    return Coming(there, policy, there.verdict >= Verdict.AGREE_AGAIN, agreed_at)
+
+
+def touched(token: str, policy: Policy) -> Simulation:
+    """Say what a version would do to the viewer's own records, counted as they see them."""
+    now = published.current()
+    with connect.acting("self", token=token) as connection:
+        catalog = catalog_of(connection)
+        plans = Plans(now.policy, policy, plan(now.policy, catalog), plan(policy, catalog), frozenset(), catalog)
+        return simulate.personal(connection, compare(now.policy, policy), plans, _subject(connection))
+
+
+def _subject(connection: Connection[Any]) -> Any:  # noqa: ANN401 - a subject
+    row = connection.execute(SQL["viewer"].encode()).fetchone()
+    if row is None or row[0] is None:
+        raise NotSignedIn("nobody is signed in", advice="sign in again")
+    return row[0]
+
+
+def agree_ahead(*, token: str, version: int, policy: str, terms: str, wording: str, language: str) -> None:
+    """Agree, as the viewer, to what waits for its day. Raises OutdatedAgreement, NotSignedIn."""
+    told = {"version": version, "policy": policy, "terms": terms, "wording": wording, "language": language}
+    _act(token, "agree_ahead", told)
+
+
+def unagree_ahead(*, token: str) -> None:
+    """Take that back, as the viewer; it bound nobody yet."""
+    _act(token, "unagree_ahead", {})
+
+
+def _act(token: str, statement: str, told: Mapping[str, Any]) -> None:
+    try:
+        with connect.acting("self", token=token) as connection:
+            connection.execute(SQL[statement].encode(), told)
+    except Error as error:
+        refusal = REFUSALS.get(error.sqlstate or "")
+        if refusal is None:
+            raise
+        raise refusal(error.diag.message_primary or "", advice="open the page again") from error
+
+
+# What the keeper does
+
+
+def follow(connection: Connection[Any]) -> None:
+    """Tell some more people of what was published, and bind those who agreed ahead; at each of the keeper's turns."""
+    for version, source, raised, scheduled, before, since in connection.execute(SQL["untold"].encode()).fetchall():
+        told = {"version": version, "scheduled": scheduled, "since": since}
+        owed = before is not None and owes_mail(before, source, Verdict(raised))
+        connection.execute(SQL["begin_telling"].encode(), told | {"owed": owed})
+    with connect.acting("steward") as steward:
+        steward.execute(SQL["tell_some"].encode(), {"many": AT_ONCE})
+    with connect.acting("steward") as steward:
+        steward.execute(SQL["bind_ahead"].encode(), {"many": BOUND_AT_ONCE})
+
+
+def owes_mail(before: str, source: str, raised: Verdict) -> bool:
+    """Whether a mail is owed about a version (P37): not where the policy that people agreed to names another way."""
+    old = parse.read(before, "the version before")
+    duty = old.duty("notify")
+    verdict = max(compare(old, parse.read(source, "the version")).verdict, raised)
+    return verdict >= Verdict.NOTIFY and (duty is None or "e-mail" in duty.details)
+
+
+# The mail
+
+
+def version_mail(facts: Mapping[str, Any]) -> Mapping[str, str]:
+    """Write the mail about a version, in the language of the agreement: what changes, when, and what is asked."""
+    known = {edition.published.version: edition.published.policy for edition in published.history()}
+    there, number = scheduling.coming(), int(facts["version"])
+    waits = there is not None and there.version == number
+    new = parse.read(there.source, "next") if there is not None and waits else known[number]
+    old, language = known[int(facts["before"])], str(facts["language"])
+    found, said = compare(old, new), Differing(old, new, language)
+    with override(language):
+        told = {"operator": new.operator, "day": new.effective, "version": number}
+        subject = _("%(operator)s changes its policy on %(day)s") % told
+        lines = [f"- {line.text}" for line in said.lines(found)]
+        parts = [_("Version %(version)s of the policy takes effect on %(day)s. What changes:") % told, "\n".join(lines)]
+        raised = there is not None and waits and there.verdict >= Verdict.AGREE_AGAIN
+        if found.agree_again or raised:
+            parts.append(
+                _(
+                    "It needs your agreement. You are asked on your next visit, and can agree, decline, or decide"
+                    " later. Until you agree, nothing that is wider is done with your data."
+                )
+            )
+        parts.append(settings.BASE_URL + ("/coming" if waits else f"/policy/compare/{old.version}..{number}"))
+    return {"subject": subject, "text": "\n\n".join(parts) + "\n"}
+
+
+WRITERS = {"version": version_mail}

@@ -1,0 +1,32 @@
+-- name: untold
+-- Published versions for which nobody decided yet whom to tell: each with what it follows, and since when it is news.
+SELECT v.version, v.source, v.raised, NULL::uuid, (
+        SELECT p.source FROM troth.policy_version AS p WHERE p.version < v.version ORDER BY p.version DESC LIMIT 1
+    ), (SELECT max(s.at) FROM troth.policy_scheduled AS s JOIN troth.policy_telling AS t ON t.scheduled = s.scheduled
+        WHERE s.version = v.version AND s.outcome = 'published')
+FROM troth.policy_version AS v
+WHERE NOT EXISTS (SELECT FROM troth.policy_telling AS t WHERE t.version = v.version AND t.scheduled IS NULL)
+UNION ALL
+SELECT s.version, s.source, s.raised, s.scheduled, (SELECT p.source FROM troth.policy_version AS p ORDER BY p.version DESC LIMIT 1), NULL
+FROM troth.policy_scheduled AS s
+WHERE s.closed_at IS NULL AND NOT EXISTS (SELECT FROM troth.policy_telling AS t WHERE t.scheduled = s.scheduled)
+
+-- name: begin_telling
+INSERT INTO troth.policy_telling (version, scheduled, since, done_at) VALUES (%(version)s, %(scheduled)s,
+    coalesce(%(since)s, '-infinity'::timestamptz), CASE WHEN NOT %(owed)s THEN statement_timestamp() END)
+ON CONFLICT DO NOTHING
+
+-- name: tell_some
+SELECT troth.tell_some(%(many)s)
+
+-- name: agree_ahead
+SELECT troth.agree_ahead(%(version)s, %(policy)s, %(terms)s, %(wording)s, %(language)s)
+
+-- name: unagree_ahead
+SELECT troth.unagree_ahead()
+
+-- name: agreed_ahead
+SELECT version, at FROM troth.agreement_ahead
+
+-- name: bind_ahead
+SELECT troth.bind_ahead(%(many)s)

@@ -1,0 +1,101 @@
+-- name: tell_some
+-- Put the mails about a published version into the outbox for some people, in one transaction with how far it got; return how
+-- many were looked at. Whoever has agreed to it is not told, nor anybody of a version that was withdrawn.
+CREATE OR REPLACE FUNCTION troth.tell_some(many integer) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+    telling troth.policy_telling;
+    who record;
+    looked bigint := 0;
+BEGIN
+    SELECT * INTO telling FROM troth.policy_telling WHERE done_at IS NULL ORDER BY at LIMIT 1 FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    IF telling.scheduled IS NULL OR EXISTS (
+        SELECT 1 FROM troth.policy_scheduled AS s WHERE s.scheduled = telling.scheduled AND coalesce(s.outcome, 'published') = 'published'
+    ) THEN
+        FOR who IN
+            SELECT a.subject, max(a.version) AS version, max(a.at) AS at FROM troth.agreement AS a
+            WHERE a.subject > telling.after AND a.ended_at IS NULL GROUP BY a.subject ORDER BY a.subject LIMIT many
+        LOOP
+            looked := looked + 1;
+            telling.after := who.subject;
+            IF who.version < telling.version AND who.at >= telling.since THEN
+                PERFORM troth.write_to(who.subject, 'version', jsonb_build_object('version', telling.version, 'before', who.version));
+                telling.told := telling.told + 1;
+            END IF;
+        END LOOP;
+    END IF;
+    UPDATE troth.policy_telling AS t SET after = telling.after, told = telling.told,
+        done_at = CASE WHEN looked < many THEN statement_timestamp() END
+    WHERE t.telling = telling.telling;
+    RETURN looked;
+END
+$$;
+
+-- name: agree_ahead
+-- The viewer agrees to the version that waits for its day. Raises TR003 without a viewer, TR002 when it is another one.
+CREATE OR REPLACE FUNCTION troth.agree_ahead(to_version integer, to_policy text, to_terms text, words text, spoken text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE whose uuid := troth.viewer();
+BEGIN
+    IF whose IS NULL THEN
+        RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
+    END IF;
+    PERFORM 1 FROM troth.policy_scheduled AS coming
+    WHERE coming.version = to_version AND coming.digest = to_policy AND coming.terms_digest = to_terms AND coming.closed_at IS NULL;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'version % is not what comes next', to_version USING ERRCODE = 'TR002';
+    END IF;
+    DELETE FROM troth.agreement_ahead WHERE subject = whose;
+    INSERT INTO troth.agreement_ahead (subject, version, policy_digest, terms_digest, wording, language)
+    VALUES (whose, to_version, to_policy, to_terms, words, spoken);
+    PERFORM troth.record('agreed-ahead', whose, whose, jsonb_build_object('version', to_version, 'policy', to_policy, 'terms', to_terms));
+END
+$$;
+
+-- name: unagree_ahead
+-- The viewer takes that back; nothing was bound by it yet.
+CREATE OR REPLACE FUNCTION troth.unagree_ahead() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE whose uuid := troth.viewer(); which integer;
+BEGIN
+    DELETE FROM troth.agreement_ahead WHERE subject = whose RETURNING version INTO which;
+    IF FOUND THEN
+        PERFORM troth.record('unagreed-ahead', whose, whose, jsonb_build_object('version', which));
+    END IF;
+END
+$$;
+
+-- name: bind_ahead
+-- Bind some of those who agreed ahead, now that their version is in force, and return how many; forget what was withdrawn.
+-- Nobody is bound to other words than they read.
+CREATE OR REPLACE FUNCTION troth.bind_ahead(many integer) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE ahead troth.agreement_ahead; bound bigint := 0;
+BEGIN
+    DELETE FROM troth.agreement_ahead AS gone
+    WHERE NOT EXISTS (SELECT FROM troth.policy_scheduled AS s WHERE s.closed_at IS NULL AND s.digest = gone.policy_digest AND s.terms_digest = gone.terms_digest)
+      AND NOT EXISTS (SELECT FROM troth.policy_version AS v WHERE v.version = gone.version AND v.digest = gone.policy_digest AND v.terms_digest = gone.terms_digest);
+    FOR ahead IN
+        SELECT a.* FROM troth.agreement_ahead AS a JOIN troth.policy_version AS v ON v.version = a.version
+        JOIN troth.subject AS s ON s.subject = a.subject
+        WHERE s.ended_at IS NULL ORDER BY uuid_hash(a.subject) & 1023 LIMIT many
+    LOOP
+        PERFORM 1 FROM troth.permitted WHERE subject = ahead.subject FOR UPDATE;
+        DELETE FROM troth.agreement_ahead WHERE subject = ahead.subject;
+        IF FOUND THEN
+            INSERT INTO troth.agreement (subject, version, policy_digest, terms_digest, how, wording, language)
+            VALUES (ahead.subject, ahead.version, ahead.policy_digest, ahead.terms_digest, 'page, ahead of its day', ahead.wording, ahead.language);
+            PERFORM troth.fold(ahead.subject);
+            UPDATE troth.request_token SET version = greatest(version, ahead.version) WHERE subject = ahead.subject;
+            PERFORM troth.record('agreed', ahead.subject, ahead.subject, jsonb_build_object(
+                'version', ahead.version, 'policy', ahead.policy_digest, 'terms', ahead.terms_digest
+            ));
+            bound := bound + 1;
+        END IF;
+    END LOOP;
+    RETURN bound;
+END
+$$;

@@ -1,0 +1,184 @@
+"""A significant version before its day and on it: told by mail, agreed to ahead, declined without a dead end."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from psycopg import Connection
+
+from tests.browsing import Browser, mails
+from tests.conftest import POLICY, TERMS
+from tests.consent.test_scheduling import DAY, comes, later
+from troth.consent import coming, publishing, scheduling
+from troth.database import apply, published
+from troth.database.drift import drift
+from troth.notices import delivery
+from troth.policy.compare import Verdict
+
+ALICE, BOB = "alice@harbor.example", "bob@harbor.example"
+FIRST = POLICY.read_text(encoding="utf-8").replace("version 1 effective", "version 2 effective")
+WIDER = later(FIRST.replace("for understand 30 days as network", "for understand 60 days as network"))
+
+
+@pytest.fixture
+def alice(browser: Browser, owner: Connection[Any]) -> Browser:
+    browser.sign_up(owner, ALICE)
+    return browser
+
+
+@pytest.fixture(autouse=True)
+def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name, writer in coming.WRITERS.items():
+        monkeypatch.setitem(delivery.WRITERS, name, writer)
+    yield
+    published.forget()
+
+
+def publish(owner: Connection[Any], source: str = WIDER, raised: Verdict = Verdict.EDITORIAL) -> None:
+    publishing.publish(owner, publishing.asked(source, TERMS, raised, key=True))
+
+
+def take_effect(owner: Connection[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    comes(monkeypatch)
+    scheduling.take_effect(owner)
+    published.forget()
+
+
+def told(owner: Connection[Any], email: str) -> list[dict[str, Any]]:
+    return [each for each in mails(owner, email) if "before" in each]
+
+
+def agree_ahead(browser: Browser) -> Any:
+    page = browser.get("/coming").content.decode()
+    form = dict(re.findall(r'name="(policy|terms)" value="([0-9a-f]{64})"', page))
+    return browser.post("/coming", form | {"answer": "agree"})
+
+
+def test_each_person_is_told_once_in_their_language_and_whoever_comes_later_on_the_day(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(owner)
+    for _ in range(3):
+        coming.follow(owner)
+    (facts,) = told(owner, ALICE)
+    assert (facts["version"], facts["before"], facts["language"]) == (2, 1, "en")
+    mail = delivery.written("version", facts)
+    assert str(DAY) in mail["subject"]
+    assert "60 days" in mail["text"]
+    assert "It needs your agreement" in mail["text"]
+    assert mail["text"].count("https://") == 1, "one link, and no answer in it"
+    assert mail["text"].rstrip().endswith("/coming")
+    assert "acuerdo" in delivery.written("version", facts | {"language": "es"})["text"]
+    Browser().sign_up(owner, BOB, "Bob")
+    take_effect(owner, monkeypatch)
+    for _ in range(2):
+        coming.follow(owner)
+    assert len(told(owner, ALICE)) == 1
+    assert len(told(owner, BOB)) == 1
+
+
+def test_telling_goes_on_where_it_stopped_and_ends(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("bob", "charlie"):
+        Browser().sign_up(owner, f"{name}@harbor.example", name)
+    publish(owner)
+    monkeypatch.setattr(coming, "AT_ONCE", 1)
+    coming.follow(owner)  # decides whom to tell, and tells the first
+    for looked in (1, 1, 0, 0):
+        assert owner.execute("SELECT troth.tell_some(1)").fetchone() == (looked,)
+    assert [len(told(owner, f"{name}@harbor.example")) for name in ("alice", "bob", "charlie")] == [1, 1, 1]
+    assert owner.execute(
+        "SELECT told FROM troth.policy_telling WHERE version = 2 AND done_at IS NOT NULL"
+    ).fetchall() == [(3,)]
+
+
+@pytest.mark.parametrize("why", ["neutral", "withdrawn", "another way"])
+def test_nobody_is_told_what_is_not_owed(alice: Browser, owner: Connection[Any], why: str) -> None:
+    source = later(FIRST.replace("privacy@harbor.example", "people@harbor.example")) if why == "neutral" else WIDER
+    if why == "another way":
+        text = FIRST.replace("version 2 effective", "version 1 effective").replace(
+            "notify by e-mail", "notify by message"
+        )
+        owner.execute("UPDATE troth.policy_version SET source = %s", (text,))
+        monkey = pytest.MonkeyPatch()
+        monkey.setattr("troth.database.signatures.check", lambda _: None)
+    publish(owner, source)
+    if why == "withdrawn":
+        scheduling.withdraw(owner, {"version": 2})
+    if why == "another way":
+        monkey.undo()
+    coming.follow(owner)
+    assert told(owner, ALICE) == []
+
+
+def test_who_agreed_ahead_goes_on_and_who_did_not_is_out_from_the_moment_it_takes_effect(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = Browser()
+    bob.sign_up(owner, BOB, "Bob")
+    publish(owner)
+    assert bob.get("/me").headers["Location"] == "/coming", "asked on the next visit"
+    assert bob.post("/coming", {"answer": "later"}).headers["Location"] == "/me"
+    assert bob.get("/me").status_code == 200, "and not again in this session"
+    assert agree_ahead(alice).status_code == 302
+    assert "You agreed to it on" in alice.get("/coming").content.decode()
+    assert alice.get("/me").status_code == 200
+    take_effect(owner, monkeypatch)
+    coming.follow(owner)
+    published.forget()
+    assert alice.get("/me").status_code == 200
+    assert bob.get("/me").headers["Location"] == "/agree"
+    rows = owner.execute("SELECT version, how, language FROM troth.agreement ORDER BY at").fetchall()
+    assert rows == [(1, "page", "en"), (1, "page", "en"), (2, "page, ahead of its day", "en")]
+    assert owner.execute("SELECT count(*) FROM troth.agreement_ahead").fetchone() == (0,)
+    bits = "SELECT count(*) FROM troth.permitted, troth.unit WHERE purpose = 'understand' AND retired_at IS NULL"
+    both = bits + " AND subject <> '00000000-0000-0000-0000-000000000000' AND (uses >> bit) & 1 = 1"
+    assert owner.execute(both.encode()).fetchone() == (1,)
+    assert drift(owner).lines() == []
+
+
+def test_an_agreement_ahead_can_be_taken_back_and_binds_to_the_words_that_were_read(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(owner)
+    agree_ahead(alice)
+    alice.post("/coming", {"answer": "back"})
+    assert owner.execute("SELECT count(*) FROM troth.agreement_ahead").fetchone() == (0,)
+    agree_ahead(alice)
+    scheduling.withdraw(owner, {"version": 2})
+    publish(owner, WIDER.replace("60 days", "90 days"))
+    take_effect(owner, monkeypatch)
+    coming.follow(owner)
+    assert owner.execute("SELECT max(version) FROM troth.agreement").fetchone() == (1,)
+    assert owner.execute("SELECT count(*) FROM troth.agreement_ahead").fetchone() == (0,)
+
+
+def test_declining_leads_to_every_way_on_also_on_the_way_in(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(owner)
+    assert alice.post("/coming", {"answer": "decline"}).headers["Location"] == "/declining"
+    assert 'href="/me#purposes"' in alice.get("/declining").content.decode()
+    take_effect(owner, monkeypatch)
+    assert alice.agree("decline").headers["Location"] == "/declining"
+    alice.post("/sign-out")
+    again = Browser()
+    assert again.sign_in(ALICE).headers["Location"] == "/agree"
+    assert again.agree("decline").headers["Location"] == "/declining"
+    page = again.get("/declining").content.decode()
+    for way in ('href="/agree"', 'href="/me/close"', "mailto:"):
+        assert way in page, way
+    assert again.get("/me").headers["Location"] == "/agree"
+    assert again.get("/me/close").status_code == 200
+    assert owner.execute("SELECT count(*) FROM troth.people_account").fetchone() == (1,), "nothing is removed by a no"
+    again.agree()
+    assert again.get("/me").status_code == 200
+
+
+def test_the_page_counts_the_readers_own_records_and_nobody_elses(alice: Browser, owner: Connection[Any]) -> None:
+    publish(owner, later(FIRST.replace("for understand 30 days as network", "for understand 60 days as network")))
+    page = alice.get("/coming").content.decode()
+    assert "What it touches of yours" in page
+    assert apply.newest(owner).version == 1  # type: ignore[union-attr]
