@@ -106,6 +106,8 @@ def supplied(owner: Connection[Any], subject: uuid.UUID) -> None:
         "INSERT INTO troth.directory_grouped (subject, organization, grouping, entry) SELECT subject, organization, %(whose)s, entry"
         " FROM troth.directory_entry WHERE subject = %(whose)s AND organization = %(mine)s",
         "INSERT INTO troth.directory_act (subject, organization, kind) VALUES (%(whose)s, %(mine)s, 'read')",
+        "INSERT INTO troth.organization_look (subject, organization, whom, kind, digest, session, turn)"
+        " VALUES (%(whose)s, %(mine)s, %(whose)s, 'member', sha256(uuid_send(%(whose)s::uuid)), 1, '')",
     ):
         owner.execute(statement.encode(), {"whose": subject, "mine": uuid.uuid5(subject, "organization")})
 

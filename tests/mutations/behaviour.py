@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import psycopg
 
+from tests.mutations import joining
 from tests.mutations.rights import REFUSED, may
 from tests.mutations.world import CATALOG, Focus, World
 from troth.policy.audiences import DIRECTORY, MIRROR, MIRRORED
@@ -57,22 +58,33 @@ def _brought(world: World, table: Table) -> Iterator[str]:
             yield f"Alice is answered `{code}` for a row of {name} in {table.name}"
 
 
-#: What each of the cast sees of names as an administrator, and of themselves as one sees them.
-LOOKS: dict[str, dict[str, set[str]]] = {
-    "administrator": {"Alice": {"Alice", "Greta"}, "Bob": {"Bob"}, "Greta": set(), "": set(), "forged": set()},
-    "mirror": {"Greta": {"Greta"}, "": set(), "forged": set()},
+#: What each of the cast sees of names at a look at Alice's organization and at Bob's, and of themselves as one sees them.
+LOOKS: dict[str, tuple[set[str], set[str]]] = {
+    "Alice": ({"Alice", "Greta"}, set()),
+    "Bob": (set(), {"Bob"}),
+    "Greta": (set(), set()),
+    "": (set(), set()),
+    "forged": (set(), set()),
 }
+MIRRORED_BY: dict[str, set[str]] = {"Greta": {"Greta"}, "": set(), "forged": set()}
 
 
 def looks(world: World, focus: Focus) -> Iterator[str]:
-    """An administrator sees the names of their members, a member sees theirs so, and both follow a correction."""
-    for role, seen in LOOKS.items() if focus.table in (None, "membership", "person") else ():
-        for name, expected in seen.items():
+    """An administrator sees the names of their members at a look, and a member sees theirs so."""
+    asked = "SELECT name FROM troth.membership"
+    if focus.table in (None, "membership", "person", "join_request", "organization_look"):
+        for name, expected in LOOKS.items():
             token = f"token of {name}" if name not in ("", "forged") else name
-            asked = "SELECT name FROM troth.membership"
-            found = {row[0] for row in world.ask(role, asked, token=token)}
-            if found != expected:
-                yield f"`{role}` of {name} sees {found}, and may see {expected}"
+            clubs = zip(("Alice", "Bob"), expected, strict=True)
+            for whose, wanted in clubs:
+                found = {row[0] for row in joining.looked(world, token, world.clubs[whose], asked)}
+                if found != wanted:
+                    yield f"`{name}` sees {found} at a look at the organization of {whose}, and may see {wanted}"
+        for name, wanted in MIRRORED_BY.items():
+            token = f"token of {name}" if name not in ("", "forged") else name
+            if (found := {row[0] for row in world.ask("mirror", asked, token=token)}) != wanted:
+                yield f"`mirror` of {name} sees {found}, and may see {wanted}"
+        yield from joining.past_a_look(world, asked)
     for role in ("administrator", "member"):
         asked = "SELECT DISTINCT name FROM troth.organization"
         for token in ("", "forged"):
@@ -99,8 +111,12 @@ def audiences(world: World, focus: Focus) -> Iterator[str]:
             looking = [(MIRRORED, "Alice", True), (MIRRORED, "Bob", False), (MIRROR, "Greta", True)]
             looking += [(DIRECTORY, "HR", True)] if CATALOG.table(table).directed else []
             for role, name, looks in looking:
-                asked = f"SELECT DISTINCT subject FROM troth.{table}"
-                found = {row[0] for row in world.ask(role, asked, token=f"token of {name}", before=before)}
+                asked, token = f"SELECT DISTINCT subject FROM troth.{table}", f"token of {name}"
+                if role == MIRRORED:
+                    rows = joining.looked(world, token, club, asked, first=before)
+                else:
+                    rows = world.ask(role, asked, token=token, before=before)
+                found = {row[0] for row in rows}
                 if (whose in found) is not (shown and looks) or (role == MIRROR and found - {whose}):
                     yield f"`{role}` of {name} sees {len(found)} in {table} {when}"
 

@@ -172,6 +172,22 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "staff_viewer": (("without a second factor", "ELSIF NOT troth.secured() THEN", "ELSIF false THEN"),),
     "access_is_open": (("without a second factor", " AND troth.secured()", ""),),
+    "look_at_members": (
+        ("by anybody", "NOT coalesce('see' = ANY (troth.powers_in(org, who)), false) OR ", ""),
+        ("at who is no member", " OR whose IS NOT NULL AND troth.powers_in(org, whose) IS NULL", ""),
+    ),
+    "looked": (
+        ("a transaction later", " AND this.turn = here.slot || '/' || here.turn", ""),
+        ("who administers no longer", " AND this.organization = ANY (troth.administered_organizations())", ""),
+        ("with an old snapshot", "AND current_setting('transaction_isolation') = 'read committed'", ""),
+    ),
+    "looked_member": (("who left", " AND m.ended_at IS NULL", ""),),
+    "looks_at_me": (
+        ("at anybody", "one.whom = troth.viewer()", "one.whom IS NOT NULL"),
+        ("of before they came", " AND every.at >= mine.at", ""),
+        ("one's own", "found.subject <> troth.viewer() AND ", ""),
+    ),
+    "forget_looks": (("at once", " WHERE at < statement_timestamp() - interval '365 days'", ""),),
     "propose_permission": (
         ("by anybody", "IF NOT troth.may_propose(whose) THEN", "IF false THEN"),
         ("whatever the policy says", "IF NOT (CASE WHEN", "IF false AND NOT (CASE WHEN"),

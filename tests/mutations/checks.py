@@ -70,7 +70,7 @@ STAMPS = WORKS | {Kind.TRIGGER}
 CHECKS = (
     Check("rows", ROWS | {Kind.GRANT}, behaviour.rows),
     Check("own", ROWS, behaviour.own),
-    Check("looks", ROWS | {Kind.GRANT}, behaviour.looks),
+    Check("looks", ROWS | {Kind.GRANT, Kind.FUNCTION}, behaviour.looks),
     Check("audiences", ROWS, behaviour.audiences),
     Check("outsiders", ROWS | {Kind.GRANT}, behaviour.outsiders),
     Check("twins", ROWS, behaviour.twins),

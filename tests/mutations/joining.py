@@ -22,6 +22,7 @@ HAND, LEAVE, DELETE = (
     "SELECT troth.hand_over(%s, %s)", "SELECT troth.leave_organization(%s)", "SELECT troth.delete_organization(%s)",
 )  # fmt: skip
 FATES = "SELECT organization, fate, heir, others FROM troth.organization_fates()"
+LOOK = "SELECT troth.look_at_members(%s, %s, %s)"
 YES = True
 HELD = "SELECT role FROM troth.membership WHERE organization = %s AND subject = %s"
 LAST = "SELECT action, coalesce(facts ->> 'organization', '') <> '' FROM troth.ledger_entry ORDER BY index DESC LIMIT 1"
@@ -81,9 +82,11 @@ def _founds(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID)
     club.takes_in("theirs")
     club.told("organization-joined")
     club.role(other, "member")
-    seen = "SELECT organization FROM troth.membership WHERE subject = %s"
-    scene.must("seen", scene.does("administrator", seen, other, token="hers"), [(club.org,)])
-    scene.must("seen by a member", scene.does("administrator", seen, whose, token="theirs"), [])
+    seen = (
+        "SELECT troth.administered_organizations() = ARRAY[%s::uuid], cardinality(troth.administered_organizations())"
+    )
+    scene.must("seen", scene.does("administrator", seen, club.org, token="hers"), [(True, 1)])
+    scene.must("seen by a member", scene.does("administrator", seen, club.org, token="theirs"), [(False, 0)])
     name = "SELECT name FROM troth.organization WHERE organization = %s"
     for role, word, many in (("member", "theirs", 1), ("member", "third", 0), ("administrator", "theirs", 0)):
         scene.must(f"the {role}'s organization", len(scene.does(role, name, club.org, token=word)), many)
@@ -96,6 +99,91 @@ def _founds(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID)
     for role in ("administrator", "member"):
         scene.must("after the end", scene.does(role, name, club.org, token="hers"), [])
     scene.must("held", scene.does("owner", HELD, club.org, whose), [("owner",)])
+
+
+def _looks(scene: Scene, _whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) -> None:
+    """A look is written down for who administers, at all or at a member, and those who were looked at read of it."""
+    club = Club(scene)
+    club.takes_in("theirs")
+    for word, whom, many in (
+        ("hers", None, 1),
+        ("hers", other, 2),
+        ("hers", uuid.uuid4(), 2),
+        ("theirs", None, 2),
+        ("third", None, 2),
+    ):
+        scene.does("administrator", LOOK, club.org, whom, "member" if whom else "list", token=word)
+        written = scene.does("owner", "SELECT count(*) FROM troth.organization_look WHERE organization = %s", club.org)
+        scene.must(f"written down of {word}", written, [(many,)])
+    club.told("members-read")
+    told = "SELECT organization = %s, who, kind, alone FROM troth.looks_at_me(%s, 10)"
+    late, early = "infinity", "2000-01-01"
+    seen = scene.does("self", told, club.org, late, token="theirs")
+    scene.must("told", [row[2:] for row in seen], [("member", True), ("list", False)])
+    scene.must("whose", {row[0] for row in seen}, {True})
+    for word, before in (("hers", late), ("third", late), ("", late), ("theirs", early)):
+        scene.must(f"told {word}", scene.does("self", told, club.org, before, token=word), [])
+    scene.does("owner", "UPDATE troth.membership SET at = now() + interval '1 day' WHERE subject = %s", other)
+    seen = scene.does("self", told, club.org, late, token="theirs")
+    scene.must("of before they came", [row[2:] for row in seen], [("member", True)])
+    scene.does("owner", "UPDATE troth.organization_look SET at = now() - interval '366 days' WHERE whom IS NULL")
+    scene.does("steward", "SELECT troth.forget_looks()")
+    left = scene.does("owner", "SELECT kind FROM troth.organization_look WHERE organization = %s", club.org)
+    scene.must("left after a year", left, [("member",)])
+
+
+def looked(
+    world: World, token: str, organization: uuid.UUID, asked: str, *, whom: uuid.UUID | None = None,
+    between: bool = False, first: str = "SELECT 1", carried: str = "",
+) -> list[tuple[Any, ...]]:  # fmt: skip
+    """Let somebody look at an organization's members, and ask in the transaction after; return what they see."""
+    assert world.stage is not None
+    stage = world.stage
+    stage.execute("ROLLBACK; BEGIN")
+    world.become("administrator")
+    stage.execute("SELECT set_config('troth.token', %s, true)", (token,))
+    row = stage.execute(LOOK.encode(), (organization, whom, "list")).fetchone()
+    stage.execute("COMMIT")
+    if between:
+        stage.execute("BEGIN; SELECT 1; COMMIT")
+    stage.execute(f"BEGIN; {first}".encode())
+    world.become("administrator")
+    carry = "SELECT set_config('troth.token', %s, true), set_config('troth.look', coalesce(%s, ''), true)"
+    stage.execute(carry.encode(), (carried or token, row[0] if row else None))
+    found = stage.execute(asked.encode()).fetchall()
+    stage.execute("ROLLBACK")
+    return found
+
+
+def past_a_look(world: World, asked: str) -> Iterator[str]:
+    """What is asked without a look, or at another one than it was, shows nothing."""
+    alice, club = "token of Alice", world.clubs["Alice"]
+    greta = world.people["greta"]
+    early = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+    demoted = "UPDATE troth.membership SET role = 'member' WHERE role = 'owner'"
+    left = f"UPDATE troth.membership SET ended_at = now() WHERE subject = '{greta}'"
+    alone = "SELECT member FROM troth.looked_member() AS member WHERE member IS NOT NULL"
+    for what, found in {
+        "without a look": world.ask("administrator", asked, token=alice),
+        "a transaction later": looked(world, alice, club, asked, between=True),
+        "as another": looked(world, alice, club, asked, carried="token of Bob"),
+        "with an old snapshot": looked(world, alice, club, asked, first=early),
+        "who administers no longer": looked(world, alice, club, asked, first=demoted),
+        "one by one, looking at all": looked(world, alice, club, alone),
+        "who left": looked(world, alice, club, alone, whom=greta, first=left),
+    }.items():
+        if found:
+            yield f"an administrator sees members {what}"
+    requests = "SELECT subject FROM troth.join_request"
+    for name, wanted in (("Alice", []), ("Bob", [(world.people["alice"],)])):
+        if looked(world, f"token of {name}", world.clubs[name], requests) != wanted:
+            yield f"{name} sees others among who asks than those who do"
+    if world.ask("administrator", requests, token="token of Bob"):
+        yield "who asks is seen without a look"
+    if looked(world, alice, club, asked, whom=greta) != [("Greta",)]:
+        yield "a look at one member shows another, or not that one"
+    if looked(world, alice, club, alone, whom=greta) != [(greta,)]:
+        yield "a look at one member is at another, or at nobody"
 
 
 def _steers(scene: Scene, _whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) -> None:
@@ -182,7 +270,7 @@ def _asks(scene: Scene, _whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) -
     for word in ("theirs", "third"):
         scene.does("self", ASK, club.org, token=word)
     asking = "SELECT subject FROM troth.join_request WHERE organization = %s"
-    both = {each for (each,) in scene.does("administrator", asking, club.org, token="hers")}
+    both = {each for (each,) in scene.does("owner", asking, club.org)}
     scene.must("who asks", both, {other, third})
     club.refused("TR045", ANSWER, other, "nothing")
     club.does(ANSWER, other, "member")
@@ -294,10 +382,13 @@ def _late(scene: Scene, _whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) 
             f"UPDATE troth.{table} SET uses = uses & ~(SELECT 1::bigint << bit FROM troth.unit"
             " WHERE purpose = 'administrator' AND retired_at IS NULL) WHERE subject = %s", other,
         )  # fmt: skip
-    seen = "SELECT count(*) FROM troth.membership WHERE subject = %s"
-    scene.must("before", scene.does("administrator", seen, other, token="hers"), [(0,)])
+    seen = (
+        "SELECT bool_or((held.uses >> unit.bit) & 1 = 1) FROM troth.membership AS held, troth.unit AS unit"
+        " WHERE held.subject = %s AND unit.purpose = 'administrator' AND unit.retired_at IS NULL"
+    )
+    scene.must("before", scene.does("owner", seen, other), [(False,)])
     scene.must("late", scene.does("steward", "SELECT troth.fold_late() > 0"), [(True,)])
-    scene.must("after", scene.does("administrator", seen, other, token="hers"), [(1,)])
+    scene.must("after", scene.does("owner", seen, other), [(True,)])
     scene.must("nobody is left", scene.does("steward", "SELECT troth.fold_late()"), [(0,)])
 
 
@@ -326,4 +417,4 @@ def _many(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID) 
     scene.refused("TR047", "self", ASK, many[20][0] if many else None, token="theirs")
 
 
-PLAYS = (_founds, _steers, _invites, _asks, _gives, _hands_over, _leaves, _ends, _late, _many)
+PLAYS = (_founds, _looks, _steers, _invites, _asks, _gives, _hands_over, _leaves, _ends, _late, _many)

@@ -11,7 +11,7 @@ from tests.browsing import browser, settings
 from tests.conftest import POLICY, TERMS, Person, make
 from tests.planting import account
 from troth.database import apply, connect, published
-from troth.people import fielding
+from troth.people import fielding, looking
 
 __all__ = ["browser", "settings"]
 NUMBER = """
@@ -52,6 +52,15 @@ def call(role: str, token: str, statement: str, *values: Any) -> Any:
     with connect.acting(role, token=token) as connection:
         row = connection.execute(statement.encode(), values).fetchone()
     return row[0] if row else None
+
+
+def looked(
+    token: str, organization: uuid.UUID, statement: str, *values: Any, whom: uuid.UUID | None = None, kind: str = "list"
+) -> list[Any]:
+    """Return what somebody who administers an organization reads at one look, at all in it or at one; single columns bare."""
+    with looking.looking(looking.ADMINISTRATOR, token, organization, kind, whom) as connection:
+        rows = connection.execute(statement.encode(), values).fetchall()
+    return [row[0] if len(row) == 1 else row for row in rows]
 
 
 @pytest.fixture

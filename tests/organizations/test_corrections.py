@@ -58,8 +58,8 @@ def test_what_is_asked_is_made_so_and_both_sides_are_told_without_the_value(
     (mine,) = holding.corrections_of_me(held.bob.token)
     assert (mine.state, mine.wanted, mine.reason) == ("asked", 12, "It is my old one.")
     for name in ("alice", "dana"):
-        (theirs,) = holding.corrections(held.people[name].token, held.organization)
-        assert (theirs.correction, theirs.subject, theirs.wanted) == (asked, held.bob.subject, 12)
+        ((theirs, who),) = holding.corrections(held.people[name].token, held.organization)
+        assert (theirs.correction, theirs.subject, theirs.wanted, who) == (asked, held.bob.subject, 12, "Bob")
         (facts,) = mails(owner, held.people[name].email)
         told = correcting.asked_mail(facts)
         assert "Harbor Rowing" in told["subject"]

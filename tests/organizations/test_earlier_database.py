@@ -6,7 +6,7 @@ import pytest
 from psycopg import Connection
 
 from tests.conftest import POLICY, TERMS, Person, make
-from tests.organizations.conftest import Harbor, call
+from tests.organizations.conftest import Harbor, looked
 from troth.database import apply, connect, drift
 from troth.database.keeper import Keeper
 from troth.database.place import Place
@@ -34,7 +34,7 @@ def earlier(owner: Connection[Any], harbor: Harbor) -> Harbor:
 
 
 def seen(harbor: Harbor, who: Person) -> Any:
-    return call("administrator", who.token, SEEN, harbor.organization)
+    return looked(who.token, harbor.organization, SEEN, harbor.organization)[0]
 
 
 def start(database: Place) -> Keeper:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from psycopg import Connection, errors
 
-from tests.organizations.conftest import CHANGES, NUMBER, Harbor, declare
+from tests.organizations.conftest import CHANGES, NUMBER, Harbor, declare, looked
 from troth.database import connect, published
 from troth.database.drift import drift
 from troth.people import correcting, holding, profiles
@@ -62,15 +62,21 @@ def abouts(role: str, token: str, *before: str) -> list[str]:
         return [about for (about,) in connection.execute("SELECT about FROM troth.profile ORDER BY 1")]
 
 
+def about(shown: Harbor, who: str, whom: str, *, elsewhere: bool = False) -> list[str]:
+    where = shown.elsewhere if elsewhere else shown.organization
+    return looked(shown.people[who].token, where, "SELECT about FROM troth.profile", whom=shown.people[whom].subject)
+
+
 def test_administrators_see_what_members_tell_and_nobody_elses(owner: Connection[Any], shown: Harbor) -> None:
     assert drift(owner).lines() == []
     for name in ("alice", "dana"):
         assert seen(shown, name) == ({"about": "Bob here"}, {"employee_number": 4711})
         assert seen(shown, name, "charlie") == ({"about": None}, {})
-        assert abouts("administrator", shown.people[name].token) == ["Bob here"]
-    assert abouts("administrator", shown.charlie.token) == ["Charlie here"], "of his own organization"
-    for name in ("bob", "olga"):
-        assert abouts("administrator", shown.people[name].token) == []
+        assert about(shown, name, "bob") == ["Bob here"]
+        assert about(shown, name, "charlie") == about(shown, name, "charlie", elsewhere=True) == []
+    assert about(shown, "charlie", "charlie", elsewhere=True) == ["Charlie here"], "of his own organization"
+    for name in ("bob", "charlie", "olga"):
+        assert about(shown, name, "bob") == []
     for role in ("member", "reader", "passer"):
         with pytest.raises(errors.InsufficientPrivilege):
             abouts(role, shown.alice.token)
@@ -95,7 +101,7 @@ def test_each_member_opens_exactly_the_same_view_of_themselves(owner: Connection
 def test_who_left_is_seen_no_longer(shown: Harbor) -> None:
     with connect.acting("self", token=shown.bob.token) as bob:
         bob.execute("SELECT troth.leave_organization(%s)", (shown.organization,))
-    assert abouts("administrator", shown.dana.token) == []
+    assert about(shown, "dana", "bob") == []
     assert seen(shown, "dana") == ({"about": None}, {})
 
 

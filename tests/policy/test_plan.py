@@ -268,7 +268,7 @@ def test_each_stamped_table_is_forced_and_each_row_rule_has_stamp_and_window() -
     ]
     assert len(rules) == len(planned().rows)
     rules += [fact for fact in made if fact.name == "membership.administrator_select"]
-    assert "organization = ANY (troth.administered_organizations())" in rules[-1].make
+    assert "organization = troth.looked_organization()" in rules[-1].make
     assert all(
         "uses &" in rule.make and ("ended_at" in rule.make or "statement_timestamp()" in rule.make) for rule in rules
     )

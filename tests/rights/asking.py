@@ -31,6 +31,7 @@ CHECKED = {("choice", "kind"), ("choice", "purpose"), ("correction", "outcome"),
 CHECKED |= {
     ("person_grant", "over_by"),
     ("directory_act", "kind"),
+    ("organization_look", "kind"),
     ("staff", "role"),
     *(("agreed_permission", name) for name in ("purpose", "ends", "answer", "over_by")),
 }

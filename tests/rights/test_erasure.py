@@ -55,7 +55,7 @@ def test_a_preview_counts_what_an_erasure_then_removes(planted: dict[str, Person
         "mfa_authenticator", "remembered",
         "application_grant", "application_code", "application_spent", "allauth_idp_oidc_token",
         "invitation", "staff_invitation", "staff", "support_access", "support_look", "policy_proposal", "policy_approval",
-        "directory_grouped", "directory_act",
+        "directory_grouped", "directory_act", "organization_look",
         "session", "earlier_name", "correction", "linked", "link_offer", "person_grant", "person_grant_use", "agreed_permission",
     }  # fmt: skip
     assert {n: each["stays"] for n, each in told.items() if n != SALTS} == {

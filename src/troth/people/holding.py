@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from psycopg import sql
+from psycopg import Connection, sql
 
 from troth.database import connect, published
 from troth.database.statements import load
 from troth.database.viewing import shown
+from troth.people import looking, organizations
 from troth.people.fields import ORGANIZATION, Field
-from troth.people.organizations import ADMINISTRATOR
+from troth.people.looking import ADMINISTRATOR
+from troth.people.organizations import Member
 from troth.people.profiles import Value, fields
 from troth.policy.audiences import MIRROR
 from troth.policy.meaning import Occasion
@@ -35,8 +37,12 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A member as another sees them: what the organization holds, and what they tell in their profile."""
+    """A member as another sees them: name and role, what the organization holds, what they tell in their profile.
 
+    `member` is None for who is none.
+    """
+
+    member: Member | None
     held: list[Held]
     told: list[Held]
 
@@ -72,44 +78,45 @@ def of_me(token: str) -> dict[uuid.UUID, list[Held]]:
     seen = _shown("self", "membership", fields(ORGANIZATION))
     if not seen:
         return {}
-    rows = _rows("self", token, "held_of_me", seen)
+    with connect.acting("self", token=token) as connection:
+        rows = _rows(connection, "self", "held_of_me", seen)
     return {row[0]: _held(seen, row[2:], row[1]) for row in rows}
 
 
 def seen(token: str, organization: uuid.UUID, subject: uuid.UUID, *, role: str = ADMINISTRATOR) -> Seen:
-    """Return what a role sees of a member beside their name: those who administer, or others in the organization."""
-    return _seen(role, token, organization, subject)
+    """Return what a role sees of a member: those who administer, for whom it is one look, or others in it."""
+    with looking.looking(role, token, organization, looking.MEMBER, subject) as connection:
+        return _seen(connection, role, organization, subject)
 
 
 def mirrored(token: str, organization: uuid.UUID, subject: uuid.UUID) -> Seen:
     """Return exactly the same of the viewer, who is `subject`, read with an administrator's rights."""
-    return _seen(MIRROR, token, organization, subject)
+    with connect.acting(MIRROR, token=token) as connection:
+        return _seen(connection, MIRROR, organization, subject)
 
 
 def corrections_of_me(token: str) -> list[Correction]:
     """Return what the viewer asked to be corrected, the newest first."""
-    return _corrections("self", token, "corrections_of_me")
+    with connect.acting("self", token=token) as connection:
+        return _corrections(connection, "self", "corrections_of_me")
 
 
-def corrections(token: str, organization: uuid.UUID) -> list[Correction]:
-    """Return what members ask of an organization, the open ones first."""
-    return _corrections(ADMINISTRATOR, token, "corrections_asked", organization=organization)
+def corrections(token: str, organization: uuid.UUID) -> list[tuple[Correction, str | None]]:
+    """Return what members ask of an organization, the open ones first, each with who asks. It is one look."""
+    with looking.looking(ADMINISTRATOR, token, organization, looking.CORRECTIONS) as connection:
+        found = _corrections(connection, ADMINISTRATOR, "corrections_asked", organization=organization)
+        told = {"organization": organization, "subjects": [each.subject for each in found]}
+        names = dict(connection.execute(shown(SQL["names_of"], ADMINISTRATOR), told).fetchall())
+    return [(each, names.get(each.subject)) for each in found]
 
 
-def names(token: str, organization: uuid.UUID, subjects: list[uuid.UUID]) -> dict[uuid.UUID, str | None]:
-    """Return the names of members as an administrator sees them."""
-    statement = shown(SQL["names_of"], ADMINISTRATOR)
-    with connect.acting(ADMINISTRATOR, token=token) as connection:
-        rows = connection.execute(statement, {"organization": organization, "subjects": subjects}).fetchall()
-    return dict(rows)
-
-
-def _seen(role: str, token: str, organization: uuid.UUID, subject: uuid.UUID) -> Seen:
+def _seen(connection: Connection[Any], role: str, organization: uuid.UUID, subject: uuid.UUID) -> Seen:
     whose = {"organization": organization, "subject": subject}
     of_theirs, of_ours = _shown(role, "profile", fields()), _shown(role, "membership", fields(ORGANIZATION))
-    told = _rows(role, token, "told_by", of_theirs, **whose) if of_theirs else []
-    held = _rows(role, token, "held_of", of_ours, **whose) if of_ours else []
+    told = _rows(connection, role, "told_by", of_theirs, **whose) if of_theirs else []
+    held = _rows(connection, role, "held_of", of_ours, **whose) if of_ours else []
     return Seen(
+        member=organizations.member_by(connection, organization, subject, role=role),
         held=_held(of_ours, held[0][1:], held[0][0] or {}) if held else [],
         told=_held(of_theirs, told[0] if told else (None,) * len(of_theirs), {}),
     )
@@ -135,9 +142,9 @@ def _held(known: list[Field], values: tuple[Any, ...], since: Mapping[str, str])
     ]
 
 
-def _corrections(role: str, token: str, statement: str, **told: Any) -> list[Correction]:  # noqa: ANN401 - parameters
+def _corrections(connection: Connection[Any], role: str, statement: str, **told: uuid.UUID) -> list[Correction]:
     known = _shown(role, "correction", fields(ORGANIZATION))
-    rows = _rows(role, token, statement, known, **told) if known else []
+    rows = _rows(connection, role, statement, known, **told) if known else []
     return [Correction(*(*row[:TOLD], _wanted(known, row))) for row in rows]
 
 
@@ -146,9 +153,9 @@ def _wanted(known: list[Field], row: tuple[Any, ...]) -> Value:
     return next((value for field, value in zip(known, row[TOLD:], strict=True) if field.name == about), None)
 
 
-def _rows(role: str, token: str, statement: str, known: list[Field], **told: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
+def _rows(
+    connection: Connection[Any], role: str, statement: str, known: list[Field], **told: uuid.UUID
+) -> list[tuple[Any, ...]]:
     columns = sql.SQL(", ").join(sql.Identifier(field.name) for field in known)
-    with connect.acting(role, token=token) as connection:
-        return connection.execute(
-            sql.SQL(shown(SQL[statement], role).decode()).format(columns=columns), told
-        ).fetchall()
+    asked = sql.SQL(shown(SQL[statement], role).decode()).format(columns=columns)
+    return connection.execute(asked, told).fetchall()

@@ -1,22 +1,26 @@
 """Organizations as their members and administrators see them: each through the role that the policy shows it to."""
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from psycopg import Connection
 from psycopg.rows import class_row
 
 from troth.database import connect, published
 from troth.database.statements import load
 from troth.database.viewing import shown
+from troth.people import looking
+from troth.people.looking import ADMINISTRATOR
 from troth.policy.audiences import MIRROR
 from troth.policy.meaning import Occasion
 from troth.policy.viewing import granted_to
 
 SQL = load("troth.people")
-#: As whom members are looked at: by those who administer the organization, and by the others in it.
-ADMINISTRATOR, FELLOW = "administrator", "member"
+#: As whom members are looked at by the others in their organization; by those who administer it, as ADMINISTRATOR.
+FELLOW = "member"
 #: Members on one page.
 MOST = 50
 FIRST = uuid.UUID(int=0)
@@ -160,17 +164,28 @@ def members(
     subject: uuid.UUID = FIRST,
     role: str = ADMINISTRATOR,
 ) -> list[Member]:
-    """Return up to MOST + 1 members, as a role sees them: whose name begins so, behind one of them."""
+    """Return up to MOST + 1 members, as a role sees them: whose name begins so, behind one of them.
+
+    For who administers the organization this is one look at it, whatever it finds.
+    """
     named = "person.name" in published.current().plan.shown_to(role)
     told = {"organization": organization, "after": after, "subject": subject, "most": MOST + 1}
     statement = shown(SQL["members_of" if named else "members_unnamed"], role).decode()
-    return _ask(role, token, statement, Member, sought=sought.lower(), **told)
+    kind = looking.SEARCH if sought else looking.LIST
+    with looking.looking(role, token, organization, kind) as connection:
+        return _read(connection, statement, Member, told | {"sought": sought.lower()})
 
 
 def member(token: str, organization: uuid.UUID, subject: uuid.UUID, *, role: str = ADMINISTRATOR) -> Member | None:
     """Return one member as a role sees them, or None for whoever is none, or none of theirs."""
-    statement = shown(SQL["member_of"], role).decode()
-    return next(iter(_ask(role, token, statement, Member, organization=organization, subject=subject)), None)
+    with looking.looking(role, token, organization, looking.MEMBER, subject) as connection:
+        return member_by(connection, organization, subject, role=role)
+
+
+def member_by(connection: Connection[Any], organization: uuid.UUID, subject: uuid.UUID, *, role: str) -> Member | None:
+    """Return the same by a connection of that role which is looking already."""
+    told = {"organization": organization, "subject": subject}
+    return next(iter(_read(connection, shown(SQL["member_of"], role).decode(), Member, told)), None)
 
 
 def mirrored(token: str, organization: uuid.UUID) -> Member | None:
@@ -181,13 +196,14 @@ def mirrored(token: str, organization: uuid.UUID) -> Member | None:
 
 def invitations(token: str, organization: uuid.UUID) -> list[Invitation]:
     """Return the open invitations, the newest first."""
-    return _ask("administrator", token, SQL["invitations_of"], Invitation, organization=organization)
+    return _ask(ADMINISTRATOR, token, SQL["invitations_of"], Invitation, organization=organization)
 
 
 def asking(token: str, organization: uuid.UUID) -> list[Asking]:
     """Return who asks to be let in, who asked first first."""
-    statement = shown(SQL["requests_of"], "administrator").decode()
-    return _ask("administrator", token, statement, Asking, organization=organization)
+    statement = shown(SQL["requests_of"], ADMINISTRATOR).decode()
+    with looking.looking(ADMINISTRATOR, token, organization, looking.REQUESTS) as connection:
+        return _read(connection, statement, Asking, {"organization": organization})
 
 
 def offer(token: str, word: str) -> Offer | None:
@@ -203,5 +219,10 @@ def asked(token: str, organization: uuid.UUID) -> str | None:
 
 
 def _ask[Row](acting: str, viewer: str, statement: str, kind: type[Row], /, **told: Any) -> list[Row]:  # noqa: ANN401
-    with connect.acting(acting, token=viewer) as connection, connection.cursor(row_factory=class_row(kind)) as cursor:
+    with connect.acting(acting, token=viewer) as connection:
+        return _read(connection, statement, kind, told)
+
+
+def _read[Row](connection: Connection[Any], statement: str, kind: type[Row], told: Mapping[str, Any]) -> list[Row]:
+    with connection.cursor(row_factory=class_row(kind)) as cursor:
         return cursor.execute(statement.encode(), told).fetchall()

@@ -32,14 +32,14 @@ type Told = dict[str, Any]
 def taught(keeper: Keeper) -> Keeper:
     """Return the keeper, who can now be asked about applications, and turns the keys that sign tokens."""
     keeper.kinds = {**keeper.kinds, **KINDS}
-    keeper.chores = (*keeper.chores, lambda connection: keys.keep(connection, keeper.where), forget_invitations)
+    keeper.chores = (*keeper.chores, lambda connection: keys.keep(connection, keeper.where), forget_what_is_old)
     return keeper
 
 
-def forget_invitations(_connection: Connection[Any]) -> None:
-    """Forget invitations to organizations that are past their end, and the addresses in them."""
+def forget_what_is_old(_connection: Connection[Any]) -> None:
+    """Forget invitations that are past their end, with the addresses in them, and looks at members of a year ago."""
     with connect.acting("steward") as connection:
-        connection.execute("SELECT troth.forget_invitations()")
+        connection.execute("SELECT troth.forget_invitations(), troth.forget_looks()")
 
 
 def register(connection: Connection[Any], told: Told) -> Told:

@@ -14,7 +14,11 @@ OPEN = "ended_at IS NULL"
 SUPPLIED = "organization = troth.directory_organization()"
 SHARED = "organization = ANY (troth.viewer_organizations())"
 ADMINISTERED = "organization = ANY (troth.administered_organizations())"
-ADMINISTERED_PERSON = "troth.administers(subject)"
+#: Administrators see what the look that they are at was written down for: an organization, or one person in it.
+LOOKED = (
+    "organization = troth.looked_organization() AND subject >= troth.looked_first() AND subject <= troth.looked_last()"
+)
+LOOKED_PERSON = "subject = troth.looked_member()"
 SHARED_PERSON = "troth.accompanies(subject)"
 SUPPLIED_PERSON = "troth.supplies(subject)"
 
@@ -65,7 +69,7 @@ def of_persons(table: Table) -> bool:
 
 
 VIEWINGS: Mapping[Audience, Viewing] = {
-    Audience.ADMINISTRATORS: Viewing("administrator", ADMINISTERED, ("organization",), through=ADMINISTERED_PERSON),
+    Audience.ADMINISTRATORS: Viewing("administrator", LOOKED, ("organization",), through=LOOKED_PERSON),
     Audience.MEMBERS: Viewing("member", SHARED, ("organization",), through=SHARED_PERSON),
     Audience.SIGNED_IN: Viewing("reader", "troth.viewer() IS NOT NULL"),
     Audience.PUBLIC: Viewing("passer", "", proven=False),

@@ -3,7 +3,17 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from troth.policy import lasting
-from troth.policy.audiences import ADMINISTERED, DIRECTORY, MIRROR, OPEN, SHARED, SUPPLIED, SUPPLIED_PERSON, of_persons
+from troth.policy.audiences import (
+    ADMINISTERED,
+    DIRECTORY,
+    LOOKED,
+    MIRROR,
+    OPEN,
+    SHARED,
+    SUPPLIED,
+    SUPPLIED_PERSON,
+    of_persons,
+)
 from troth.policy.catalog import Access, Rows, Table
 from troth.policy.meaning import Occasion, Precision
 from troth.policy.planned import Plan
@@ -45,6 +55,8 @@ def reached(plan: Plan, table: Table, rows: Rows, privilege: str, columns: Colle
             using, check = "true", covered(plan, table)
         case _:
             using = check = table.of("troth.viewer()") if rows is Rows.OWN else REACHED[rows]
+            if rows is Rows.ADMINISTERED and table.stamped:
+                using = check = LOOKED
             if rows is Rows.SUPPLIED and table.stamped:
                 using = check = f"{using} AND {OPEN}"
     return "" if privilege == "insert" else using, check if privilege in ("insert", "update") else ""

@@ -102,6 +102,7 @@ ROUTES: dict[str, Audience] = {
     "receipt_file": Audience.AGREED,
     "device_authorization": Audience.AGREED,
     "my_permissions": Audience.AGREED,
+    "my_looks": Audience.AGREED,
     "give": Audience.AGREED,
     "give_records": Audience.AGREED,
     "lent": Audience.AGREED,

@@ -111,6 +111,7 @@ ACTIONS: Words = {
     "access-allowed": _("You let support see some of your data"),
     "access-declined": _("You let support see nothing"),
     "access-read": _("Support looked at your data"),
+    "members-read": _("Somebody who administers an organization looked at its members"),
     "access-left": _("Support is done, and sees nothing more"),
     "access-ended": _("You ended what support may see"),
     "erased": _("What was due was erased"),
@@ -145,6 +146,7 @@ TABLES: Words = {
     "person_grant": _("What you let people see"),
     "person_grant_use": _("Looks at what you let people see"),
     "agreed_permission": _("What you agreed with the operator"),
+    "organization_look": _("Looks in the name of an organization"),
 }
 #: role on the operator's staff -> what it is called, what it may do
 STAFF_ROLES: Mapping[str, tuple[str | Promise, str | Promise]] = {
@@ -178,6 +180,13 @@ CORRECTIONS: Words = {
     "withdrawn": _("Withdrawn"),
 }
 MEMBERS: Words = {"owner": _("Owner"), "administrator": _("Administrator"), "member": _("Member")}
+LOOKS: Words = {
+    "list": _("the list of members"),
+    "search": _("a search by name among the members"),
+    "member": _("at you alone"),
+    "requests": _("those who ask to be let in"),
+    "corrections": _("the corrections that members ask for"),
+}
 OUTCOMES: Words = {"refused": _("Refused"), "dropped": _("Dropped")}
 REASONS: Words = {
     "killed": _("lost when the service was killed"),
@@ -200,6 +209,7 @@ FAMILIES: Mapping[str, Words] = {
     "asking": ACCESSES,
     "member": MEMBERS,
     "correction": CORRECTIONS,
+    "look": LOOKS,
     "reason": REASONS,
 }
 

@@ -65,16 +65,6 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
       AND asked.until > statement_timestamp()
 $$;
 
--- name: this_turn
--- Which transaction of this session this is: PostgreSQL counts them, and gives none of them twice.
-CREATE OR REPLACE FUNCTION troth.this_turn(OUT slot text, OUT turn bigint)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-    SELECT split_part(held.virtualtransaction, '/', 1), split_part(held.virtualtransaction, '/', 2)::bigint
-    FROM pg_catalog.pg_locks AS held
-    WHERE held.pid = pg_catalog.pg_backend_pid() AND held.locktype = 'virtualxid' AND held.virtualxid = held.virtualtransaction
-    LIMIT 1
-$$;
-
 -- name: look
 -- Write down that the viewer, of support, looks at an area, and return what opens it: once, to the very next transaction of
 -- this session, which sees that this one was committed. Raises TR040 when it is not open to them.

@@ -43,3 +43,13 @@ CREATE OR REPLACE FUNCTION troth.close_tokens(whose uuid) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
     DELETE FROM troth.request_token WHERE subject = whose
 $$;
+
+-- name: this_turn
+-- Which transaction of this session this is: PostgreSQL counts them, and gives none of them twice.
+CREATE OR REPLACE FUNCTION troth.this_turn(OUT slot text, OUT turn bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT split_part(held.virtualtransaction, '/', 1), split_part(held.virtualtransaction, '/', 2)::bigint
+    FROM pg_catalog.pg_locks AS held
+    WHERE held.pid = pg_catalog.pg_backend_pid() AND held.locktype = 'virtualxid' AND held.virtualxid = held.virtualtransaction
+    LIMIT 1
+$$;

@@ -115,16 +115,6 @@ LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
     WHERE account.subject = whose AND account.is_active AND held.verified ORDER BY held."primary" DESC LIMIT 1
 $$;
 
--- name: administers
--- Whether somebody is in an organization whose members the viewer sees as an administrator.
-CREATE OR REPLACE FUNCTION troth.administers(whose uuid) RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-    SELECT EXISTS (
-        SELECT 1 FROM troth.membership AS m WHERE m.subject = whose AND m.ended_at IS NULL
-          AND m.organization = ANY (troth.administered_organizations())
-    )
-$$;
-
 -- name: accompanies
 -- Whether somebody is in an organization that the viewer is in.
 CREATE OR REPLACE FUNCTION troth.accompanies(whose uuid) RETURNS boolean

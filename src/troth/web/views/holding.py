@@ -28,10 +28,10 @@ def member(request: Any, organization: uuid.UUID, subject: uuid.UUID) -> HttpRes
     """Show a member exactly as the policy shows them, and lead to what the organization holds."""
     context = of(request, organization)
     role = looking(context)
-    found = organizations.member(request.viewer, organization, subject, role=role)
-    if found is None:
+    seen = holding.seen(request.viewer, organization, subject, role=role)
+    if seen.member is None:
         raise Http404
-    context |= {"member": found, **rows(holding.seen(request.viewer, organization, subject, role=role))}
+    context |= {"member": seen.member, **rows(seen)}
     return render(request, "organizations/member.html", context)
 
 
@@ -39,9 +39,8 @@ def member(request: Any, organization: uuid.UUID, subject: uuid.UUID) -> HttpRes
 def hold(request: Any, organization: uuid.UUID, subject: uuid.UUID, field: str) -> HttpResponse:  # noqa: ANN401
     """Fill in, correct or empty one field of a member."""
     context = of(request, organization, "members")
-    found = organizations.member(request.viewer, organization, subject)
-    seen = holding.seen(request.viewer, organization, subject).held if found else []
-    held = next((each for each in seen if each.field.name == field and each.writable), None)
+    seen = holding.seen(request.viewer, organization, subject)
+    held = next((each for each in seen.held if each.field.name == field and each.writable), None)
     if held is None:
         raise Http404
     emptied = request.POST.get("action") == "empty"
@@ -57,7 +56,7 @@ def hold(request: Any, organization: uuid.UUID, subject: uuid.UUID, field: str) 
         else:
             messages.success(request, _("Emptied.") if emptied else _("Saved."))
         return redirect("organization_member", organization, subject)
-    context |= {"member": found, "field": row(held), "form": form}
+    context |= {"member": seen.member, "field": row(held), "form": form}
     return render(request, "organizations/hold.html", context, status=422 if form.errors else 200)
 
 
@@ -68,11 +67,8 @@ def corrections(request: Any, organization: uuid.UUID) -> HttpResponse:  # noqa:
     if request.method == "POST":
         return _answered(request, organization)
     found = holding.corrections(request.viewer, organization)
-    names = holding.names(request.viewer, organization, [each.subject for each in found])
     known = {field.name: field for field in profiles.fields(ORGANIZATION)}
-    asked = [
-        _asked(each, known[each.field]) | {"who": names.get(each.subject)} for each in found if each.field in known
-    ]
+    asked = [_asked(each, known[each.field]) | {"who": who} for each, who in found if each.field in known]
     context |= {
         "open": [each for each in asked if each["state"] == "asked"],
         "answered": [each for each in asked if each["state"] != "asked"],

@@ -18,6 +18,7 @@ from troth.database import published
 from troth.people import holding, organizations, organizing, profiles
 from troth.people.errors import NoSuchOrganization, PeopleRefusal
 from troth.people.fields import ORGANIZATION
+from troth.people.looking import ADMINISTRATOR
 from troth.people.organizations import Mine, Organization
 from troth.policy import explain
 from troth.policy.meaning import Audience
@@ -293,7 +294,7 @@ def looking(context: dict[str, Any]) -> str:
     Raises Http404 for whoever does not administer it where the policy shows members nothing.
     """
     if "see" in context["may"]:
-        return organizations.ADMINISTRATOR
+        return ADMINISTRATOR
     if not context["fellows"]:
         raise Http404
     context["sentence"] = _sentence(Audience.MEMBERS)
@@ -303,8 +304,8 @@ def looking(context: dict[str, Any]) -> str:
 def _to_fellows(request: Any, organization: uuid.UUID) -> dict[str, Any]:  # noqa: ANN401 - the same
     """Return exactly what the others in an organization see of the viewer, read with what they may read."""
     whose, role = request.user.subject, organizations.FELLOW
-    found = organizations.member(request.viewer, organization, whose, role=role)
-    return {"member": found} | rows(holding.seen(request.viewer, organization, whose, role=role))
+    seen = holding.seen(request.viewer, organization, whose, role=role)
+    return {"member": seen.member} | rows(seen)
 
 
 def _sentence(audience: Audience = Audience.ADMINISTRATORS) -> Any:  # noqa: ANN401 - a sentence of the policy, or None

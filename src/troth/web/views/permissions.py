@@ -18,7 +18,7 @@ from troth.consent import queries as consents
 from troth.consent.applications import Grant
 from troth.consent.errors import ConsentRefusal
 from troth.database import published
-from troth.people import organizations
+from troth.people import looking, organizations
 from troth.people.manifests import parsed
 from troth.policy.explain import capital
 from troth.policy.meaning import Audience, Basis
@@ -144,6 +144,7 @@ def _organizations(request: HttpRequest) -> Iterator[Card]:
     """
     token = request.viewer  # type: ignore[attr-defined]
     seeing = [(audience, _shown_to(audience)) for audience in (Audience.ADMINISTRATORS, Audience.MEMBERS)]
+    looks = looking.last_at_me(token)
     for organization, own in organizations.mine(token) if organizations.are_kept() else ():
         seen = organizations.mirrored(token, organization.organization)
         lines = [Line(_("Name"), seen.name)] if seen and seen.name else []
@@ -156,7 +157,8 @@ def _organizations(request: HttpRequest) -> Iterator[Card]:
         yield Card(
             "organizations", str(organization.organization), organization.name,
             (*lines, Line(_("Role here"), say(own.role, "member"))), since=own.at,
-            more=reverse("organization", args=[own.organization]), extra=extra,
+            used=looks.get(organization.organization), more=reverse("organization", args=[own.organization]),
+            extra=extra,
         )  # fmt: skip
 
 
