@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import psycopg
 
-from tests.mutations import joining
+from tests.mutations import looking
 from tests.mutations.rights import REFUSED, may
 from tests.mutations.world import CATALOG, Focus, World
 from troth.policy.audiences import DIRECTORY, MIRROR, MIRRORED
@@ -77,14 +77,14 @@ def looks(world: World, focus: Focus) -> Iterator[str]:
             token = f"token of {name}" if name not in ("", "forged") else name
             clubs = zip(("Alice", "Bob"), expected, strict=True)
             for whose, wanted in clubs:
-                found = {row[0] for row in joining.looked(world, token, world.clubs[whose], asked)}
+                found = {row[0] for row in looking.looked(world, token, world.clubs[whose], asked)}
                 if found != wanted:
                     yield f"`{name}` sees {found} at a look at the organization of {whose}, and may see {wanted}"
         for name, wanted in MIRRORED_BY.items():
             token = f"token of {name}" if name not in ("", "forged") else name
             if (found := {row[0] for row in world.ask("mirror", asked, token=token)}) != wanted:
                 yield f"`mirror` of {name} sees {found}, and may see {wanted}"
-        yield from joining.past_a_look(world, asked)
+        yield from looking.past_a_look(world, asked)
     for role in ("administrator", "member"):
         asked = "SELECT DISTINCT name FROM troth.organization"
         for token in ("", "forged"):
@@ -108,12 +108,12 @@ def audiences(world: World, focus: Focus) -> Iterator[str]:
                 f"{UNTIED}; DELETE FROM troth.{table} WHERE subject = '{whose}' AND ctid <> ({one}); UPDATE troth.{table}"
                 f" SET organization = '{club}', {change} WHERE subject = '{whose}'"
             )
-            looking = [(MIRRORED, "Alice", True), (MIRRORED, "Bob", False), (MIRROR, "Greta", True)]
-            looking += [(DIRECTORY, "HR", True)] if CATALOG.table(table).directed else []
-            for role, name, looks in looking:
+            lookers = [(MIRRORED, "Alice", True), (MIRRORED, "Bob", False), (MIRROR, "Greta", True)]
+            lookers += [(DIRECTORY, "HR", True)] if CATALOG.table(table).directed else []
+            for role, name, looks in lookers:
                 asked, token = f"SELECT DISTINCT subject FROM troth.{table}", f"token of {name}"
                 if role == MIRRORED:
-                    rows = joining.looked(world, token, club, asked, first=before)
+                    rows = looking.looked(world, token, club, asked, first=before)
                 else:
                     rows = world.ask(role, asked, token=token, before=before)
                 found = {row[0] for row in rows}

@@ -104,6 +104,11 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("before it begins", "given.since <= statement_timestamp() AND", ""),
         ("after its time", "AND given.until > statement_timestamp()", ""),
         ("after its end", "(given.over_at IS NULL OR given.over_at > statement_timestamp())", "true"),
+        (
+            "out of office",
+            "AND (given.organization IS NULL OR troth.in_office(given.organization, given.receiver, given.subject))",
+            "",
+        ),
     ),
     "use_grants": (("of everybody", "(whom IS NULL OR live.subject = whom) AND", "true AND"),),
     "granted": (
@@ -194,6 +199,20 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("a purpose that needs no yes", " AND basis = 'consent'", ""),
         ("to whoever has not proven it", " AND troth.has_proven(account.subject, towards)", ""),
     ),
+    "propose_in_organization": (
+        ("by anybody", "NOT troth.in_office(org, whose, whom)", "false"),
+        ("whatever the policy says", "IF NOT what <@", "IF false AND NOT what <@"),
+        ("again and again", "asked.at > clock_timestamp() - interval '1 day'\n    )", "false\n    )"),
+    ),
+    "proposed_to_member": (("to anybody", " AND told.receiver = troth.viewer()", ""),),
+    "in_office": (
+        (
+            "whoever is in it",
+            "coalesce('see' = ANY (troth.powers_in(org, who)), false)",
+            "troth.powers_in(org, who) IS NOT NULL",
+        ),
+        ("of nobody's", " AND troth.powers_in(org, whom) IS NOT NULL", ""),
+    ),
     "answer_permission": (
         ("other words", "AND encode(sha256(convert_to(wordings ->> spoken, 'UTF8')), 'hex') = digest", ""),
         ("another's", " AND subject = whose AND answer IS NULL", " AND answer IS NULL"),
@@ -203,14 +222,18 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("a no is a yes", "answer = CASE WHEN accepts THEN 'accepted' ELSE 'declined' END", "answer = 'accepted'"),
     ),
     "end_agreed": (
-        ("by anybody", "(subject = whose OR troth.may_propose(whose))", "true"),
+        (
+            "by anybody",
+            "(subject = whose OR CASE WHEN organization IS NULL THEN troth.may_propose(whose) ELSE receiver = whose END)",
+            "true",
+        ),
         ("twice", " AND over_at IS NULL", ""),
         ("what ends by itself", " AND ends <> 'at its end'", ""),
         ("without notice", "make_interval(days => notice)", "make_interval()"),
     ),
     "undo_agreed": (("what was chosen since", "IF made = (", "IF made IS NOT NULL OR made = ("),),
     "lapse_permissions": (("before its time", "due.until <= clock_timestamp() AND", ""),),
-    "proposed_permissions": (("to anybody", "WHERE troth.may_propose(troth.viewer())", ""),),
+    "proposed_permissions": (("to anybody", " AND troth.may_propose(troth.viewer())", ""),),
     "end_subject": (("twice", "WHERE subject = whose AND ended_at IS NULL", "WHERE subject = whose"),),
     "forget_unagreed": (
         (

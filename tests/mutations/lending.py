@@ -312,4 +312,80 @@ def _lapses(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID
     scene.must("silence", scene.does("owner", AGREED, silent), [])
 
 
-PLAYS = (_offers, _answers, _shows, _records, _every, _changes, _ends, _proposes, _agrees, _agreed_ends, _lapses)
+IN_CLUB = (
+    "SELECT troth.propose_in_organization(%s, %s, %s::text[], 'For the crews.', '', 10, 'at once', 0, '{\"en\": \"May we?\"}',"
+    ' \'{"en": {"subject": "s", "text": "t"}}\')'
+)
+TO_MEMBER = "SELECT answer FROM troth.proposed_to_member(%s, %s)"
+PLACE = "UPDATE troth.membership SET {} WHERE subject = %s"
+
+
+def _in_club(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) -> None:
+    """Who administers an organization asks a member of it, and sees while both are in their place."""
+    found = scene.does("self", "SELECT troth.found_organization('Club')", token="theirs")
+    club = found[0][0] if found else None
+    scene.does("administrator", "SELECT troth.invite(%s, 'word', NULL, 'en', 'member', 1, 7)", club, token="theirs")
+    scene.does("self", "SELECT troth.join_by_invitation('word')", token="hers")
+    scene.refused("TR003", "self", IN_CLUB, club, whose, [NAME])
+    for who, whom in (("hers", other), ("third", whose), ("theirs", third), ("theirs", other)):
+        scene.refused("TR077", "self", IN_CLUB, club, whom, [NAME], token=who)
+    scene.refused("TR075", "self", IN_CLUB, club, whose, [NAME, "access.ip"], token="theirs")
+    which = _ask_in(scene, club, whose)
+    scene.must("mail", scene.does("owner", MAILS, address(whose)), [(1,)])
+    scene.must("written down", scene.does("owner", LAST), [("permission-proposed",)])
+    scene.refused("TR078", "self", IN_CLUB, club, whose, [NAME], token="theirs")
+    for who, told in (("theirs", [(None,)]), ("hers", []), ("third", [])):
+        scene.must(f"told {who}", scene.does("self", TO_MEMBER, club, whose, token=who), told)
+    scene.must("told to the operator", scene.does("self", TOLD, token="third"), [])
+    scene.does("self", REPLY, which, YES, b"May we?", token="hers")
+    _in_place(scene, whose, other)
+    scene.refused("TR072", "self", STOP, which, token="third")
+    scene.does("self", STOP, which, token="theirs")
+    scene.must("ended", scene.does("owner", AGREED, which), [("accepted", "operator")])
+    scene.must("shown after", scene.does("chosen", NAMES, token="theirs"), [])
+    second = _ask_in(scene, club, whose)
+    scene.does("self", REPLY, second, YES, b"May we?", token="hers")
+    scene.does("owner", PLACE.format("role = 'member'"), other)
+    scene.does("steward", LAPSE)
+    scene.must("out of office", scene.does("owner", AGREED, second), [("accepted", "operator")])
+    scene.does("owner", PLACE.format("role = 'owner'"), other)
+    scene.must("does not come back", scene.does("chosen", NAMES, token="theirs"), [])
+    late = _ask_in(scene, club, whose)
+    scene.does("owner", PLACE.format("role = 'member'"), other)
+    scene.refused("TR076", "self", REPLY, late, YES, b"May we?", token="hers")
+
+
+def _ask_in(scene: Scene, club: Any, whose: uuid.UUID) -> Any:
+    scene.does("owner", "UPDATE troth.agreed_permission SET at = at - interval '25 hours' WHERE subject = %s", whose)
+    made = scene.does("self", IN_CLUB, club, whose, [NAME], token="theirs")
+    return made[0][0] if made else None
+
+
+def _in_place(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
+    shown = [(whose, "Eve")]
+    scene.must("shown", scene.does("chosen", NAMES, token="theirs"), shown)
+    for away, back, who in (
+        ("role = 'member'", "role = 'owner'", other),
+        ("ended_at = now()", "ended_at = NULL", whose),
+        ("ended_at = now()", "ended_at = NULL", other),
+    ):
+        scene.does("owner", PLACE.format(away), who)
+        scene.must(f"shown with {away}", scene.does("chosen", NAMES, token="theirs"), [])
+        scene.does("owner", PLACE.format(back), who)
+        scene.must(f"shown with {back}", scene.does("chosen", NAMES, token="theirs"), shown)
+
+
+PLAYS = (
+    _offers,
+    _answers,
+    _shows,
+    _records,
+    _every,
+    _changes,
+    _ends,
+    _proposes,
+    _agrees,
+    _agreed_ends,
+    _lapses,
+    _in_club,
+)

@@ -42,7 +42,7 @@ def test_without_any_permission_each_kind_says_so(browser: Browser, owner: Conne
     for words in (
         "You sign in to no application",
         "You let nobody see anything",
-        "has asked you for nothing",
+        "Nobody has asked you for a permission",
         "yes to no purpose",
     ):
         assert words in page

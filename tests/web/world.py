@@ -65,6 +65,7 @@ def world(owner: Connection[Any]) -> World:
         "agreement": str(
             _one(owner, "SELECT agreement FROM troth.agreement WHERE subject = %s", people["alice"].subject)
         ),
+        "bob": str(people["bob"].subject),
         "dana": str(people["dana"].subject),
         "staff": str(people["auditor"].subject),
         "nobody": "7f0e1c1e-0000-4000-8000-000000000000",

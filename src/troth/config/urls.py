@@ -152,6 +152,11 @@ urlpatterns = [
     path("organizations/<uuid:organization>/members", organizations.members, name="organization_members"),
     path("organizations/<uuid:organization>/members/<uuid:subject>", holding.member, name="organization_member"),
     path("organizations/<uuid:organization>/members/<uuid:subject>/<slug:field>", holding.hold, name="hold_field"),
+    path(
+        "organizations/<uuid:organization>/permissions/<uuid:subject>",
+        agreed.in_organization,
+        name="organization_permission",
+    ),
     path("organizations/<uuid:organization>/corrections", holding.corrections, name="organization_corrections"),
     path("me/profile/held/<uuid:organization>/<slug:field>", holding.ask, name="ask_correction"),
     path("me/profile/corrections/<uuid:correction>/withdraw", holding.withdraw, name="withdraw_correction"),

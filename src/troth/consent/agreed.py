@@ -1,4 +1,4 @@
-"""Permissions that operator and person agree on: proposed, shown in words that are kept, answered, ended."""
+"""Permissions that a person agrees on with the operator or in an organization: proposed, answered, ended."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,10 @@ WAITING = timedelta(days=14)
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What the operator proposes: a purpose, or categories that one of their people may see; `notice` is in days."""
+    """What is proposed: a purpose, or categories that whoever proposes may see; `notice` is in days.
+
+    Who administers an organization proposes categories alone, and to a member of it: without an address.
+    """
 
     address: str
     purpose: str | None
@@ -39,6 +42,7 @@ class Agreed:
     """A proposal and what became of it; `wordings` are its words by language, `language` those that were shown."""
 
     agreed: uuid.UUID
+    organization: uuid.UUID | None
     address: str
     purpose: str | None
     categories: Sequence[str] | None
@@ -100,13 +104,24 @@ def propose(*, token: str, proposal: Proposal, words: Mapping[str, str], mail: M
     return uuid.UUID(str(act("propose_permission", token, told)))
 
 
+def propose_to_member(
+    *, token: str, organization: uuid.UUID, member: uuid.UUID, proposal: Proposal, words: Mapping[str, str],
+    mail: Mapping[str, Mapping[str, str]],
+) -> uuid.UUID:  # fmt: skip
+    """Propose to a member of an organization that the viewer administers; `mail` by language. As `propose` raises."""
+    told: dict[str, object] = {"organization": organization, "member": member, "reason": proposal.reason}
+    told |= {"terms": proposal.terms, "days": proposal.days, "ends": proposal.ends, "notice": proposal.notice}
+    told |= {"categories": list(proposal.categories or ()), "wordings": Jsonb(dict(words)), "mail": Jsonb(dict(mail))}
+    return uuid.UUID(str(act("propose_in_organization", token, told)))
+
+
 def answer(*, token: str, agreed: uuid.UUID, accepts: bool, language: str, digest: str) -> None:
     """Accept or decline, as the viewer, the words of a language with that SHA-256 (hex). Raises a ConsentRefusal."""
     act("answer_permission", token, {"agreed": agreed, "accepts": accepts, "language": language, "digest": digest})
 
 
 def end(*, token: str, agreed: uuid.UUID) -> None:
-    """End what was agreed, as its person or as the operator, where the agreement says so. Raises a ConsentRefusal."""
+    """End what was agreed, as its person or who proposed it, where the agreement says so. Raises a ConsentRefusal."""
     act("end_agreed", token, {"agreed": agreed})
 
 
@@ -120,9 +135,14 @@ def proposed(token: str) -> list[Agreed]:
     return _read(token, "proposed_permissions")
 
 
-def _read(token: str, statement: str) -> list[Agreed]:
+def proposed_to(token: str, organization: uuid.UUID, member: uuid.UUID) -> list[Agreed]:
+    """Return what the viewer proposed to a member of an organization that they administer, the newest first."""
+    return _read(token, "proposed_to_member", organization=organization, member=member)
+
+
+def _read(token: str, statement: str, **told: uuid.UUID) -> list[Agreed]:
     with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Agreed)) as cursor:
-        return cursor.execute(SQL[statement].encode()).fetchall()
+        return cursor.execute(SQL[statement].encode(), told).fetchall()
 
 
 def digest(words: str) -> str:

@@ -128,6 +128,12 @@ class NotTheOperator(ConsentRefusal):
     code = "permission-not-operator"
 
 
+class NotTheirOrganization(ConsentRefusal):
+    """Only who administers an organization proposes permissions to its members."""
+
+    code = "permission-not-administrator"
+
+
 class NotPermissible(ConsentRefusal):
     """The policy permits nobody that, whatever is agreed."""
 

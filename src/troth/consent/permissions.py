@@ -21,6 +21,7 @@ from troth.consent.errors import (
     NotForChosenPeople,
     NotPermissible,
     NotSignedIn,
+    NotTheirOrganization,
     NotTheOperator,
     WiderThanBefore,
 )
@@ -40,6 +41,8 @@ REFUSALS: dict[str, tuple[type[ConsentRefusal], str]] = {
     "TR073": (WiderThanBefore, "offer it anew"),
     "TR074": (NotTheOperator, "ask an owner of the service"),
     "TR075": (NotPermissible, "choose what the policy permits with a person's yes"),
+    "TR077": (NotTheirOrganization, "propose to a member of an organization that you administer"),
+    "TR078": (EnoughForToday, "ask again tomorrow"),
     "TR076": (NotAsProposed, "read it as it stands now on your permissions"),
 }
 

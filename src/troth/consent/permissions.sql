@@ -45,6 +45,11 @@ SELECT troth.propose_permission(
     %(address)s, %(purpose)s, %(categories)s, %(reason)s, %(terms)s, %(days)s, %(ends)s, %(notice)s, %(wordings)s, %(mail)s
 )
 
+-- name: propose_in_organization
+SELECT troth.propose_in_organization(
+    %(organization)s, %(member)s, %(categories)s, %(reason)s, %(terms)s, %(days)s, %(ends)s, %(notice)s, %(wordings)s, %(mail)s
+)
+
 -- name: answer_permission
 SELECT troth.answer_permission(%(agreed)s, %(accepts)s, %(language)s, %(digest)s)
 
@@ -52,12 +57,18 @@ SELECT troth.answer_permission(%(agreed)s, %(accepts)s, %(language)s, %(digest)s
 SELECT troth.end_agreed(%(agreed)s)
 
 -- name: agreed_permissions
-SELECT agreed, address, purpose, categories, reason, terms, days, ends, notice, wordings, version, at, answer, answered_at,
-    language, until, over_at, over_by
+SELECT agreed, organization, address, purpose, categories, reason, terms, days, ends, notice, wordings, version, at, answer,
+    answered_at, language, until, over_at, over_by
 FROM troth.agreed_permission WHERE subject = troth.viewer() ORDER BY at DESC
 
+-- name: proposed_to_member
+SELECT agreed, %(organization)s::uuid AS organization, '' AS address, NULL AS purpose, categories, reason, terms, days, ends, notice,
+    CASE WHEN wording IS NULL THEN '{}'::jsonb ELSE jsonb_build_object(language, wording) END AS wordings,
+    version, at, answer, answered_at, language, until, over_at, over_by
+FROM troth.proposed_to_member(%(organization)s, %(member)s) ORDER BY at DESC
+
 -- name: proposed_permissions
-SELECT agreed, address, purpose, categories, reason, terms, days, ends, notice,
+SELECT agreed, NULL::uuid AS organization, address, purpose, categories, reason, terms, days, ends, notice,
     CASE WHEN wording IS NULL THEN '{}'::jsonb ELSE jsonb_build_object(language, wording) END AS wordings,
     version, at, answer, answered_at, language, until, over_at, over_by
 FROM troth.proposed_permissions() ORDER BY at DESC

@@ -44,6 +44,13 @@ def sentence(clause: str) -> str:
     return clause_sentence(published.current().policy, clause, get_language() or "en")
 
 
+def sentences(categories: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the clauses that show categories to chosen people, each with the policy's own sentence."""
+    categories = list(categories)
+    clauses = dict.fromkeys(each.clause for each in permissions.grantable() if each.category in categories)
+    return [(clause, sentence(clause)) for clause in clauses]
+
+
 def value(category: str, found: object) -> str:
     """Return a value of a category as a page shows it to a person."""
     if isinstance(found, datetime):
@@ -206,27 +213,46 @@ class Propose(forms.Form):
     def proposal(self) -> Proposal:
         """Return what is proposed."""
         told = self.cleaned_data
-        purpose = told["what"] or None
+        purpose = told.get("what") or None
         notice = told["notice"] or 0 if told["ends"] == "with notice" else 0
         return Proposal(
-            told["address"], purpose, None if purpose else told["categories"], told["reason"], told["terms"],
+            told.get("address", ""), purpose, None if purpose else told["categories"], told["reason"], told["terms"],
             told["days"], told["ends"], notice,
         )  # fmt: skip
 
 
-def frames(proposal: Proposal) -> Mapping[str, str]:
-    """Return, by language, the words around a proposal that its person is shown."""
+class ProposeToMember(Propose):
+    """What somebody who administers an organization asks a member to let them see."""
+
+    def __init__(self, *args: Any, **told: Any) -> None:  # noqa: ANN401 - Django's signature
+        """Offer what the policy shows to chosen people: no purpose is an organization's, and no address is needed."""
+        super().__init__(*args, **told)
+        del self.fields["address"], self.fields["what"]
+
+
+def frames(proposal: Proposal, organization: str = "") -> Mapping[str, str]:
+    """Return, by language, the words around a proposal that its person is shown; `organization`: in whose name."""
+    name = organization.replace("{", "{{").replace("}", "}}")
     found = {}
     for language in LANGUAGES:
         with override(language):
             if proposal.purpose:
                 asked = gettext("You are asked to permit this: {what}")
+            elif organization:
+                asked = gettext(
+                    "You are asked to let one person who administers %(organization)s, who proposes this, see of you:"
+                    " {what}."
+                ) % {"organization": name}
             else:
                 asked = gettext(
                     "You are asked to let one person of the operator's, who proposes this, see of you: {what}."
                 )
             lasting = gettext("It lasts {days} from your yes, and then ends by itself.")
-            parts = [asked, gettext("Why: {why}"), f"{lasting} {_ending(proposal)}"]
+            parts = [
+                asked,
+                gettext("Why: {why}"),
+                f"{lasting} {_of_organization(proposal) if organization else _ending(proposal)}",
+            ]
             parts += [gettext("Terms: {terms}")] if proposal.terms else []
             found[language] = "\n\n".join(parts)
     return found
@@ -243,6 +269,20 @@ def _ending(proposal: Proposal) -> str:
         )
         return words % {"n": proposal.notice}
     return gettext("Neither you nor the operator can end it sooner.")
+
+
+def _of_organization(proposal: Proposal) -> str:
+    over = gettext("It also ends when you leave the organization, or they administer it no longer.")
+    if proposal.ends == "at once":
+        return f"{gettext('You or they can end it at any time, at once.')} {over}"
+    if proposal.ends == "with notice":
+        words = ngettext(
+            "You or they can end it with a notice of %(n)d day.",
+            "You or they can end it with a notice of %(n)d days.",
+            proposal.notice,
+        )
+        return f"{words % {'n': proposal.notice}} {over}"
+    return f"{gettext('Neither you nor they can end it sooner.')} {over}"
 
 
 class ApplicationClaims(forms.Form):

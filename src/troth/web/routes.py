@@ -115,6 +115,7 @@ ROUTES: dict[str, Audience] = {
     "organization": Audience.AGREED,
     "organization_members": Audience.AGREED,
     "organization_member": Audience.AGREED,
+    "organization_permission": Audience.AGREED,
     "hold_field": Audience.AGREED,
     "organization_corrections": Audience.AGREED,
     "ask_correction": Audience.AGREED,

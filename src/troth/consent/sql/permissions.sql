@@ -30,6 +30,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     WHERE given.receiver = troth.viewer() AND what = ANY (given.categories)
       AND given.since <= statement_timestamp() AND given.until > statement_timestamp()
       AND (given.over_at IS NULL OR given.over_at > statement_timestamp())
+      AND (given.organization IS NULL OR troth.in_office(given.organization, given.receiver, given.subject))
 $$;
 
 -- name: use_grants

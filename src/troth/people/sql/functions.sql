@@ -24,6 +24,13 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     WHERE m.organization = org AND m.subject = whose AND m.ended_at IS NULL
 $$;
 
+-- name: in_office
+-- Whether somebody administers an organization that another is in.
+CREATE OR REPLACE FUNCTION troth.in_office(org uuid, who uuid, whom uuid) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT coalesce('see' = ANY (troth.powers_in(org, who)), false) AND troth.powers_in(org, whom) IS NOT NULL
+$$;
+
 -- name: acting_in
 -- The viewer, who may do `power` in an organization, which is theirs alone to change until this transaction ends. Raises
 -- TR003 without a viewer, TR040 where they are not in it or it is not there, TR041 when their role does not let them.

@@ -1,6 +1,7 @@
-"""Permissions agreed with the operator: asked for by the operator, answered by the person, with a receipt for both."""
+"""Agreed permissions: asked for by the operator or in an organization, answered by the person, a receipt for both."""
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -15,7 +16,10 @@ from troth.consent import agreed as deals
 from troth.consent.agreed import Agreed
 from troth.consent.errors import ConsentRefusal
 from troth.database import published
-from troth.web.permitting import Propose, frames
+from troth.people import organizations
+from troth.web.mailing import spoken
+from troth.web.permitting import Propose, ProposeToMember, frames, sentences, shown_to_chosen
+from troth.web.views.organizations import of
 
 
 def _token(request: HttpRequest) -> str:
@@ -32,7 +36,16 @@ def agreed(request: HttpRequest, which: uuid.UUID) -> HttpResponse:
         return _answer(request, found)
     context = {"each": found, "wording": wording, "language": language, "digest": deals.digest(wording)}
     context |= {"mine": True, "endable": deals.endable(found), "stands": deals.stands(found)}
+    context |= {"asker": asker(_token(request), found)}
     return render(request, "me/agreed.html", context)
+
+
+def asker(token: str, each: Agreed) -> str:
+    """Return who asked, as the viewer knows them: the operator, or an organization that they are in."""
+    if each.organization is None:
+        return published.current().policy.operator
+    known = {one.organization: one.name for one, _mine in organizations.mine(token)}
+    return known.get(each.organization) or _("An organization")
 
 
 def _found(every: list[Agreed], which: uuid.UUID) -> Agreed:
@@ -84,6 +97,51 @@ def proposals(request: HttpRequest) -> HttpResponse:
             return redirect("permissions_asked")
     every = [{"each": each, "stands": deals.stands(each)} for each in deals.proposed(token)]
     return render(request, "operator/asked.html", {"form": form, "every": every}, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def in_organization(request: HttpRequest, organization: uuid.UUID, subject: uuid.UUID) -> HttpResponse:
+    """Ask a member for a permission, as somebody who administers their organization, and see what became of it."""
+    token, context = _token(request), of(request, organization, "see")
+    member = organizations.member(token, organization, subject)
+    if member is None or subject == request.user.subject or not shown_to_chosen():  # type: ignore[union-attr]
+        raise Http404
+    if request.POST.get("do") == "end":
+        every = [each for each in deals.proposed_to(token, organization, subject) if each.answer]
+        return _answer(request, _found(every, _uuid(request.POST.get("agreed", ""))))
+    form = ProposeToMember(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid() and _proposed(request, form, context, subject):
+        return redirect(request.path)
+    every = deals.proposed_to(token, organization, subject)
+    told = [{"each": each, "stands": deals.stands(each), "endable": deals.endable(each)} for each in every]
+    context |= {"member": member, "form": form, "every": told, "sentences": sentences(shown_to_chosen())}
+    return render(request, "organizations/permission.html", context, status=422 if form.errors else 200)
+
+
+def _proposed(request: HttpRequest, form: ProposeToMember, context: dict[str, Any], subject: uuid.UUID) -> bool:
+    proposal, here = form.proposal(), context["organization"]
+    told = {"organization": here.name, "link": settings.BASE_URL + reverse("my_permissions")}
+    try:
+        deals.propose_to_member(
+            token=_token(request),
+            organization=here.organization,
+            member=subject,
+            proposal=proposal,
+            words=deals.wordings(proposal, frames(proposal, here.name)),
+            mail=spoken("organizations/permission", told),
+        )
+    except ConsentRefusal as refusal:
+        form.add_error(None, f"{refusal.sentence}; {refusal.advice}")
+        return False
+    messages.success(request, _("Asked. They have a mail about it; silence is no."))
+    return True
+
+
+def _uuid(text: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise Http404 from None
 
 
 def _mail() -> str:

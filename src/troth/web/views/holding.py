@@ -13,6 +13,7 @@ from troth.people import correcting, holding, organizations, profiles
 from troth.people.errors import PeopleRefusal
 from troth.people.fields import ORGANIZATION, Field
 from troth.people.holding import Correction, Held
+from troth.web.permitting import shown_to_chosen
 from troth.web.showing import field_row, row, rows
 from troth.web.telling import AskCorrection, Correct, refused
 from troth.web.views.organizations import looking, of
@@ -31,7 +32,8 @@ def member(request: Any, organization: uuid.UUID, subject: uuid.UUID) -> HttpRes
     seen = holding.seen(request.viewer, organization, subject, role=role)
     if seen.member is None:
         raise Http404
-    context |= {"member": seen.member, **rows(seen)}
+    asking = "see" in context["may"] and subject != request.user.subject and bool(shown_to_chosen())
+    context |= {"member": seen.member, "asking": asking, **rows(seen)}
     return render(request, "organizations/member.html", context)
 
 
@@ -39,6 +41,8 @@ def member(request: Any, organization: uuid.UUID, subject: uuid.UUID) -> HttpRes
 def hold(request: Any, organization: uuid.UUID, subject: uuid.UUID, field: str) -> HttpResponse:  # noqa: ANN401
     """Fill in, correct or empty one field of a member."""
     context = of(request, organization, "members")
+    if field not in {each.name for each in profiles.fields(ORGANIZATION)}:  # nothing to write is no look
+        raise Http404
     seen = holding.seen(request.viewer, organization, subject)
     held = next((each for each in seen.held if each.field.name == field and each.writable), None)
     if held is None:

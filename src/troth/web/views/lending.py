@@ -20,7 +20,7 @@ from troth.database import published
 from troth.people import queries as people
 from troth.policy.planned import Grantable
 from troth.policy.voice import voice
-from troth.web.permitting import Change, Give, GiveRecords, end_of, said, sentence, shown_to_chosen, value
+from troth.web.permitting import Change, Give, GiveRecords, end_of, said, sentences, shown_to_chosen, value
 from troth.web.templatetags.said import day
 from troth.web.words import say
 
@@ -39,7 +39,7 @@ def give(request: HttpRequest) -> HttpResponse:
         raise Http404
     form = Give(request.POST if request.method == "POST" else None)
     kinds = [kind for kind in kinds_of_records() if permissions.own_records(_token(request), kind["table"], most=1)]
-    context = {"form": form, "sentences": _sentences(shown_to_chosen()), "kinds": kinds}
+    context = {"form": form, "sentences": sentences(shown_to_chosen()), "kinds": kinds}
     return _offering(request, form) or render(request, "me/give.html", context, status=422 if form.errors else 200)
 
 
@@ -56,7 +56,7 @@ def give_records(request: HttpRequest, table: str) -> HttpResponse:
         only = [each for each in request.POST.getlist("records") if each not in listed]
         known += permissions.own_records(_token(request), table, only=only[: permissions.MOST]) if only else []
     form = GiveRecords(request.POST if request.method == "POST" else None, table=table, records=known)
-    context = {"form": form, "sentences": _sentences(kind["categories"]), "kind": kind, "many": many, "known": known}
+    context = {"form": form, "sentences": sentences(kind["categories"]), "kind": kind, "many": many, "known": known}
     answer = _offering(request, form) if known else None
     return answer or render(request, "me/give.html", context, status=422 if form.errors else 200)
 
@@ -122,13 +122,8 @@ def offer(request: HttpRequest) -> HttpResponse:
             return redirect("lent", given=found.given)
         messages.success(request, _("Declined. Nothing is shown to you."))
         return redirect("my_permissions")
-    context = {"offer": found, "categories": said(found.categories), "sentences": _sentences(found.categories)}
+    context = {"offer": found, "categories": said(found.categories), "sentences": sentences(found.categories)}
     return render(request, "me/offer.html", context)
-
-
-def _sentences(categories: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - a sequence of names
-    clauses = dict.fromkeys(each.clause for each in permissions.grantable() if each.category in categories)
-    return [(clause, sentence(clause)) for clause in clauses]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -147,7 +142,7 @@ def lent(request: HttpRequest, given: uuid.UUID) -> HttpResponse:
             return answer
     seen = [] if grant.mine or not grant.live else [_shown(request, grant, each) for each in said(grant.categories)]
     context: dict[str, Any] = {"grant": grant, "form": form, "seen": seen, "categories": said(grant.categories)}
-    context["sentences"] = _sentences(grant.categories)
+    context["sentences"] = sentences(grant.categories)
     return render(request, "me/lent.html", context, status=422 if form and form.errors else 200)
 
 

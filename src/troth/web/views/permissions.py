@@ -25,6 +25,7 @@ from troth.policy.meaning import Audience, Basis
 from troth.policy.voice import voice
 from troth.web.permitting import ApplicationClaims, said, sentence
 from troth.web.provider.views import listed
+from troth.web.views.agreed import asker
 from troth.web.words import say
 
 KINDS = {
@@ -32,7 +33,7 @@ KINDS = {
     "people": gettext_lazy("People"),
     "organizations": gettext_lazy("Organizations"),
     "staff": gettext_lazy("The operator's staff"),
-    "agreed": gettext_lazy("Agreed with the operator"),
+    "agreed": gettext_lazy("Agreed permissions"),
     "purposes": gettext_lazy("Purposes you said yes to"),
 }
 
@@ -205,14 +206,16 @@ def _past_staff(request: HttpRequest) -> Iterator[Past]:
 
 
 def _agreed(request: HttpRequest) -> Iterator[Card]:
-    for each in agreed.mine(request.viewer):  # type: ignore[attr-defined]
-        if agreed.stands(each):
-            yield Card(
-                "agreed", str(each.agreed), published.current().policy.operator, (), each.reason,
-                since=each.answered_at or each.at, until=each.over_at or each.until,
-                state="" if each.answer else _("waits for your answer"), more=reverse("agreed", args=[each.agreed]),
-                extra={"wording": each.wordings.get(each.language or _language(), "")},
-            )  # fmt: skip
+    token = request.viewer  # type: ignore[attr-defined]
+    standing = [each for each in agreed.mine(token) if agreed.stands(each)]
+    used = {each.agreed: each.used_at for each in permissions.grants(token) if each.mine and each.agreed}
+    for each in standing:
+        yield Card(
+            "agreed", str(each.agreed), asker(token, each), (), each.reason,
+            since=each.answered_at or each.at, until=each.over_at or each.until, used=used.get(each.agreed),
+            state="" if each.answer else _("waits for your answer"), more=reverse("agreed", args=[each.agreed]),
+            extra={"wording": each.wordings.get(each.language or _language(), ""), "seen": each.purpose is None},
+        )  # fmt: skip
 
 
 def _language() -> str:
@@ -249,11 +252,12 @@ def _past_people(request: HttpRequest) -> Iterator[Past]:
 
 
 def _past_agreed(request: HttpRequest) -> Iterator[Past]:
-    for each in agreed.mine(request.viewer):  # type: ignore[attr-defined]
+    token = request.viewer  # type: ignore[attr-defined]
+    for each in agreed.mine(token):
         if each.answer and not agreed.stands(each):
             end = each.over_at or each.answered_at or each.at
             what = _("declined: %(reason)s") % {"reason": each.reason} if each.answer == "declined" else each.reason
-            yield Past("agreed", published.current().policy.operator, what, each.answered_at or each.at, end)
+            yield Past("agreed", asker(token, each), what, each.answered_at or each.at, end)
 
 
 def _past_purposes(request: HttpRequest) -> Iterator[Past]:

@@ -1,0 +1,15 @@
+"""What somebody who administers an organization and a member of it agreed on."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from django.db import migrations
+
+SQL = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+
+
+class Migration(migrations.Migration):
+    """Add it."""
+
+    dependencies: ClassVar[list[tuple[str, str]]] = [("consent", "0006_telling")]
+    operations: ClassVar[list[migrations.RunSQL]] = [migrations.RunSQL(SQL, migrations.RunSQL.noop)]
