@@ -248,7 +248,9 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("nothing is remembered", "ON CONFLICT DO NOTHING", "ON CONFLICT (key) DO UPDATE SET at = excluded.at"),
     ),
     "count_outcomes": (("counts do not add up", "c.count + excluded.count", "excluded.count"),),
-    "misstamped": (("looks at nobody", "ELSE r.uses <> coalesce(p.uses, 0) END", "ELSE false END"),),
+    "misstamped": (
+        ("looks at nobody", "ELSE r.uses & ~(1::bigint << 63) <> coalesce(p.uses, 0) END", "ELSE false END"),
+    ),
     "standing": (
         (
             "agreed whatever the version",

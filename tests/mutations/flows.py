@@ -13,9 +13,9 @@ from troth.ledger.verify import verify
 
 ACCESS = (
     "INSERT INTO troth.access (subject, at, id, method, url, status, ip, browser, uses)"
-    " VALUES (%s, statement_timestamp(), uuidv7(), 'GET', '/', 200, '192.0.2.77', 'Firefox 140', -1)"
+    " VALUES (%s, statement_timestamp(), uuidv7(), 'GET', '/', 200, '192.0.2.77', 'Firefox 140', 9223372036854775807)"
 )
-DEVICE = "INSERT INTO troth.device (subject, device, browser, uses) VALUES (%s, gen_random_uuid(), 'Firefox 140', -1)"
+DEVICE = "INSERT INTO troth.device (subject, device, browser, uses) VALUES (%s, gen_random_uuid(), 'Firefox 140', 9223372036854775807)"
 LAST = (
     "SELECT actor, e.subject, salt FROM troth.ledger_entry AS e JOIN troth.ledger_salt AS s ON entry = index"
     " WHERE s.subject = %s ORDER BY index DESC LIMIT 1"

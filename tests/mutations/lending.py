@@ -52,7 +52,7 @@ def _prepare(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, third: uuid.UUID
     scene.does("intake", DEVICE, whose)
 
 
-DEVICE = "INSERT INTO troth.device (subject, device, kind, uses) VALUES (%s, gen_random_uuid(), 'computer', -1)"
+DEVICE = "INSERT INTO troth.device (subject, device, kind, uses) VALUES (%s, gen_random_uuid(), 'computer', 9223372036854775807)"
 
 
 def _offer(scene: Scene, link: bytes, *categories: str, lasting: str = "1 day", **told: Any) -> Any:

@@ -203,19 +203,26 @@ def _leave_rows(world: World, whose: uuid.UUID, name: str) -> None:
             intake.execute(
                 "INSERT INTO troth.access (subject, at, id, method, url, status, referrer, ip, browser, system, kind, uses)"
                 " VALUES (%s, statement_timestamp() - make_interval(secs => %s), uuidv7(), 'GET', '/me', 200, '/', '192.0.2.77',"
-                " 'Firefox 140', 'Linux', 'computer', -1)",
+                " 'Firefox 140', 'Linux', 'computer', 9223372036854775807)",
                 (whose, age * 3600),
             )
             world.rows.append(Row("access", whose, age))
         intake.execute(
             "INSERT INTO troth.device (subject, device, browser, system, kind, uses)"
-            " VALUES (%s, %s, 'Firefox 140', 'Linux', 'computer', -1)",
+            " VALUES (%s, %s, 'Firefox 140', 'Linux', 'computer', 9223372036854775807)",
             (whose, uuid.uuid5(whose, "device")),
         )
         if name == "Alice":
             intake.execute(
+                "INSERT INTO troth.access (subject, at, id, method, url, uses)"
+                " VALUES (%s, statement_timestamp() - interval '1 hour', uuidv7(), 'GET', '/', -1)",
+                (whose,),
+            )
+            # The sign says that her browser objected to what the policy says it objects to.
+            world.rows.append(Row("access", whose, hidden=frozenset({"understand"})))
+            intake.execute(
                 "INSERT INTO troth.access (subject, at, id, url, ip, kind, uses)"
-                " VALUES (%s, statement_timestamp() - interval '1 hour', uuidv7(), '/', '192.0.2.0/24', 'computer', -1)",
+                " VALUES (%s, statement_timestamp() - interval '1 hour', uuidv7(), '/', '192.0.2.0/24', 'computer', 9223372036854775807)",
                 (NOBODY,),
             )
             world.rows.append(Row("access", NOBODY))

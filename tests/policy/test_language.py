@@ -66,6 +66,7 @@ CASES = {
         "only an anonymous identifier is known",
     ),
     "P-M21": ("collect access.url on visit\n    for announce 3 days\n", "nobody who could give it"),
+    "P-M22": ("honour global privacy control as an objection to provide\n", "nobody objects to that"),
     "P-M15": ("never correlate person.name with person.email\n", "`provide` uses `person.name` and `person.email`"),
     "P-M16": (
         "correlate access.ip with access.url\nnever correlate access.url with access.ip\n",

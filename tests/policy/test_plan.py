@@ -27,6 +27,7 @@ DEFAULT = re.sub(
 )
 
 
+HONOUR = "honour global privacy control as an objection to understand [P3]\n"
 PLAIN = """policy "Harbor" version 1 effective 2026-11-01
 operator "Harbor Software, Inc." contact privacy@harbor.example
 category access.ip
@@ -183,8 +184,14 @@ def test_a_new_purpose_and_another_basis_widen() -> None:
     )
     assert widened(planned(), extra) == {"extra"}
     assert widened(extra, planned()) == frozenset()
-    other = planned(DEFAULT, ('servicio" by legitimate interest', 'servicio" by agreement'))
+    basis = ('servicio" by legitimate interest', 'servicio" by agreement')
+    other = planned(DEFAULT, basis, (HONOUR, ""))
     assert widened(planned(), other) == {"understand"}
+
+
+def test_a_signal_that_is_honoured_no_more_widens() -> None:
+    assert widened(planned(), planned(DEFAULT, (HONOUR, ""))) == {"understand"}
+    assert widened(planned(DEFAULT, (HONOUR, "")), planned()) == frozenset()
 
 
 def test_every_reading_and_every_stored_column_names_its_clause() -> None:

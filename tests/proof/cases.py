@@ -25,12 +25,14 @@ PHASES = (60, 20, 2)
 VALUES: dict[str, dict[str, tuple[Any, ...]]] = {
     "person": {"email": ("a@harbor.example", ""), "name": ("A", "B")},
     "device": {
+        "objects": ("no", "yes"),
         "device": (1, 2, 3),
         "browser": ("Firefox", "Lynx"),
         "system": ("Linux", ""),
         "kind": ("computer", "phone"),
     },
     "access": {
+        "objects": ("no", "yes"),
         "method": ("GET", "POST"),
         "url": ("/", "/me"),
         "status": (200, 404),

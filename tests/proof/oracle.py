@@ -44,7 +44,7 @@ class Used:
 
 @dataclass(slots=True)
 class Row:
-    """A row as it came: whose, when, on which occasion, under which version, and what it holds."""
+    """A row as it came: whose, when, on which occasion, under which version, what it holds, whether its browser objected."""
 
     table: str
     subject: UUID
@@ -52,6 +52,7 @@ class Row:
     occasion: Occasion
     version: int
     values: Values
+    objecting: bool = False
 
 
 @dataclass(slots=True)
@@ -276,6 +277,8 @@ class Oracle:
     def _wider(self, old: Policy, new: Policy, purpose: str) -> bool:
         if old.purpose(purpose).basis is not new.purpose(purpose).basis:
             return True
+        if purpose in _objected(old) and purpose not in _objected(new):
+            return True
         before = list(self.uses(old, purpose))
         return any(
             not any(_within(use, other) for other in before) or _finer_for_longer(old, new, use)
@@ -381,7 +384,7 @@ class Oracle:
         there = {person.subject: person for person in self.people.values()}
         for row in self.rows:
             mine = [use for use in uses if use.occasion is row.occasion]
-            if row.table != table.name or not mine:
+            if row.table != table.name or not mine or (row.objecting and purpose in _objected(self.policy)):
                 continue
             person = there.get(row.subject)
             inside = self.takes_part(purpose, person) if person else row.version >= self.opened(purpose)
@@ -525,6 +528,11 @@ def written(value: Any) -> str:
         return str(ip_interface(value)) if isinstance(value, str) else str(value)
     except ValueError:
         return str(value)
+
+
+def _objected(policy: Policy) -> set[str]:
+    """Return the purposes to which a browser that says so objects."""
+    return {name for each in policy.honoured for name in each.purposes}
 
 
 def _shows(column: Column, use: Used) -> bool:

@@ -82,6 +82,7 @@ class Draft:
     apart: list[tuple[str, str]] = field(default_factory=list)
     trimmings: list[str] = field(default_factory=list)
     patterns: bool = False
+    objected: list[str] = field(default_factory=list)
 
 
 class Dice:
@@ -211,6 +212,7 @@ def _say(dice: Dice, draft: Draft) -> None:
     ]
     draft.apart = [(dice.one(everything), dice.one(everything)) for _ in range(dice.one((0, 1, 2)))]
     draft.trimmings = dice.some(TRIMMINGS, 0, 6)
+    draft.objected = dice.some(NAMES) if dice.chance(50) else []
 
 
 def edited(dice: Dice, before: Draft) -> Draft:
@@ -364,6 +366,9 @@ def _said(draft: Draft, collected: set[str], used: dict[str, set[str]], purposes
     for one, other in draft.apart:
         both = any({one, other} <= each for each in used.values())
         lines += [] if both or one == other else [f"never correlate {one} with {other}"]
+    objected = [name for name in draft.objected if purposes.get(name) == "legitimate interest"]
+    if objected:
+        lines.append(f"honour global privacy control as an objection to {', '.join(objected)}")
     asked = [line.split(":")[0] for line in draft.trimmings]
     lines += [line for place, line in enumerate(draft.trimmings) if line.split(":")[0] not in asked[:place]]
     if "share with nobody" not in lines and shown and shown[0] not in draft.sensitive and purposes:

@@ -25,8 +25,10 @@ TERMS = "The terms of the proof."
 SPACE = UUID("7f0e1c1e-0000-4000-8000-000000000000")
 #: Rows come a few hours off whole days, so that the seconds in which a case is played end no window.
 OFF = timedelta(hours=7)
+#: The sign of a stamp.
+MARK = 1 << 63
 #: Emptied before each case, in an order that foreign keys allow.
-EMPTIED = "access device person agreement choice notice request_token ledger_salt retention_run permitted subject unit policy_version"
+EMPTIED = "access device person agreement choice notice request_token ledger_salt retention_run permitted subject unit policy_signature policy_version"
 PRIVILEGES = """
 SELECT r.rolname, c.relname, a.attname FROM pg_roles AS r, pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
 WHERE c.relnamespace = 'troth'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
@@ -212,11 +214,11 @@ class Play:
         table = self.oracle.catalog.table(name)
         fresh = [row for row in (self._row(table, each, age, raw) for each in whose) if row is not None]
         for row in fresh:
-            columns = ["subject", "at", *row.values]
+            columns = ["subject", "at", "uses", *row.values]
             marks = ", ".join(["%s"] * len(columns))
             self.stage.owner.execute(
                 f"INSERT INTO troth.{name} ({', '.join(columns)}) VALUES ({marks})".encode(),
-                [row.subject, row.at, *row.values.values()],
+                [row.subject, row.at, -MARK if row.objecting else 0, *row.values.values()],
             )
             self.oracle.rows.append(row)
 
@@ -240,7 +242,8 @@ class Play:
             return None
         at = self.oracle.now - timedelta(days=age) - OFF
         at = coarse(at, stored["at"]) if "at" in stored else at
-        return Row(table.name, subject, at, occasion, policy.version, values)
+        objecting = table.name in {"access", "device"} and raw.get("objects") == "yes"
+        return Row(table.name, subject, at, occasion, policy.version, values, objecting)
 
     def _grow_old(self) -> None:
         """Let accounts that ended have ended when their phase was."""

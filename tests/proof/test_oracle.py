@@ -91,6 +91,8 @@ def running(statement: str) -> Callable[[Connection[Any]], None]:
 BREAKS: dict[str, tuple[Callable[[Connection[Any]], None], str]] = {
     "the stamp": (rewriting(r"\(\(uses & .*?\) <> 0\)"), "protect reads"),
     "the window": (rewriting(r"at > \(statement_timestamp\(\) - '[^']*'::interval\)"), "protect reads"),
+    "the signal": (rewriting(r"uses >= 0"), "protect reads"),
+    "the mark, where a row comes in": (running("ALTER TABLE troth.access DISABLE TRIGGER stamp"), "misstamped"),
     "the column grants": (running("GRANT SELECT (ip) ON troth.access TO troth_study"), "study read access.ip"),
     "the count of people": (
         running(

@@ -25,7 +25,7 @@ UNRECORDED = ("/static/", "/health", "/favicon.ico")
 SAYING = ("/connect/", "/device", "/scim/")
 LEAN = ("/api/", "/ledger/", "/health")
 #: The headers that are looked at.
-NOTED = {b"referer", b"user-agent", *(name.lower().encode() for name in hints.HEADERS.values())}
+NOTED = {b"referer", b"user-agent", b"sec-gpc", *(name.lower().encode() for name in hints.HEADERS.values())}
 DIRECTORIES = "/scim/v2"
 ASCII = bytes(range(128)).decode()
 THREADS = 8
@@ -172,6 +172,7 @@ def access(scope: Scope, status: int, told: dict[str, Any]) -> Event:
         referrer=headers.get(b"referer", b"").decode("latin-1") or None,
         ip=(scope.get("client") or ("",))[0] or None,
         agent=headers.get(b"user-agent", b"").decode("latin-1") or None,
+        objects=headers.get(b"sec-gpc") == b"1",
         hints=hints.told(lambda name: headers.get(name.lower().encode(), b"").decode("latin-1")),
         **seen(told),
     )

@@ -38,6 +38,7 @@ from troth.web.views import (
     standards,
     support,
     verifying,
+    wellknown,
 )
 
 # The library asks for these by its own names.
@@ -66,6 +67,9 @@ urlpatterns = [
     path("policy.ttl", standards.turtle, name="policy_turtle"),
     path("policy/labels.json", standards.labels_json, name="policy_labels"),
     path("receipts/key", receipts.key, name="receipts_key"),
+    path(".well-known/change-password", wellknown.change_password, name="change_password"),
+    path(".well-known/security.txt", wellknown.security_txt, name="security_txt"),
+    path(".well-known/gpc.json", wellknown.gpc, name="gpc"),
     path("terms", pages.terms, name="terms"),
     path("language", pages.language, name="language"),
     path("sign-up", account.signup, name="account_signup"),

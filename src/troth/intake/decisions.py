@@ -31,7 +31,8 @@ class Decisions:
     oldest: timedelta | None  # of a visit
     exact: timedelta | None  # the age from which on an address is no longer exact
     units: Mapping[int, Unit]  # by the bit that says that somebody is in it
-    shares: dict[int, Share] = field(default_factory=dict, compare=False)
+    signalled: frozenset[str]  # the purposes to which a browser's signal objects
+    shares: dict[tuple[Occasion, int], Share] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, plan: Plan, bits: Mapping[str, int]) -> "Decisions":
@@ -43,21 +44,28 @@ class Decisions:
             oldest=_longest(plan.units, Occasion.VISIT),
             exact=min(ages, default=None),
             units={1 << bits[unit.purpose]: unit for unit in plan.units if unit.purpose in bits},
+            signalled=frozenset(plan.signalled),
         )
 
     def share(self, event: Event) -> Share:
-        """Return what is kept of an event: of a visit what the policy says, of an access what its person allows."""
-        if event.occasion is Occasion.VISIT:
-            return Share(self.kept[Occasion.VISIT], {}, self.oldest)
-        mask = event.uses & sum(self.units)
-        if mask not in self.shares:
-            self.shares[mask] = self._share([unit for bit, unit in self.units.items() if mask & bit])
-        return self.shares[mask]
+        """Return what is kept of an event: of a visit what the policy says, of an access what its person allows.
 
-    def _share(self, units: list[Unit]) -> Share:
-        access = _narrowed(self.kept[Occasion.ACCESS], units, Occasion.ACCESS, "access")
-        device = _narrowed(self.devices, units, Occasion.SIGN_IN, "device")
-        return Share(access, device, _longest(units, Occasion.ACCESS))
+        To what a browser's signal objects, nothing of it is kept.
+        """
+        if event.occasion is Occasion.VISIT and not (event.objects and self.signalled):
+            return Share(self.kept[Occasion.VISIT], {}, self.oldest)
+        inside = sum(self.units) if event.occasion is Occasion.VISIT else event.uses & sum(self.units)
+        objected = {bit for bit, unit in self.units.items() if event.objects and unit.purpose in self.signalled}
+        mask = inside & ~sum(objected)
+        if (event.occasion, mask) not in self.shares:
+            units = [unit for bit, unit in self.units.items() if mask & bit]
+            self.shares[event.occasion, mask] = self._share(units, event.occasion)
+        return self.shares[event.occasion, mask]
+
+    def _share(self, units: list[Unit], occasion: Occasion) -> Share:
+        access = _narrowed(self.kept[occasion], units, occasion, "access")
+        device = {} if occasion is Occasion.VISIT else _narrowed(self.devices, units, Occasion.SIGN_IN, "device")
+        return Share(access, device, _longest(units, occasion))
 
 
 def _narrowed(kept: Kept, units: Iterable[Unit], occasion: Occasion, table: str) -> Kept:

@@ -10,6 +10,8 @@ from troth.intake.hints import NONE, Hints
 from troth.policy.meaning import Occasion
 
 NOBODY = uuid.UUID(int=0)
+#: The sign of a stamp: what a row is marked with that came from a browser whose signal objects.
+MARK = 1 << 63
 #: What a version at the end of a name is made of.
 VERSION = "0123456789. "
 
@@ -35,6 +37,7 @@ class Event:
 
     `identified` is which device it was, where its browser or its session says so.
     `uses` are the bits of the units that its person is in, as whoever found out who is asking knew them.
+    `objects` says that the browser sent the signal of Global Privacy Control.
     """
 
     at: datetime
@@ -52,7 +55,14 @@ class Event:
     identified: uuid.UUID | None = None
     subject: uuid.UUID = NOBODY
     uses: int = 0
+    objects: bool = False
     id: uuid.UUID = field(default_factory=lambda: ordered_uuid())  # noqa: PLW0108 - defined below
+
+    @property
+    def stamp(self) -> int:
+        """What the row is stored with: a signed number of 64 bits, whose sign is the mark."""
+        bits = self.uses & (MARK - 1)
+        return bits - MARK if self.objects else bits
 
     @property
     def occasion(self) -> Occasion:

@@ -49,7 +49,7 @@ def judge(event: Event, decisions: Decisions) -> Event | Refused:
         return Refused("not-collected", f"on {event.occasion}")
     share = decisions.share(event)
     if not share.access:
-        return Refused("person-declined")
+        return Refused("browser-objects" if event.objects else "person-declined")
     if (
         share.oldest is not None
         and now() - coarse_time(event.at, share.access.get("at", Precision.DAY)) >= share.oldest

@@ -82,7 +82,7 @@ class Store:
             return
         described = [name for name in ("browser", "system", "kind", "model") if name in decisions.devices]
         columns = dict(DEVICES) | dict.fromkeys(described, "text")
-        arrays: list[list[Any]] = [[e.subject for e in fresh.values()], [e.uses for e in fresh.values()], list(fresh)]
+        arrays: list[list[Any]] = [[e.subject for e in fresh.values()], [e.stamp for e in fresh.values()], list(fresh)]
         arrays += [[getattr(event.device, name) for event in fresh.values()] for name in described]
         await connection.execute(insert("device", columns), *arrays)
         if len(self.devices) > KNOWN:
@@ -93,7 +93,7 @@ class Store:
 def _value(event: Event, column: str) -> Any:  # noqa: ANN401 - whatever the column holds
     if column == "ip":
         return ipaddress.ip_interface(event.ip) if event.ip else None
-    return getattr(event, column)
+    return event.stamp if column == "uses" else getattr(event, column)
 
 
 async def count(connection: Any, outcome: str, reason: str, many: int) -> None:  # noqa: ANN401 - asyncpg's proxy

@@ -60,7 +60,13 @@ HANDLED = {
     "coarsen": "coarsen",
 }
 #: Kinds of clauses that stand at most once, besides duties.
-ONCE = {"policy": "policy", "operator": "operator", "again": "ask again", "notify": "notify"}
+ONCE = {
+    "honour": "honour global privacy control",
+    "policy": "policy",
+    "operator": "operator",
+    "again": "ask again",
+    "notify": "notify",
+}
 
 
 @dataclass(slots=True)
@@ -110,6 +116,7 @@ def checked(statements: list[Statement], digest: str, whole: Source, *, partial:
             _coarsened,
             _handed_on,
             _parted,
+            _honoured,
             _called,
             _unused,
         ):
@@ -393,6 +400,17 @@ def _parted(desk: _Desk) -> None:
             if statement.words[0] != "correlate" and both:
                 advice = "let one purpose use one of them and another purpose the other"
                 desk.wrong("P-M15", statement.span, f"`{purpose}` uses {both}, and so could correlate them", advice)
+
+
+def _honoured(desk: _Desk) -> None:
+    """Check that a signal objects to what can be objected to: a yes is never a browser's to take back."""
+    for name in (name for statement in desk.of("honour") for name in statement.names):
+        purpose = desk.purposes.get(name.text)
+        if purpose is None:
+            _unknown(desk, "P-N02", "purpose", name, desk.purposes)
+        elif purpose.basis is not Basis.LEGITIMATE_INTEREST:
+            sentence = f"`{name.text}` is by {purpose.basis}, and nobody objects to that"
+            desk.wrong("P-M22", name.span, sentence, "name only purposes by legitimate interest")
 
 
 def _called(desk: _Desk) -> None:

@@ -103,6 +103,8 @@ def compare(old: Policy, new: Policy) -> Comparison:
 def _said_elsewhere(key: Key, before: Mapping[Key, Atom], after: Mapping[Key, Atom]) -> bool:
     """Whether only one version has the thing at all, which its purpose, or the use of the category, already says."""
     kind, about = key
+    if kind is Kind.SIGNAL:
+        return not ((Kind.PURPOSE, about) in before and (Kind.PURPOSE, about) in after)
     if kind is Kind.WORDS:
         key = (Kind.CATEGORY, about)
     return kind in (Kind.SENTENCE, Kind.CATEGORY, Kind.WORDS) and not (key in before and key in after)
@@ -152,6 +154,9 @@ def _facts(policy: Policy) -> Iterator[tuple[Key, tuple[object, ...], str]]:
         about = (duty.name, *duty.details) if duty.name == "tell" else (duty.name,)
         for detail in duty.details or ("",):
             yield (Kind.DUTY, about), (detail,), duty.clause.name
+    for honoured in policy.honoured:
+        for name in honoured.purposes:
+            yield (Kind.SIGNAL, (name,)), ("objection",), honoured.clause.name
     for called in policy.called:
         yield (Kind.WORDS, (called.category,)), tuple(sorted(called.texts)), called.clause.name
 
@@ -218,7 +223,7 @@ def _direction(kind: Kind, about: tuple[str, ...], old: Value, new: Value) -> Di
         case Kind.DUTY:
             return _of_duty(about[0], old, new)
     # What promises something to the person is turned round: more of it is narrower.
-    turned = kind in (Kind.RIGHT, Kind.COARSENING) or (kind is Kind.SIGHT and len(about) > 1)
+    turned = kind in (Kind.RIGHT, Kind.COARSENING, Kind.SIGNAL) or (kind is Kind.SIGHT and len(about) > 1)
     found = _by(ORDERS[kind], old, new)
     return found.mirrored if turned else found
 
@@ -294,6 +299,7 @@ SIMPLE: Mapping[Kind, tuple[Change, ...]] = {
     Kind.RECIPIENT: (Change.RECIPIENTS,),
     Kind.STORAGE: (Change.STORAGE,),
     Kind.RIGHT: (Change.RIGHTS,),
+    Kind.SIGNAL: (Change.RIGHTS,),
     Kind.COARSENING: (Change.PRECISION,),
     Kind.CORRELATION: (Change.PURPOSES,),
     Kind.DUTY: (Change.DUTIES,),

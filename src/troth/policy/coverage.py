@@ -108,6 +108,7 @@ def _cited(policy: Policy) -> Iterator[tuple[str, tuple[str, ...]]]:
 KINDS = (
     "categories",
     "purposes",
+    "honoured",
     "collections",
     "coarsenings",
     "correlations",
@@ -123,7 +124,7 @@ KINDS = (
 
 def _judged(policy: Policy, plan: Plan, catalog: Catalog) -> Iterator[tuple[str, str, Status, tuple[str, ...]]]:
     built = _file("built")
-    for kind in ("purposes", "collections", "correlations"):
+    for kind in ("purposes", "honoured", "collections", "correlations"):
         for thing in getattr(policy, kind):
             yield thing.clause.name, kind, Status.ENFORCED, ()
     for clause, kind, done in _done_with_data(policy, plan, catalog, built):

@@ -203,4 +203,5 @@ ABOUT: Mapping[Kind, Callable[[Differing, tuple[str, ...]], Iterator[tuple[str, 
     Kind.CORRELATION: _about_correlation,
     Kind.DUTY: lambda _differing, about: iter([("what", about[0])]),
     Kind.WORDS: _category,
+    Kind.SIGNAL: _about_purpose,
 }

@@ -76,7 +76,7 @@ def sections(policy: Policy, language: str = "en") -> tuple[Section, ...]:
     said = _Saying(policy, voice(policy, language))
     made = {
         "agreement": [said.head(), *said.duties("agreement"), said.contact()],
-        "why": [*said.purposes(), *said.duties("why")],
+        "why": [*said.purposes(), *said.honoured(), *said.duties("why")],
         "what": [*said.collections(), *said.coarsenings(), *said.correlations(), *said.duties("what")],
         "device": [*said.stored(), *said.duties("device")],
         "use": [*said.own_sights(), *said.rights(), *said.duties("use")],
@@ -216,6 +216,13 @@ class _Saying:
             basis = self.voice.say("bases", purpose.basis)
             text = self.voice.say("sentences", "purpose", purpose=self.voice.purpose(purpose), basis=basis)
             yield Sentence(purpose.clause.name, text, purpose.clause.promises)
+
+    def honoured(self) -> Iterator[Sentence]:
+        for each in self.policy.honoured:
+            known = map(self.policy.purpose, each.purposes)
+            aims = [self.voice.say("sentences", "aim", purpose=self.voice.purpose(purpose)) for purpose in known]
+            text = self.voice.say("sentences", "honour", aims=self.voice.listed(aims))
+            yield Sentence(each.clause.name, text, each.clause.promises)
 
     def use(self, use: Use) -> str:
         purpose = self.voice.purpose(self.policy.purpose(use.purpose))

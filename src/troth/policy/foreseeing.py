@@ -8,7 +8,7 @@ from troth.policy.lasting import alive, hours
 from troth.policy.meaning import Basis, Window, WindowKind
 from troth.policy.planned import Coarsening, Plan, Retention
 from troth.policy.quoting import quoted
-from troth.policy.routines import NOBODY
+from troth.policy.routines import NOBODY, UNMARKED
 
 #: What is counted of a purpose's rows: seen before (b), at once (o), after agreement (a), and what differs.
 COUNTED = (
@@ -153,20 +153,23 @@ def _judged(foresight: Foresight, table: str) -> Iterator[str]:
     yield f"({lasts}) AND ({_too_exact(foresight, table)}) AS fine"
     was, will = _windows(foresight.old, table), _windows(foresight.new, table)
     for number, each in enumerate(foresight.purposes):
+        # Nor may a person read which of their rows came from a browser that objects: all of them are counted.
+        marked = [not foresight.personal and each.purpose in plan.signalled for plan in (foresight.old, foresight.new)]
         stamped = _has(foresight.stamp, each.bit)
         stays = stamped if each.kept else "false"
         later = f"CASE WHEN s.is_open THEN {_wanted(each)} ELSE {stays} END"
-        yield f"{_seen(stamped, was.get(each.purpose))} AS b{number}"
-        yield f"{_seen(stays, will.get(each.purpose))} AS o{number}"
-        yield f"{_seen(later, will.get(each.purpose))} AS a{number}"
+        yield f"{_seen(stamped, was.get(each.purpose), unmarked=marked[0])} AS b{number}"
+        yield f"{_seen(stays, will.get(each.purpose), unmarked=marked[1])} AS o{number}"
+        yield f"{_seen(later, will.get(each.purpose), unmarked=marked[1])} AS a{number}"
 
 
 def _windows(plan: Plan, table: str) -> Mapping[str, Window]:
     return {rows.purpose: rows.window for rows in plan.rows if rows.table == table}
 
 
-def _seen(stamped: str, window: Window | None) -> str:
-    return f"({stamped}) AND {within(window)}" if window else "false"
+def _seen(stamped: str, window: Window | None, *, unmarked: bool) -> str:
+    parts = [f"({stamped})", within(window), *([UNMARKED] if unmarked else [])] if window else ["false"]
+    return " AND ".join(parts)
 
 
 def within(window: Window) -> str:

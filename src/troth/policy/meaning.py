@@ -336,6 +336,14 @@ class Correlation:
     clause: Clause
 
 
+@dataclass(frozen=True, slots=True)
+class Honoured:
+    """The purposes to which a browser objects that sends the signal of Global Privacy Control, `Sec-GPC: 1`."""
+
+    purposes: tuple[str, ...]
+    clause: Clause
+
+
 #: Duties that bind people rather than the service: one more of them is wider, not narrower.
 PERMITTING = frozenset({"ties", "agreed-permissions", "changes-allowed", "remains"})
 
@@ -390,6 +398,7 @@ class Policy:
     correlations: tuple[Correlation, ...] = ()
     called: tuple[Called, ...] = ()
     notes: tuple[Note, ...] = ()
+    honoured: tuple[Honoured, ...] = ()
 
     def purpose(self, name: str) -> Purpose:
         """Return the named purpose. Raises KeyError when there is none."""
@@ -397,6 +406,11 @@ class Policy:
             if purpose.name == name:
                 return purpose
         raise KeyError(name)
+
+    @property
+    def signalled(self) -> tuple[str, ...]:
+        """Return the purposes to which a browser's signal objects."""
+        return tuple(name for each in self.honoured for name in each.purposes)
 
     def duty(self, name: str) -> Duty | None:
         """Return the named duty, where the policy states it."""

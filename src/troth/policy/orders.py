@@ -25,6 +25,7 @@ class Kind(StrEnum):
     CORRELATION = "correlation"
     DUTY = "duty"
     WORDS = "words"
+    SIGNAL = "signal"
 
 
 def _uses_within(these: Value, those: Value) -> bool:
@@ -117,4 +118,5 @@ ORDERS: Mapping[Kind, Callable[[Value, Value], bool]] = {
     Kind.RIGHT: _rights_within,
     Kind.COARSENING: _coarse_within,
     Kind.CORRELATION: _correlation_within,
+    Kind.SIGNAL: _present_within,
 }

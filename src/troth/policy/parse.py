@@ -43,6 +43,7 @@ KEYWORDS = (
     "share",
     "never",
     "correlate",
+    "honour",
     "require",
     "keep",
     "encrypt",

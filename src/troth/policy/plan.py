@@ -73,6 +73,7 @@ def plan(policy: Policy, catalog: Catalog) -> Plan:
         emptied=tuple(sorted(_emptied(policy, catalog))),
         identifying=tuple(sorted(_identifying(policy, catalog))),
         duties=tuple(sorted(duty.name for duty in policy.duties)),
+        signalled=tuple(sorted(policy.signalled)),
         grantable=granting.grantable(policy, catalog),
         held=tuple(sorted(_held(policy, catalog))),
     )

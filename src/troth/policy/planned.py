@@ -203,7 +203,10 @@ class Identifying:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that a policy version compiles to, before it becomes SQL."""
+    """Everything that a policy version compiles to, before it becomes SQL.
+
+    `signalled` are the purposes that use no row of a browser whose signal objects.
+    """
 
     policy: str
     version: int
@@ -225,6 +228,7 @@ class Plan:
     identifying: tuple[Identifying, ...] = ()
     duties: tuple[str, ...] = ()
     grantable: tuple[Grantable, ...] = ()
+    signalled: tuple[str, ...] = ()
 
     def analysed(self, purpose: str) -> tuple[Reading, ...]:
         """Return what an analyst of a purpose may read: what the purpose may, less what tells who somebody is."""

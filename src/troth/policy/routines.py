@@ -17,6 +17,10 @@ SILENT = "interval '5 minutes'"
 #: People that one call folds or erases, each of whom holds up the inserts of a bucket until it ends.
 PEOPLE = 500
 NOBODY = "'00000000-0000-0000-0000-000000000000'"
+#: The sign of a stamp, which no unit's bit can be: the row came from a browser whose signal objects.
+MARK = "(1::bigint << 63)"
+#: What a row must satisfy for a purpose to which the signal objects.
+UNMARKED = "uses >= 0"
 LIVE = "(SELECT coalesce(bit_or(1::bigint << u.bit), 0) FROM troth.unit AS u WHERE u.retired_at IS NULL)"
 
 
@@ -54,9 +58,9 @@ BEGIN
         SELECT DISTINCT uuid_hash(subject) & 1023 AS bucket FROM fresh ORDER BY 1
     ) AS buckets;
     WITH wrong AS MATERIALIZED (
-        SELECT {key}, coalesce(truth.uses, 0) AS stamp
+        SELECT {key}, coalesce(truth.uses, 0) | (fresh.uses & {MARK}) AS stamp
         FROM fresh LEFT JOIN troth.permitted AS truth ON truth.subject = fresh.subject
-        WHERE fresh.uses <> coalesce(truth.uses, 0)
+        WHERE fresh.uses & ~{MARK} <> coalesce(truth.uses, 0)
     )
     UPDATE troth.{table.name} AS stored SET uses = wrong.stamp FROM wrong WHERE {_key(table, "stored", "wrong")};
     RETURN NULL;
@@ -66,7 +70,8 @@ $$"""
 
 def _restamp(catalog: Catalog) -> str:
     updates = "\n".join(
-        f"    UPDATE troth.{table.name} SET uses = stamp WHERE subject = whose AND uses <> stamp;"
+        f"    UPDATE troth.{table.name} SET uses = stamp | (uses & {MARK})"
+        f" WHERE subject = whose AND uses & ~{MARK} <> stamp;"
         for table in catalog.stamped
     )
     return f"""CREATE OR REPLACE FUNCTION troth.restamp(whose uuid, stamp bigint) RETURNS void
@@ -170,7 +175,7 @@ def _forget_visits(catalog: Catalog) -> str:
     for table in catalog.stamped:
         if Occasion.VISIT in table.occasions:
             key = ", ".join(table.key)
-            steps.append(f"""    UPDATE troth.{table.name} SET uses = uses & {LIVE} WHERE ({key}) IN (
+            steps.append(f"""    UPDATE troth.{table.name} SET uses = uses & ({LIVE} | {MARK}) WHERE ({key}) IN (
         SELECT {key} FROM troth.{table.name}
         WHERE subject = {NOBODY}::uuid AND uses & {retired} <> 0 LIMIT {BATCH} FOR UPDATE SKIP LOCKED
     );""")
@@ -344,7 +349,7 @@ def _misstamped(catalog: Catalog) -> str:
         f"SELECT '{t.name}'::text, count(*) FROM troth.{t.name} AS r LEFT JOIN troth.permitted AS p USING (subject)"
         # Visits of before keep the stamps they had; what counts is that no live bit was added.
         f" WHERE CASE WHEN r.subject = {NOBODY}::uuid THEN r.uses & {unvisited} <> 0"
-        f" ELSE r.uses <> coalesce(p.uses, 0) END"
+        f" ELSE r.uses & ~{MARK} <> coalesce(p.uses, 0) END"
         for t in catalog.stamped
     )
     return f"""CREATE OR REPLACE FUNCTION troth.misstamped() RETURNS TABLE (table_name text, rows bigint)

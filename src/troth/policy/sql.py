@@ -12,7 +12,7 @@ from troth.policy.meaning import Occasion, Window, WindowKind
 from troth.policy.planned import Plan, Reading, Rows
 from troth.policy.quoting import quoted
 from troth.policy.roles import LOGINS, TWINS, Target, analysts
-from troth.policy.routines import NOBODY, routines
+from troth.policy.routines import NOBODY, UNMARKED, routines
 from troth.policy.withholding import explanation
 
 #: Functions of PostgreSQL that stay with the twins that need them (drift finds PUBLIC's grants on their kind).
@@ -192,8 +192,9 @@ def _rules(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
 def _seen(plan: Plan, rows: Rows, table: Table, read: Collection[str], target: Target, *, counted: bool = False) -> str:
     coarse = lasting.coarse_by_now(plan, table, rows.window, read)
     whose = occasions.whose(plan, rows.purpose, table, counted=counted)
+    objected = (UNMARKED,) if rows.purpose in plan.signalled else ()
     known = () if counted else occasions.known(plan, rows.purpose, table, read)
-    return " AND ".join((row_rule(rows, target.bits[rows.purpose]), *whose, *coarse, *known))
+    return " AND ".join((row_rule(rows, target.bits[rows.purpose]), *objected, *whose, *coarse, *known))
 
 
 def row_rule(rows: Rows, bit: int) -> str:

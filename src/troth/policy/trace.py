@@ -52,8 +52,18 @@ def _made(policy: Policy, plan: Plan, catalog: Catalog) -> Iterator[tuple[str, s
             coarsening.clause,
             f"function troth.retain makes {what} a {coarsening.precision} after {coarsening.days} days",
         )
+    yield from _of_signals(policy, plan)
     yield from _of_categories(policy, catalog)
     yield from _of_pages(policy)
+
+
+def _of_signals(policy: Policy, plan: Plan) -> Iterator[tuple[str, str]]:
+    for honoured in policy.honoured:
+        yield honoured.clause.name, "page /.well-known/gpc.json"
+        for rows in (each for each in plan.rows if each.purpose in honoured.purposes):
+            yield honoured.clause.name, f"rule {rows.table}.{rows.purpose}_select"
+        for counted in (each for each in plan.counted if each.purpose in honoured.purposes):
+            yield honoured.clause.name, f"function troth.{name_of(counted)}"
 
 
 def _of_sights(policy: Policy, catalog: Catalog) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from troth.policy.meaning import (
     Condition,
     Correlation,
     Duty,
+    Honoured,
     Note,
     Policy,
     Posting,
@@ -55,6 +56,7 @@ SLUGS = {
     "agreement": "require-agreement",
     "transmission": "encrypt-transmission",
     "again": "ask-again",
+    "honour": "honour-global-privacy-control",
     "notify": "notify-when-rights-are-reduced",
 }
 
@@ -138,6 +140,9 @@ class _Reading:
             ),
             called=tuple(
                 Called(s.names[0].text, (("", s.text), *s.translations), self.clause(s)) for s in self.of("call")
+            ),
+            honoured=tuple(
+                Honoured(tuple(dict.fromkeys(name.text for name in s.names)), self.clause(s)) for s in self.of("honour")
             ),
             notes=tuple(Note((("", s.text), *s.translations), self.clause(s)) for s in self.of("note")),
         )

@@ -19,6 +19,7 @@ def widened(old: Plan, new: Plan) -> frozenset[str]:
         for unit in new.units
         if unit.purpose not in before
         or before[unit.purpose].basis is not unit.basis
+        or (unit.purpose in old.signalled and unit.purpose not in new.signalled)
         or any(not _covered(atom, before[unit.purpose].atoms) for atom in unit.atoms)
         or any(_finer_for_longer(old, new, atom) for atom in unit.atoms)
     )

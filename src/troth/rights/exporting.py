@@ -56,7 +56,7 @@ def _document(connection: Connection[Any], source: Source, person: Person, out: 
         out.write(b",\n" if number else b"\n")
         out.write(_opened(_about(table, governing), b"rows"))
         if place == number:
-            written += _listed((_row(held, goes, governing, source.bits) for _, _, held, goes in rows), out)
+            written += _listed((_row(held, goes, governing, source) for _, _, held, goes in rows), out)
             place, rows = next(found, (len(tables), iter(())))
         out.write(b"]}")
     out.write(b"]}\n")
@@ -128,8 +128,10 @@ def _part(place: int, table: Table, condition: sql.Composable, plan: Plan) -> sq
     )
 
 
-def _row(held: dict[str, Any], goes: str | None, governing: tuple[Governing, ...], bits: Mapping[str, int]) -> Row:
-    stamped = tuple(sorted(p for p, bit in bits.items() if held.get("uses", 0) >> bit & 1))
+def _row(held: dict[str, Any], goes: str | None, governing: tuple[Governing, ...], source: Source) -> Row:
+    uses = held.get("uses", 0)
+    objected = source.now.plan.signalled if uses < 0 else ()
+    stamped = tuple(sorted(p for p, bit in source.bits.items() if uses >> bit & 1 and p not in objected))
     purposes = tuple(p for p in stamped if p in {each.purpose for each in governing})
     return Row(
         values=held,

@@ -23,6 +23,7 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     return {
         "published": now,
+        "signalled": now.policy.signalled if now and request.headers.get("Sec-GPC") == "1" else (),
         "attention": _attention(request),
         "staff_roles": roles(request) if user is not None else frozenset(),
         "account": user if user is not None and user.is_authenticated else None,

@@ -24,7 +24,13 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:  # no
 
 
 def forged(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - Django's signature
-    """Answer a form that did not come from our own page."""
+    """Answer a form that did not come from our own page, or from a browser that refuses cookies (P17)."""
+    if not request.COOKIES:
+        advice = _(
+            "Nothing tells us then that the form is yours: signing up, signing in, agreeing and remembering your"
+            " language cannot work. Everything that only shows something does, the policy and the terms included."
+        )
+        return _shown(request, 403, "no-cookie", _("Your browser sent no cookie"), advice)
     advice = _(
         "Open the page again and send the form from there. If your browser refuses cookies, signing in cannot work."
     )

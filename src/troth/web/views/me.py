@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -45,7 +46,7 @@ def me(request: HttpRequest) -> HttpResponse:
         "correctable": may_correct("person", "name"),
         "profile": queries.profile(token),
         "events": events,
-        "purposes": consents.purposes(token),
+        "purposes": consents.purposes(token, get_language() or "en"),
         "chart": by_day(intake.by_day(token)),
         "accesses": intake.accesses(token, limit=8),
         "devices": queries.devices(token),

@@ -1,0 +1,97 @@
+"""P7, P15 to P18 in a real browser: what pages leave in it stands in the policy, and without cookies what can work does."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.conftest import POLICY
+from tests.journeys.conftest import PASSWORD, Visitor
+from tests.journeys.test_journeys import MINE, PAGES
+from troth.policy import parse
+from troth.policy.meaning import Storage, Stored
+
+Visit = Callable[..., Visitor]
+DECLARED = parse.read(POLICY.read_text(encoding="utf-8"), POLICY.name).stored
+COOKIES = (Storage.SESSION_COOKIE, Storage.PERSISTENT_COOKIE)
+#: Pages that only those see whose they are, beside those of the other journeys.
+MORE = ("/me/devices", "/me/linked", "/me/permissions", "/me/support", "/organizations", "/device")
+OPERATING = ("/operator", "/operator/fields", "/operator/publishing", "/operator/permissions", "/applications")
+KEPT = """async () => ({
+    storage: [...Object.keys(localStorage), ...Object.keys(sessionStorage)],
+    others: [...(await indexedDB.databases()).map(each => each.name), ...await caches.keys(),
+             ...(await navigator.serviceWorker.getRegistrations()).map(each => each.scope)],
+    readable: document.cookie,
+})"""
+
+
+def undeclared(someone: Visitor, stored: tuple[Stored, ...] = DECLARED) -> list[str]:
+    """Return what is in a browser that no clause declares, and what a script could read of its cookies."""
+    cookies = [each for each in stored if each.storage in COOKIES]
+    entries = [each for each in stored if each.storage is Storage.BROWSER_STORAGE]
+    kept: dict[str, Any] = someone.page.evaluate(KEPT)
+    found = [c["name"] for c in someone.context.cookies() if not any(each.covers(c["name"]) for each in cookies)]
+    found += [key for key in kept["storage"] if not any(each.covers(key) for each in entries)]
+    return [*found, *kept["others"], *filter(None, [kept["readable"]])]
+
+
+def test_no_page_leaves_what_the_policy_does_not_declare(visit: Visit, operator: Any) -> None:
+    newcomer, olga = visit(), visit()
+    for path in PAGES:
+        newcomer.go(path)
+        assert undeclared(newcomer) == [], path
+    newcomer.join("stored@harbor.example", "Sam")
+    olga.context.add_cookies(operator)
+    for someone, paths in ((newcomer, (*MINE, *MORE)), (olga, (*MINE, *MORE, *OPERATING))):
+        for path in paths:
+            someone.go(path)
+            assert undeclared(someone) == [], path
+    assert {"__Host-session", "__Host-viewer", "__Host-csrf"} <= {c["name"] for c in newcomer.context.cookies()}
+
+
+@pytest.mark.parametrize("script", ["localStorage.x = 1", "sessionStorage.x = 1", "document.cookie = 'x=1'"])
+def test_mutation_what_a_script_would_leave_is_seen(visit: Visit, script: str) -> None:
+    someone = visit()
+    someone.go("/policy")
+    someone.page.evaluate(script)
+    assert undeclared(someone)
+
+
+def test_mutation_a_declaration_taken_away_is_seen(visit: Visit) -> None:
+    someone = visit()
+    someone.go("/sign-in")
+    assert undeclared(someone, tuple(each for each in DECLARED if each.key != "__Host-csrf")) == ["__Host-csrf"]
+
+
+def test_without_cookies_what_can_work_does_and_what_cannot_says_why(visit: Visit) -> None:
+    """A browser that refuses cookies sends none back: what it was given is gone before it asks again."""
+    nora = visit()
+    for path in (path for path in PAGES if path != "/nothing-here"):
+        nora.context.clear_cookies()
+        nora.go(path)
+        assert nora.page.locator("h1").count() == 1, path
+    nora.go("/policy")
+    assert nora.page.get_by_text("You can tell your browser to refuse cookies.").count() == 1
+    nora.go("/sign-in")
+    nora.page.get_by_label("E-mail address").fill("nora@harbor.example")
+    nora.page.get_by_label("Password").fill(PASSWORD)
+    nora.context.clear_cookies()
+    nora.press("Sign in")
+    assert nora.title() == "Your browser sent no cookie"
+    assert "signing in" in nora.page.locator("main").inner_text()
+    nora.page.get_by_role("navigation").get_by_role("link", name="Policy", exact=True).click()
+    assert nora.title() == "The policy"
+
+
+def test_a_browser_that_objects_is_shown_so(visit: Visit) -> None:
+    gil = visit(extra_http_headers={"Sec-GPC": "1"})
+    gil.join("gil@harbor.example", "Gil")
+    card = gil.page.locator("#purpose-understand")
+    assert card.get_by_text("This browser objects to it").count() == 1
+    assert gil.page.locator("#purpose-protect").get_by_text("This browser objects to it").count() == 0
+    gil.page.get_by_role("link", name="What is not done with this visit").click()
+    assert gil.page.url.endswith("/policy#honour-global-privacy-control")
+    assert gil.page.locator("#honour-global-privacy-control").inner_text().startswith("When your browser sends")
+    other = visit()
+    other.go("/policy")
+    assert other.page.locator(".signal").count() == 0
