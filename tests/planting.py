@@ -95,6 +95,7 @@ def belongs(owner: Connection[Any], subject: uuid.UUID) -> None:
         "INSERT INTO troth.correction (subject, organization, field) VALUES (%(whose)s, %(mine)s, 'planted')",
         "INSERT INTO troth.join_request (subject, organization) VALUES (%(whose)s, %(mine)s)",
         "INSERT INTO troth.directory_entry (subject, organization, user_name) VALUES (%(whose)s, %(mine)s, 'planted')",
+        "INSERT INTO troth.directory_awaited (subject, organization) VALUES (%(whose)s, %(mine)s)",
     ):
         owner.execute(statement.encode(), {"whose": subject, "mine": mine})
 

@@ -13,7 +13,9 @@ from scim2_client.engines.httpx2 import SyncSCIMClient
 from scim2_tester import check_server
 from scim2_tester.utils import Status
 
+from tests.conftest import TERMS
 from tests.directory.asking import ROLES
+from tests.directory.declared import DECLARED, FIELDS, source
 from tests.serving import Serving
 from troth.database import connect, place
 
@@ -22,7 +24,12 @@ TOKEN = "troth-dir-of-the-checker"
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    serving = Serving(tmp_path_factory.mktemp("directory") / "data").start()
+    folder = tmp_path_factory.mktemp("directory")
+    (folder / "holding.troth").write_text(source(version=1), encoding="utf-8")
+    (folder / "holding.terms.txt").write_text(TERMS, encoding="utf-8")
+    (folder / "holding.fields.toml").write_text(DECLARED, encoding="utf-8")
+    arguments = ("--dev", "--policy", str(folder / "holding.troth"))
+    serving = Serving(folder / "data", arguments=arguments).start()
     try:
         with psycopg.connect(**connect.parameters("owner", place.read(serving.data)), autocommit=True) as owner:
             _open(owner)
@@ -58,6 +65,8 @@ def test_scim2_tester_finds_nothing(client: httpx2.Client) -> None:
     wrong = [f"{r.title} ({r.resource_type}): {r.reason}" for r in results if r.status is not Status.SUCCESS]
     assert wrong == []
     assert len(results) > 70
+    about = [each for each in results if FIELDS in f"{each.title} {each.reason} {each.data}"]
+    assert about, "what the operator declared is among what it tried"
 
 
 @pytest.mark.xdist_group("faults")

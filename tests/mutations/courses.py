@@ -98,6 +98,7 @@ PEOPLES = {
     ),
     "provisioner": (
         "INSERT INTO troth.directory_entry (subject, organization, user_name) VALUES (%(whose)s, %(club)s, 'Nobody')",
+        "INSERT INTO troth.directory_awaited (subject, organization) VALUES (%(whose)s, %(club)s)",
     ),
     "door": ("INSERT INTO troth.session (subject, session) VALUES (%(whose)s, gen_random_uuid())",),
 }
@@ -268,6 +269,10 @@ def swept(world: World, _focus: object) -> Iterator[str]:
     yield from scene.wrong
 
 
+#: What has no row without one of another table, with which it goes.
+HANGS = {"directory_awaited": "directory_entry"}
+
+
 def kept(world: World, _focus: object) -> Iterator[str]:
     """Somebody of whom anything is left, in whatever table, is not forgotten."""
     for table in (t for t in STAMPED if world.plan.longest(t).days or world.plan.longest(t).after_end):
@@ -279,7 +284,7 @@ def kept(world: World, _focus: object) -> Iterator[str]:
             leave_all(scene, whose)
             scene.does("door", "SELECT troth.end_subject(%s, 'left')", whose)
             for other in STAMPED:
-                if other != table:
+                if other not in (table, HANGS.get(table)):
                     scene.does("owner", f"DELETE FROM troth.{other} WHERE subject = %s", whose)
             scene.does("steward", "SELECT troth.sweep()")
             left = scene.does("owner", "SELECT count(*) FROM troth.subject WHERE subject = %s", whose)

@@ -133,7 +133,9 @@ def _open_to_support(world: World) -> None:
 
 
 #: Stamped tables that the doors leave empty here.
-PLANTED = ("session", "earlier_name", "profile", "membership", "correction", "join_request", "directory_entry")
+PLANTED = (
+    "session", "earlier_name", "profile", "membership", "correction", "join_request", "directory_entry", "directory_awaited",
+)  # fmt: skip
 
 
 def _end(world: World, name: str, whose: uuid.UUID) -> None:

@@ -31,6 +31,8 @@ ENTRY = "SELECT subject, user_name, full_name, active, version, joined_at IS NOT
 ACTS = "SELECT kind FROM troth.directory_act WHERE organization = %s ORDER BY at, act"
 LAST = "SELECT action FROM troth.ledger_entry ORDER BY index DESC LIMIT 1"
 ONE = {"user_name": "Fay", "full_name": "Fay F.", "given_name": "Fay", "family_name": "F.", "display_name": "Fay"}
+#: A field that no organization holds; which ones there are, the operator says, and here none.
+UNHELD = {"shoe_size": "47"}
 YES, NO = True, False
 
 
@@ -124,6 +126,7 @@ def _supplies(scene: Scene, *_people: uuid.UUID) -> None:
     scene.does("owner", "UPDATE troth.directory_entry SET ended_at = now() WHERE entry = %s", entry)
     scene.must("what has ended", scene.does("directory", seen, token="dir"), [])
     hr.supplies()
+    hr.refused("TR061", PROVISION, json.dumps(ONE | {"user_name": "Gus", "held": UNHELD}))
 
 
 def _changes(scene: Scene, *_people: uuid.UUID) -> None:
@@ -133,6 +136,7 @@ def _changes(scene: Scene, *_people: uuid.UUID) -> None:
     theirs.refused("TR052", CHANGE, entry, "{}", 1)
     hr.refused("TR053", CHANGE, entry, "{}", 2)
     hr.refused("TR051", CHANGE, entry, '{"user_name": "GUS"}', 1)
+    hr.refused("TR061", CHANGE, entry, json.dumps({"held": UNHELD}), 1)
     hr.does(CHANGE, entry, '{"user_name": "fay", "full_name": "Fay G."}', 1)
     hr.told("directory-changed")
     found = scene.does("owner", ENTRY, entry)
@@ -183,6 +187,7 @@ def _joins(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) 
     hr.does(CHANGE, entry, '{"full_name": "Another", "display_name": "A", "given_name": "A", "family_name": "A"}', 2)
     names = "SELECT full_name, display_name, given_name, family_name FROM troth.directory_entry WHERE entry = %s"
     scene.must("names are theirs", scene.does("owner", names, entry), [(None, None, None, None)])
+    hr.refused("TR061", CHANGE, entry, json.dumps({"held": UNHELD}), 3)
 
 
 def _declines(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) -> None:

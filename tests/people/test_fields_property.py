@@ -14,7 +14,7 @@ from tests.conftest import Person, make
 from tests.people.test_fields import field, refusal, values, version
 from tests.rights.asking import erased, exported, part
 from troth.database import connect, published
-from troth.people import fielding, profiles
+from troth.people import cleaning, fielding, profiles
 from troth.people.errors import FieldRefusal
 from troth.people.fields import TYPES
 from troth.policy.declaring import LARGEST, LONGEST, Type
@@ -79,7 +79,7 @@ def test_whatever_is_written_is_read_back_exported_and_erased(
     def write(case: tuple[Type, tuple[str, ...], Any]) -> None:
         kind, may, value = case
         called = field(name(kind, may))
-        clean = profiles.clean(called, value)
+        clean = cleaning.clean(called.column, value)
         profiles.tell(token=alice.token, field=called, value=clean)
         kept[called.name] = clean
         seen = values(alice)

@@ -107,6 +107,7 @@ def test_what_stays_has_a_clause_a_window_and_a_day(planted: dict[str, Person], 
         "membership": {("provide", 30)},
         "join_request": {("provide", 30)},
         "directory_entry": {("provide", 30)},
+        "directory_awaited": {("provide", 30)},
         "subject": set(), "permitted": set(), SALTS: set(),
     }  # fmt: skip
     with connect.acting("announce") as announce:

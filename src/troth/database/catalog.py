@@ -86,7 +86,8 @@ def _load(more: Declared) -> Catalog:
 
 def _wanting(table: Table, tables: Mapping[str, Table]) -> Table:
     """Return a table with what is declared of the one that it is about."""
-    held = tuple(each for each in tables[table.wants].columns if each.type and each.held) if table.wants else ()
+    about = table.wants or table.supplies
+    held = tuple(each for each in tables[about].columns if each.type and each.held) if about else ()
     return joined(table, Table(table.name, table.room, held))
 
 
@@ -113,6 +114,7 @@ def _table(room: str, name: str, told: Mapping[str, Any]) -> Table:
         parties=tuple(told.get("parties", ())),
         directed=told.get("directed", False),
         wants=told.get("wants", ""),
+        supplies=told.get("supplies", ""),
         fleeting=told.get("fleeting", False),
     )
 

@@ -18,10 +18,10 @@ from psycopg.types.json import Jsonb
 
 from troth.database import connect
 from troth.database.statements import load
-from troth.people.cleaning import LONGEST_NAME, clean_name
+from troth.people.cleaning import LONGEST_NAME, Value, clean_name
 from troth.people.errors import NobodyThere
 from troth.people.models import Account
-from troth.people.profiles import Value, tell_first
+from troth.people.profiles import tell_first
 from troth.people.queries import asked_on_sign_up
 from troth.people.sessionstore import kept_under
 

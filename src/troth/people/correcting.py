@@ -8,11 +8,11 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from troth.people.cleaning import CONTROL
+from troth.people.cleaning import CONTROL, Value, text_of
 from troth.people.errors import CorrectionRefusal, NobodyThere, NoSuchOrganization, NotAllowed
 from troth.people.fields import ORGANIZATION, Field
 from troth.people.organizing import Refusals, done
-from troth.people.profiles import Value, fields
+from troth.people.profiles import fields
 
 #: Characters of a reason and of an answer.
 LONGEST = 1000
@@ -33,13 +33,13 @@ REFUSALS: Refusals = {
 
 def hold(*, token: str, organization: uuid.UUID, subject: uuid.UUID, field: Field, value: Value) -> None:
     """Fill in or correct what an organization holds of a member; None empties it. Raises PeopleRefusal, as all here."""
-    told = {"organization": organization, "subject": subject, "field": field.name, "value": _text(value)}
+    told = {"organization": organization, "subject": subject, "field": field.name, "value": text_of(value)}
     _do("administrator", token, "hold_field", told)
 
 
 def ask(*, token: str, organization: uuid.UUID, field: Field, value: Value, reason: str) -> uuid.UUID:
     """Ask an organization for another value of what it holds of the viewer; None asks for none. Returns the request."""
-    told = {"organization": organization, "field": field.name, "value": _text(value), "reason": _words(reason)}
+    told = {"organization": organization, "field": field.name, "value": text_of(value), "reason": _words(reason)}
     asked: uuid.UUID = _do("self", token, "ask_correction", told)
     return asked
 
@@ -92,11 +92,6 @@ WRITERS = {"correction-asked": asked_mail, "correction-answered": answered_mail}
 def _told(facts: Mapping[str, Any]) -> dict[str, str]:
     known = {field.name: field.said(str(facts["language"])) for field in fields(ORGANIZATION)}
     return {"name": str(facts["name"]), "field": known.get(str(facts["field"]), str(facts["field"]))}
-
-
-def _text(value: Value) -> str | None:
-    """Return a value as PostgreSQL reads it."""
-    return None if value is None else str(value)
 
 
 def _words(told: str) -> str | None:

@@ -2,6 +2,7 @@
 
 import secrets
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -12,6 +13,7 @@ from psycopg.rows import class_row
 from troth.database import connect
 from troth.database.statements import load
 from troth.database.viewing import shown
+from troth.people.cleaning import Value
 from troth.people.directory import refusing
 
 SQL = load("troth.people")
@@ -38,7 +40,8 @@ class Token:
 class Offer:
     """What a directory holds under an address that the viewer has proven.
 
-    `domain_held`: the organization holds the domain of the address.
+    `domain_held`: the organization holds the domain of the address. `fields`: what it supplied of those declared, by
+    name; a day is a text.
     """
 
     entry: uuid.UUID
@@ -51,6 +54,7 @@ class Offer:
     employee_number: str | None
     at: datetime
     declined: bool
+    fields: Mapping[str, Value]
 
 
 @dataclass(frozen=True, slots=True)

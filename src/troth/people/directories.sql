@@ -6,7 +6,7 @@ SELECT troth.use_directory(%(listing)s)
 -- whose parameter is null is none; PostgreSQL plans each call anew, and knows it. A page is found in an index alone, and
 -- only its rows are read.
 SELECT held.entry, held.user_name, held.external_id, held.email, held.email_kind, held.email_first, held.display_name, held.full_name,
-    held.given_name, held.family_name, held.employee_number, held.active, held.version, held.at, held.changed_at, known.name
+    held.given_name, held.family_name, held.employee_number, held.active, held.version, held.at, held.changed_at, known.name{fields}
 FROM (
     SELECT e.entry FROM troth.directory_entry AS e
     WHERE (%(entry)s::uuid IS NULL OR e.entry = %(entry)s)
@@ -19,6 +19,7 @@ FROM (
 ) AS page
 JOIN troth.directory_entry AS held ON held.entry = page.entry
 LEFT JOIN troth.membership AS known ON known.subject = held.subject AND known.organization = held.organization
+{told}
 ORDER BY held.entry
 
 -- name: directory_entries_counted
@@ -38,10 +39,26 @@ ORDER BY 1 LIMIT %(limit)s
 
 -- name: directory_entries_listed
 SELECT held.entry, held.user_name, held.external_id, held.email, held.email_kind, held.email_first, held.display_name, held.full_name,
-    held.given_name, held.family_name, held.employee_number, held.active, held.version, held.at, held.changed_at, known.name
+    held.given_name, held.family_name, held.employee_number, held.active, held.version, held.at, held.changed_at, known.name{fields}
 FROM troth.directory_entry AS held
 LEFT JOIN troth.membership AS known ON known.subject = held.subject AND known.organization = held.organization
+{told}
 WHERE held.entry = ANY (%(entries)s) ORDER BY held.entry
+
+-- name: directory_held
+-- A field that the organization holds: of a member as it stands there, before as the directory supplied it.
+, CASE WHEN known.subject IS NULL THEN waiting.{field} ELSE known.{field} END
+
+-- name: directory_told
+-- A field that the person tells, and the policy shows to administrators.
+, told.{field}
+
+-- name: directory_waiting
+LEFT JOIN troth.directory_awaited AS waiting ON waiting.subject = held.subject AND waiting.organization = held.organization
+
+-- name: directory_profile
+-- One person's profile for each row: the row rule asks a function, of nobody else's.
+LEFT JOIN LATERAL (SELECT {columns} FROM troth.profile AS own WHERE own.subject = held.subject OFFSET 0) AS told ON true
 
 -- name: groups_of_entries
 SELECT inside.entry, known.grouping, known.name FROM troth.directory_grouped AS inside
@@ -100,7 +117,8 @@ WHERE organization = %(organization)s ORDER BY at DESC
 SELECT max(listed_at) FROM troth.directory_token WHERE organization = %(organization)s
 
 -- name: my_offers
-SELECT entry, organization, organization_name, domain_held, user_name, email, display_name, employee_number, at, declined
+SELECT entry, organization, organization_name, domain_held, user_name, email, display_name, employee_number, at, declined,
+    fields
 FROM troth.my_offers()
 
 -- name: join_entry

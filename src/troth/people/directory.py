@@ -8,15 +8,16 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from typing import Any
 
-from psycopg import Connection, DatabaseError
+from psycopg import Connection, DatabaseError, sql
 from psycopg.types.json import Jsonb
 
-from troth.database import connect
+from troth.database import connect, published
 from troth.database.statements import load
+from troth.people.cleaning import Value, clean, text_of
 from troth.people.errors import (
     DirectoryChanged,
     DirectoryClosed,
@@ -24,9 +25,15 @@ from troth.people.errors import (
     DirectoryMember,
     DirectoryOwner,
     DirectoryTaken,
+    DirectoryUnfit,
     DirectoryUnknown,
+    FieldRefusal,
     PeopleRefusal,
+    Unfit,
 )
+from troth.policy.catalog import Column
+from troth.policy.declaring import Type, shape
+from troth.policy.viewing import granted_to
 
 SQL = load("troth.people")
 ROLE = "directory"
@@ -38,12 +45,61 @@ REFUSALS: Mapping[str, type[PeopleRefusal]] = {
     "TR054": DirectoryOwner,
     "TR056": DirectoryFull,
     "TR057": DirectoryMember,
+    "TR061": DirectoryUnfit,
+    # A value that is none of its column's type, or that its check refuses.
+    "22003": DirectoryUnfit,
+    "22007": DirectoryUnfit,
+    "22008": DirectoryUnfit,
+    "22P02": DirectoryUnfit,
+    "22P05": DirectoryUnfit,
+    "23514": DirectoryUnfit,
 }
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """The fields that the operator declared, as far as a directory has to do with them.
+
+    `held` are those that the organization holds, which it writes; `told` are people's own, which it reads where the
+    policy shows them to administrators.
+    """
+
+    held: tuple[Column, ...] = ()
+    told: tuple[Column, ...] = ()
+
+    @property
+    def all(self) -> tuple[Column, ...]:
+        """Those that are read, in the order in which statements do."""
+        return (*self.held, *self.told)
+
+
+def written(column: Column, told: Value) -> str | None:
+    """Return what is told of a field as the database's functions take it, None for nothing. Raises FieldRefusal."""
+    if isinstance(told, str) and shape(column).type is Type.DATE:
+        try:
+            told = date.fromisoformat(told)
+        except ValueError as error:
+            raise FieldRefusal(Unfit.OTHER, "this is no day", advice="write it as 2027-01-31") from error
+    return text_of(clean(column, told))
+
+
+def known() -> Known:
+    """Return the fields under the policy in force."""
+    now = published.current()
+    held = {each.column for each in now.plan.held if each.supplied}
+    shown = granted_to(ROLE, now.plan, now.catalog.table("profile"))
+    return Known(
+        held=tuple(each for each in now.catalog.table("membership").columns if each.type and each.name in held),
+        told=tuple(each for each in now.catalog.table("profile").columns if each.type and each.name in shown),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Supplied:
-    """What a directory says of somebody. `email_kind` is what it calls the address: work, home, other."""
+    """What a directory says of somebody. `email_kind` is what it calls the address: work, home, other.
+
+    `held` is what of the fields that the organization holds is to change: field -> value as text, None for none.
+    """
 
     user_name: str
     external_id: str | None = None
@@ -56,6 +112,7 @@ class Supplied:
     family_name: str | None = None
     employee_number: str | None = None
     active: bool | None = None
+    held: Mapping[str, str | None] = field(default_factory=dict)
 
     def told(self) -> Jsonb:
         """Return it as the database's functions take it."""
@@ -64,7 +121,10 @@ class Supplied:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Somebody of the organization; `name` is their own, once they have joined and where the policy shows it."""
+    """Somebody of the organization; `name` is their own, once they have joined and where the policy shows it.
+
+    `fields`: what the organization holds and what they tell, by the name of the field.
+    """
 
     entry: uuid.UUID
     supplied: Supplied
@@ -73,6 +133,7 @@ class Entry:
     changed_at: datetime
     name: str | None
     groups: tuple[tuple[uuid.UUID, str], ...] = ()
+    fields: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +180,8 @@ class Slice:
 class Directory:
     """What the holder of a directory's token may do, in one transaction."""
 
-    def __init__(self, connection: Connection[Any]) -> None:
-        self.connection = connection
+    def __init__(self, connection: Connection[Any], fields: Known | None = None) -> None:
+        self.connection, self.known = connection, fields or Known()
 
     # People
 
@@ -129,7 +190,7 @@ class Directory:
         told = _narrowing(
             sought, part, entry=sought.entry, user=sought.user, user_begins=sought.user_begins, email=sought.email
         )
-        return self._with_groups(self._ask("directory_entries", told))
+        return self._entries("directory_entries", told)
 
     def named(self, sought: Sought, limit: int) -> list[uuid.UUID]:
         """Return whom a name finds, in the order in which they came to be."""
@@ -138,20 +199,20 @@ class Directory:
 
     def listed(self, entries: Sequence[uuid.UUID]) -> list[Entry]:
         """Return those of them that there are."""
-        return self._with_groups(self._ask("directory_entries_listed", {"entries": list(entries)}))
+        return self._entries("directory_entries_listed", {"entries": list(entries)})
 
     def number(self) -> int:
         """Return how many entries there are."""
         return int(self._ask("directory_entries_counted", {})[0][0])
 
     def provision(self, supplied: Supplied) -> uuid.UUID:
-        """Supply somebody, who is thereby in nothing. Raises DirectoryTaken."""
+        """Supply somebody, who is thereby in nothing. Raises DirectoryTaken, DirectoryUnfit."""
         return uuid.UUID(str(self._do("provision", told=supplied.told())))
 
     def change(self, entry: uuid.UUID, supplied: Supplied, *, version: int) -> None:
         """Supply something else of somebody.
 
-        Raises DirectoryTaken, DirectoryUnknown, DirectoryChanged, DirectoryOwner.
+        Raises DirectoryTaken, DirectoryUnknown, DirectoryChanged, DirectoryOwner, DirectoryUnfit.
         """
         self._do("change_entry", entry=entry, told=supplied.told(), version=version)
 
@@ -214,21 +275,30 @@ class Directory:
             row = self.connection.execute(SQL[statement].encode(), told).fetchone()
         return row[0] if row else None
 
-    def _with_groups(self, rows: Sequence[tuple[Any, ...]]) -> list[Entry]:
+    def _entries(self, statement: str, told: Mapping[str, Any]) -> list[Entry]:
+        held, own = ([sql.Identifier(each.name) for each in part] for part in (self.known.held, self.known.told))
+        fields = [sql.SQL(SQL["directory_held"]).format(field=each) for each in held]
+        fields += [sql.SQL(SQL["directory_told"]).format(field=each) for each in own]
+        waiting = sql.SQL(SQL["directory_waiting"] if held else "")
+        told_by = sql.SQL(SQL["directory_profile"] if own else "").format(columns=sql.SQL(", ").join(own))
+        asked = sql.SQL(SQL[statement]).format(
+            fields=sql.SQL(" ").join(fields), told=sql.SQL(" ").join((waiting, told_by))
+        )
+        rows = self.connection.execute(asked, told).fetchall()
         inside: dict[uuid.UUID, list[tuple[uuid.UUID, str]]] = defaultdict(list)
         if rows:
             for entry, grouping, name in self._ask("groups_of_entries", {"entries": [row[0] for row in rows]}):
                 inside[entry].append((grouping, name))
-        return [_entry(row, tuple(inside[row[0]])) for row in rows]
+        return [self._entry(row, tuple(inside[row[0]])) for row in rows]
 
-
-def _entry(row: tuple[Any, ...], groups: tuple[tuple[uuid.UUID, str], ...]) -> Entry:
-    version, at, changed_at, name = row[12:]
-    return Entry(row[0], Supplied(*row[1:12]), version, at, changed_at, name, groups)
+    def _entry(self, row: tuple[Any, ...], groups: tuple[tuple[uuid.UUID, str], ...]) -> Entry:
+        version, at, changed_at, name, *values = row[12:]
+        fields = {each.name: value for each, value in zip(self.known.all, values, strict=True)}
+        return Entry(row[0], Supplied(*row[1:12]), version, at, changed_at, name, groups, fields)
 
 
 @contextmanager
-def speaking(token: str, *, listing: bool = False) -> Iterator[Directory]:
+def speaking(token: str, *, listing: bool = False, fields: Known | None = None) -> Iterator[Directory]:
     """Yield what the holder of a directory's token may do, in one transaction. Raises DirectoryClosed.
 
     `listing`: more than one person is read, which the members of the organization are told of.
@@ -236,7 +306,7 @@ def speaking(token: str, *, listing: bool = False) -> Iterator[Directory]:
     with connect.acting(ROLE, token=token) as connection:
         with refusing():
             connection.execute(SQL["speak_for_directory"].encode(), {"listing": listing})
-        yield Directory(connection)
+        yield Directory(connection, fields)
 
 
 @contextmanager
@@ -248,7 +318,8 @@ def refusing() -> Iterator[None]:
         refusal = REFUSALS.get(error.sqlstate or "")
         if refusal is None:
             raise
-        raise refusal(str(error.diag.message_primary)) from error
+        unfit = "a value does not fit its field" if refusal is DirectoryUnfit else error.diag.message_primary
+        raise refusal(str(unfit)) from error
 
 
 def _narrowing(sought: Sought, part: Slice, **by: Any) -> dict[str, Any]:  # noqa: ANN401 - parameters of a statement

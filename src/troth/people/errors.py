@@ -159,6 +159,12 @@ class DirectoryMember(PeopleRefusal):
     code = "directory-member"
 
 
+class DirectoryUnfit(PeopleRefusal):
+    """A value that is none of its field's, or a field that the organization does not hold."""
+
+    code = "directory-unfit"
+
+
 class DirectoryFull(PeopleRefusal):
     """More tokens or domains than an organization may have."""
 

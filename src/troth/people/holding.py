@@ -12,10 +12,11 @@ from troth.database import connect, published
 from troth.database.statements import load
 from troth.database.viewing import shown
 from troth.people import looking, organizations
+from troth.people.cleaning import Value
 from troth.people.fields import ORGANIZATION, Field
 from troth.people.looking import ADMINISTRATOR
 from troth.people.organizations import Member
-from troth.people.profiles import Value, fields
+from troth.people.profiles import fields
 from troth.policy.audiences import MIRROR
 from troth.policy.meaning import Occasion
 from troth.policy.viewing import granted_to

@@ -1,10 +1,7 @@
 """What people tell in the fields that the operator declared: read, corrected and deleted as the person themselves."""
 
-import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from django.db import connection as door
@@ -13,20 +10,14 @@ from psycopg.types.json import Jsonb
 
 from troth.database import connect, published
 from troth.database.statements import load
-from troth.people.cleaning import CONTROL
+from troth.people.cleaning import Value
 from troth.people.errors import FieldRefusal, NobodyThere, Unfit
 from troth.people.fields import PERSON, TABLES, Field
 from troth.policy.catalog import Column
-from troth.policy.declaring import LARGEST, Type, shape
+from troth.policy.declaring import Type, shape
 from troth.policy.meaning import Occasion
 
 SQL = load("troth.people")
-#: A long text has lines and tabs.
-IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-WEB = re.compile(r"https?://[^\s<>]+")
-PHONE = re.compile(r"\+?[0-9][0-9 ()./-]{1,37}[0-9]")
-
-type Value = str | int | bool | date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,51 +110,6 @@ def tell_first(subject: Any, told: Mapping[str, Value]) -> None:  # noqa: ANN401
         statement = sql.SQL(SQL["add_profile"]).format(columns=_listed(list(given)), values=values)
         with door.cursor() as cursor:
             cursor.execute(statement, {"subject": subject, **given})
-
-
-def clean(field: Field, told: Value) -> Value:
-    """Return a value as it is kept, None for nothing. Raises FieldRefusal where the field cannot hold it."""
-    if isinstance(told, str):
-        return _clean_text(field, told) or None
-    if isinstance(told, int) and not isinstance(told, bool) and abs(told) > LARGEST:
-        raise FieldRefusal(Unfit.LARGE, "this number is too large", advice=f"write at most {len(str(LARGEST))} digits")
-    return told
-
-
-def _clean_text(field: Field, told: str) -> str:
-    text, longest = _folded(field.type, told), shape(field.column).longest
-    if field.type is not Type.CHOICE and len(text) > longest:
-        raise FieldRefusal(
-            Unfit.LONG, f"this has {len(text)} characters", advice=f"keep it to {longest}", many=len(text), most=longest
-        )
-    if (IN_LINES if field.type is Type.LONG else CONTROL).search(text):
-        raise FieldRefusal(Unfit.CONTROL, "this holds control characters", advice="remove the invisible signs")
-    if text and field.type is Type.WEB and not WEB.fullmatch(text):
-        raise FieldRefusal(Unfit.WEB, "this is no address of a page", advice="write it as https://example.org/")
-    if text and field.type is Type.PHONE and not PHONE.fullmatch(text):
-        raise FieldRefusal(Unfit.PHONE, "this is no telephone number", advice="write digits, as +34 600 000 000")
-    return text
-
-
-def _folded(kind: Type, told: str) -> str:
-    """Return a text with its white space in order; of a telephone number, every script's digits and dashes are ours."""
-    match kind:
-        case Type.LONG:
-            return told.replace("\r\n", "\n").replace("\r", "\n").strip()
-        case Type.PHONE:
-            signs = (_digit(sign) for sign in " ".join(told.split()))
-            return "".join(signs)
-        case Type.WEB:
-            text = told.strip()
-            return text if not text or "://" in text else f"https://{text}"
-        case _:
-            return " ".join(told.split())
-
-
-def _digit(sign: str) -> str:
-    if sign.isdecimal():
-        return str(unicodedata.decimal(sign))
-    return "-" if unicodedata.category(sign) == "Pd" else sign
 
 
 def _field(row: tuple[Any, ...], column: Column) -> Field:

@@ -99,8 +99,9 @@ class Table:
     whose the rows are, too: both see them, and they go with either.
     A `declared` table was made at run time. Of a `directed` one an organization's directory sees what its
     administrators are shown; where its rows are one for each person, both reach those of members. One that `wants`
-    another has the columns of it that were declared and somebody holds, for what people want in them. Rows of a
-    `fleeting` one let somebody in for a while: no backup holds them, so that none opens anything again.
+    another has the columns of it that were declared and somebody holds, for what people want in them; one that
+    `supplies` another has them for what a directory says of whoever has not joined. Rows of a `fleeting` one let
+    somebody in for a while: no backup holds them, so that none opens anything again.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Table:
     parties: tuple[str, ...] = ()
     directed: bool = False
     wants: str = ""
+    supplies: str = ""
     fleeting: bool = False
 
     @property

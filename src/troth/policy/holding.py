@@ -1,9 +1,9 @@
-"""The functions that know what an organization holds of its members: they write it, and keep what is wanted instead."""
+"""The functions that know what an organization holds of its members, what is wanted instead, and what awaits them."""
 
 from collections.abc import Iterator
 
 from troth.policy.catalog import Function
-from troth.policy.planned import Plan
+from troth.policy.planned import Held, Plan
 from troth.policy.quoting import literal, quoted
 
 SECURE = "SECURITY DEFINER SET search_path = ''"
@@ -11,10 +11,17 @@ UNHELD = "RAISE EXCEPTION 'the organization holds no such field' USING ERRCODE =
 
 
 def functions(plan: Plan) -> Iterator[Function]:
-    """Yield them, all of the registrar, whose other functions say who may."""
+    """Yield them, of the registrar and the provisioner, whose other functions say who may."""
     yield Function("write_held", "uuid, uuid, text, text", "registrar", (), _write_held(plan))
     yield Function("want_held", "uuid, uuid, text, text, text", "registrar", (), _want_held(plan))
     yield Function("wanted_in", "uuid, uuid, text", "registrar", (), _wanted_in(plan))
+    yield Function("supply_held", "uuid, uuid, text, text", "provisioner", (), _supply_held(plan))
+    yield Function("supplied_held", "uuid, uuid", "provisioner", (), _supplied_held(plan))
+
+
+def writers(plan: Plan) -> Iterator[tuple[Held, str]]:
+    """Yield each column that one of them writes, with its name; what is wanted instead is only kept."""
+    yield from ((held, "supply_held" if held.supplied else "write_held") for held in plan.held if not held.wanted)
 
 
 def _write_held(plan: Plan) -> str:
@@ -28,7 +35,7 @@ def _write_held(plan: Plan) -> str:
         RETURN FOUND;
     END IF;"""
         for held in plan.held
-        if not held.wanted
+        if not (held.wanted or held.supplied)
     )
     return f"""CREATE OR REPLACE FUNCTION troth.write_held(org uuid, whose uuid, what text, told text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE {SECURE} AS $$
@@ -69,3 +76,36 @@ def _wanted_in(plan: Plan) -> str:
     told = f"CASE what {branches} END" if branches else "NULL::text"
     return f"""CREATE OR REPLACE FUNCTION troth.wanted_in(whose uuid, which uuid, what text) RETURNS text
 LANGUAGE sql STABLE {SECURE} AS $$ SELECT {told} $$"""
+
+
+def _supply_held(plan: Plan) -> str:
+    steps = "\n".join(
+        f"""    IF what = {literal(held.column)} THEN
+        INSERT INTO troth.{held.table} (subject, organization) VALUES (whose, org) ON CONFLICT DO NOTHING;
+        UPDATE troth.{held.table} SET {quoted(held.column)} = told::{held.stored}, changed_at = statement_timestamp()
+        WHERE subject = whose AND organization = org AND {quoted(held.column)} IS DISTINCT FROM told::{held.stored};
+        RETURN FOUND;
+    END IF;"""
+        for held in plan.held
+        if held.supplied
+    )
+    return f"""CREATE OR REPLACE FUNCTION troth.supply_held(org uuid, whose uuid, what text, told text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE {SECURE} AS $$
+BEGIN
+{steps}
+    {UNHELD}
+END
+$$"""
+
+
+def _supplied_held(plan: Plan) -> str:
+    found = [held for held in plan.held if held.supplied]
+    columns = ", ".join(f"{literal(held.column)}, e.{quoted(held.column)}" for held in found)
+    told = (
+        f"SELECT jsonb_strip_nulls(jsonb_build_object({columns})) FROM troth.{found[0].table} AS e"
+        " WHERE e.subject = whose AND e.organization = org"
+        if found
+        else "SELECT NULL::jsonb"
+    )
+    return f"""CREATE OR REPLACE FUNCTION troth.supplied_held(org uuid, whose uuid) RETURNS jsonb
+LANGUAGE sql STABLE {SECURE} AS $$ {told} $$"""

@@ -230,8 +230,11 @@ def _held(policy: Policy, catalog: Catalog) -> Iterator[Held]:
     for seen in _seen(policy, catalog):
         table = catalog.table(seen.table)
         column = table.column(seen.column)
-        if column.held and column.type and seen.role == MIRRORED and (seen.table, seen.column) in stored:
-            yield Held(seen.table, seen.column, shape(column).stored, seen.clause, bool(table.wants))
+        # What a directory supplies becomes the membership's, so that it supplies nothing that no membership may hold.
+        needed = {(seen.table, seen.column)} | ({(table.supplies, seen.column)} if table.supplies else set())
+        if column.held and column.type and seen.role == MIRRORED and needed <= stored:
+            apart = {"wanted": bool(table.wants), "supplied": bool(table.supplies)}
+            yield Held(seen.table, seen.column, shape(column).stored, seen.clause, **apart)
 
 
 def _emptied(policy: Policy, catalog: Catalog) -> Iterator[Emptied]:

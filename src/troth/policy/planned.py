@@ -164,7 +164,7 @@ class Coarsening:
 class Held:
     """A column that a person's organization holds: its administrators write it, who are shown its category.
 
-    `wanted`: it holds what people want in such a column instead.
+    `wanted`: it holds what people want in such a column instead; `supplied`: what a directory says, until they join.
     """
 
     table: str
@@ -172,6 +172,7 @@ class Held:
     stored: str
     clause: str
     wanted: bool = False
+    supplied: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -310,8 +310,10 @@ def _grants(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
         if table.stamped:
             yield from _stamper(table, lasting.changed(plan, table.name), target.role("stamper"))
     for held in plan.held:
-        for privilege in ("SELECT",) if held.wanted else ("SELECT", "UPDATE"):
-            yield from _columns(held.table, (held.column,), target.role("registrar"), privilege)
+        writer, reader = ("provisioner", audiences.DIRECTORY) if held.supplied else ("registrar", "registrar")
+        yield from _columns(held.table, (held.column,), target.role(reader), "SELECT")
+        if not held.wanted:
+            yield from _columns(held.table, (held.column,), target.role(writer), "UPDATE")
 
 
 def _sights(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:

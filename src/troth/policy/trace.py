@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from troth.policy import granting
+from troth.policy import granting, holding
 from troth.policy.audiences import MIRROR, MIRRORED
 from troth.policy.catalog import Catalog, Rows
 from troth.policy.counting import columns_read, name_of
@@ -39,7 +39,7 @@ def _made(policy: Policy, plan: Plan, catalog: Catalog) -> Iterator[tuple[str, s
         yield each.clause, f"rule {each.table}.{granting.TWIN}_select"
         for column in granting.columns_read(each):
             yield each.clause, f"grant select ({column}) on troth.{each.table} to {granting.TWIN}"
-    yield from ((h.clause, f"function troth.write_held writes {h.table}.{h.column}") for h in plan.held if not h.wanted)
+    yield from ((h.clause, f"function troth.{by} writes {h.table}.{h.column}") for h, by in holding.writers(plan))
     for counted in plan.counted:
         yield counted.clause, f"function troth.{name_of(counted)}"
         yield counted.clause, f"view {counted.purpose}.{counted.table}_counted"

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from troth.people.cleaning import Value
 from troth.people.fields import Field
 from troth.people.holding import Held, Seen
-from troth.people.profiles import Value
 from troth.web.telling import clause_of, language, why
 
 

@@ -8,11 +8,10 @@ from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from troth.database import published
-from troth.people import profiles
+from troth.people.cleaning import Value, clean
 from troth.people.correcting import LONGEST as LONGEST_REASON
 from troth.people.errors import FieldRefusal, PeopleRefusal, Unfit
 from troth.people.fields import Field
-from troth.people.profiles import Value
 from troth.policy.declaring import Type, shape
 from troth.policy.explain import field_sentence
 
@@ -117,7 +116,7 @@ class Telling(forms.Form):
         for name, field in self.asked.items():
             if name in self.cleaned_data:
                 try:
-                    self.cleaned_data[name] = profiles.clean(field, self.cleaned_data[name])
+                    self.cleaned_data[name] = clean(field.column, self.cleaned_data[name])
                 except FieldRefusal as refusal:
                     self.add_error(name, words(refusal))
         return cleaned

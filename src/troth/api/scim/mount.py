@@ -30,10 +30,10 @@ from scim2_server.responses import ScimResponse
 from scim2_server.routing import Operation
 from scim2_server.service import ScimService
 
-from troth.api.scim.resources import provider
+from troth.api.scim.resources import Described, described
 from troth.api.scim.storage import Handler, Storage
 from troth.database import place
-from troth.people.directory import speaking
+from troth.people.directory import Known, known, speaking
 from troth.people.errors import DirectoryClosed, DirectoryOwner
 
 Scope = MutableMapping[str, Any]
@@ -50,7 +50,9 @@ LOG = logging.getLogger(__name__)
 
 
 class Service(ScimService):
-    """The library's, which would parse a filter of any length."""
+    """The library's, which would parse a filter of any length; it knows how it describes itself."""
+
+    described: Described
 
     def read_search(self, resource_types: list[ResourceType], payload: Any) -> tuple[SearchRequest[Any], Any]:  # noqa: ANN401
         """Read a search. Raises InvalidFilterException for a filter that is too long."""
@@ -66,8 +68,7 @@ class Mount:
     def __init__(self, base_url: str = "") -> None:
         """Name the address that resources are at, whatever a request calls its host."""
         self.base_url = (base_url or os.environ.get("TROTH_BASE_URL", "https://localhost:8443")) + BASE
-        self.provider = provider()
-        self.service: Service | None = None
+        self.services: dict[Known, Service] = {}
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="scim")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,15 +93,14 @@ class Mount:
 
     def answer(self, request: ScimRequest) -> ScimResponse:
         """Answer a request; whatever goes wrong is said as SCIM says it (RFC 7644 section 3.12)."""
-        if self.service is None:
-            here = place.current()
-            self.service = Service(self.provider, secret=place.secrets_of(here).derive("cursors of directories"))
+        fields = Known()
         try:
-            response = self._served(self.service, request)
+            fields = known()
+            response = self._served(self._service(fields), request, fields)
         except SCIMException as refusal:
-            response = self.service.error_response(refusal)
+            response = self._service(fields).error_response(refusal)
         except DirectoryClosed as refusal:
-            response = self.service.error_response(UnauthorizedException(detail=refusal.sentence))
+            response = self._service(fields).error_response(UnauthorizedException(detail=refusal.sentence))
         except DirectoryOwner as refusal:
             response = _refused(HTTPStatus.FORBIDDEN, refusal.sentence)
         except InsufficientPrivilege:
@@ -112,7 +112,17 @@ class Mount:
         response.headers.setdefault("Location", request.url)
         return response
 
-    def _served(self, service: Service, request: ScimRequest) -> ScimResponse:
+    def _service(self, fields: Known) -> Service:
+        """Return the service as it understands these fields; the operator declares others seldom."""
+        if fields not in self.services:
+            secret = place.secrets_of(place.current()).derive("cursors of directories")
+            told = described(fields)
+            service = Service(told.provider, secret=secret)
+            service.described = told
+            self.services = {fields: service}
+        return self.services[fields]
+
+    def _served(self, service: Service, request: ScimRequest, fields: Known) -> ScimResponse:
         if len(request.body) > LONGEST_BODY:
             raise PayloadTooLargeException(detail=f"a body has at most {LONGEST_BODY} bytes")
         if request.method == "HEAD":
@@ -121,15 +131,15 @@ class Mount:
             operation = service.match(request).operation
         if operation in OPEN:
             return getattr(Handler(service, _NOTHING), operation.value)(request)  # type: ignore[no-any-return]
-        with speaking(_bearer(request), listing=operation in LISTING) as directory:
-            return Handler(service, Storage(directory)).handle(request)
+        with speaking(_bearer(request), listing=operation in LISTING, fields=fields) as directory:
+            return Handler(service, Storage(directory, service.described)).handle(request)
 
     def close(self) -> None:
         """Let the threads go."""
         self.threads.shutdown(wait=False)
 
 
-_NOTHING = Storage(None)  # type: ignore[arg-type] # what describes the service asks no storage
+_NOTHING = Storage(None, None)  # type: ignore[arg-type] # what describes the service asks no storage
 
 
 def _bearer(request: ScimRequest) -> str:

@@ -1,5 +1,7 @@
 """What a directory may say of a person and of a group: no more than is kept, and the schemas that say so."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -28,6 +30,10 @@ from scim2_models import (
     Sort,
     Uniqueness,
 )
+
+from troth.people.directory import Known
+from troth.policy.catalog import Column
+from troth.policy.declaring import Type, shape
 
 #: Rows of one answer at most (RFC 7644 section 3.4.2.4).
 PAGE = 200
@@ -117,8 +123,61 @@ TOLERANCE = ScimPolicy(
 )
 
 
-def provider() -> ScimProvider:
-    """Return the description of the service, which the three discovery endpoints show."""
+#: What stands in a field of a type, where that is no text. SCIM has no day without an hour, and its references are
+#: stricter than the addresses that people write.
+KINDS: Mapping[Type, Any] = {Type.NUMBER: int, Type.YES_NO: bool}
+#: How what is written in one form alone is written.
+WRITTEN = {Type.DATE: "2027-01-31", Type.WEB: "https://example.org/", Type.PHONE: "+34 600 000 000"}
+#: Before the name of a field, in a model: it may be called as what every model has.
+OURS = "field_"
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What the service understands: `fields` is the extension of what the operator declared, if anything."""
+
+    provider: ScimProvider
+    user: Any
+    fields: Any = None
+
+
+def described(known: Known) -> Described:
+    """Return the description of the service with the fields that the operator declared."""
+    fields = _extension(known) if known.all else None
+    user = User[EnterpriseUser | fields] if fields else User[EnterpriseUser]  # type: ignore[valid-type] # made here
+    return Described(_provider(user, [fields] if fields else []), user, fields)
+
+
+def _extension(known: Known) -> Any:  # noqa: ANN401 - a model
+    """Return a model of the fields, each under its own name; what people tell themselves is read-only."""
+    told: dict[str, Any] = {
+        "__module__": __name__,
+        "__doc__": "What the organization holds of somebody, and what they tell in their profile.",
+        "__schema__": URN(f"{EXTENSION}:organization:2.0:User"),
+        "__annotations__": {f"{OURS}{each.name}": _kind(each, held=each in known.held) for each in known.all},
+    }
+    for each in known.all:
+        whose = "held by the organization" if each in known.held else "told by the person"
+        written = WRITTEN.get(shape(each).type, "")
+        told[f"{OURS}{each.name}"] = Field(
+            None,
+            serialization_alias=each.name,
+            validation_alias=each.name,
+            description=f"{each.category}, {whose}{f', as {written}' if written else ''}",
+            # Shown as canonical values, which are suggestions (RFC 7643 section 7): how something is written is one.
+            examples=[written] if written else list(each.choices) or None,
+        )
+    made: Any = type(Extension)
+    return made("Organization", (Extension,), told)
+
+
+def _kind(column: Column, *, held: bool) -> Any:  # noqa: ANN401 - an annotation
+    kind = KINDS.get(shape(column).type, str) | None
+    return Annotated[kind, Mutability.read_write if held else Mutability.read_only, CaseExact.true]
+
+
+def _provider(user: Any, more: list[Any]) -> ScimProvider:  # noqa: ANN401 - models
+    """Return what the three discovery endpoints show."""
     scheme = AuthenticationScheme(
         type=AuthenticationScheme.Type.oauthbearertoken,
         name="Directory token",
@@ -142,5 +201,5 @@ def provider() -> ScimProvider:
         ),
         authentication_schemes=[scheme],
     )
-    types = [ResourceType.from_resource(User[EnterpriseUser]), ResourceType.from_resource(Group)]
-    return ScimProvider([User, EnterpriseUser, Group], types, config, TOLERANCE)
+    types = [ResourceType.from_resource(user), ResourceType.from_resource(Group)]
+    return ScimProvider([User, EnterpriseUser, *more, Group], types, config, TOLERANCE)

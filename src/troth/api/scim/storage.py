@@ -3,17 +3,15 @@
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from scim2_models import (
     InvalidCursorException,
     InvalidValueException,
-    Meta,
     NotFoundException,
     NotImplementedException,
     PatchOp,
     PreconditionFailedException,
-    Reference,
     Resource,
     ResourceType,
     ResponseParameters,
@@ -27,15 +25,35 @@ from scim2_server.handler import ScimHandler
 from scim2_server.storage import ScimStorage, SearchPage
 
 from troth.api.scim.filters import narrowed
-from troth.api.scim.resources import PAGE, Email, EnterpriseUser, Group, GroupMember, Membership, Name, User
+from troth.api.scim.resources import (
+    PAGE,
+    Described,
+)
+from troth.api.scim.translating import (
+    PEOPLE,
+    as_group,
+    as_user,
+    called,
+    identifier,
+    member,
+    members_of,
+    supplied,
+    version_of,
+)
 from troth.people.directory import Directory, Entry, Grouping, Slice, Sought, Supplied
-from troth.people.errors import DirectoryChanged, DirectoryMember, DirectoryTaken, DirectoryUnknown
+from troth.people.errors import (
+    DirectoryChanged,
+    DirectoryMember,
+    DirectoryTaken,
+    DirectoryUnfit,
+    DirectoryUnknown,
+    FieldRefusal,
+)
 
 #: How many rows are looked at for one question that no index answers, and how many an index may find.
 JUDGED, FOUND = 2000, 10_000
 #: Members of a group in one answer; who wants a larger one leaves them out (`excludedAttributes=members`).
 LARGEST_GROUP = 10_000
-PEOPLE = "User"
 
 
 class Storage(ScimStorage):
@@ -43,8 +61,8 @@ class Storage(ScimStorage):
 
     supports_cursors = True
 
-    def __init__(self, directory: Directory) -> None:
-        self.directory = directory
+    def __init__(self, directory: Directory, described: Described) -> None:
+        self.directory, self.described = directory, described
 
     def get(
         self,
@@ -59,7 +77,7 @@ class Storage(ScimStorage):
             return as_group(self._group(which, members=_wants_members(response_parameters)))
         if response_parameters is not None:  # asked by the directory itself, not in the course of a change
             self.directory.tell_read(which)
-        return as_user(self._entry(which))
+        return self._user(self._entry(which))
 
     def search(
         self,
@@ -101,11 +119,11 @@ class Storage(ScimStorage):
     def create(self, resource_type: ResourceType, resource: Resource[Any]) -> Resource[Any]:
         """Supply somebody, or make a group. Raises UniquenessException for a user name that is taken."""
         if resource_type.name == PEOPLE:
-            return as_user(self._entry(_said(lambda: self.directory.provision(supplied(resource)))))
-        made = self.directory.add_group(_called(resource), resource.external_id)
+            return self._user(self._entry(_said(lambda: self.directory.provision(self._supplied(resource)))))
+        made = self.directory.add_group(called(resource), resource.external_id)
         added = members_of(resource)
         if added:
-            told: dict[str, Any] = {"name": _called(resource), "external_id": resource.external_id, "added": added}
+            told: dict[str, Any] = {"name": called(resource), "external_id": resource.external_id, "added": added}
             _said(lambda: self.directory.change_group(made, **told))
         return as_group(self._group(made, members=True))
 
@@ -116,9 +134,9 @@ class Storage(ScimStorage):
         which = identifier(str(resource.id))
         if resource_type.name == PEOPLE:
             before = self._entry(which)
-            version = _version(expected_version, before.version)
-            _said(lambda: self.directory.change(which, supplied(resource), version=version))
-            return as_user(self._entry(which))
+            version = version_of(expected_version, before.version)
+            _said(lambda: self.directory.change(which, self._supplied(resource, before), version=version))
+            return self._user(self._entry(which))
         held = self._group(which, members=True)
         wanted, had = set(members_of(resource)), set(held.members)
         self.change_group(held, resource, sorted(wanted - had), sorted(had - wanted), expected_version)
@@ -134,22 +152,22 @@ class Storage(ScimStorage):
     ) -> None:
         """Rename a group, and change who is in it by the difference alone."""
         told: dict[str, Any] = {
-            "name": _called(resource),
+            "name": called(resource),
             "external_id": resource.external_id,
             "added": added,
             "removed": removed,
         }
-        version = _version(expected, held.version)
+        version = version_of(expected, held.version)
         _said(lambda: self.directory.change_group(held.grouping, **told, version=version))
 
     def delete(self, resource_type: ResourceType, resource_id: str, *, expected_version: str | None = None) -> None:
         """Take one back."""
         which = identifier(resource_id)
         if resource_type.name == PEOPLE:
-            version = _version(expected_version, self._entry(which).version)
+            version = version_of(expected_version, self._entry(which).version)
             _said(lambda: self.directory.remove(which, version=version))
         else:
-            version = _version(expected_version, self._group(which).version)
+            version = version_of(expected_version, self._group(which).version)
             _said(lambda: self.directory.remove_group(which, version=version))
 
     def group(self, resource_id: str, *, members: bool) -> Grouping:
@@ -157,6 +175,12 @@ class Storage(ScimStorage):
         return self._group(identifier(resource_id), members=members)
 
     # How
+
+    def _user(self, entry: Entry) -> Resource[Any]:
+        return as_user(entry, self.described)
+
+    def _supplied(self, resource: Resource[Any], before: Entry | None = None) -> Supplied:
+        return supplied(resource, self.described, self.directory.known, before)
 
     def _entry(self, which: uuid.UUID) -> Entry:
         found = self.directory.entries(Sought(entry=which), Slice(1))
@@ -175,8 +199,8 @@ class Storage(ScimStorage):
     def _people(self, sought: Sought, part: Slice) -> list[Resource[Any]]:
         if sought.named:
             found = self.directory.named(sought, part.limit)
-            return [as_user(each) for each in self.directory.listed(found)]
-        return [as_user(each) for each in self.directory.entries(sought, part)]
+            return [self._user(each) for each in self.directory.listed(found)]
+        return [self._user(each) for each in self.directory.entries(sought, part)]
 
     def _groups_with(self, members: bool) -> Callable[[Sought, Slice], list[Resource[Any]]]:  # noqa: FBT001 - a choice
         def shown(sought: Sought, part: Slice) -> list[Resource[Any]]:
@@ -192,7 +216,7 @@ class Storage(ScimStorage):
         start = sum(1 for each in found if each <= part.after) if part.after else part.offset
         listed = self.directory.listed(found[start : start + part.limit])
         more = start + part.limit < len(found) and listed
-        return SearchPage(len(found), [as_user(each) for each in listed], str(listed[-1].entry) if more else None)
+        return SearchPage(len(found), [self._user(each) for each in listed], str(listed[-1].entry) if more else None)
 
     def _judged(
         self,
@@ -250,117 +274,7 @@ def _members_named(path: str, value: Any) -> list[uuid.UUID] | None:  # noqa: AN
     listed = value if isinstance(value, list) else [value]
     told = [each.get("value") if isinstance(each, dict) else getattr(each, "value", None) for each in listed]
     values = [each for each in told if isinstance(each, str)]
-    return [_member(each) for each in values] if len(values) == len(told) else None
-
-
-# From and to what is kept
-
-
-def as_user(entry: Entry) -> Resource[Any]:
-    """Return somebody as SCIM writes them. Whoever has joined has the name that they gave themselves."""
-    told = entry.supplied
-    names = (entry.name or told.full_name, told.given_name, told.family_name)
-    user: Resource[Any] = User[EnterpriseUser](
-        id=str(entry.entry),
-        external_id=told.external_id,
-        user_name=told.user_name,
-        display_name=entry.name or told.display_name,
-        name=Name(formatted=names[0], given_name=names[1], family_name=names[2]) if any(names) else None,
-        active=told.active,
-        emails=[Email(value=told.email, type=told.email_kind, primary=told.email_first)] if told.email else None,
-        groups=[
-            Membership(value=str(which), ref=Reference(f"Groups/{which}"), display=name) for which, name in entry.groups
-        ]
-        or None,
-        meta=_meta(PEOPLE, entry),
-    )
-    if told.employee_number is not None:
-        user[EnterpriseUser] = EnterpriseUser(employee_number=told.employee_number)
-    return user
-
-
-def as_group(grouping: Grouping) -> Resource[Any]:
-    """Return a group as SCIM writes it."""
-    inside = [GroupMember(value=str(each), ref=Reference(f"Users/{each}"), type=PEOPLE) for each in grouping.members]
-    return Group(
-        id=str(grouping.grouping),
-        external_id=grouping.external_id,
-        display_name=grouping.name,
-        members=inside or None,
-        meta=_meta("Group", grouping),
-    )
-
-
-def supplied(resource: Resource[Any]) -> Supplied:
-    """Return what of a user is kept. Of several addresses that is the primary one, or the first."""
-    user = cast("User[Any]", resource)
-    emails = [each for each in user.emails or [] if each.value]
-    email = next((each for each in emails if each.primary), emails[0] if emails else None)
-    name, work = user.name or Name(), resource[EnterpriseUser] or EnterpriseUser()
-    return Supplied(
-        user_name=_text(user.user_name),
-        external_id=_text(user.external_id),
-        email=_address(email.value) if email else None,
-        email_kind=_text(email.type, 40) if email else None,
-        email_first=email.primary if email else None,
-        display_name=_text(user.display_name, 200),
-        full_name=_text(name.formatted, 200),
-        given_name=_text(name.given_name, 200),
-        family_name=_text(name.family_name, 200),
-        employee_number=_text(work.employee_number, 100),
-        active=user.active,
-    )
-
-
-def members_of(resource: Resource[Any]) -> list[uuid.UUID]:
-    """Return who is in a group that a directory writes."""
-    return sorted({_member(str(each.value)) for each in cast("Group", resource).members or [] if each.value})
-
-
-def identifier(told: str) -> uuid.UUID:
-    """Return an id. Raises NotFoundException for what can be none."""
-    try:
-        return uuid.UUID(told)
-    except ValueError:
-        raise NotFoundException(detail="there is nothing of this id") from None
-
-
-def _member(told: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(told)
-    except ValueError:
-        raise InvalidValueException(detail="a member is no user of this directory") from None
-
-
-def _called(resource: Resource[Any]) -> str:
-    return str(_text(cast("Group", resource).display_name))
-
-
-def _meta(kind: str, held: Entry | Grouping) -> Meta:
-    return Meta(resource_type=kind, created=held.at, last_modified=held.changed_at, version=f'W/"{held.version}"')
-
-
-def _version(expected: str | None, known: int) -> int:
-    if expected is None:
-        return known
-    number = expected.removeprefix('W/"').removesuffix('"')
-    return int(number) if number.isdigit() else -1
-
-
-def _text(told: Any, longest: int = 254) -> Any:  # noqa: ANN401 - a text or nothing
-    if told is None:
-        return None
-    if not told or len(told) > longest or "\0" in told:
-        raise InvalidValueException(detail=f"a text of 1 to {longest} characters was expected")
-    return str(told)
-
-
-def _address(told: str | None) -> str | None:
-    text = _text(told)
-    name, _, domain = str(text).rpartition("@")
-    if not name or not domain or any(sign.isspace() or not sign.isprintable() for sign in str(text)):
-        raise InvalidValueException(detail="an e-mail address was expected")
-    return str(text)
+    return [member(each) for each in values] if len(values) == len(told) else None
 
 
 def _wants_members(asked: ResponseParameters[Any] | SearchRequest[Any] | None) -> bool:
@@ -408,5 +322,7 @@ def _said[T](act: Callable[[], T]) -> T:
         raise NotFoundException(detail=refusal.sentence) from refusal
     except DirectoryChanged as refusal:
         raise PreconditionFailedException(detail=refusal.sentence) from refusal
-    except DirectoryMember as refusal:
+    except FieldRefusal as refusal:
+        raise InvalidValueException(detail=f"{refusal.sentence}; {refusal.advice}") from refusal
+    except (DirectoryMember, DirectoryUnfit) as refusal:
         raise InvalidValueException(detail=refusal.sentence) from refusal

@@ -11,6 +11,20 @@ BEGIN
 END
 $$;
 
+-- name: hold_supplied
+-- Keep of a member what their organization's directory says that it holds: field -> value, null for none. Raises TR061.
+CREATE OR REPLACE FUNCTION troth.hold_supplied(org uuid, whose uuid, told jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE field record;
+BEGIN
+    FOR field IN SELECT each.key, each.value FROM jsonb_each_text(told) AS each ORDER BY each.key LOOP
+        IF troth.write_held(org, whose, field.key, field.value) THEN
+            PERFORM troth.record('held-field-changed', troth.viewer(), whose, jsonb_build_object('field', field.key));
+        END IF;
+    END LOOP;
+END
+$$;
+
 -- name: ask_correction
 -- The viewer asks an organization of theirs to make another value of what it holds of them, or (null) none. Those who may
 -- are written to. Raises TR003, TR040, TR047 after five in a day, TR061, TR062 while one about the field is open.

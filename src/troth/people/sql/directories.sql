@@ -98,7 +98,8 @@ $$;
 -- name: provision
 -- A directory supplies somebody: nothing is looked up about them, so that nothing answers differently for whom there is an
 -- account. Names are told apart by a lock on the organization, since every key holds the subject.
--- Raises TR050 for a token that opens nothing, TR051 when the user name is taken in this organization.
+-- Raises TR050 for a token that opens nothing, TR051 when the user name is taken in this organization, TR061 for a field that it
+-- does not hold.
 CREATE OR REPLACE FUNCTION troth.provision(told jsonb) RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
@@ -126,6 +127,7 @@ BEGIN
         user_name text, external_id text, email text, email_kind text, email_first boolean, display_name text, full_name text,
         given_name text, family_name text, employee_number text, active boolean
     ) RETURNING entry INTO made;
+    PERFORM troth.supply_held(which, whose, held.key, held.value) FROM jsonb_each_text(told -> 'held') AS held;
     PERFORM troth.note_act(whose, which, 'supplied');
     PERFORM troth.record('directory-supplied', NULL, whose, '{}');
     RETURN made;
@@ -133,9 +135,10 @@ END
 $$;
 
 -- name: change_entry
--- A directory changes what it supplied. The names of whoever has joined are theirs, and what it writes of them is not kept.
+-- A directory changes what it supplied. The names of whoever has joined are theirs, and what it writes of them is not kept; what
+-- the organization holds of them is kept where its administrators keep it.
 -- `active` false ends the membership, never an account. Raises TR050, TR051, TR052 for no such entry, TR053 for another version,
--- TR054 when the person owns the organization.
+-- TR054 when the person owns the organization, TR061 for a field that it does not hold.
 CREATE OR REPLACE FUNCTION troth.change_entry(which_entry uuid, told jsonb, expected integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
@@ -181,6 +184,10 @@ BEGIN
     PERFORM troth.note_act(before.subject, which, CASE WHEN leaves THEN 'suspended' ELSE 'changed' END);
     IF leaves THEN
         PERFORM troth.leave_supplied(before.subject, which);
+    ELSIF before.joined_at IS NOT NULL THEN
+        PERFORM troth.hold_supplied(which, before.subject, told -> 'held');
+    ELSE
+        PERFORM troth.supply_held(which, before.subject, held.key, held.value) FROM jsonb_each_text(told -> 'held') AS held;
     END IF;
     PERFORM troth.record(CASE WHEN leaves THEN 'directory-suspended' ELSE 'directory-changed' END, NULL, before.subject, '{}');
 END
@@ -241,11 +248,12 @@ $$;
 -- What directories hold under an address that the viewer has proven to be theirs, and that they have not joined.
 CREATE OR REPLACE FUNCTION troth.my_offers() RETURNS TABLE (
     entry uuid, organization uuid, organization_name text, domain_held boolean, user_name text, email text, display_name text,
-    employee_number text, at timestamptz, declined boolean
+    employee_number text, at timestamptz, declined boolean, fields jsonb
 )
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     SELECT held.entry, held.organization, named.name, troth.offer_is_due(held.organization, held.email, true), held.user_name,
-        held.email, held.display_name, held.employee_number, held.at, held.declined_at IS NOT NULL
+        held.email, held.display_name, held.employee_number, held.at, held.declined_at IS NOT NULL,
+        coalesce(troth.supplied_held(held.organization, held.subject), '{}')
     FROM troth.people_account AS account
     JOIN troth.account_emailaddress AS address ON address.user_id = account.id AND address.verified
     JOIN troth.directory_entry AS held ON held.email_key = lower(address.email) COLLATE "C" AND held.ended_at IS NULL
@@ -274,6 +282,7 @@ BEGIN
         RAISE EXCEPTION 'another entry of this directory is yours already' USING ERRCODE = 'TR051';
     END IF;
     PERFORM troth.enter_supplied(whose, before.organization);
+    PERFORM troth.hold_supplied(before.organization, whose, troth.supplied_held(before.organization, before.subject));
     PERFORM troth.retie_entry(before.subject, before.organization, whose, statement_timestamp());
     UPDATE troth.directory_act SET subject = whose WHERE subject = before.subject;
     UPDATE troth.subject SET ended_at = statement_timestamp() WHERE subject = before.subject;

@@ -1,6 +1,7 @@
 """What directories of organizations hold about a person and offer them; an organization's own tokens and domains."""
 
 import uuid
+from datetime import date
 from typing import Any
 
 from django.conf import settings
@@ -10,8 +11,13 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from troth.people import directories, domains
+from troth.people import directories, domains, holding
+from troth.people.cleaning import Value
 from troth.people.errors import PeopleRefusal
+from troth.people.fields import ORGANIZATION
+from troth.people.profiles import fields
+from troth.policy.declaring import Type
+from troth.web.showing import field_row
 from troth.web.views.organizations import of
 
 LONGEST_NAME = 100
@@ -21,12 +27,28 @@ LONGEST_NAME = 100
 def mine(request: HttpRequest) -> HttpResponse:
     """Show what waits for the viewer, what directories hold about them, and what was done."""
     viewer = request.viewer  # type: ignore[attr-defined]
+    kept = holding.of_me(viewer)
     held = [
-        {"entry": each, "acts": directories.acts(viewer, each.organization)}
+        {"entry": each, "fields": each.organization in kept, "acts": directories.acts(viewer, each.organization)}
         | directories.named(viewer, each.organization)
         for each in directories.held(viewer)
     ]
-    return render(request, "me/directories.html", {"offers": directories.offers(viewer), "held": held})
+    offers = [{"entry": each, "fields": _waiting(each)} for each in directories.offers(viewer)]
+    return render(request, "me/directories.html", {"offers": offers, "held": held})
+
+
+def _waiting(offer: directories.Offer) -> list[dict[str, Any]]:
+    """Return the fields that a directory supplied, which are the organization's to hold once the viewer has joined."""
+    known = fields(ORGANIZATION) if offer.fields else []
+    return [
+        field_row(each, _day(offer.fields[each.name]) if each.type is Type.DATE else offer.fields[each.name])
+        for each in known
+        if each.name in offer.fields
+    ]
+
+
+def _day(told: Value) -> Value:
+    return date.fromisoformat(told) if isinstance(told, str) else told
 
 
 @require_POST
