@@ -21,8 +21,9 @@ LAST = "SELECT action, facts ->> 'field' FROM troth.ledger_entry ORDER BY index 
 MAILS = "SELECT count(*) FROM troth.notice WHERE subject = %s AND template = %s"
 NAMED = "SELECT name FROM troth.membership WHERE organization = %s AND subject = %s"
 KEPT = "SELECT outcome, answer, answered_at IS NOT NULL FROM troth.correction WHERE correction = %s"
+SEEN = "SELECT field FROM troth.correction WHERE organization = %s"
 YES, NO = True, False
-#: What the compiled functions do with a field that is declared; here it is the name that a membership carries.
+#: What the compiled functions do with a field that is declared; here it marks the membership.
 DECLARED = (
     "CREATE OR REPLACE FUNCTION troth.write_held(org uuid, whose uuid, what text, told text) RETURNS boolean"
     " LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$ BEGIN UPDATE troth.membership SET since = '{\"desk\": 1}'"
@@ -89,6 +90,9 @@ def _asks(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) ->
     _told(scene, "correction-asked")
     for each, many in ((whose, 1), (third, 1), (other, 0)):
         scene.must("who is written to", scene.does("owner", MAILS, each, "correction-asked"), [(many,)])
+    for word, seen in (("hers", [("desk",)]), ("third", [("desk",)]), ("theirs", [])):
+        scene.must(f"what {word} may answer", club.does(SEEN, by=word), seen)
+    scene.must("their own", scene.does("self", SEEN, club.org, token="theirs"), [("desk",)])
     scene.refused("TR062", "self", ASK, club.org, "desk", "4", None, token="theirs")
     which = made[0][0] if made else None
     for word in ("hers", ""):
