@@ -1,17 +1,17 @@
 """From written clauses to a policy, or to everything that is wrong with them."""
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from difflib import get_close_matches
+from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import islice, product
 
 from troth.policy import audiences
+from troth.policy.desk import Desk, categories_of, unknown
 from troth.policy.errors import PolicyError
 from troth.policy.meaning import FITTING, Basis, Condition, Occasion, Policy, Precision, Span, Storage, Verb, WindowKind
 from troth.policy.source import Source
 from troth.policy.understood import DUTIES, expanded, understood
-from troth.policy.written import Named, Statement, WrittenUse
+from troth.policy.written import Statement, WrittenUse
 
 RESERVED = frozenset(
     {
@@ -41,9 +41,6 @@ PURPOSE = re.compile(r"[a-z][a-z0-9_]{0,29}")
 PROMISES = 40
 MOST_PURPOSES = 40
 MOST_CATEGORIES = 1_000
-#: Beyond so many errors and names, none is told what it may have meant: a guess costs more than it helps.
-MOST_GUESSES = 100
-MOST_NEIGHBOURS = 500
 MOST_DAYS = 36_500
 #: What a stored value can become in place.
 IN_PLACE = (Precision.NETWORK, Precision.HOUR, Precision.DAY, Precision.CITY, Precision.REGION, Precision.COUNTRY)
@@ -77,34 +74,9 @@ class Checked:
     errors: list[PolicyError]
 
 
-@dataclass(slots=True)
-class _Desk:
-    """What is known while a policy is checked."""
-
-    whole: Source
-    statements: list[Statement]
-    partial: bool
-    errors: list[PolicyError] = field(default_factory=list)
-    categories: dict[str, Statement] = field(default_factory=dict)
-    purposes: dict[str, Statement] = field(default_factory=dict)
-
-    def of(self, kind: str) -> list[Statement]:
-        return [statement for statement in self.statements if statement.kind == kind]
-
-    def is_sensitive(self, name: str) -> bool:
-        return name in self.categories and self.categories[name].attribute == "sensitive"
-
-    def said(self, code: str) -> bool:
-        """Whether a name was misspelt: what it was meant to name is then not called unused or uncollected."""
-        return any(error.code == code for error in self.errors)
-
-    def wrong(self, code: str, span: Span, sentence: str, advice: str) -> None:
-        self.errors.append(PolicyError(code, self.whole.name, span, self.whole.line(span.line), sentence, advice))
-
-
 def checked(statements: list[Statement], digest: str, whole: Source, *, partial: bool) -> Checked:
     """Check all clauses together. With `partial`, some could not be read: what they may have declared is not missed."""
-    desk = _Desk(whole, statements, partial)
+    desk = Desk(whole, statements, partial)
     for step in (_heads, _declared, _promises):
         step(desk)
     if not _too_many(desk):
@@ -129,7 +101,7 @@ def checked(statements: list[Statement], digest: str, whole: Source, *, partial:
 # The checks
 
 
-def _heads(desk: _Desk) -> None:
+def _heads(desk: Desk) -> None:
     for kind, example in (
         ("policy", 'policy "Name" version 1 effective 2026-11-01'),
         ("operator", 'operator "Name" contact a@b.example'),
@@ -148,7 +120,7 @@ def _heads(desk: _Desk) -> None:
             )
 
 
-def _once(desk: _Desk) -> None:
+def _once(desk: Desk) -> None:
     seen: set[str] = set()
     for statement in desk.statements:
         kind = ONCE.get(statement.kind) or (
@@ -161,7 +133,7 @@ def _once(desk: _Desk) -> None:
         _check_texts(desk, statement)
 
 
-def _check_texts(desk: _Desk, statement: Statement) -> None:
+def _check_texts(desk: Desk, statement: Statement) -> None:
     languages = [language for language, _ in statement.translations]
     for language in sorted({each for each in languages if languages.count(each) > 1}):
         desk.wrong("P-N07", statement.span, f"the text stands twice in `{language}`", "keep one of them")
@@ -174,7 +146,7 @@ def _check_texts(desk: _Desk, statement: Statement) -> None:
         desk.wrong("P-M13", statement.span, "the note says nothing", "write something, or leave it out")
 
 
-def _declared(desk: _Desk) -> None:
+def _declared(desk: Desk) -> None:
     for statement in desk.of("category"):
         for name in statement.names:
             if name.text.endswith(".*"):
@@ -203,7 +175,7 @@ def _declared(desk: _Desk) -> None:
         desk.purposes.setdefault(name.text, statement)
 
 
-def _too_many(desk: _Desk) -> bool:
+def _too_many(desk: Desk) -> bool:
     """Say so where there are more things than can be compared with each other."""
     before = len(desk.errors)
     for code, things, most, what in (
@@ -215,21 +187,21 @@ def _too_many(desk: _Desk) -> bool:
     return len(desk.errors) > before
 
 
-def _promises(desk: _Desk) -> None:
+def _promises(desk: Desk) -> None:
     for statement in desk.statements:
         for promise in statement.promises:
             if not 1 <= int(promise.text[1:]) <= PROMISES:
                 desk.wrong("P-N05", promise.span, f"there is no promise `{promise.text}`", f"cite P1 to P{PROMISES}")
 
 
-def _collected(desk: _Desk) -> None:
+def _collected(desk: Desk) -> None:
     windows: dict[tuple[str, str, str], WrittenUse] = {}
     for statement in desk.of("collect"):
-        names = list(_expanded(desk, statement.names))
+        names = list(categories_of(desk, statement.names))
         for use in statement.uses:
             purpose = desk.purposes.get(use.purpose.text)
             if purpose is None:
-                _unknown(desk, "P-N02", "purpose", use.purpose, desk.purposes)
+                unknown(desk, "P-N02", "purpose", use.purpose, desk.purposes)
                 continue
             _check_use(desk, use, purpose, names)
             if purpose.basis is Basis.CONSENT and Occasion.VISIT in statement.occasions:
@@ -244,7 +216,7 @@ def _collected(desk: _Desk) -> None:
         _check_anonymous(desk, statement, names)
 
 
-def _check_use(desk: _Desk, use: WrittenUse, purpose: Statement, names: list[str]) -> None:
+def _check_use(desk: Desk, use: WrittenUse, purpose: Statement, names: list[str]) -> None:
     kind, by_consent = use.window.kind, purpose.basis is Basis.CONSENT
     if kind is WindowKind.CONSENTED and not by_consent:
         sentence = f"`while consented` does not fit `{use.purpose.text}`, which is by {purpose.basis}"
@@ -262,7 +234,7 @@ def _check_use(desk: _Desk, use: WrittenUse, purpose: Statement, names: list[str
     _check_sensitive(desk, use.span, purpose, names)
 
 
-def _check_sensitive(desk: _Desk, span: Span, purpose: Statement, names: Iterable[str]) -> None:
+def _check_sensitive(desk: Desk, span: Span, purpose: Statement, names: Iterable[str]) -> None:
     if purpose.basis in (Basis.CONSENT, Basis.LEGAL_DUTY):
         return
     for name in filter(desk.is_sensitive, names):
@@ -274,7 +246,7 @@ def _fitting(precision: Precision) -> str:
     return f"what ends in {' or '.join(f'`.{ending}`' for ending in FITTING[precision])}"
 
 
-def _check_anonymous(desk: _Desk, statement: Statement, names: list[str]) -> None:
+def _check_anonymous(desk: Desk, statement: Statement, names: list[str]) -> None:
     if not desk.of("apart"):
         return
     for occasion in set(statement.occasions).intersection(ANONYMOUS):
@@ -283,12 +255,12 @@ def _check_anonymous(desk: _Desk, statement: Statement, names: list[str]) -> Non
             desk.wrong("P-M14", statement.span, sentence, "collect it on another occasion, of people who are known")
 
 
-def _shown(desk: _Desk) -> None:
+def _shown(desk: Desk) -> None:
     kept = {name for s in desk.of("collect") for name in expanded(s.names, desk.categories)}
     unsure = desk.partial or desk.said("P-N01")
     for statement in (each for kind in HANDLED for each in desk.of(kind)):
         for name in statement.names:
-            for category in _expanded(desk, (name,)):
+            for category in categories_of(desk, (name,)):
                 if category not in kept and not name.text.endswith(".*") and not unsure:
                     sentence = f"`{category}` is never collected, so there is nothing to {HANDLED[statement.kind]}"
                     desk.wrong("P-M08", name.span, sentence, "collect it, or leave it out")
@@ -299,7 +271,7 @@ def _shown(desk: _Desk) -> None:
             )
 
 
-def _used(desk: _Desk) -> dict[str, set[str]]:
+def _used(desk: Desk) -> dict[str, set[str]]:
     """Return what each purpose uses, whenever it is collected."""
     uses: dict[str, set[str]] = {}
     for statement in desk.of("collect"):
@@ -308,7 +280,7 @@ def _used(desk: _Desk) -> dict[str, set[str]]:
     return uses
 
 
-def _taken_away(desk: _Desk) -> None:
+def _taken_away(desk: Desk) -> None:
     """Check that nobody is promised the end of what the law keeps."""
     held = {
         name: purpose
@@ -325,7 +297,7 @@ def _taken_away(desk: _Desk) -> None:
             desk.wrong("P-M20", statement.span, sentence, f"add `{Condition.HELD}`")
 
 
-def _kept_on_devices(desk: _Desk) -> None:
+def _kept_on_devices(desk: Desk) -> None:
     seen: set[str] = set()
     for statement in desk.of("store"):
         session = statement.words[0] == Storage.SESSION_COOKIE
@@ -343,13 +315,13 @@ def _kept_on_devices(desk: _Desk) -> None:
         _purpose_of(desk, statement)
 
 
-def _purpose_of(desk: _Desk, statement: Statement) -> None:
+def _purpose_of(desk: Desk, statement: Statement) -> None:
     name = (statement.others or statement.names)[-1]
     if name.text not in desk.purposes:
-        _unknown(desk, "P-N02", "purpose", name, desk.purposes)
+        unknown(desk, "P-N02", "purpose", name, desk.purposes)
 
 
-def _coarsened(desk: _Desk) -> None:
+def _coarsened(desk: Desk) -> None:
     seen: set[str] = set()
     for statement in desk.of("coarsen"):
         precision = statement.precision
@@ -370,7 +342,7 @@ def _coarsened(desk: _Desk) -> None:
             seen.add(name)
 
 
-def _handed_on(desk: _Desk) -> None:
+def _handed_on(desk: Desk) -> None:
     for statement in desk.of("share"):
         _purpose_of(desk, statement)
         purpose = desk.purposes.get(statement.others[-1].text)
@@ -383,12 +355,12 @@ def _handed_on(desk: _Desk) -> None:
             desk.wrong("P-M17", statement.span, sentence, "keep one of them")
 
 
-def _parted(desk: _Desk) -> None:
+def _parted(desk: Desk) -> None:
     """Check that no purpose uses both sides of what is never correlated, and that nothing is both allowed and not."""
     uses = _used(desk)
     said: dict[tuple[str, str], str] = {}
     for statement in desk.of("correlate"):
-        left, right = (sorted(set(_expanded(desk, names))) for names in (statement.names, statement.others))
+        left, right = (sorted(set(categories_of(desk, names))) for names in (statement.names, statement.others))
         for pair in product(left, right):
             key = (min(pair), max(pair))
             if said.setdefault(key, statement.words[0]) != statement.words[0]:
@@ -402,18 +374,18 @@ def _parted(desk: _Desk) -> None:
                 desk.wrong("P-M15", statement.span, f"`{purpose}` uses {both}, and so could correlate them", advice)
 
 
-def _honoured(desk: _Desk) -> None:
+def _honoured(desk: Desk) -> None:
     """Check that a signal objects to what can be objected to: a yes is never a browser's to take back."""
     for name in (name for statement in desk.of("honour") for name in statement.names):
         purpose = desk.purposes.get(name.text)
         if purpose is None:
-            _unknown(desk, "P-N02", "purpose", name, desk.purposes)
+            unknown(desk, "P-N02", "purpose", name, desk.purposes)
         elif purpose.basis is not Basis.LEGITIMATE_INTEREST:
             sentence = f"`{name.text}` is by {purpose.basis}, and nobody objects to that"
             desk.wrong("P-M22", name.span, sentence, "name only purposes by legitimate interest")
 
 
-def _called(desk: _Desk) -> None:
+def _called(desk: Desk) -> None:
     seen: set[str] = set()
     for statement in desk.of("call"):
         name = statement.names[0].text
@@ -422,35 +394,13 @@ def _called(desk: _Desk) -> None:
         seen.add(name)
         if not statement.text.strip():
             desk.wrong("P-M13", statement.span, f"`{name}` is called nothing", 'say it in "a few words"')
-        list(_expanded(desk, statement.names))
+        list(categories_of(desk, statement.names))
 
 
-def _unused(desk: _Desk) -> None:
+def _unused(desk: Desk) -> None:
     used = {use.purpose.text for s in desk.of("collect") for use in s.uses}
     used |= {s.names[-1].text for s in desk.of("store")} | {s.others[-1].text for s in desk.of("share") if s.others}
     for name, statement in desk.purposes.items():
         if name not in used and not desk.partial and not desk.said("P-N02"):
             sentence = f"purpose `{name}` uses nothing"
             desk.wrong("P-M09", statement.span, sentence, "let a `collect` clause name it, or leave it out")
-
-
-def _expanded(desk: _Desk, names: Iterable[Named]) -> Iterator[str]:
-    """Yield categories, patterns expanded, unknown ones reported."""
-    for name in names:
-        found = list(expanded((name,), desk.categories))
-        yield from found
-        if not found and name.text.endswith(".*"):
-            desk.wrong(
-                "P-N06", name.span, f"no category begins with `{name.text[:-1]}`", "declare one, or leave it out"
-            )
-        elif not found:
-            _unknown(desk, "P-N01", "category", name, desk.categories)
-
-
-def _unknown(desk: _Desk, code: str, kind: str, name: Named, known: Iterable[str]) -> None:
-    if desk.partial and not known:
-        return
-    guessing = len(desk.errors) < MOST_GUESSES
-    near = get_close_matches(name.text, list(islice(known, MOST_NEIGHBOURS)), 1, 0.6) if guessing else []
-    advice = f"did you mean `{near[0]}`?" if near else f"declare it: {kind} {name.text} ..."
-    desk.wrong(code, name.span, f"there is no {kind} `{name.text}`", advice)

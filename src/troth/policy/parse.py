@@ -9,7 +9,8 @@ from importlib import resources
 
 from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
 
-from troth.policy.check import MOST_GUESSES, Checked, checked
+from troth.policy.check import Checked, checked
+from troth.policy.desk import MOST_GUESSES
 from troth.policy.errors import PolicyError, PolicyErrors
 from troth.policy.meaning import (
     Audience,
