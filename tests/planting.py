@@ -57,6 +57,11 @@ def sign_in(owner: Connection[Any], subject: uuid.UUID, account: int | None = No
         " VALUES (encode(sha256(%s), 'hex'), %s, %s, gen_random_uuid(), now() + interval '1 day')",
         (subject.bytes, subject, APPLICATION),
     )
+    owner.execute(
+        "INSERT INTO troth.agreement_ahead (subject, version, policy_digest, terms_digest, wording, language)"
+        " VALUES (%s, 2, repeat('0', 64), repeat('0', 64), 'I agree.', 'en') ON CONFLICT DO NOTHING",
+        (subject,),
+    )
     for statement in LENT:
         owner.execute(statement, {"subject": subject})
     if account is not None:

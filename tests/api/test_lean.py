@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -75,7 +76,9 @@ def asked(
         finally:
             await lean.stop()
 
-    asyncio.run(whole())
+    # In a thread of its own: the browser of the journeys leaves its loop running in a worker.
+    with ThreadPoolExecutor(1) as apart:
+        apart.submit(asyncio.run, whole()).result()
     return found
 
 

@@ -172,6 +172,7 @@ def test_somebody_a_new_version_reached_may_leave_without_agreeing(browser: Brow
     owner.execute(
         "INSERT INTO troth.policy_version SELECT (jsonb_populate_record(v, %s)).* FROM troth.policy_version v", (again,)
     )
-    assert browser.agree("decline").headers["Location"] == "/me/close"
+    assert browser.agree("decline").headers["Location"] == "/declining"
+    assert 'href="/me/close"' in browser.get("/declining").content.decode()
     assert closed(browser).headers["Location"] == "/closed"
     assert owner.execute("SELECT count(*) FROM troth.people_account").fetchone() == (0,)

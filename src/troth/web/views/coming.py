@@ -84,8 +84,9 @@ def declining(request: HttpRequest) -> HttpResponse:
     """Say what goes on without the agreement, what does not, and every way on."""
     now = published.current()
     standing, speaking = request.standing, voice(now.policy, get_language() or "en")  # type: ignore[attr-defined]
-    sides: dict[bool, list[str]] = {True: [], False: []}
+    sides: dict[bool, list[dict[str, str]]] = {True: [], False: []}
     for purpose in now.policy.purposes:
-        sides[bool(standing.uses >> now.bits.get(purpose.name, 63) & 1)].append(speaking.purpose(purpose))
+        told = {"text": speaking.purpose(purpose), "clause": purpose.clause.name}
+        sides[bool(standing.uses >> now.bits.get(purpose.name, 63) & 1)].append(told)
     context = {"on": sides[True], "off": sides[False], "now": now, "standing": standing}
     return render(request, "policy/declining.html", context)
