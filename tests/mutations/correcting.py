@@ -22,6 +22,12 @@ MAILS = "SELECT count(*) FROM troth.notice WHERE subject = %s AND template = %s"
 NAMED = "SELECT name FROM troth.membership WHERE organization = %s AND subject = %s"
 KEPT = "SELECT outcome, answer, answered_at IS NOT NULL FROM troth.correction WHERE correction = %s"
 SEEN = "SELECT field FROM troth.correction WHERE organization = %s"
+#: A look that opens this very transaction, which otherwise only the next would be.
+LOOKED = (
+    "WITH looked AS (INSERT INTO troth.organization_look (subject, organization, kind, digest, session, turn)"
+    " SELECT %s, %s, 'corrections', sha256('seen'), pg_backend_pid(), here.slot || '/' || here.turn"
+    " FROM troth.this_turn() AS here) SELECT set_config('troth.look', 'seen', true)"
+)
 YES, NO = True, False
 #: What the compiled functions do with a field that is declared; here it marks the membership.
 DECLARED = (
@@ -90,7 +96,11 @@ def _asks(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) ->
     _told(scene, "correction-asked")
     for each, many in ((whose, 1), (third, 1), (other, 0)):
         scene.must("who is written to", scene.does("owner", MAILS, each, "correction-asked"), [(many,)])
-    for word, seen in (("hers", [("desk",)]), ("third", [("desk",)]), ("theirs", [])):
+    may = (("hers", whose, [("desk",)]), ("third", third, [("desk",)]), ("theirs", other, []))
+    for word, _, _ in may:
+        scene.must(f"what {word} may answer without a look", club.does(SEEN, by=word), [])
+    for word, each, seen in may:
+        scene.does("owner", LOOKED, each, club.org)
         scene.must(f"what {word} may answer", club.does(SEEN, by=word), seen)
     scene.must("their own", scene.does("self", SEEN, club.org, token="theirs"), [("desk",)])
     scene.refused("TR062", "self", ASK, club.org, "desk", "4", None, token="theirs")
