@@ -96,7 +96,11 @@ def _asks(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) ->
     _told(scene, "correction-asked")
     for each, many in ((whose, 1), (third, 1), (other, 0)):
         scene.must("who is written to", scene.does("owner", MAILS, each, "correction-asked"), [(many,)])
-    may = (("hers", whose, [("desk",)]), ("third", third, [("desk",)]), ("theirs", other, []))
+    may: tuple[tuple[str, uuid.UUID, list[tuple[str]]], ...] = (
+        ("hers", whose, [("desk",)]),
+        ("third", third, [("desk",)]),
+        ("theirs", other, []),
+    )
     for word, _, _ in may:
         scene.must(f"what {word} may answer without a look", club.does(SEEN, by=word), [])
     for word, each, seen in may:
