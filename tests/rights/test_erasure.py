@@ -57,6 +57,7 @@ def test_a_preview_counts_what_an_erasure_then_removes(planted: dict[str, Person
         "invitation", "staff_invitation", "staff", "support_access", "support_look", "policy_proposal", "policy_approval",
         "directory_grouped", "directory_act", "organization_look",
         "session", "earlier_name", "correction", "linked", "link_offer", "person_grant", "person_grant_use", "agreed_permission",
+        "agreement_ahead",
     }  # fmt: skip
     assert {n: each["stays"] for n, each in told.items() if n != SALTS} == {
         name: each["stays"] for name, each in done.items() if name != SALTS
