@@ -12,7 +12,6 @@ from troth.consent.errors import NothingToPublish, ProposalClosed, SamePerson
 from troth.consent.scheduling import digest
 from troth.database import apply, connect, requests
 from troth.database.keeper import Keeper
-from troth.database.place import Place
 
 pytestmark = pytest.mark.usefixtures("django")
 FIRST = POLICY.read_text(encoding="utf-8")
@@ -23,20 +22,6 @@ WIDER = SECOND.replace(
 ).replace("    for provide 90 days\n", "    for provide 90 days\n    for lend 90 days\n", 1)
 #: Nothing that anybody must agree to.
 PLAIN = SECOND.replace("privacy@harbor.example", "people@harbor.example")
-
-
-@pytest.fixture
-def django(database: Any) -> None:
-    import django
-
-    django.setup()
-
-
-@pytest.fixture
-def keeper(database: Place) -> Keeper:
-    keeper = publishing.taught(Keeper(database))
-    keeper.next_round = float("inf")
-    return keeper
 
 
 @pytest.fixture

@@ -11,10 +11,9 @@ from tests.conftest import POLICY, TERMS, Person, employ, make
 from tests.consent.test_publishing import PLAIN, WIDER, outcome, turn
 from troth.consent import publishing, scheduling
 from troth.consent.errors import ProposalClosed
-from troth.database import apply, connect, requests, signatures
+from troth.database import apply, connect, place, requests, signatures
 from troth.database.drift import drift
 from troth.database.keeper import Keeper
-from troth.database.place import Place
 from troth.policy.compare import Verdict
 
 pytestmark = pytest.mark.usefixtures("django")
@@ -23,20 +22,6 @@ DAY = datetime.now(UTC).date() + timedelta(days=40)
 
 def later(source: str) -> str:
     return re.sub(r"effective \S+", f"effective {DAY}", source, count=1)
-
-
-@pytest.fixture
-def django(database: Any) -> None:
-    import django
-
-    django.setup()
-
-
-@pytest.fixture
-def keeper(database: Place) -> Keeper:
-    keeper = publishing.taught(Keeper(database))
-    keeper.next_round = float("inf")
-    return keeper
 
 
 @pytest.fixture
@@ -120,6 +105,26 @@ def test_one_withdrawn_while_it_takes_effect_leaves_nothing_of_itself(
     scheduling.take_effect(owner)
     assert apply.newest(owner).version == 1  # type: ignore[union-attr]
     assert drift(owner).lines() == []
+
+
+def test_tables_that_stay_locked_end_no_wait(
+    keeper: Keeper, owner: Connection[Any], olga: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publishing.propose(viewer=olga.token, source=later(PLAIN), terms=TERMS)
+    turn(keeper, owner)
+    comes(monkeypatch)
+    with monkeypatch.context() as patched:
+        patched.setattr(apply, "TRIES", 1)
+        with connect.owning(place.current()) as other, other.transaction():
+            other.execute("SELECT pg_advisory_xact_lock(7275)")
+            owner.execute("SET lock_timeout = '50ms'")
+            scheduling.take_effect(owner)
+            assert scheduling.waiting(owner) is not None
+            assert apply.newest(owner).version == 1  # type: ignore[union-attr]
+    owner.execute("RESET lock_timeout")
+    scheduling.take_effect(owner)
+    assert scheduling.waiting(owner) is None
+    assert apply.newest(owner).version == 2  # type: ignore[union-attr]
 
 
 def test_only_one_waits_and_nothing_is_published_past_it(keeper: Keeper, owner: Connection[Any], olga: Person) -> None:

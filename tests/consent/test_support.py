@@ -21,13 +21,6 @@ ALL = ["accesses", "profile"]
 
 
 @pytest.fixture
-def django(database: Any) -> None:
-    import django
-
-    django.setup()
-
-
-@pytest.fixture
 def alice(owner: Connection[Any]) -> Person:
     alice = make(owner, "Alice")
     account(owner, alice.subject, alice.email)

@@ -8,7 +8,7 @@ import pytest
 from psycopg import Connection
 
 from tests.browsing import Browser, mails
-from tests.conftest import POLICY, TERMS
+from tests.conftest import POLICY, TERMS, Person, visit
 from tests.consent.test_scheduling import DAY, comes, later
 from troth.consent import coming, publishing, scheduling
 from troth.database import apply, published
@@ -178,7 +178,18 @@ def test_declining_leads_to_every_way_on_also_on_the_way_in(
 
 
 def test_the_page_counts_the_readers_own_records_and_nobody_elses(alice: Browser, owner: Connection[Any]) -> None:
-    publish(owner, later(FIRST.replace("for understand 30 days as network", "for understand 60 days as network")))
-    page = alice.get("/coming").content.decode()
-    assert "What it touches of yours" in page
+    bob = Browser()
+    bob.sign_up(owner, BOB, "Bob")
+    for email, many in ((ALICE, 3), (BOB, 5)):
+        (subject,) = owner.execute("SELECT subject FROM troth.person WHERE email = %s", (email,)).fetchone() or (None,)
+        assert subject is not None
+        for _ in range(many):
+            visit(Person(email, subject, email, ""))
+    publish(owner)
+    for reader, mine, others in ((alice, 3, 5), (bob, 5, 3)):
+        page = reader.get("/coming").content.decode()
+        touched = page.partition("What it touches of yours")[2].partition("</section>")[0]
+        assert "60 days" in touched
+        assert f"{mine} records of yours" in touched
+        assert f"{others} records of yours" not in touched
     assert apply.newest(owner).version == 1  # type: ignore[union-attr]

@@ -11,10 +11,11 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import override
-from psycopg import Connection, Error
+from psycopg import Connection
 
 from troth.consent import scheduling
-from troth.consent.errors import ConsentRefusal, NotSignedIn, OutdatedAgreement
+from troth.consent.errors import NotSignedIn
+from troth.consent.permissions import act
 from troth.database import connect, published, simulate
 from troth.database.catalog import of as catalog_of
 from troth.database.simulate import Plans, Simulation
@@ -28,7 +29,6 @@ from troth.policy.plan import plan
 SQL = load("troth.consent")
 #: People who are told, and agreements ahead that are bound, at one turn of the keeper.
 AT_ONCE, BOUND_AT_ONCE = 500, 100
-REFUSALS: Mapping[str, type[ConsentRefusal]] = {"TR002": OutdatedAgreement, "TR003": NotSignedIn}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +71,19 @@ def _subject(connection: Connection[Any]) -> Any:  # noqa: ANN401 - a subject
 
 def agree_ahead(*, token: str, version: int, policy: str, terms: str, wording: str, language: str) -> None:
     """Agree, as the viewer, to what waits for its day. Raises OutdatedAgreement, NotSignedIn."""
-    told = {"version": version, "policy": policy, "terms": terms, "wording": wording, "language": language}
-    _act(token, "agree_ahead", told)
+    told: dict[str, object] = {
+        "version": version,
+        "policy": policy,
+        "terms": terms,
+        "wording": wording,
+        "language": language,
+    }
+    act("agree_ahead", token, told)
 
 
 def unagree_ahead(*, token: str) -> None:
     """Take that back, as the viewer; it bound nobody yet."""
-    _act(token, "unagree_ahead", {})
-
-
-def _act(token: str, statement: str, told: Mapping[str, Any]) -> None:
-    try:
-        with connect.acting("self", token=token) as connection:
-            connection.execute(SQL[statement].encode(), told)
-    except Error as error:
-        refusal = REFUSALS.get(error.sqlstate or "")
-        if refusal is None:
-            raise
-        raise refusal(error.diag.message_primary or "", advice="open the page again") from error
+    act("unagree_ahead", token, {})
 
 
 # What the keeper does

@@ -23,6 +23,7 @@ from troth.consent.errors import (
     NotSignedIn,
     NotTheirOrganization,
     NotTheOperator,
+    OutdatedAgreement,
     WiderThanBefore,
 )
 from troth.database import connect, published
@@ -34,6 +35,7 @@ CHOSEN = "chosen"
 #: Records that a person is shown to choose among, the newest first.
 MOST = 100
 REFUSALS: dict[str, tuple[type[ConsentRefusal], str]] = {
+    "TR002": (OutdatedAgreement, "open the page again"),
     "TR003": (NotSignedIn, "sign in again"),
     "TR070": (NotForChosenPeople, "choose among what the policy shows to chosen people"),
     "TR071": (EnoughForToday, "offer more tomorrow"),

@@ -113,6 +113,8 @@ def take_effect(connection: Connection[Any]) -> None:
         significant = apply.significant(connection, there.source) or there.raised >= Verdict.AGREE_AGAIN
         then = partial(_in_force, there, significant)
         apply.apply(connection, there.source, there.terms, raised=Verdict(there.raised), and_then=then)
+    except apply.Locked:  # people wait for it: the next turn tries again
+        return
     except (DatabaseRefusal, PolicyErrors) as refusal:
         close(connection, there, "refused", str(refusal)[:LONGEST])
     except Error as error:

@@ -48,6 +48,10 @@ class ApplyRefusal(DatabaseRefusal):
     code = "policy-apply"
 
 
+class Locked(ApplyRefusal):
+    """Somebody held the tables all the while: nothing is wrong with the policy."""
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """A policy version as it was applied."""
@@ -176,9 +180,7 @@ def apply(
             if tries >= PATIENCE:
                 _end_blocking_readers(connection)
             time.sleep(min(0.02 * tries, 0.25))
-    raise ApplyRefusal(
-        "the tables stayed locked", advice="end long transactions (see pg_stat_activity) and apply again"
-    )
+    raise Locked("the tables stayed locked", advice="end long transactions (see pg_stat_activity) and apply again")
 
 
 def significant(connection: Connection[Any], source: str, *, name: str = "policy") -> bool:

@@ -132,8 +132,7 @@ class Simulation:
     """What applying a version would do, after the keeper's next round of retention.
 
     `agreed` people with an open account hold to some version, `in_force` to the one in force, `standing` to what is
-    needed now; `again` of them must agree anew before they go on. `mails` are owed
-    for a change that reduces rights (P37).
+    needed now; `again` of them must agree anew before they go on. `mails` are owed for a change that reduces rights.
     """
 
     before: Policy
