@@ -88,5 +88,5 @@ def read(asking: Asking, entry: str) -> dict[str, Any]:
 
 
 def held(owner: Connection[Any], table: str, whose: UUID | None = None) -> list[tuple[Any, ...]]:
-    query = f"SELECT badge, remote, grade, since_day::text, json FROM troth.{table} WHERE %(whose)s::uuid IS NULL OR subject = %(whose)s"
+    query = f"SELECT badge, remote, grade, since_day::text, json FROM troth.{table} WHERE %(whose)s::uuid IS NULL OR subject = %(whose)s ORDER BY badge"
     return owner.execute(query.encode(), {"whose": whose}).fetchall()
