@@ -3,9 +3,11 @@
 Source: https://c2sp.org/tlog-tiles. Nothing in it says who somebody is.
 """
 
+import json
 import re
 
 from troth.api.refusals import Refusal
+from troth.consent import handover
 from troth.database import connect, place
 from troth.ledger import published, sequencing, tiles
 from troth.ledger.errors import CheckpointRefusal
@@ -31,6 +33,9 @@ def answer(path: str) -> Answer:
             return TEXT, head.note.encode(), FOR_NOW
         if name == "key":
             return TEXT, f"{sequencing.key(place.current(), head.origin).written}\n".encode(), FOR_NOW
+        if name == "keys":
+            told = [handover.told_of(each, head.origin) for each in handover.changes()]
+            return JSON, json.dumps(told, indent=1).encode(), FOR_NOW
         if tile is not None and (held := published.tile(connection, tile, head)) is not None:
             return BYTES, held, FOR_GOOD
         if numbered is not None:

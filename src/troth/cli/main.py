@@ -32,6 +32,7 @@ class Lazy(click.Group):
         "erase": ("rights:erase", "Erase a person, or see first what would go and what would stay."),
         "sign-out": ("rights:sign_out", "End the sessions of a person, or of everybody."),
         "receipt": ("receipt:receipt", "Check the receipts that people keep."),
+        "owner": ("owner:owner", "Hand the service over to another owner, and see who had it."),
         "ledger": ("ledger:ledger", "Verify the record of what was done."),
     }
 

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from troth.cli import certificates, demo, listening
 from troth.cli.options import data_option
-from troth.consent import publishing
+from troth.consent import handover, publishing
 from troth.database import apply, connect, embedded, place
 from troth.database.account import die_with_parent
 from troth.database.catalog import load as load_catalog
@@ -147,7 +147,8 @@ class Service:
         try:
             where = self._start_database()
             keeper = Keeper(where, self._say)
-            for teach in (taught, registering.taught, fielding.taught, sequencing.taught, publishing.taught):
+            rooms = (registering, fielding, sequencing, publishing, handover)
+            for teach in (taught, *(room.taught for room in rooms)):
                 keeper = teach(keeper)
             outcome = self._prepare(keeper)
             self._start_server(where)

@@ -27,6 +27,9 @@ VALUES (%(version)s, %(source)s, %(terms_text)s, %(policy)s, %(terms)s, %(effect
 SELECT scheduled, version, source, terms, digest, terms_digest, effective_on, verdict, raised, signature, at
 FROM troth.policy_scheduled WHERE closed_at IS NULL
 
+-- name: countersign_scheduled
+UPDATE troth.policy_scheduled SET signature = %(signature)s WHERE scheduled = %(scheduled)s
+
 -- name: close_scheduled
 SELECT troth.close_scheduled(%(scheduled)s, %(outcome)s, %(sentence)s)
 

@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg import Connection, Error
 from psycopg.rows import class_row
 
@@ -100,6 +101,17 @@ def schedule(
         connection.execute(SQL["schedule"].encode(), told)
         record(connection, action="policy-scheduled", actor=None, subject=None, facts=facts)
     return policy.effective
+
+
+def countersign(connection: Connection[Any], key: Ed25519PrivateKey) -> None:
+    """Let a successor's key sign what waits, which takes effect on its day as before. Raises AlteredVersion."""
+    there = waiting(connection)
+    if there is None:
+        return
+    if not signatures.holds(there.covered(), bytes(there.signature)):
+        raise signatures.AlteredVersion("what waits is not what was signed", advice="withdraw it first")
+    told = {"scheduled": there.scheduled, "signature": key.sign(there.covered())}
+    connection.execute(SQL["countersign_scheduled"].encode(), told)
 
 
 def take_effect(connection: Connection[Any]) -> None:

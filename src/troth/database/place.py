@@ -89,7 +89,9 @@ class Secrets:
 
     @property
     def receipts(self) -> Ed25519PrivateKey:
-        """The key that seals people's receipts."""
+        """The key that seals people's receipts: the first owner's is derived, every later owner has one."""
+        if (self.folder / "receipts.key").exists():
+            return self._key("receipts.key")
         return Ed25519PrivateKey.from_private_bytes(self.derive("receipts"))
 
     def _key(self, name: str) -> Ed25519PrivateKey:
@@ -184,18 +186,20 @@ def prepare(data: Path) -> None:
 
 def make_secrets(folder: Path) -> None:
     """Make the secrets that are not there yet; an existing one is never replaced."""
-    operator, ledger = (
-        Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) for _ in range(2)
-    )
     fresh = {
         "roles.key": base64.urlsafe_b64encode(secrets.token_bytes(32)),
         "django.key": secrets.token_urlsafe(64).encode(),
-        "operator.key": operator,
-        "ledger.key": ledger,
+        "operator.key": written(Ed25519PrivateKey.generate()),
+        "ledger.key": written(Ed25519PrivateKey.generate()),
     }
     for name, content in fresh.items():
         if not (folder / name).exists():
             replace_file(folder / name, content, 0o600)
+
+
+def written(key: Ed25519PrivateKey) -> bytes:
+    """Return a key as its file holds it: PEM, PKCS 8."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def replace_file(path: Path, content: bytes, mode: int) -> None:

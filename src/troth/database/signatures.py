@@ -54,6 +54,27 @@ def sign(connection: Connection[Any]) -> None:
         connection.execute(_sql("add_signature"), {"version": version, "signer": _signer(), "signature": seal(told)})
 
 
+def countersign(connection: Connection[Any], key: Ed25519PrivateKey) -> int:
+    """Let a successor's key sign what is in force, word for word as it was signed before; return the version.
+
+    Raises AlteredVersion where what is in force is not what this operator's key signed.
+    """
+    check(connection)
+    row = _newest(connection)
+    if row is None:
+        raise AlteredVersion("no version is in force", advice="start `troth serve`, which applies one")
+    version, digest, terms_digest, effective, _, _ = row
+    told = covered(version=version, digest=digest, terms_digest=terms_digest, effective=str(effective))
+    signer = key.public_key().public_bytes_raw()
+    connection.execute(_sql("add_signature"), {"version": version, "signer": signer, "signature": key.sign(told)})
+    return int(version)
+
+
+def known(connection: Connection[Any], signer: bytes) -> bool:
+    """Whether a key ever signed a version here."""
+    return bool(connection.execute(_sql("signer_known"), {"signer": signer}).fetchone())
+
+
 def seal(message: bytes) -> bytes:
     """Return this operator's signature of a message."""
     return _key().sign(message)

@@ -22,7 +22,12 @@ ADVICE = "take the document as it was handed out, and the key from somewhere you
 
 def written(key: Ed25519PrivateKey) -> str:
     """Return the public half of a key as Multikey."""
-    return _multibase(ED25519 + key.public_key().public_bytes_raw())
+    return multikey(key.public_key().public_bytes_raw())
+
+
+def multikey(public: bytes) -> str:
+    """Return a public key of 32 bytes as Multikey."""
+    return _multibase(ED25519 + public)
 
 
 def sealed(document: dict[str, Any], key: Ed25519PrivateKey, *, at: str) -> dict[str, Any]:

@@ -121,6 +121,15 @@ def sequence(connection: Connection[Any], where: Place) -> Head | None:
     return signed
 
 
+def sign_again(connection: Connection[Any], where: Place) -> None:
+    """Sign the newest head with the key of now, after another key signed it."""
+    head = newest(connection)
+    if head is not None:
+        text = Checkpoint(head.origin, head.size, head.root).text
+        note = signednote.signed(text, [(head.origin, place.secrets_of(where).ledger)])
+        connection.execute(SQL["sign_checkpoint_again"].encode(), {"origin": head.origin, "note": note})
+
+
 def _follows(signed: Head | None, remembered: Checkpoint) -> bool:
     """Whether what the database signed last can come after what the data folder remembers."""
     return signed is not None and signed.origin == remembered.origin and signed.size >= remembered.size

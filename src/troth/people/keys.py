@@ -52,11 +52,16 @@ def keep(connection: Connection[Any], where: Place, *, now: datetime | None = No
     if row is None:
         _make(connection, where, moment)
     elif row[0] <= moment - SIGNS + AHEAD:
-        begins = max(row[0] + SIGNS, moment + AHEAD)
-        with connection.transaction():
-            connection.execute(SQL["retire_keys"].encode(), {"until": begins + SHOWN})
-            _make(connection, where, begins)
+        turn(connection, where, max(row[0] + SIGNS, moment + AHEAD))
     connection.execute(SQL["forget_keys"].encode(), {"now": moment})
+
+
+def turn(connection: Connection[Any], where: Place, begins: datetime | None = None) -> None:
+    """Make the next key, which signs from `begins` on, by default once everybody knows it. The owner's to call."""
+    since = begins or datetime.now(UTC) + AHEAD
+    with connection.transaction():
+        connection.execute(SQL["retire_keys"].encode(), {"until": since + SHOWN})
+        _make(connection, where, since)
 
 
 def replace(connection: Connection[Any], where: Place) -> None:

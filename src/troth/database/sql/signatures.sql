@@ -8,3 +8,6 @@ ORDER BY v.version DESC LIMIT 1
 -- name: add_signature
 INSERT INTO troth.policy_signature (version, signer, signature) VALUES (%(version)s, %(signer)s, %(signature)s)
 ON CONFLICT (version, signer) DO UPDATE SET signature = excluded.signature
+
+-- name: signer_known
+SELECT 1 FROM troth.policy_signature WHERE signer = %(signer)s LIMIT 1

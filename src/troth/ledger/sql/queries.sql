@@ -30,6 +30,9 @@ ON CONFLICT (origin) DO UPDATE SET
     size = excluded.size, root = excluded.root, note = excluded.note, at = statement_timestamp()
 WHERE held.size < excluded.size
 
+-- name: sign_checkpoint_again
+UPDATE troth.ledger_checkpoint SET note = %(note)s WHERE origin = %(origin)s
+
 -- name: tile
 SELECT hashes FROM troth.ledger_tile WHERE level = %(level)s AND number = %(number)s
 

@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
+from troth.consent import handover
 from troth.database import probes, published
 from troth.database.catalog import Declared
 from troth.policy import coverage, explain
@@ -97,7 +98,8 @@ def versions(request: HttpRequest) -> HttpResponse:
             differing = Differing(old, new, language())
             verdict = differing.verdict(compare(old, new))
         rows.append({"edition": edition, "before": before, "verdict": verdict})
-    return render(request, "policy/versions.html", {"rows": rows})
+    changes = [{"at": each.at, "version": each.version, "entry": each.entry} for each in handover.changes()]
+    return render(request, "policy/versions.html", {"rows": rows, "changes": changes})
 
 
 @require_safe
