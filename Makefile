@@ -37,6 +37,7 @@ check: $(SYNCED) ## Read the code: format, lint, types, rooms, migrations, our o
 
 prove: $(SYNCED) ## Ask an oracle about thousands of policies, and take every compiled thing away (TROTH_PROVE=N cases)
 	@TROTH_PROVE=$${TROTH_PROVE:-3000} .venv/bin/pytest tests/proof -q -n 2 --dist loadgroup
+	@.venv/bin/python -m tests.mutations.proofs
 	@.venv/bin/python -m tests.mutations.prove
 
 format: $(SYNCED) ## Put the code into its canonical form

@@ -30,6 +30,8 @@ def rows(world: World, focus: Focus) -> Iterator[str]:
 def own(world: World, focus: Focus) -> Iterator[str]:
     """A viewer sees their own rows and nobody else's; without a token, and with a forged one, there is nothing."""
     for table in focus.tables():
+        if table.bound and "subject" in may(world, "self", table, "insert"):
+            yield from _brought(world, table)
         if not table.bound or not may(world, "self", table, "select"):
             continue
         for token, whose in (("", None), ("forged", None), ("token of Alice", world.people["alice"])):
@@ -44,8 +46,6 @@ def own(world: World, focus: Focus) -> Iterator[str]:
             moved = f"UPDATE troth.{table.name} SET name = name WHERE subject = '{world.people['bob']}' RETURNING 1"
             if world.ask("self", moved, token="token of Alice"):
                 yield "a viewer changes a row of Bob"
-        if "subject" in may(world, "self", table, "insert"):
-            yield from _brought(world, table)
 
 
 def _brought(world: World, table: Table) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Every mutant of every fact, and every claim of `proofs.toml`: `make prove`; it writes its part of `docs/proof.md`.
+"""Every mutant of every fact: a part of `make prove`; it writes its part of `docs/proof.md`.
 
 `TROTH_MINUTES=10` stops after so long: the mutants are drawn in an order that `TROTH_SEED` gives, of each way of taking
 something away one, then of each another, and what was judged is the head of that order. `TROTH_MUTANTS=300` judges as many.
@@ -11,20 +11,17 @@ import sys
 import time
 from collections import Counter, defaultdict
 from itertools import zip_longest
-from pathlib import Path
 
-from tests.conftest import PROJECT, serving
+from tests.conftest import serving
 from tests.mutations.equivalent import reason
 from tests.mutations.killing import Judge
 from tests.mutations.mutants import Mutant, mutants
+from tests.mutations.pages import write
 from tests.mutations.peopling import planted
-from tests.mutations.proofs import unproven
 from tests.mutations.world import World
 
-PAGE = PROJECT / "docs" / "proof.md"
 SEED, MANY = int(os.environ.get("TROTH_SEED", "1")), int(os.environ.get("TROTH_MUTANTS", "1000000"))
 MINUTES = float(os.environ.get("TROTH_MINUTES", "inf"))
-BEGIN, END = "<!-- mutations -->", "<!-- end of mutations -->"
 
 
 def main(wanted: str = "") -> int:
@@ -36,19 +33,21 @@ def main(wanted: str = "") -> int:
         killers = {} if wrong else _killers(judge, drawn(whole, SEED)[:MANY])
         every = [mutant for mutant in whole if mutant.name in killers]
         wrong += judge.settle()
-        claims = list(unproven(judge)) if not wanted and len(every) == len(whole) else []
         equivalent = {mutant.name: reason(mutant, world) for mutant in every}
         text = report(world, every, killers, equivalent, len(whole))
     survivors = [name for name, killer in killers.items() if not killer and not equivalent[name]]
     misjudged = [name for name, killer in killers.items() if killer and equivalent[name]]
-    for title, lines in (("not as before", wrong), ("survives", survivors), ("killed, though called equivalent", misjudged),
-                         ("claimed, and not so", claims)):  # fmt: skip
+    for title, lines in (
+        ("not as before", wrong),
+        ("survives", survivors),
+        ("killed, though called equivalent", misjudged),
+    ):
         for line in lines:
             print(f"{title}: {line}")
     if not wanted and not wrong:
-        _write(PAGE, text)
+        write("mutations", text)
     print(text)
-    return 1 if wrong or survivors or misjudged or claims else 0
+    return 1 if wrong or survivors or misjudged else 0
 
 
 def drawn(every: list[Mutant], seed: int) -> list[Mutant]:
@@ -121,14 +120,6 @@ def _judged(many: int, whole: int) -> str:
         f"**A sample**: {many} of {whole} mutants were judged, as many of each way of taking something away as there was time"
         f" for, drawn with the seed {SEED}. `TROTH_SEED={SEED} TROTH_MUTANTS={many} python -m tests.mutations.prove` judges the same."
     )
-
-
-def _write(page: Path, text: str) -> None:
-    before = page.read_text(encoding="utf-8") if page.exists() else f"# What is proven, and how\n\n{BEGIN}\n{END}\n"
-    if BEGIN not in before:
-        before += f"\n{BEGIN}\n{END}\n"
-    head, _, rest = before.partition(BEGIN)
-    page.write_text(f"{head}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
 
 
 if __name__ == "__main__":
