@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from psycopg import Connection
 
-from tests.conftest import POLICY, TERMS, Person, count, visit
+from tests.conftest import POLICY, TERMS, Person, count, make, visit
 from troth.cli.policy import policy
 from troth.database import apply, connect, place
 from troth.database.drift import drift
@@ -246,6 +246,19 @@ def test_without_the_comparison_a_significant_change_would_bind_silently(
     monkeypatch.setattr(apply, "compare", lambda _old, _new: Comparison((), Verdict.EDITORIAL, (), ()))
     with pytest.raises(AssertionError):
         test_a_significant_change_needs_agreement_again_though_no_purpose_widened(cast, owner)
+
+
+@pytest.mark.parametrize("overtaken", ["policy", "terms"])
+def test_whoever_read_other_words_agrees_to_nothing(owner: Connection[Any], overtaken: str) -> None:
+    """P2: what binds is what was read, word for word; nobody is bound by a page that was overtaken, or altered."""
+    eve = make(owner, "Eve", agreed=False)
+    row = owner.execute("SELECT digest, terms_digest FROM troth.policy_version").fetchone()
+    assert row is not None
+    read = {"policy": row[0], "terms": row[1]} | {overtaken: "0" * 64}
+    query = "SELECT troth.agree(%s, 1, %s, %s, 'page', 'I agree.', 'en')"
+    with connect.acting("door") as door, pytest.raises(psycopg.Error, match="is not the policy in force"):
+        door.execute(query, (eve.subject, read["policy"], read["terms"]))
+    assert owner.execute("SELECT count(*) FROM troth.agreement").fetchone() == (0,)
 
 
 def test_another_owner_changes_nobodys_standing(cast: dict[str, Person], owner: Connection[Any]) -> None:
