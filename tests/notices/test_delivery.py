@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from psycopg import Connection
+from psycopg.errors import DivisionByZero
 
 from tests.browsing import Browser, mails
 
@@ -22,6 +23,23 @@ class Sink:
     def __init__(self) -> None:
         self.taken: list[tuple[list[str], EmailMessage]] = []
         self.refusing = False
+        self.unknown: set[str] = set()
+        self.greeted = 0
+
+    async def handle_EHLO(  # noqa: N802 - the library's name
+        self, _server: Any, session: Any, _envelope: Any, hostname: str, responses: list[str]
+    ) -> list[str]:
+        self.greeted += 1
+        session.host_name = hostname
+        return responses
+
+    async def handle_RCPT(  # noqa: N802 - the library's
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: list[str]
+    ) -> str:
+        if address in self.unknown:
+            return "550 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 yes"
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - the library's name
         if self.refusing:
@@ -106,6 +124,49 @@ def test_a_notice_that_never_leaves_is_dropped_in_the_end(owner: Connection[Any]
     owner.execute("UPDATE troth.notice SET tries = %s", (TRIES - 1,))
     assert deliver(Route("smtp://127.0.0.1:1", "troth@harbor.example")) == 0
     assert left(owner) == 0
+
+
+def test_an_address_that_does_not_exist_is_not_tried_again_and_holds_up_nobody(
+    owner: Connection[Any], sink: tuple[Sink, str]
+) -> None:
+    from troth.notices.delivery import Route, deliver
+
+    sink[0].unknown.add("gone@harbor.example")
+    post(owner, address="gone@harbor.example")
+    post(owner)
+    assert deliver(Route(sink[1], "troth@harbor.example")) == 1
+    assert left(owner) == 0
+
+
+def test_many_notices_leave_over_few_connections(
+    owner: Connection[Any], sink: tuple[Sink, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from troth.notices import delivery
+
+    monkeypatch.setattr(delivery, "MOST_CARRIED", 5)
+    for _ in range(12):
+        post(owner)
+    assert delivery.deliver(delivery.Route(sink[1], "troth@harbor.example")) == 12
+    assert sink[0].greeted == 3
+
+
+def test_whoever_is_killed_after_the_server_took_it_sends_it_again_as_the_same_message(
+    owner: Connection[Any], sink: tuple[Sink, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At least once, and twice is seen to be one: both have the Message-ID of the notice."""
+    from troth.notices import delivery
+
+    route = delivery.Route(sink[1], "troth@harbor.example")
+    post(owner)
+    with monkeypatch.context() as killing:
+        killing.setitem(delivery.SQL, "delivered", "SELECT 1 / 0")
+        with pytest.raises(DivisionByZero):
+            delivery.deliver(route)
+    assert left(owner) == 1
+    assert delivery.deliver(route) == 1
+    assert left(owner) == 0
+    first, second = (message["Message-ID"] for _, message in sink[0].taken)
+    assert first == second
 
 
 @pytest.mark.asvs("1.3.11")

@@ -4,13 +4,15 @@ import logging
 import smtplib
 import ssl
 import threading
+import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -30,6 +32,9 @@ type Told = Mapping[str, Any]
 WRITERS: dict[str, Callable[[Told], Told]] = {"mail": lambda facts: facts}
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 TRIES = 12
+PERMANENT = 500
+#: Messages of one connection: servers end those that go on for ever.
+MOST_CARRIED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +46,85 @@ class Route:
     keep: bool = False
 
     def send(self, message: EmailMessage) -> None:
-        """Deliver one message; beyond this machine only encrypted (P34). Raises OSError or smtplib.SMTPException."""
-        if self.keep:
-            SHOWN.appendleft(message)
-        if not self.url:
-            print(f"\n--- mail to {message['To']} ---\n{message['Subject']}\n\n{plain(message)}---", flush=True)  # noqa: T201
-            return
+        """Deliver one message over a connection of its own. Raises OSError or smtplib.SMTPException."""
+        with self.line() as line:
+            line.send(message)
+
+    @contextmanager
+    def line(self) -> Iterator["Line"]:
+        """Yield what messages leave over, one after the other; it ends with the block."""
+        line = Line(self)
+        try:
+            yield line
+        finally:
+            line.hang_up()
+
+    def opened(self) -> smtplib.SMTP:
+        """Open a connection, beyond this machine only an encrypted one (P34).
+
+        Raises OSError or smtplib.SMTPException.
+        """
         parts = urlsplit(self.url)
         secure = parts.scheme == "smtps"
         opener = smtplib.SMTP_SSL if secure else smtplib.SMTP
         host = parts.hostname or "localhost"
         told: dict[str, Any] = {"context": ssl.create_default_context()} if secure else {}
-        with opener(host, parts.port or (465 if secure else 25), timeout=PATIENCE, **told) as server:
+        server = opener(host, parts.port or (465 if secure else 25), timeout=PATIENCE, **told)
+        try:
             if not secure and host not in LOOPBACK:
                 server.starttls(context=ssl.create_default_context())
             if parts.username:
                 server.login(unquote(parts.username), unquote(parts.password or ""))
-            server.send_message(message)
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+
+@dataclass(slots=True)
+class Line:
+    """A connection to the mail server, opened with the first message and kept for the next ones."""
+
+    route: Route
+    server: smtplib.SMTP | None = None
+    carried: int = 0
+
+    def send(self, message: EmailMessage) -> None:
+        """Deliver one message. Raises OSError or smtplib.SMTPException; the next one then opens another connection."""
+        if self.route.keep:
+            SHOWN.appendleft(message)
+        if not self.route.url:
+            print(f"\n--- mail to {message['To']} ---\n{message['Subject']}\n\n{plain(message)}---", flush=True)  # noqa: T201
+            return
+        if self.carried >= MOST_CARRIED:
+            self.hang_up()
+        if self.server is None:
+            self.server, self.carried = self.route.opened(), 0
+        try:
+            self.server.send_message(message)
+        except BaseException:
+            self.hang_up()
+            raise
+        self.carried += 1
+
+    def hang_up(self) -> None:
+        """End the connection; that it ended already is no matter."""
+        server, self.server = self.server, None
+        if server is not None:
+            with suppress(OSError, smtplib.SMTPException):
+                server.quit()
+            server.close()
+
+
+def refused_for_good(problem: Exception) -> bool:
+    """Say whether a server refuses a message whoever asks again (RFC 5321, section 4.2.1: a reply of 5yz)."""
+    match problem:
+        case smtplib.SMTPRecipientsRefused():
+            return all(code >= PERMANENT for code, _said in problem.recipients.values())
+        case smtplib.SMTPDataError():
+            return problem.smtp_code >= PERMANENT
+        case _:
+            return isinstance(problem, ValueError)
 
 
 def leads_somewhere(url: str) -> bool:
@@ -82,15 +149,18 @@ def plain(message: EmailMessage) -> str:
     return body.get_content() if body else ""
 
 
-def compose(address: str, facts: Mapping[str, str], sender: str) -> EmailMessage:
-    """Make the message. The header API refuses line breaks, so no content can add a header."""
+def compose(address: str, facts: Mapping[str, str], sender: str, notice: uuid.UUID | None = None) -> EmailMessage:
+    """Make the message. The header API refuses line breaks, so no content can add a header.
+
+    A notice has one Message-ID however often it is tried: who gets it twice can tell (RFC 5322, section 3.6.4).
+    """
     message = EmailMessage()
     name, _, domain = address.rpartition("@")
     message["To"] = Address(username=name, domain=domain)
     message["From"] = sender
     message["Subject"] = " ".join(facts["subject"].split())
     message["Date"] = formatdate()
-    message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2] or "localhost")
+    message["Message-ID"] = f"<{notice or uuid.uuid4()}@{sender.rpartition('@')[2] or 'localhost'}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(facts["text"])
     if facts.get("html"):
@@ -99,14 +169,18 @@ def compose(address: str, facts: Mapping[str, str], sender: str) -> EmailMessage
 
 
 def deliver(route: Route) -> int:
-    """Deliver what is due and return how many were; what fails is tried again, ever later, and then dropped."""
+    """Deliver what is due and return how many were; what fails is tried again, ever later, and then dropped.
+
+    A notice goes when the server has taken it: who is killed between the two sends it again, rather than never.
+    """
     done = 0
-    while (sent := _next(route)) is not None:
-        done += sent
+    with route.line() as line:
+        while (sent := _next(line)) is not None:
+            done += sent
     return done
 
 
-def _next(route: Route) -> bool | None:
+def _next(line: Line) -> bool | None:
     """Try the notice that is due longest, alone in its transaction; return whether it left, None when none is due."""
     with connect.acting("door") as connection:
         row = connection.execute(SQL["due"].encode()).fetchone()
@@ -115,10 +189,10 @@ def _next(route: Route) -> bool | None:
         subject, notice, address, template, facts, tries = row
         key = {"subject": subject, "notice": notice}
         try:
-            route.send(compose(address, written(template, facts), route.sender))
+            line.send(compose(address, written(template, facts), line.route.sender, notice))
         except (OSError, smtplib.SMTPException, ValueError) as problem:
             LOG.warning("a notice was not delivered (%s), try %d", type(problem).__name__, tries + 1)
-            if tries + 1 < TRIES:
+            if tries + 1 < TRIES and not refused_for_good(problem):
                 wait = timedelta(seconds=min(5 * 2**tries, 3600))
                 connection.execute(SQL["failed"].encode(), key | {"wait": wait})
                 return False
