@@ -135,7 +135,7 @@ def staffed(owner: Connection[Any], subject: uuid.UUID) -> None:
 
 
 def remembered(owner: Connection[Any], subject: uuid.UUID) -> None:
-    """Plant a browser that is remembered, and a notice that waits."""
+    """Plant a browser that is remembered, a notice that waits."""
     for statement in (
         "INSERT INTO troth.remembered (subject, digest, until) VALUES (%s, 'digest', now() + interval '1 day')",
         "INSERT INTO troth.notice (subject, address, template, facts) VALUES (%s, 'a@harbor.example', 'code', '{}')",
@@ -143,7 +143,16 @@ def remembered(owner: Connection[Any], subject: uuid.UUID) -> None:
         owner.execute(statement.encode(), (subject,))
 
 
+def mailed(owner: Connection[Any], subject: uuid.UUID) -> None:
+    """Plant what became of a mail."""
+    owner.execute(
+        "INSERT INTO troth.notice_outcome (subject, notice, template, outcome, said)"
+        " VALUES (%s, gen_random_uuid(), 'version', 'bounced', '5.1.1')",
+        (subject,),
+    )
+
+
 def everything(owner: Connection[Any], subject: uuid.UUID) -> None:
     """Plant all of this, so that there is a row of somebody in every table that agreeing and using leave empty."""
-    for plant in (sign_in, known, belongs, supplied, staffed, remembered):
+    for plant in (sign_in, known, belongs, supplied, staffed, remembered, mailed):
         plant(owner, subject)

@@ -33,6 +33,8 @@ CHECKED |= {
     ("directory_act", "kind"),
     ("organization_look", "kind"),
     ("staff", "role"),
+    ("notice_outcome", "outcome"),
+    ("notice_outcome", "said"),
     *(("agreed_permission", name) for name in ("purpose", "ends", "answer", "over_by")),
 }
 
@@ -116,6 +118,7 @@ def account(owner: Connection[Any], person: Person) -> int:
     planting.belongs(owner, person.subject)
     planting.supplied(owner, person.subject)
     planting.staffed(owner, person.subject)
+    planting.mailed(owner, person.subject)
     invited(owner, person)
     session(owner, f"key of {person.name}", {"_auth_user_id": str(number)})
     return number

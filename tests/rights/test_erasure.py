@@ -109,6 +109,7 @@ def test_what_stays_has_a_clause_a_window_and_a_day(planted: dict[str, Person], 
         "join_request": {("provide", 30)},
         "directory_entry": {("provide", 30)},
         "directory_awaited": {("provide", 30)},
+        "notice_outcome": {("provide", 90)},
         "subject": set(), "permitted": set(), SALTS: set(),
     }  # fmt: skip
     with connect.acting("announce") as announce:

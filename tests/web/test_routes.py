@@ -36,6 +36,7 @@ FORMS: dict[str, dict[str, str]] = {
     "agreed": {"do": "end"},
     "permission_receipt": {"do": "end"},
     "answer_offer": {"answer": "join"},
+    "announcements": {"do": "send", "en_subject": "News", "en_text": "There is some."},
     "answer_support": {"answer": "decline"},
     "answer_proposal": {"answer": "approve"},
     "support_look": {"area": "profile"},

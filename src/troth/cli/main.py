@@ -22,6 +22,7 @@ class Lazy(click.Group):
         "doctor": ("doctor:doctor", "Check that everything is as it should be."),
         "backup": ("backup:backup", "Create and restore backups."),
         "policy": ("policy:policy", "Check, plan and apply the policy; find drift."),
+        "announce": ("announce:announce", "Tell those who permit announcements."),
         "query": ("query:query", "Ask as a purpose."),
         "analyst": ("analyst:analyst", "Login roles bound to a purpose."),
         "app": ("app:app", "Register applications that sign people in."),

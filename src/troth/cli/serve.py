@@ -20,7 +20,7 @@ from rich.console import Console
 
 from troth.cli import certificates, demo, listening
 from troth.cli.options import data_option
-from troth.consent import handover, publishing
+from troth.consent import announcing, handover, publishing
 from troth.database import apply, connect, embedded, place
 from troth.database.account import die_with_parent
 from troth.database.catalog import load as load_catalog
@@ -29,7 +29,7 @@ from troth.database.keeper import Keeper
 from troth.database.place import Place
 from troth.database.statements import load
 from troth.ledger import sequencing
-from troth.notices import delivery
+from troth.notices import delivery, tokens
 from troth.people import fielding, registering
 from troth.policy import parse
 from troth.policy.errors import PolicyErrors
@@ -55,6 +55,9 @@ class Options:
     key: Path | None
     dev: bool
     demo: bool
+    mail_from: str = "troth@localhost"
+    mail_rate: float = 20.0
+    returns: Path | None = None
 
     @property
     def name(self) -> str:
@@ -75,6 +78,21 @@ class Options:
 )
 @click.option("--mail", default="", help="smtp://user:password@host:port; without it mails show here.")
 @click.option(
+    "--mail-from", default="troth@localhost", show_default=True, envvar="TROTH_FROM", help="Who mails are from."
+)
+@click.option(
+    "--mail-rate",
+    default=20.0,
+    show_default=True,
+    type=click.FloatRange(0.1, 10_000),
+    help="Mails a second of what is sent to many; codes never wait behind them.",
+)
+@click.option(
+    "--returns",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A Maildir of mails to the sender's address with a `+` and more: what comes back, or says stop.",
+)
+@click.option(
     "--certificate", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A certificate of your own."
 )
 @click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its private key.")
@@ -89,6 +107,10 @@ def serve(**told: object) -> None:
     if options.mail and not delivery.leads_somewhere(options.mail):
         raise click.UsageError(
             f"--mail `{options.mail}` is no mail server; write smtp://host:port or smtps://host:port"
+        )
+    if options.returns and not tokens.fits(options.mail_from):
+        raise click.UsageError(
+            f"--mail-from `{options.mail_from}` leaves no room for return addresses; use one with a shorter name"
         )
     first = First.read(options.policy)
     data = place.data_folder()
@@ -147,7 +169,7 @@ class Service:
         try:
             where = self._start_database()
             keeper = Keeper(where, self._say)
-            rooms = (registering, fielding, sequencing, publishing, handover)
+            rooms = (registering, fielding, sequencing, publishing, handover, announcing)
             for teach in (taught, *(room.taught for room in rooms)):
                 keeper = teach(keeper)
             outcome = self._prepare(keeper)
@@ -210,6 +232,9 @@ class Service:
             "TROTH_PORT": str(self.options.port),
             "TROTH_BASE_URL": where.address,
             "TROTH_MAIL": self.options.mail,
+            "TROTH_FROM": self.options.mail_from,
+            "TROTH_MAIL_RATE": str(self.options.mail_rate),
+            "TROTH_RETURNS": str(self.options.returns.resolve()) if self.options.returns else "",
             "TROTH_DEV": "1" if self.options.dev else "",
             "TROTH_CERTIFICATE": str(certificate),
             "TROTH_KEY": str(key),

@@ -5,6 +5,8 @@ import os
 import ssl
 import threading
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -64,16 +66,24 @@ def main() -> None:
 
     from troth.config.asgi import application  # noqa: PLC0415
     from troth.config.protocol import Bounded  # noqa: PLC0415
-    from troth.consent import coming  # noqa: PLC0415
-    from troth.notices.delivery import WRITERS, Route, run  # noqa: PLC0415
+    from troth.consent import announcing, coming  # noqa: PLC0415
+    from troth.notices import returned  # noqa: PLC0415
+    from troth.notices.delivery import GATES, WRITERS, Route, run  # noqa: PLC0415
     from troth.people import correcting  # noqa: PLC0415
     from troth.people.organizing import invitation  # noqa: PLC0415
 
-    WRITERS.update(correcting.WRITERS | coming.WRITERS, invitation=invitation)
+    WRITERS.update(correcting.WRITERS | coming.WRITERS | announcing.WRITERS, invitation=invitation)
+    GATES.update(announcing.GATES)
+    returned.STOPPERS.append(announcing.stop)
     stopped = threading.Event()
-    route = Route(settings.MAIL, settings.DEFAULT_FROM_EMAIL, keep=settings.DEV)
-    post = threading.Thread(target=run, args=(route, stopped), name="notices", daemon=True)
-    post.start()
+    route = Route(settings.MAIL, settings.DEFAULT_FROM_EMAIL, keep=settings.DEV, returns=bool(settings.RETURNS))
+    lanes: tuple[dict[str, Any], ...] = ({}, {"many": True, "rate": settings.MAIL_RATE})
+    posts = [threading.Thread(target=run, args=(route, stopped), kwargs=lane, daemon=True) for lane in lanes]
+    if settings.RETURNS:
+        told = (Path(settings.RETURNS), stopped)
+        posts.append(threading.Thread(target=returned.run, args=told, name="returned", daemon=True))
+    for post in posts:
+        post.start()
     threading.Thread(target=keep, args=(stopped,), name="house", daemon=True).start()
     threading.Thread(target=keep_directories, args=(stopped,), name="directories", daemon=True).start()
     config = uvicorn.Config(
@@ -102,7 +112,8 @@ def main() -> None:
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
     uvicorn.Server(config).run()
     stopped.set()
-    post.join(3)
+    for post in posts:
+        post.join(3)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,9 @@ DEV = os.environ.get("TROTH_DEV") == "1"
 #: Where people reach the service; mails are built from this, never from a request's Host header.
 BASE_URL = os.environ.get("TROTH_BASE_URL", "https://localhost:8443")
 MAIL = os.environ.get("TROTH_MAIL", "")
+#: Of what is sent to many, at most so many a second; the folder in which mails arrive that come back.
+MAIL_RATE = float(os.environ.get("TROTH_MAIL_RATE", "20"))
+RETURNS = os.environ.get("TROTH_RETURNS", "")
 
 SECRET_KEY = place.secrets_of(WHERE).django
 DEBUG = False

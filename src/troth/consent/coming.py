@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.utils.translation import gettext as _
-from django.utils.translation import override
+from django.utils.translation import ngettext, override
 from psycopg import Connection
 
 from troth.consent import scheduling
@@ -27,6 +28,8 @@ from troth.policy.meaning import Policy
 from troth.policy.plan import plan
 
 SQL = load("troth.consent")
+#: Versions whose mails the operator sees, the newest first.
+LISTED = 20
 #: People who are told, and agreements ahead that are bound, at one turn of the keeper.
 AT_ONCE, BOUND_AT_ONCE = 500, 100
 
@@ -86,6 +89,23 @@ def unagree_ahead(*, token: str) -> None:
     act("unagree_ahead", token, {})
 
 
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How far the mails about a version got: `told` have been written to, all of them once it is done."""
+
+    telling: UUID
+    version: int
+    told: int
+    at: datetime
+    done_at: datetime | None
+
+
+def tellings() -> list[Telling]:
+    """Return the versions that people are or were told of by mail, the newest first."""
+    with connect.acting("steward") as connection:
+        return [Telling(*row) for row in connection.execute(SQL["tellings"].encode(), {"most": LISTED}).fetchall()]
+
+
 # What the keeper does
 
 
@@ -124,7 +144,13 @@ def version_mail(facts: Mapping[str, Any]) -> Mapping[str, str]:
         told = {"operator": new.operator, "day": new.effective, "version": number}
         subject = _("%(operator)s changes its policy on %(day)s") % told
         lines = [f"- {line.text}" for line in said.lines(found)]
-        parts = [_("Version %(version)s of the policy takes effect on %(day)s. What changes:") % told, "\n".join(lines)]
+        told["many"] = len(lines)
+        opening = ngettext(
+            "Version %(version)s of the policy takes effect on %(day)s. One thing changes:",
+            "Version %(version)s of the policy takes effect on %(day)s. %(many)s things change:",
+            len(lines),
+        )
+        parts = [opening % told, "\n".join(lines)]
         raised = there is not None and waits and there.verdict >= Verdict.AGREE_AGAIN
         if found.agree_again or raised:
             parts.append(
@@ -134,7 +160,7 @@ def version_mail(facts: Mapping[str, Any]) -> Mapping[str, str]:
                 )
             )
         parts.append(settings.BASE_URL + ("/coming" if waits else f"/policy/compare/{old.version}..{number}"))
-    return {"subject": subject, "text": "\n\n".join(parts) + "\n"}
+    return {"subject": subject, "text": "\n\n".join(parts) + "\n", "language": language}
 
 
 WRITERS = {"version": version_mail}

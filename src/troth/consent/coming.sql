@@ -16,6 +16,10 @@ INSERT INTO troth.policy_telling (version, scheduled, since, done_at) VALUES (%(
     coalesce(%(since)s, '-infinity'::timestamptz), CASE WHEN NOT %(owed)s THEN statement_timestamp() END)
 ON CONFLICT DO NOTHING
 
+-- name: tellings
+SELECT telling, version, told, at, done_at FROM troth.policy_telling WHERE told > 0 OR done_at IS NULL
+ORDER BY at DESC LIMIT %(most)s
+
 -- name: tell_some
 SELECT troth.tell_some(%(many)s)
 

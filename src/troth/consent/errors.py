@@ -98,6 +98,12 @@ class TooManyQuestions(ConsentRefusal):
     code = "too-many-questions"
 
 
+class NotAnAnnouncement(ConsentRefusal):
+    """It says nothing, too much, or in no language of the service; or no clause lets anybody be told of news."""
+
+    code = "announcement-unfit"
+
+
 class NotForChosenPeople(ConsentRefusal):
     """The policy shows nothing of that to chosen people, or the window is none."""
 

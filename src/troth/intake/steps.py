@@ -21,7 +21,7 @@ SECRET_NAME = re.compile(
 )
 SECRET_VALUE = re.compile(r"[@?&=;]|%40|^[A-Za-z0-9+/_.-]{24,}$|\d{9,}")
 #: Paths that carry a secret themselves; parts that hold an address or a password, and what follows a part's semicolon.
-SECRET_PATH = re.compile(r"^(/operator/first/)[^/?#]+")
+SECRET_PATH = re.compile(r"^(/operator/first/|/announcements/stop/)[^/?#]+")
 SECRET_REST = re.compile(r"(;|#|%3[Bb]).*", re.DOTALL)
 HIDDEN = "-"
 LONGEST = 2048

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection as door
+from django.utils.translation import get_language
 from psycopg.types.json import Jsonb
 
 from troth.database.statements import load
@@ -27,6 +28,7 @@ def post(message: EmailMessage) -> int:
     """Queue one message to each of its recipients."""
     html = next((str(a.content) for a in getattr(message, "alternatives", []) if a.mimetype == "text/html"), "")
     facts: dict[str, Any] = {"subject": str(message.subject), "text": str(message.body), "html": html}
+    facts["language"] = get_language() or "en"
     for address in message.to:
         whose = getattr(message, "troth_subject", NOBODY)
         with door.cursor() as cursor:

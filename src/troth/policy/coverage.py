@@ -169,7 +169,8 @@ def _duty(built: Mapping[str, Any], duty: Duty) -> Mapping[str, Any]:
     if duty.name == "tell":
         found: Mapping[str, Any] = built.get(f"tell {duty.details[0]}", {})
         return found
-    known: Mapping[str, Any] = built["duties"].get(duty.name, {})
+    named = " ".join((duty.name, *duty.details))
+    known: Mapping[str, Any] = built["duties"].get(named) or built["duties"].get(duty.name, {})
     return known
 
 

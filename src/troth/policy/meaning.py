@@ -44,6 +44,7 @@ class Occasion(StrEnum):
     POST = "post"
     UPLOAD = "upload"
     PROVISIONING = "provisioning"
+    NOTICE = "notice"
 
 
 class Precision(StrEnum):

@@ -103,6 +103,8 @@ ACTIONS: Words = {
     "agreed-ahead": _("You agreed to a version before its day"),
     "unagreed-ahead": _("You took your agreement to the next version back"),
     "proposal-withdrawn": _("A proposed version was withdrawn"),
+    "announced": _("Something was announced"),
+    "announcement-stopped": _("An announcement was stopped on its way"),
     "policy-published": _("A version of the policy was published"),
     "policy-scheduled": _("A version of the policy was published for a later day"),
     "version-withdrawn": _("A version that waited for its day was withdrawn"),
@@ -147,6 +149,7 @@ TABLES: Words = {
     "person_grant_use": _("Looks at what you let people see"),
     "agreed_permission": _("What you agreed with the operator"),
     "organization_look": _("Looks in the name of an organization"),
+    "notice_outcome": _("Which mails were sent to you"),
 }
 #: role on the operator's staff -> what it is called, what it may do
 STAFF_ROLES: Mapping[str, tuple[str | Promise, str | Promise]] = {
@@ -187,6 +190,21 @@ LOOKS: Words = {
     "requests": _("those who ask to be let in"),
     "corrections": _("the corrections that members ask for"),
 }
+#: What a mail was about, by its template.
+MAILS: Words = {
+    "mail": _("A code, or a message about your account"),
+    "version": _("A new version of the policy"),
+    "announcement": _("An announcement"),
+    "correction-asked": _("Somebody asks for a correction"),
+    "correction-answered": _("An answer about a correction"),
+}
+DELIVERIES: Words = {
+    "queued": _("Waits to be sent"),
+    "sent": _("Sent"),
+    "deferred": _("Not taken yet; it is tried again"),
+    "failed": _("Not taken by the mail server"),
+    "bounced": _("Came back"),
+}
 OUTCOMES: Words = {"refused": _("Refused"), "dropped": _("Dropped")}
 REASONS: Words = {
     "killed": _("lost when the service was killed"),
@@ -210,6 +228,8 @@ FAMILIES: Mapping[str, Words] = {
     "member": MEMBERS,
     "correction": CORRECTIONS,
     "look": LOOKS,
+    "mail": MAILS,
+    "delivery": DELIVERIES,
     "reason": REASONS,
 }
 

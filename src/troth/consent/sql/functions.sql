@@ -148,6 +148,15 @@ BEGIN
     IF troth.viewer() IS DISTINCT FROM whose THEN
         RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
     END IF;
+    PERFORM troth.put_choice(whose, about, what);
+END
+$$;
+
+-- name: put_choice
+-- A choice of somebody whose row of `permitted` the caller holds: written down, folded, recorded.
+CREATE OR REPLACE FUNCTION troth.put_choice(whose uuid, about text, what text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
     INSERT INTO troth.choice (subject, purpose, kind, version)
     SELECT whose, about, what, max(version) FROM troth.policy_version;
     UPDATE troth.agreed_permission SET over_at = clock_timestamp(), over_by = 'person'

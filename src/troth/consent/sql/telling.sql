@@ -22,7 +22,9 @@ BEGIN
             looked := looked + 1;
             telling.after := who.subject;
             IF who.version < telling.version AND who.at >= telling.since THEN
-                PERFORM troth.write_to(who.subject, 'version', jsonb_build_object('version', telling.version, 'before', who.version));
+                PERFORM troth.write_to(who.subject, 'version', jsonb_build_object(
+                    'version', telling.version, 'before', who.version, 'batch', telling.telling
+                ));
                 telling.told := telling.told + 1;
             END IF;
         END LOOP;

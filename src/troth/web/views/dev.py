@@ -5,7 +5,8 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from troth.notices.delivery import SHOWN, plain
+from troth.notices.delivery import SHOWN
+from troth.notices.letters import plain
 from troth.web.charts import by_day
 
 

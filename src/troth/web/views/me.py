@@ -20,6 +20,7 @@ from troth.database import connect
 from troth.database.viewing import may_correct
 from troth.intake import queries as intake
 from troth.ledger import queries as ledger
+from troth.notices import queries as mails
 from troth.people import actions as people
 from troth.people import linking, organizations, queries, staffing
 from troth.people.organizations import Fate
@@ -52,6 +53,7 @@ def me(request: HttpRequest) -> HttpResponse:
         "devices": queries.devices(token),
         "agreements": consents.agreements(token),
         "choices": consents.choices(token),
+        "returned": [each.status for each in mails.notices(token, most=1)] == ["bounced"],
     }
     return render(request, "me/me.html", context)
 

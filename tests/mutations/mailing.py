@@ -1,0 +1,109 @@
+"""What is mailed: settled once, noted for its person, counted; what is announced, and the way out of it."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from tests.conftest import SECURE
+from tests.mutations.playing import address, played
+from tests.mutations.scene import Play, Scene
+from tests.mutations.world import NOBODY, World
+
+POST = "SELECT troth.post(%s, 'a@harbor.example', 'mail', %s::jsonb)"
+SETTLE, BOUNCE = "SELECT troth.settle_notice(%s, %s, %s, %s)", "SELECT troth.bounce_notice(%s, '5.1.1')"
+OUTCOMES = "SELECT outcome, said FROM troth.notice_outcome WHERE subject = %s AND notice = %s"
+TALLY = "SELECT outcome, many FROM troth.notice_tally WHERE batch = %s ORDER BY 1"
+WAITS = "SELECT count(*) FROM troth.notice WHERE subject = %s"
+ANNOUNCE, HALT = "SELECT troth.announce('{\"en\": {}}')", "SELECT troth.stop_announcement(%s)"
+QUEUE = "SELECT troth.queue_announcement(%s, %s, %s::pg_catalog.uuid[], %s::boolean)"
+STOP, CHOOSE = "SELECT troth.stop_purpose(%s, %s)", "SELECT troth.choose('announce', 'consent')"
+CHOICES = "SELECT kind FROM troth.choice WHERE subject = %s ORDER BY at, choice"
+ENTRIES = "SELECT action FROM troth.ledger_entry ORDER BY index DESC LIMIT %s"
+
+
+def mailing(world: World, play: Play) -> Iterator[str]:
+    """A mail leaves and comes back, news are told, and somebody wants none."""
+    yield from played(world, play)
+
+
+def _posted(scene: Scene, whose: uuid.UUID, **facts: str) -> Any:
+    found = scene.does("door", POST, whose, json.dumps(facts))
+    return found[0][0] if found else None
+
+
+def _settles(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) -> None:
+    batch = uuid.uuid5(whose, "batch")
+    sent, kept, third = (_posted(scene, each, batch=str(batch)) for each in (whose, other, whose))
+    scene.does("door", SETTLE, whose, sent, "sent", None)
+    scene.must("others wait on", scene.does("owner", WAITS, other), [(1,)])
+    scene.does("door", SETTLE, whose, sent, "sent", None)
+    scene.must("noted", scene.does("owner", OUTCOMES, whose, sent), [("sent", None)])
+    scene.must("counted once", scene.does("owner", TALLY, batch), [("sent", 1)])
+    scene.must("not sent yet", scene.does("door", BOUNCE, kept), [(False,)])
+    for once in (True, False):
+        scene.must("it came back", scene.does("door", BOUNCE, sent), [(once,)])
+    scene.must("noted as that", scene.does("owner", OUTCOMES, whose, sent), [("bounced", "5.1.1")])
+    scene.does("door", SETTLE, whose, third, "withdrawn", None)
+    scene.must("of what was not sent nothing is noted", scene.does("owner", OUTCOMES, whose, third), [])
+    wanted = [("bounced", 1), ("sent", 1), ("withdrawn", 1)]
+    scene.must("each is counted", scene.does("owner", TALLY, batch), wanted)
+    scene.must("none is left", scene.does("owner", WAITS, whose), [(0,)])
+    nobodys = _posted(scene, NOBODY)
+    before = dict(scene.does("owner", TALLY, NOBODY)).get("sent", 0)
+    scene.does("door", SETTLE, NOBODY, nobodys, "sent", None)
+    scene.must("what is nobody's is counted too", dict(scene.does("owner", TALLY, NOBODY)).get("sent"), before + 1)
+    scene.must("and noted of nobody", scene.does("owner", OUTCOMES, NOBODY, nobodys), [])
+
+
+def _announces(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) -> None:
+    scene.refused("TR040", "staff", ANNOUNCE, token="hers")
+    scene.does("owner", "INSERT INTO troth.staff (subject, role) VALUES (%s, 'publisher')", whose)
+    scene.does("owner", SECURE, whose)
+    found = scene.does("staff", ANNOUNCE, token="hers")
+    which = found[0][0] if found else None
+    scene.must("written down", scene.does("owner", ENTRIES, 1), [("announced",)])
+    scene.does("owner", "DELETE FROM troth.notice WHERE batch IS NOT NULL")
+    returned = _posted(scene, third)
+    scene.does("door", SETTLE, third, returned, "sent", None)
+    scene.does("door", BOUNCE, returned)
+    people = sorted((whose, other, third))
+    told = "{" + ",".join(str(each) for each in people) + "}"
+    scene.must("whose mails come back gets none", scene.does("steward", QUEUE, which, NOBODY, told, "false"), [(2,)])
+    scene.must("told again it does nothing", scene.does("steward", QUEUE, which, NOBODY, told, "false"), [(0,)])
+    facts = "SELECT subject, address, facts ->> 'language' FROM troth.notice WHERE batch = %s ORDER BY 1"
+    wanted = [(each, "", "en") for each in people if each != third]
+    scene.must("no address waits", scene.does("owner", facts, which), wanted)
+    how = "SELECT after, queued, done_at IS NOT NULL FROM troth.announcement WHERE announcement = %s"
+    scene.must("it goes on after them", scene.does("owner", how, which), [(people[-1], 2, False)])
+    scene.does("steward", QUEUE, which, people[-1], "{}", "true")
+    scene.must("and ends", scene.does("owner", how, which), [(people[-1], 2, True)])
+    scene.refused("TR040", "staff", HALT, which, token="theirs")
+    for _ in range(2):
+        scene.does("staff", HALT, which, token="hers")
+    scene.must("stopped, and said once", scene.does("owner", ENTRIES, 2), [("announcement-stopped",), ("announced",)])
+    stopped = "SELECT stopped_at IS NOT NULL FROM troth.announcement WHERE announcement = %s"
+    scene.must("stopped", scene.does("owner", stopped, which), [(True,)])
+
+
+def _stops(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) -> None:
+    for token in ("hers", "theirs"):
+        scene.does("self", CHOOSE, token=token)
+    scene.must("none of their purposes", scene.does("door", STOP, whose, "nonsense"), [(False,)])
+    scene.must("no choice by its basis", scene.does("door", STOP, whose, "provide"), [(False,)])
+    for once in (True, False):
+        scene.must("it ends", scene.does("door", STOP, whose, "announce"), [(once,)])
+    scene.must("written down", scene.does("owner", CHOICES, whose), [("consent",), ("withdrawal",)])
+    scene.must("recorded", scene.does("owner", ENTRIES, 1), [("withdrawal",)])
+    scene.must("the purpose sees it", scene.sees("announce", "person", whose), 0)
+    scene.must("and others as before", scene.sees("announce", "person", other), 1)
+    scene.must("an interest is objected to", scene.does("door", STOP, whose, "understand"), [(True,)])
+    scene.must("so", scene.does("owner", CHOICES, whose)[-1:], [("objection",)])
+    scene.must(
+        "nobody's is nobody's", scene.does("door", STOP, uuid.uuid5(whose, address(whose)), "announce"), [(False,)]
+    )
+    scene.does("door", "SELECT troth.end_subject(%s, 'left')", other)
+    scene.must("nor is theirs who left", scene.does("door", STOP, other, "announce"), [(False,)])
+
+
+PLAYS = (_settles, _announces, _stops)
