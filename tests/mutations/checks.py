@@ -17,6 +17,7 @@ from tests.mutations import (
     naming,
     permitting,
     powers,
+    questioning,
     rights,
     staffing,
     supplying,
@@ -88,6 +89,7 @@ CHECKS = (
     *_plays("directories", WORKS, supplying.supplying, supplying.PLAYS),
     *_plays("mails", WORKS, mailing.mailing, mailing.PLAYS),
     *_plays("staff", WORKS, staffing.staffing, staffing.PLAYS),
+    *_plays("questions", WORKS, questioning.questioning, questioning.PLAYS),
     Check("support", ROWS | WORKS, staffing.looking, played=True),
     Check("what comes in", frozenset({Kind.FUNCTION, Kind.RULE, Kind.TRIGGER}), courses.incoming, played=True),
     *(

@@ -112,11 +112,13 @@ TWICE = (
 )  # fmt: skip
 
 
+#: Functions of one statement that needs nothing but what it names with its schema.
+PLAIN = ("troth.post", "troth.questions")
 COARSE = "nothing becomes coarser under the default policy (tests/database/test_coarsening.py)"
 #: Function, end of what is taken away, why nobody can see it.
 BLIND = (
     ("troth.in_units(", "a consent outlives the account", "`fold` asks it of no account that has ended"),
-    ("troth.post(", "search_path dropped", "its one statement names no function and no operator"),
+    *((f"{name}(", "search_path dropped", "its one statement names no function and no operator") for name in PLAIN),
     *((f"{name}(", "search_path dropped", "only functions that set an empty path call it") for name in HELD),
     ("troth.", NEVER, COARSE),
 )

@@ -51,7 +51,7 @@ def staffing(world: World, play: Play) -> Iterator[str]:
     yield from played(world, play)
 
 
-def _role(scene: Scene, whose: uuid.UUID, *roles: str) -> None:
+def role(scene: Scene, whose: uuid.UUID, *roles: str) -> None:
     for role in roles:
         scene.does("owner", "INSERT INTO troth.staff (subject, role) VALUES (%s, %s)", whose, role)
     scene.does("owner", SECURE, whose)
@@ -63,7 +63,7 @@ def _told(scene: Scene, action: str) -> None:
 
 def _first(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) -> None:
     scene.must("an owner", scene.does("door", "SELECT troth.has_owner()"), [(False,)])
-    _role(scene, other, "support")
+    role(scene, other, "support")
     scene.must("support owns nothing", scene.does("door", "SELECT troth.has_owner()"), [(False,)])
     scene.does("door", "SELECT troth.first_owner(%s)", whose)
     _told(scene, "staff-joined")
@@ -76,8 +76,8 @@ def _first(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) 
 
 
 def _invites(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) -> None:
-    _role(scene, whose, "owner")
-    _role(scene, third, "support", "publisher")
+    role(scene, whose, "owner")
+    role(scene, third, "support", "publisher")
     plain = (address(other).upper(), ["support"], b"word", "1 day")
     for word in ("third", "theirs", ""):
         scene.refused("TR040", "staff", INVITE, *plain, token=word)
@@ -118,8 +118,8 @@ def _invites(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID)
 
 
 def _gives(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) -> None:
-    _role(scene, whose, "owner")
-    _role(scene, other, "support")
+    role(scene, whose, "owner")
+    role(scene, other, "support")
     for word in ("theirs", "third", ""):
         scene.refused("TR040", "staff", GIVE, other, "owner", token=word)
         scene.refused("TR040", "staff", END, other, "support", token=word)
@@ -148,9 +148,9 @@ def _gives(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) -
 
 
 def _proposes(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) -> None:
-    _role(scene, whose, "publisher")
-    _role(scene, other, "owner")
-    _role(scene, third, "support")
+    role(scene, whose, "publisher")
+    role(scene, other, "owner")
+    role(scene, third, "support")
     for word in ("third", ""):
         for statement, value in (
             (PROPOSE, "words"),
@@ -201,8 +201,8 @@ def _asked(scene: Scene, whose: uuid.UUID, *areas: str) -> Any:
 
 
 def _asks(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) -> None:
-    _role(scene, third, "support")
-    _role(scene, other, "owner")
+    role(scene, third, "support")
+    role(scene, other, "owner")
     for word in ("theirs", "hers", ""):
         scene.refused("TR040", "staff", ASK, address(whose), ["profile"], token=word)
         scene.refused("TR040", "staff", ASKED, token=word)
@@ -235,7 +235,7 @@ def _asks(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) ->
 
 
 def _allows(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, third: uuid.UUID) -> None:
-    _role(scene, third, "support")
+    role(scene, third, "support")
     which, no = _asked(scene, whose), _asked(scene, whose)
     scene.refused("TR003", "self", ANSWER, which, ["profile"], 1)
     for word in ("theirs", "third"):
@@ -282,8 +282,8 @@ def _allows(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, third: uuid.UUID)
 
 
 def _ends(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) -> None:
-    _role(scene, third, "support")
-    _role(scene, other, "support")
+    role(scene, third, "support")
+    role(scene, other, "support")
     which, second = _asked(scene, whose), _asked(scene, whose)
     for each in (which, second):
         scene.does("self", ANSWER, each, ["profile", "device"], 2, token="hers")

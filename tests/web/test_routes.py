@@ -26,6 +26,8 @@ SENT = {
 }
 #: What a form says, where an empty one would say nothing to refuse.
 FORMS: dict[str, dict[str, str]] = {
+    "asking": {"answer": "no"},
+    "operator_asking": {"do": "ask", "purpose": "announce"},
     "language": {"language": "es"},
     "choose": {"kind": "objection"},
     "lent": {

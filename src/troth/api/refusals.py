@@ -17,7 +17,7 @@ REFUSALS: dict[str, tuple[int, str, str]] = {
     "choice-unknown": (
         409,
         "the purpose's basis knows no such choice",
-        "consent or withdrawal, objection or permission",
+        "consent, refusal or withdrawal; objection or permission",
     ),
     "too-long": (413, "the body is too long", "send at most 64 kB"),
     "purpose-unknown": (422, "the policy has no such purpose", "choose one of /api/v1/policy"),

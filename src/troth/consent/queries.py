@@ -44,7 +44,7 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One consent, withdrawal, objection or permission."""
+    """One consent, refusal, withdrawal, objection or permission."""
 
     choice: uuid.UUID
     purpose: str

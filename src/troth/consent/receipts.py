@@ -32,6 +32,7 @@ FORMAT: Literal["troth-receipt-1"] = "troth-receipt-1"
 ACTIONS = {
     "agreement": ("agreed",),
     "consent": ("consent", "permission-agreed"),
+    "refusal": ("refusal",),
     "withdrawal": ("withdrawal",),
     "objection": ("objection",),
     "permission": ("permission",),

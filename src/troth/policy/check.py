@@ -89,6 +89,7 @@ def checked(statements: list[Statement], digest: str, whole: Source, *, partial:
             _handed_on,
             _parted,
             _honoured,
+            _asked,
             _called,
             _unused,
         ):
@@ -383,6 +384,14 @@ def _honoured(desk: Desk) -> None:
         elif purpose.basis is not Basis.LEGITIMATE_INTEREST:
             sentence = f"`{name.text}` is by {purpose.basis}, and nobody objects to that"
             desk.wrong("P-M22", name.span, sentence, "name only purposes by legitimate interest")
+
+
+def _asked(desk: Desk) -> None:
+    for statement in desk.of("new_purpose"):
+        if statement.limit is not None and not 1 <= statement.limit <= MOST_DAYS:
+            sentence = f"nobody can be asked again after `{statement.limit} days`"
+            advice = f"give 1 to {MOST_DAYS} days, or leave it out: people are asked once then"
+            desk.wrong("P-M12", statement.span, sentence, advice)
 
 
 def _called(desk: Desk) -> None:

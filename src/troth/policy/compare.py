@@ -236,6 +236,10 @@ def _by(within: Callable[[Value, Value], bool], old: Value, new: Value) -> Direc
 
 
 def _of_duty(name: str, old: Value, new: Value) -> Direction:
+    if name == "new-purpose" and old and new:
+        # Days until people may be asked again; without any they are asked once, which is longest.
+        before, after = (float(str(detail) or "inf") for value in (old, new) for (detail,) in value)
+        return Direction.WIDER if after < before else Direction.NARROWER
     if old and new:
         return _by(lambda a, b: b <= a, old, new) if name == "ask-again" else Direction.INCOMPARABLE
     taken = not new

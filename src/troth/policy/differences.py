@@ -138,6 +138,8 @@ def _duty_words(differing: Differing, speaking: Voice, delta: Delta, value: Valu
     if name == "tell":
         return speaking.say("tell", delta.about[1])
     details = sorted(str(detail) for (detail,) in value if detail)
+    if name == "new-purpose":
+        return speaking.new_purpose(details)
     channel = speaking.say("channels", details[0]) if name == "notify" else ""
     changes = speaking.listed(speaking.say("changes", detail) for detail in details) if name == "ask-again" else ""
     contact = differing.policies[0].contact

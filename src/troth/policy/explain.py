@@ -207,6 +207,8 @@ class _Saying:
             return say("tell", duty.details[0])
         channel = say("channels", duty.details[0]) if duty.name == "notify" else ""
         changes = [say("changes", change) for change in Change if change in duty.details]
+        if duty.name == "new-purpose":
+            return self.voice.new_purpose(duty.details)
         return say(
             "duties", duty.name, contact=self.policy.contact, channel=channel, changes=self.voice.listed(changes)
         )

@@ -413,6 +413,12 @@ class Policy:
         """Return the purposes to which a browser's signal objects."""
         return tuple(name for each in self.honoured for name in each.purposes)
 
+    @property
+    def asked_again(self) -> int:
+        """Days after which somebody who said no to a purpose may be asked again; 0 where they are asked once."""
+        duty = self.duty("new-purpose")
+        return int(duty.details[0]) if duty and duty.details else 0
+
     def duty(self, name: str) -> Duty | None:
         """Return the named duty, where the policy states it."""
         return next((duty for duty in self.duties if duty.name == name), None)

@@ -161,7 +161,8 @@ class _Reading:
     def _duties(self) -> Iterator[Duty]:
         for s in self.of(*DUTIES, "tell", "notify", "again"):
             name = {"again": "ask-again"}.get(s.kind, s.kind.replace("_", "-"))
-            yield Duty(name, self.clause(s), tuple(dict.fromkeys(s.words)))
+            details = (str(s.limit),) if s.kind == "new_purpose" and s.limit else tuple(dict.fromkeys(s.words))
+            yield Duty(name, self.clause(s), details)
 
 
 # Names of clauses

@@ -1,7 +1,7 @@
 """How the meaning of a policy is said: words from `words/*.toml`, put together the way a language does."""
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -61,6 +61,11 @@ class Voice:
         windows = self.words["windows"]
         known = {1: windows["one_day"], YEAR: windows["year"]}
         return str(known.get(days) or windows["many_days"].format(n=days))
+
+    def new_purpose(self, details: Sequence[str]) -> str:
+        """Say that people are asked first, and whether again: `details` holds the days until then, or nothing."""
+        again = self.say("sentences", "asked_again", days=self.days(int(details[0]))) if details and details[0] else ""
+        return self.say("duties", "new-purpose") + (again or self.say("sentences", "asked_once"))
 
     def window(self, window: Window) -> str:
         """Say a window."""

@@ -151,6 +151,8 @@ ROUTES: dict[str, Audience] = {
     "staff": Audience.OWNER,
     "staff_role": Audience.OWNER,
     "withdraw_invitation": Audience.OWNER,
+    "asking": Audience.AGREED,
+    "operator_asking": Audience.PUBLISHER,
     "publishing": Audience.PUBLISHER,
     "proposal": Audience.PUBLISHER,
     "answer_proposal": Audience.PUBLISHER,

@@ -33,6 +33,9 @@ ACTIONS: Words = {
     "browsers-forgotten": _("You had your browsers forgotten"),
     "browser-token-replayed": _("The token of a remembered browser came twice; you were signed out everywhere"),
     "consent": _("You said yes to a purpose"),
+    "refusal": _("You said no to a purpose"),
+    "question-opened": _("The operator began to ask about a purpose"),
+    "question-closed": _("The operator no longer asks about a purpose"),
     "withdrawal": _("You took a yes back"),
     "objection": _("You objected to a purpose"),
     "permission": _("You allowed a purpose again"),
@@ -121,6 +124,7 @@ ACTIONS: Words = {
 }
 KINDS: Words = {
     "consent": _("You said yes"),
+    "refusal": _("You said no"),
     "withdrawal": _("You took your yes back"),
     "objection": _("You objected"),
     "permission": _("You allowed it again"),

@@ -124,7 +124,7 @@ END
 $$;
 
 -- name: choose
--- The viewer consents, withdraws, objects or lifts an objection; it bites at the next statement of every role.
+-- The viewer consents, says no, withdraws, objects or lifts an objection; it bites at the next statement of every role.
 -- Raises TR003 without a viewer, TR004 for an unknown purpose, TR005 when the purpose's basis knows no such choice.
 CREATE OR REPLACE FUNCTION troth.choose(about text, what text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
@@ -138,7 +138,7 @@ BEGIN
     IF footing IS NULL THEN
         RAISE EXCEPTION 'no such purpose' USING ERRCODE = 'TR004';
     END IF;
-    IF (footing, what) NOT IN (('consent', 'consent'), ('consent', 'withdrawal'),
+    IF (footing, what) NOT IN (('consent', 'consent'), ('consent', 'withdrawal'), ('consent', 'refusal'),
         ('legitimate interest', 'objection'), ('legitimate interest', 'permission'))
     THEN
         RAISE EXCEPTION 'the basis of this purpose knows no such choice' USING ERRCODE = 'TR005';
@@ -160,7 +160,7 @@ BEGIN
     INSERT INTO troth.choice (subject, purpose, kind, version)
     SELECT whose, about, what, max(version) FROM troth.policy_version;
     UPDATE troth.agreed_permission SET over_at = clock_timestamp(), over_by = 'person'
-    WHERE subject = whose AND purpose = about AND answer = 'accepted' AND over_at IS NULL AND what = 'withdrawal';
+    WHERE subject = whose AND purpose = about AND answer = 'accepted' AND over_at IS NULL AND what IN ('withdrawal', 'refusal');
     PERFORM troth.fold(whose);
     PERFORM troth.record(what, whose, whose, jsonb_build_object('purpose', about));
 END

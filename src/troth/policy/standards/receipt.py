@@ -16,11 +16,12 @@ EVENT = "own:given"
 SAID = {
     "agreement": ("dpv:Contract", "dpv:hasContractStatus", "dpv:ContractFullySigned"),
     "consent": ("dpv:ExpressedConsent", "dpv:hasConsentStatus", "dpv:ConsentGiven"),
+    "refusal": ("dpv:ExpressedConsent", "dpv:hasConsentStatus", "dpv:ConsentRefused"),
     "withdrawal": ("dpv:ExpressedConsent", "dpv:hasConsentStatus", "dpv:ConsentWithdrawn"),
     "objection": ("dpv:LegitimateInterest", "dpv:hasEntityInvolvement", "dpv:ObjectingToProcess"),
     "permission": ("dpv:LegitimateInterest", "dpv:hasEntityInvolvement", "dpv:OptingInToProcess"),
 }
-CONSENTS = ("consent", "withdrawal")
+CONSENTS = ("consent", "refusal", "withdrawal")
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from troth.rights import queries as fates
 from troth.web import operating
 from troth.web.charts import by_day
 from troth.web.forms import Accesses, Close, Name
-from troth.web.views import coming
+from troth.web.views import asking, coming
 from troth.web.views.errors import crowded
 from troth.web.views.leaving import forgetting
 
@@ -47,6 +47,7 @@ def me(request: HttpRequest) -> HttpResponse:
         "correctable": may_correct("person", "name"),
         "profile": queries.profile(token),
         "events": events,
+        "question": asking.open_question(token),
         "purposes": consents.purposes(token, get_language() or "en"),
         "chart": by_day(intake.by_day(token)),
         "accesses": intake.accesses(token, limit=8),
