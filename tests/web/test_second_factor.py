@@ -214,6 +214,68 @@ def test_a_trusted_browser_is_not_asked_until_something_changes(
     assert someone.sign_in(ALICE, other).headers["Location"] == SECOND
 
 
+WAYS_IN = {
+    "/password": {"oldpassword": PASSWORD, "password1": "a completely different sentence", "password2": "a completely different sentence"},
+    "/me/security/addresses": {"email": "new@harbor.example", "action_add": ""},
+    "/me/security/passkeys/add": {"name": "Mallory's", "credential": "{}"},
+    "/me/security/codes/new": {},
+    "/me/security/codes": {},
+    "/me/security/app/remove": {"password": PASSWORD},
+}  # fmt: skip
+
+
+def bare(owner: Connection[Any], secret: str) -> Browser:
+    """Return a trusted browser whose password was confirmed just now, and nothing else shown."""
+    fresh()
+    someone = trusting(secret)
+    someone.post("/sign-out")
+    fresh()
+    assert someone.sign_in(ALICE).headers["Location"] == "/me"
+    assert confirm(someone).status_code == 302
+    someone.get("/me")
+    assert level(owner, someone) == 1
+    return someone
+
+
+@pytest.mark.asvs("7.5.1")
+def test_a_trusted_browser_changes_no_way_in_with_the_password_alone(
+    browser: Browser, owner: Connection[Any], secret: str
+) -> None:
+    someone = bare(owner, secret)
+    held = "SELECT (SELECT array_agg(data::text ORDER BY id) FROM troth.mfa_authenticator), (SELECT array_agg(password) FROM troth.people_account)"
+    before = owner.execute(held).fetchone()
+    for path, form in WAYS_IN.items():
+        asked = f"/password/confirm/code?next={path}"
+        assert someone.get(path).headers["Location"] == someone.post(path, form).headers["Location"] == asked, path
+    assert owner.execute(held).fetchone() == before
+    assert mails(owner, "new@harbor.example") == []
+    answer = someone.post("/password/confirm/code", {"code": app_code(secret), "next": "/me/security/passkeys/add"})
+    assert answer.headers["Location"] == "/me/security/passkeys/add"
+    assert someone.get("/me/security/passkeys/add").status_code == 200
+    assert someone.post("/me/security/addresses", WAYS_IN["/me/security/addresses"]).status_code == 302
+    assert len(mails(owner, "new@harbor.example")) == 1
+
+
+def test_without_the_gates_question_the_password_would_be_enough(
+    browser: Browser, owner: Connection[Any], secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control taken away."""
+    monkeypatch.setattr("troth.web.gate.WAYS_IN", frozenset())
+    someone = bare(owner, secret)
+    assert someone.get("/me/security/passkeys/add").status_code == 200
+    assert someone.post("/me/security/app/remove", {"password": PASSWORD}).headers["Location"] == "/me/security"
+    assert owner.execute("SELECT count(*) FROM troth.mfa_authenticator").fetchone() == (0,)
+
+
+def test_every_page_that_changes_a_way_in_is_among_those_that_ask() -> None:
+    """A new page of the library's, or of ours beside them, fails here until somebody says which it is."""
+    from troth.web.routes import ROUTES, WAYS_IN, Audience
+
+    library = {name for name, who in ROUTES.items() if name.startswith(("account_", "mfa_")) and who is Audience.AGREED}
+    assert library - WAYS_IN == {"mfa_index"}
+    assert library >= WAYS_IN
+
+
 def test_trust_is_not_asked_for_where_the_policy_declares_no_cookie_for_it(
     browser: Browser, secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

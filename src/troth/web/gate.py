@@ -12,8 +12,9 @@ from troth.consent import errors as consent
 from troth.consent.errors import NothingToPublish, NothingToSee
 from troth.people import errors as people
 from troth.people.errors import NothingThere
-from troth.web.routes import ROLES, ROUTES, Audience
-from troth.web.staff import roles, unsecured
+from troth.people.passwords import second_factor
+from troth.web.routes import ROLES, ROUTES, WAYS_IN, Audience
+from troth.web.staff import roles, unconfirmed, unsecured
 from troth.web.views.errors import missing
 
 NOT_THERE = (NothingThere, NothingToPublish, NothingToSee)
@@ -50,6 +51,8 @@ class Gate:
             return None
         if not request.standing.agreed:  # type: ignore[attr-defined]
             return HttpResponseRedirect(reverse("agree"), status=303)
+        if match and match.url_name in WAYS_IN and second_factor(request.user):
+            return unconfirmed(request, back=_way_back(request))
         return self._staffed(request, audience) if audience in ROLES else None
 
     def _staffed(self, request: HttpRequest, audience: Audience) -> HttpResponse | None:

@@ -28,6 +28,14 @@ ROLES: dict[Audience, frozenset[Role]] = {
     Audience.SUPPORT: frozenset({Role.SUPPORT}),
     Audience.AUDITOR: frozenset({Role.AUDITOR}),
 }
+#: Where what lets somebody in is added, changed or removed: whoever has a second factor shows it again, just before.
+WAYS_IN = frozenset(
+    {
+        "account_change_password", "account_set_password", "account_email", "mfa_activate_totp", "mfa_deactivate_totp",
+        "mfa_view_recovery_codes", "mfa_generate_recovery_codes", "mfa_add_webauthn", "mfa_edit_webauthn",
+        "mfa_remove_webauthn",
+    }
+)  # fmt: skip
 ROUTES: dict[str, Audience] = {
     "home": Audience.ANYBODY,
     "policy": Audience.ANYBODY,

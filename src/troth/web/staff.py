@@ -34,10 +34,11 @@ def unsecured(request: HttpRequest) -> HttpResponse | None:
     return HttpResponseRedirect(reverse("mfa_index"), status=303)
 
 
-def unconfirmed(request: HttpRequest) -> HttpResponse | None:
-    """Return the way to confirm before something dangerous; None for who has just done so.
+def unconfirmed(request: HttpRequest, *, back: str = "") -> HttpResponse | None:
+    """Return the way to confirm before something dangerous, and then `back`; None for who has just done so.
 
-    Who has a second factor shows that one: a password alone is not enough for them here.
+    Who has a second factor shows that one: a password alone is not enough for them here. A new factor is bound at the
+    level that the account has (NIST SP 800-63B-4 section 4.1.2), which a trusted browser's password does not reach.
     """
     with_second = second_factor(request.user)
     latest = max(
@@ -50,12 +51,12 @@ def unconfirmed(request: HttpRequest) -> HttpResponse | None:
     )
     if time.time() - latest < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT:
         return None
-    return _confirming(request)
+    return _confirming(request, back)
 
 
-def _confirming(request: HttpRequest) -> HttpResponse:
+def _confirming(request: HttpRequest, back: str = "") -> HttpResponse:
     with_second = second_factor(request.user)
     ways = get_adapter().get_reauthentication_methods(request.user)
     where = next((way["url"] for way in ways if not with_second or way["id"].startswith("mfa_")), reverse("me"))
-    back = request.get_full_path() if request.method in ("GET", "HEAD") else reverse("operator")
+    back = back or (request.get_full_path() if request.method in ("GET", "HEAD") else reverse("operator"))
     return HttpResponseRedirect(f"{where}?next={quote(back)}")
