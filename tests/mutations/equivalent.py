@@ -88,6 +88,7 @@ OWN |= {"troth.restamp", "troth.end_rows", "troth.remove_subject", *HELD}
 #: Statements that matter only where two sessions meet, and the test that has two.
 MEETINGS = {
     "FOR UPDATE;": "tests/database/test_endings.py",
+    "FROM troth.organization AS o": "tests/rights/test_closing.py",
     "pg_advisory_xact_lock_shared": "tests/database/test_race.py::test_without_the_bucket_a_row_slips_through",
 }
 

@@ -1,5 +1,6 @@
 """Organizations: founded, joined, steered, left and ended, on the stage where nothing stays; nobody acts beyond their role."""
 
+import json
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,7 @@ GIVE, REMOVE = "SELECT troth.give_role(%s, %s, %s)", "SELECT troth.remove_member
 HAND, LEAVE, DELETE = (
     "SELECT troth.hand_over(%s, %s)", "SELECT troth.leave_organization(%s)", "SELECT troth.delete_organization(%s)",
 )  # fmt: skip
+CONFIRM = "SELECT troth.confirm_fates(%s, %s::jsonb)"
 FATES = "SELECT organization, fate, heir, others FROM troth.organization_fates()"
 LOOK = "SELECT troth.look_at_members(%s, %s, %s)"
 YES = True
@@ -306,6 +308,11 @@ def _ends(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) ->
     ):
         told = {org: tuple(fate) for org, *fate in scene.does("self", FATES, token=token)}
         scene.must(f"told {token}", told, fates)
+    read = {str(org): list(fate) for org, *fate, _ in scene.does("self", FATES, token="hers")}
+    said = {org: [fate, str(heir) if heir else None] for org, (fate, heir) in read.items()}
+    for another in ({}, said | {str(alone.org): ["left", None]}, said | {str(uuid.UUID(int=1)): ["left", None]}):
+        scene.refused("TR066", "door", CONFIRM, whose, json.dumps(another))
+    scene.does("door", CONFIRM, whose, json.dumps(said))
     scene.does("door", "SELECT troth.end_subject(%s, 'left')", whose)
     club.role(third, "owner")
     club.role(other, "administrator")

@@ -1,6 +1,7 @@
 """Closing an account: what goes, goes at once; what stays is named before, and nobody can sign in again."""
 
 import re
+import uuid
 from typing import Any
 
 import pytest
@@ -91,6 +92,59 @@ def test_what_becomes_of_ones_organizations_is_said_before_and_is_what_happens(
     assert owner.execute("SELECT name FROM troth.organization").fetchall() == [("Harbor Rowing",)]
     left = owner.execute("SELECT role FROM troth.membership WHERE ended_at IS NULL AND subject <> %s", (alice,))
     assert left.fetchall() == [("owner",)]
+
+
+def closing_while_bob_leaves(owner: Connection[Any], browser: Browser, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let Alice close her account on a page that says that Bob becomes the owner, who leaves just before it is closed."""
+    from troth.people import organizing
+    from troth.rights import actions
+
+    browser.sign_up(owner, ALICE)
+    bob = Browser()
+    bob.sign_up(owner, BOB, "Bob")
+    where = browser.post("/organizations", {"name": "Harbor Rowing"}).headers["Location"]
+    browser.post(f"{where}/joining", {"action": "link", "role": "administrator", "joins": "1", "days": "1"})
+    link = re.search(r"/join/[\w-]+", browser.get(f"{where}/joining").content.decode())
+    assert link
+    bob.post(link.group(0))
+    bob.get("/me")
+    token, organization = bob.cookies["__Host-viewer"].value, uuid.UUID(where.rpartition("/")[2])
+    real = actions.close
+
+    def late(account: Any, **told: Any) -> None:
+        organizing.leave(token=token, organization=organization)
+        real(account, **told)
+
+    page = browser.get("/me/close").content.decode()
+    assert "becomes its owner" in page
+    monkeypatch.setattr("troth.rights.actions.close", late)
+    return browser.post("/me/close", {"password": PASSWORD, "read": read(page)})
+
+
+def test_what_changes_between_the_question_and_the_end_closes_nothing(
+    browser: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = closing_while_bob_leaves(owner, browser, monkeypatch)
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert "has changed" in page
+    assert "You are alone in it: it is deleted." in page
+    assert owner.execute("SELECT name FROM troth.organization").fetchall() == [("Harbor Rowing",)]
+    monkeypatch.undo()
+    assert browser.post("/me/close", {"password": PASSWORD, "read": read(page)}).headers["Location"] == "/closed"
+    assert owner.execute("SELECT name FROM troth.organization").fetchall() == []
+
+
+def test_without_the_last_look_something_else_would_end(
+    browser: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control taken away."""
+    owner.execute(
+        "CREATE OR REPLACE FUNCTION troth.confirm_fates(whose uuid, told jsonb) RETURNS void LANGUAGE sql SECURITY DEFINER"
+        " SET search_path = '' AS ''"
+    )
+    assert closing_while_bob_leaves(owner, browser, monkeypatch).headers["Location"] == "/closed"
+    assert owner.execute("SELECT name FROM troth.organization").fetchall() == [], "though Bob was to own it"
 
 
 def read(page: str) -> str:

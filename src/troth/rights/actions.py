@@ -1,18 +1,46 @@
 """What people do with everything that is held about them."""
 
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import DatabaseError, transaction
 from django.db import connection as door
-from django.db import transaction
+from psycopg.types.json import Jsonb
 
 from troth.database.statements import load
 from troth.people.actions import Account, end_sessions
+from troth.people.organizations import Fate
 
 SQL = load("troth.rights")
 
 
-def close(account: Account, *, reason: str = "asked") -> None:
-    """Close an account, in one transaction: what no purpose keeps goes now, the rest is marked and goes when due."""
+class FatesChanged(Exception):
+    """Something else would become of somebody's organizations than they read."""
+
+    code = "fates-changed"
+
+
+def close(account: Account, *, reason: str = "asked", fates: Iterable[Fate] | None = None) -> None:
+    """Close an account, in one transaction: what no purpose keeps goes now, the rest is marked and goes when due.
+
+    `fates` is what the person read would become of their organizations, None where nobody read anything. Raises
+    FatesChanged where it would be something else by now; in between they are held as they are.
+    """
     subject = account.subject
     with transaction.atomic(), door.cursor() as cursor:
+        if fates is not None:
+            _confirm(cursor, subject, fates)
         end_sessions(account)
         account.delete()
         cursor.execute(SQL["end_subject"], {"subject": subject, "reason": reason})
+
+
+def _confirm(cursor: Any, subject: uuid.UUID, fates: Iterable[Fate]) -> None:  # noqa: ANN401 - Django's cursor wrapper
+    told = {str(each.organization): [each.fate, str(each.heir) if each.heir else None] for each in fates}
+    try:
+        cursor.execute(SQL["confirm_fates"], {"subject": subject, "told": Jsonb(told)})
+    except DatabaseError as error:
+        if getattr(error.__cause__, "sqlstate", "") != "TR066":
+            raise
+        raise FatesChanged from error

@@ -1,2 +1,5 @@
+-- name: confirm_fates
+SELECT troth.confirm_fates(%(subject)s, %(told)s)
+
 -- name: end_subject
 SELECT troth.end_subject(%(subject)s, %(reason)s)

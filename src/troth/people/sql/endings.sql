@@ -33,6 +33,27 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     WHERE m.subject = troth.viewer() AND m.ended_at IS NULL ORDER BY lower(o.name), o.organization
 $$;
 
+-- name: confirm_fates
+-- Hold somebody's organizations as they are until the transaction ends. Raises TR066 where something else would become of them than
+-- was told: organization -> [fate, heir].
+CREATE OR REPLACE FUNCTION troth.confirm_fates(whose uuid, told jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    PERFORM 1 FROM troth.organization AS o
+    WHERE o.organization IN (SELECT m.organization FROM troth.membership AS m WHERE m.subject = whose AND m.ended_at IS NULL)
+    ORDER BY o.organization FOR NO KEY UPDATE;
+    IF told IS DISTINCT FROM (
+        SELECT coalesce(jsonb_object_agg(
+            m.organization, jsonb_build_array(due.fate, CASE WHEN due.fate = 'handed on' THEN due.heir END)
+        ), '{}')
+        FROM troth.membership AS m CROSS JOIN LATERAL troth.fate_of(m.organization, whose) AS due
+        WHERE m.subject = whose AND m.ended_at IS NULL
+    ) THEN
+        RAISE EXCEPTION 'something else would become of the organizations' USING ERRCODE = 'TR066';
+    END IF;
+END
+$$;
+
 -- name: leave_organizations
 -- When an account ends, what becomes of the organizations that it owns. The rows themselves end, or go, with the account's others.
 CREATE OR REPLACE FUNCTION troth.leave_organizations(whose uuid) RETURNS void

@@ -119,20 +119,30 @@ def close(request: HttpRequest) -> HttpResponse:
     form = Close(request.user, request.POST if request.method == "POST" else None)
     ending = organizations.fates(request.viewer) if organizations.are_kept() else []  # type: ignore[attr-defined]
     read = _digest(ending)
-    if request.method == "POST" and form.is_valid() and request.POST.get("read", "") != read:
+    if request.method == "POST" and form.is_valid():
+        if request.POST.get("read", "") == read and _closes(request, ending):
+            request.account_ended = True  # type: ignore[attr-defined]
+            logout(request)
+            return forgetting(redirect("closed"))
         form.add_error(
             None, _("What becomes of your organizations has changed. Read it again, then close your account.")
         )
-    if request.method == "POST" and form.is_valid():
-        owned = Role.OWNER in staffing.roles_of(request.user.subject)  # type: ignore[union-attr]
-        rights.close(request.user)  # type: ignore[arg-type]
-        if owned and not staffing.has_owner():
-            operating.renew()
-        request.account_ended = True  # type: ignore[attr-defined]
-        logout(request)
-        return forgetting(redirect("closed"))
+        ending = organizations.fates(request.viewer) if organizations.are_kept() else []  # type: ignore[attr-defined]
+        read = _digest(ending)
     context = {"form": form, "fates": fates.fates(), "read": read, "organizations": _said(request, ending)}
     return render(request, "me/close.html", context, status=422 if form.errors else 200)
+
+
+def _closes(request: HttpRequest, ending: list[Fate]) -> bool:
+    """Close the account; return whether it was, which it is not where something else would become of organizations."""
+    owned = Role.OWNER in staffing.roles_of(request.user.subject)  # type: ignore[union-attr]
+    try:
+        rights.close(request.user, fates=ending)  # type: ignore[arg-type]
+    except rights.FatesChanged:
+        return False
+    if owned and not staffing.has_owner():
+        operating.renew()
+    return True
 
 
 def _digest(ending: list[Fate]) -> str:
