@@ -1,7 +1,7 @@
 """Pages that act as the steward or with the operator's key stand behind the gate, which asks for role and second factor.
 
 The database cannot ask there: the process that would name a viewer holds the key and the steward's password, and could
-leave the viewer out (docs/decisions/0020). So which pages those are is read off the code.
+leave the viewer out (docs/decisions/0024). So which pages those are is read off the code.
 """
 
 import ast
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.urls import URLPattern, get_resolver
+from django.urls import URLResolver, get_resolver
 from psycopg import Connection
 
 from tests.browsing import Browser
@@ -77,10 +77,12 @@ def reaching() -> set[str]:
     return found
 
 
-def views() -> Iterator[tuple[str, str]]:
+def views(within: URLResolver) -> Iterator[tuple[str, str]]:
     """Yield each route's name with its view's dotted name."""
-    for pattern in get_resolver().url_patterns:
-        assert isinstance(pattern, URLPattern), "a route that is included is not read here"
+    for pattern in within.url_patterns:
+        if isinstance(pattern, URLResolver):
+            yield from views(pattern)
+            continue
         view: Any = pattern.callback
         view = getattr(view, "view_class", view)
         yield str(pattern.name), f"{view.__module__}.{view.__qualname__}"
@@ -92,7 +94,7 @@ def test_every_page_that_acts_as_the_steward_stands_behind_the_gate() -> None:
 
     found = reaching()
     assert {"troth.database.requests.ask", "troth.consent.publishing.standing"} <= found
-    asking = {name for name, view in views() if view in found}
+    asking = {name for name, view in views(get_resolver()) if view in found}
     assert asking == set(OPERATING)
     assert {ROUTES[name] for name in asking} <= set(ROLES) - {Audience.STAFF}, "whose first page asks for none"
 

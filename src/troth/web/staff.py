@@ -37,8 +37,8 @@ def unsecured(request: HttpRequest) -> HttpResponse | None:
 def unconfirmed(request: HttpRequest, *, back: str = "") -> HttpResponse | None:
     """Return the way to confirm before something dangerous, and then `back`; None for who has just done so.
 
-    Who has a second factor shows that one: a password alone is not enough for them here. A new factor is bound at the
-    level that the account has (NIST SP 800-63B-4 section 4.1.2), which a trusted browser's password does not reach.
+    Who has a second factor shows that one: a password alone is not enough for them here. A new factor is bound at its
+    own level or the account's highest, whichever is lower (NIST SP 800-63B-4, 4.1.2.1): a password alone is neither.
     """
     with_second = second_factor(request.user)
     latest = max(
