@@ -1,7 +1,8 @@
 """What people cost, in parts; of each part the lines in `results/people.json` are written anew.
 
 `organizations`: one of 100,000 members against one of 100, in the same run and in turn: a page of the list that its
-administrator sees, a search, and what its directory asks (SCIM 2.0), each answered whole.
+administrator sees, a search, one member, and what its directory asks (SCIM 2.0), each answered whole. Every look of an
+administrator is written down and committed before anything is shown.
 
 `signing`: CPU of signing in, against the password's hash, and of pages, against one that does nothing.
 """
@@ -33,6 +34,7 @@ SQL = (Path(__file__).parent / "people.sql").read_text(encoding="utf-8")
 RESULTS = Path(__file__).parent / "results" / "people.json"
 SMALL, LARGE = 100, 100_000
 TIMES = 5
+SECOND = uuid.UUID("00000000-0000-4000-8000-000000000002")
 AIM = 2.0
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 ROLES = {"owner": ["see", "invite", "members", "roles", "own"], "administrator": ["see", "members"], "member": []}
@@ -119,8 +121,17 @@ def organized(owner: Connection[Any]) -> Iterator[Measured]:
 
         return alternate(name, lambda: [look(few) for _ in range(TIMES)], lambda: [look(many) for _ in range(TIMES)])
 
+    def alone(which: uuid.UUID) -> None:
+        if organizations.member("viewer", which, SECOND) is None:
+            raise SystemExit("one member is not seen")
+
     yield listed("administrator: a page of the list", "", 50)
     yield listed("administrator: search by name", "c4ca", 0)
+    yield alternate(
+        "administrator: one member",
+        lambda: [alone(few) for _ in range(TIMES)],
+        lambda: [alone(many) for _ in range(TIMES)],
+    )
     yield both("directory: first page of 50", lambda d: d.expect("/Users?startIndex=1&count=50", 50))
     yield both("directory: a page by cursor", lambda d: d.expect("/Users?cursor=&count=50", 50))
     yield both("directory: userName eq", lambda d: d.expect('/Users?filter=userName eq "USER77"', 1))

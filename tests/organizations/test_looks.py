@@ -175,12 +175,19 @@ def test_the_page_names_who_looked_when_and_at_what(browser: Browser, owner: Con
     page = bob.get("/me/looks").content.decode()
     for words in ("Alice", "Harbor Rowing", "at you alone", "the list of members", "a search by name"):
         assert words in page
+    assert page.count("at you alone") == 1
+    assert "times since" not in page
+    for _again in range(2):
+        browser.get(f"{home}/members/{whose}")
+    page = bob.get("/me/looks").content.decode()
+    assert page.count("at you alone") == 1
+    assert "3 times since" in page, "what is looked at again and again is one line with its number"
     assert "never" not in bob.get("/me/permissions?kind=organizations").content.decode()
     assert "Nobody has looked" in browser.get("/me/looks").content.decode(), "one's own looks are nobody's"
     owner.execute(
-        "INSERT INTO troth.organization_look (subject, organization, kind, digest, session, turn)"
-        " SELECT subject, organization, 'list', sha256(n::text::bytea), 1, '' FROM"
-        " (SELECT subject, organization FROM troth.organization_look LIMIT 1) AS one, generate_series(1, 60) AS n"
+        "INSERT INTO troth.organization_look (subject, organization, kind, digest, session, turn, at)"
+        " SELECT subject, organization, 'list', sha256(n::text::bytea), 1, '', at + n * interval '6 minutes' FROM"
+        " (SELECT subject, organization, at FROM troth.organization_look LIMIT 1) AS one, generate_series(1, 60) AS n"
     )
     first = bob.get("/me/looks").content.decode()
     assert first.count("<time") == looking.PAGE

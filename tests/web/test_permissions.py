@@ -65,13 +65,14 @@ def test_a_permission_is_given_answered_seen_narrowed_and_ended(
     assert "It is Alice. For the audit." in page
     where = bob.post(link, {"answer": "accept"}).headers["Location"]
     assert "Alice Okafor" in told(bob, where)
+    assert "Their name" in told(bob, where), "what is somebody else's is not called one's own"
     steering = told(alice, where)
     assert "بوب الطويل جدًا" in steering
     until = re.search(r'name="until" value="([\d-]+)"', steering)
     assert until
     changed = alice.post(where, {"do": "change", "categories": ["device.browser"], "until": until.group(1)})
     where = changed.headers["Location"]
-    assert "Your name" not in told(bob, where)
+    assert "Their name" not in told(bob, where)
     assert bob.post(where, {"do": "change", "categories": ["person.name"], "until": until.group(1)}).status_code == 200
     assert alice.post(where, {"do": "end"}).headers["Location"] == PAGE
     assert bob.get(where).status_code == 404

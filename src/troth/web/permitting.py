@@ -23,15 +23,16 @@ LONGEST = 365
 LASTING = 30
 
 
-def said(categories: Iterable[str]) -> list[dict[str, str]]:
-    """Return categories as a page names them, in the policy's words."""
+def said(categories: Iterable[str], *, mine: bool = True) -> list[dict[str, str]]:
+    """Return categories as a page names them, in the policy's words; not `mine`: they are somebody else's."""
     speaking = voice(published.current().policy, get_language() or "en")
-    return [{"name": each, "words": capital(speaking.category(each))} for each in categories]
+    words = {each: speaking.category(each) for each in categories}
+    return [{"name": each, "words": capital(what if mine else speaking.theirs(what))} for each, what in words.items()]
 
 
-def choices(categories: Iterable[str]) -> list[tuple[str, str]]:
+def choices(categories: Iterable[str], *, mine: bool = True) -> list[tuple[str, str]]:
     """Return categories as the choices of a form."""
-    return [(each["name"], each["words"]) for each in said(categories)]
+    return [(each["name"], each["words"]) for each in said(categories, mine=mine)]
 
 
 def shown_to_chosen() -> list[str]:
@@ -193,7 +194,7 @@ class Propose(forms.Form):
         seen = [("", _("To see of them, yourself, what you tick below"))] if shown_to_chosen() else []
         self.fields["what"].choices = [*purposes, *seen]  # type: ignore[attr-defined]
         self.fields["what"].required = False
-        self.fields["categories"].choices = choices(shown_to_chosen())  # type: ignore[attr-defined]
+        self.fields["categories"].choices = choices(shown_to_chosen(), mine=False)  # type: ignore[attr-defined]
         self.fields["categories"].label = _("What you would see of them")
         self.fields["ends"].choices = [  # type: ignore[attr-defined]
             ("at once", _("By either of you, at once")),

@@ -122,7 +122,11 @@ def offer(request: HttpRequest) -> HttpResponse:
             return redirect("lent", given=found.given)
         messages.success(request, _("Declined. Nothing is shown to you."))
         return redirect("my_permissions")
-    context = {"offer": found, "categories": said(found.categories), "sentences": sentences(found.categories)}
+    context = {
+        "offer": found,
+        "categories": said(found.categories, mine=False),
+        "sentences": sentences(found.categories),
+    }
     return render(request, "me/offer.html", context)
 
 
@@ -140,8 +144,9 @@ def lent(request: HttpRequest, given: uuid.UUID) -> HttpResponse:
         answer = _steer(request, grant, form)
         if answer is not None:
             return answer
-    seen = [] if grant.mine or not grant.live else [_shown(request, grant, each) for each in said(grant.categories)]
-    context: dict[str, Any] = {"grant": grant, "form": form, "seen": seen, "categories": said(grant.categories)}
+    categories = said(grant.categories, mine=grant.mine)
+    seen = [] if grant.mine or not grant.live else [_shown(request, grant, each) for each in categories]
+    context: dict[str, Any] = {"grant": grant, "form": form, "seen": seen, "categories": categories}
     context["sentences"] = sentences(grant.categories)
     return render(request, "me/lent.html", context, status=422 if form and form.errors else 200)
 

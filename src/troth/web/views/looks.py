@@ -1,7 +1,8 @@
 """`/me/looks`: who looked at the person's data, when, at what, and in whose name."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -18,15 +19,20 @@ from troth.policy.meaning import Audience
 from troth.web.permitting import said, sentence
 from troth.web.words import say
 
+#: Looks of one person at the same thing, each so soon after the last, are told as one with their number.
+TOGETHER = timedelta(minutes=5)
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A look as its person sees it: who, in whose name, at what."""
+    """A look as its person sees it: who, in whose name, at what; `times` of them, the first at `since`."""
 
     who: str
     whose: str
     what: str
     at: datetime
+    times: int = 1
+    since: datetime | None = None
 
 
 @require_safe
@@ -37,13 +43,26 @@ def mine(request: HttpRequest) -> HttpResponse:
     found = sorted((*_of_organizations(token, before), *_of_support(token, before)), key=lambda e: e.at, reverse=True)
     shown = found[:PAGE]
     context = {
-        "looks": shown,
+        "looks": together(shown),
         "more": shown[-1].at if len(found) > PAGE else None,
         "later": before is not None,
         "chosen": [] if before else _of_chosen(token),
         "sentences": _sentences(),
     }
     return render(request, "me/looks.html", context)
+
+
+def together(looks: Iterable[Look]) -> list[Look]:
+    """Return looks, the newest first; those of one person at the same thing, shortly after one another, as one."""
+    told: list[Look] = []
+    for each in looks:
+        last = told[-1] if told else None
+        alike = last and (last.who, last.whose, last.what) == (each.who, each.whose, each.what)
+        if last and alike and (last.since or last.at) - each.at <= TOGETHER:
+            told[-1] = replace(last, times=last.times + 1, since=each.at)
+        else:
+            told.append(each)
+    return told
 
 
 def _of_organizations(token: str, before: datetime | None) -> list[Look]:

@@ -127,7 +127,7 @@ def _people(request: HttpRequest) -> Iterator[Card]:
     for grant in permissions.grants(request.viewer):  # type: ignore[attr-defined]
         if (grant.live or grant.waiting) and not (grant.agreed and grant.mine):
             known = [c for c in grant.categories if c in clauses]
-            lines = tuple(Line(each["words"], clause=clauses[each["name"]]) for each in said(known))
+            lines = tuple(Line(each["words"], clause=clauses[each["name"]]) for each in said(known, mine=grant.mine))
             clause = clauses[known[0]] if known else ""
             who = grant.other or grant.address or _("Somebody with your link")
             yield Card(
@@ -244,7 +244,7 @@ def _past_applications(request: HttpRequest) -> Iterator[Past]:
 def _past_people(request: HttpRequest) -> Iterator[Past]:
     for grant in permissions.grants(request.viewer):  # type: ignore[attr-defined]
         if not (grant.live or grant.waiting or grant.agreed):
-            what = ", ".join(each["words"] for each in said(grant.categories))
+            what = ", ".join(each["words"] for each in said(grant.categories, mine=grant.mine))
             words = _("You let somebody see something") if grant.mine else _("Somebody let you see something")
             yield Past(
                 "people", grant.address or words, what, grant.accepted_at or grant.at, grant.over_at or grant.until
