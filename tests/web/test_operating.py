@@ -1,7 +1,7 @@
 """Pages that act as the steward or with the operator's key stand behind the gate, which asks for role and second factor.
 
 The database cannot ask there: the process that would name a viewer holds the key and the steward's password, and could
-leave the viewer out (docs/decisions/0024). So which pages those are is read off the code.
+leave the viewer out (docs/decisions/0026). So which pages those are is read off the code.
 """
 
 import ast
