@@ -38,8 +38,8 @@ def account(
 def sign_in(owner: Connection[Any], subject: uuid.UUID, account: int | None = None) -> None:
     """Plant an answer, a code, a spent token and, with an account, a live one."""
     owner.execute(
-        "INSERT INTO troth.application (application, name, manifest, purposes, claims)"
-        " VALUES (%s, 'Planted', '', '{provide}', '{name:person.name:provide}') ON CONFLICT DO NOTHING",
+        "INSERT INTO troth.application (application, name, manifest, purposes, claims, events)"
+        " VALUES (%s, 'Planted', '', '{provide}', '{name:person.name:provide}', '{crash,feature_use}') ON CONFLICT DO NOTHING",
         (APPLICATION,),
     )
     owner.execute(
@@ -152,7 +152,36 @@ def mailed(owner: Connection[Any], subject: uuid.UUID) -> None:
     )
 
 
+#: What an application told of somebody, some hours ago.
+REPORTED = (
+    "INSERT INTO troth.crash (subject, at, id, application, fingerprint, kind, message, stack, release, environment, uses)"
+    " SELECT %(subject)s, now() - make_interval(secs => %(hours)s * 3600), uuidv7(), %(application)s, 'planted', 'planted', 'planted',"
+    " 'planted', 'planted', 'planted', coalesce((SELECT uses FROM troth.permitted WHERE subject = %(subject)s), 0)",
+    "INSERT INTO troth.feature_use (subject, at, id, application, feature, outcome, uses)"
+    " SELECT %(subject)s, now() - make_interval(secs => %(hours)s * 3600), uuidv7(), %(application)s, 'planted', 'planted',"
+    " coalesce((SELECT uses FROM troth.permitted WHERE subject = %(subject)s), 0)",
+)
+REFUSED = (
+    "INSERT INTO troth.refused_event (subject, day, kind, reason, clause, count)"
+    " VALUES (%(subject)s, current_date, 'crash', 'planted', 'planted', 1)"
+)
+
+
+def reported(owner: Connection[Any], subject: uuid.UUID, hours: float = 1) -> None:
+    """Plant a crash and a use of a feature of somebody, whatever they permit: past the trigger that would refuse it."""
+    owner.execute("SET session_replication_role = replica")
+    for statement in REPORTED:
+        owner.execute(statement, {"subject": subject, "application": APPLICATION, "hours": hours})
+    owner.execute("RESET session_replication_role")
+
+
+def told(owner: Connection[Any], subject: uuid.UUID) -> None:
+    """Plant what an application told of somebody, and that something was refused."""
+    reported(owner, subject)
+    owner.execute(REFUSED, {"subject": subject})
+
+
 def everything(owner: Connection[Any], subject: uuid.UUID) -> None:
     """Plant all of this, so that there is a row of somebody in every table that agreeing and using leave empty."""
-    for plant in (sign_in, known, belongs, supplied, staffed, remembered, mailed):
+    for plant in (sign_in, known, belongs, supplied, staffed, remembered, mailed, told):
         plant(owner, subject)

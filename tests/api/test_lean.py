@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from psycopg import Connection
 
 from tests.conftest import Person, count, visit
-from troth.api.app import LONGEST_BODY, Lean
+from troth.api.answering import LONGEST_BODY
+from troth.api.app import Lean
 from troth.database.place import Place
 
 HOST = b"harbor.example"
@@ -264,7 +265,7 @@ def test_a_choice_that_did_not_come_to_its_end_is_none(
     status: int,
     code: str,
 ) -> None:
-    monkeypatch.setattr("troth.api.app.SLOWEST_BODY", 0.3)
+    monkeypatch.setattr("troth.api.answering.SLOWEST_BODY", 0.3)
     found = chosen(cast["alice"].token, {"purpose": "understand", "kind": "objection"}, end=end)
     assert (found.status, found.code) == (status, code)
     assert owner.execute("SELECT count(*) FROM troth.choice").fetchone() == (0,)

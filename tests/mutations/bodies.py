@@ -251,6 +251,45 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
     "misstamped": (
         ("looks at nobody", "ELSE r.uses & ~(1::bigint << 63) <> coalesce(p.uses, 0) END", "ELSE false END"),
     ),
+    "sender": (
+        ("keys that ended", " AND held.ended_at IS NULL", ""),
+        ("of a removed application", " AND known.removed_at IS NULL", ""),
+        ("any key", "held.digest = of_digest AND ", ""),
+    ),
+    "sent_about": (
+        ("keys that ended", " AND held.ended_at IS NULL", ""),
+        ("of a removed application", " AND known.removed_at IS NULL", ""),
+        ("after the account's end", " AND person.ended_at IS NULL", ""),
+        ("known to another application", "given.application = known.application AND ", ""),
+        ("by any name", " AND given.known_as = asked.name", ""),
+        ("after its end", " AND given.until IS NULL", ""),
+    ),
+    "take_keys": (
+        ("whatever it said", "held.body = told.body", "true"),
+        ("nothing is new", "new.key IS NOT NULL", "false"),
+    ),
+    "note_refusals": (
+        ("counts do not add up", "r.count + excluded.count", "excluded.count"),
+        ("after the account's end", " AND person.ended_at IS NULL", ""),
+    ),
+    "forget_intake": (
+        ("keys a day longer", "interval '720 hours'", "interval '744 hours'"),
+        ("keys a day shorter", "interval '720 hours'", "interval '696 hours'"),
+        ("refusals a day longer", "::date - 30", "::date - 31"),
+        ("refusals a day shorter", "::date - 30", "::date - 29"),
+    ),
+    "stamp_crash": (
+        ("whoever is in no purpose", "WHERE coalesce(truth.uses, 0) &", "WHERE false AND coalesce(truth.uses, 0) &"),
+        ("by an answer that ended", "AND given.until IS NULL", ""),
+        ("of a removed application", " AND known.removed_at IS NULL", ""),
+        ("of a kind that was not declared", " AND 'crash' = ANY (known.events)", ""),
+        ("of another application", """AND given.application = fresh."application\"""", ""),
+        ("of somebody else", "given.subject = fresh.subject AND ", ""),
+    ),
+    "stamp_feature_use": (
+        ("whoever's browser objects", "OR (fresh.uses < 0 AND", "OR (false AND"),
+        ("of purposes that are retired", "WHERE u.retired_at IS NULL AND u.purpose", "WHERE u.purpose"),
+    ),
     "standing": (
         (
             "agreed whatever the version",

@@ -19,6 +19,7 @@ from tests.mutations import (
     powers,
     questioning,
     rights,
+    sending,
     staffing,
     supplying,
 )
@@ -82,6 +83,7 @@ CHECKS = (
     Check("views", frozenset({Kind.VIEW, Kind.GRANT, Kind.SCHEMA}), rights.views),
     *_plays("comings and goings", STAMPS, flows.comings, flows.PLAYS),
     *_plays("applications", WORKS, permitting.permitting, permitting.PLAYS),
+    *_plays("what applications send", STAMPS, sending.sending, sending.PLAYS),
     *_plays("names and sessions", STAMPS, naming.naming, naming.PLAYS),
     *_plays("permissions", WORKS, lending.lending, lending.PLAYS),
     *_plays("organizations", WORKS, joining.joining, joining.PLAYS),

@@ -9,7 +9,7 @@ import psycopg
 from tests.mutations.flows import ACCESS, DEVICE, HELD, STAMPED, agree, give_token, leave_all, newcomer
 from tests.mutations.scene import Scene
 from tests.mutations.world import CATALOG, NOBODY, World
-from tests.planting import known, remembered, staffed
+from tests.planting import APPLICATION, known, remembered, staffed
 from troth.policy.copying import functions as copying
 from troth.policy.meaning import WindowKind
 from troth.policy.routines import routines
@@ -70,7 +70,7 @@ def incoming(world: World, _focus: object) -> Iterator[str]:
         scene.must("new keys", scene.does("intake", keys), [(2,)])
         scene.must("keys again", scene.does("intake", keys), [(0,)])
         for _ in range(2):
-            scene.does("intake", "SELECT troth.count_outcomes('refused', 'mutant', 3)")
+            scene.does("intake", "SELECT troth.count_outcomes('refused', 'crash', 'mutant', 'c', 3)")
         counted = scene.does("steward", "SELECT count FROM troth.intake_count WHERE reason = 'mutant'")
         scene.must("counts add up", counted, [(6,)])
         stamps = {int(n) for _, n in scene.does("steward", "SELECT * FROM troth.misstamped()")}
@@ -387,9 +387,13 @@ def _answer(scene: Scene, world: World, name: str, arguments: str, text: str, pa
     called = f"SELECT troth.{name}({given})"
     if "RETURNS trigger" in text:
         table = name.removeprefix("stamp_")
+        sent = "(subject, at, application, id, uses)"
+        sent += f" VALUES ('{world.people['alice']}', '2026-11-20 00:00:00Z', '{APPLICATION}', '{NOBODY}', 1)"
         called = {
             "access": f"INSERT INTO troth.access (subject, at, id, uses) VALUES ('{NOBODY}', '2026-11-20 00:00:00Z', '{NOBODY}', 1)",
             "device": f"INSERT INTO troth.device (subject, device, uses) VALUES ('{world.people['bob']}', '{NOBODY}', 0)",
+            "crash": f"INSERT INTO troth.crash {sent}",
+            "feature_use": f"INSERT INTO troth.feature_use {sent}",
             "person": f"INSERT INTO troth.person (subject, uses) VALUES ('{NOBODY}', 1)",
             "session": f"INSERT INTO troth.session (subject, session, uses) VALUES ('{world.people['bob']}', '{NOBODY}', 0)",
             "copy_membership_name": "UPDATE troth.membership SET name = NULL",

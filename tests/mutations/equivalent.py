@@ -109,6 +109,8 @@ TWICE = (
     ("troth.join_entry", "PERFORM troth.hold_supplied", "no field is declared here (tests/directory/test_fields.py)"),
     ("troth.hold_supplied", "PERFORM troth.record", "no field is declared here (tests/directory/test_fields.py)"),
     ("troth.remove_subject", "DELETE FROM troth.directory_awaited", "its rows go with the entry's"),
+    ("troth.end_application", "PERFORM pg_advisory_xact_lock", "only two sessions can tell:"
+     " tests/attacks/test_senders.py::test_nothing_is_stored_of_an_answer_that_has_ended_meanwhile"),
     ("troth.remove_subject", "DELETE FROM troth.agreement", "whoever agreed is removed only when no stamped row is left"),
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from tests.conftest import SECURE, TERMS, forget, make
 from tests.mutations.world import CATALOG, DAY, NOBODY, Row, World, source
-from tests.planting import everything
+from tests.planting import everything, reported
 from troth.database import apply, connect, place, published
 from troth.policy import parse
 from troth.policy.plan import plan
@@ -113,6 +113,10 @@ def _plant(world: World) -> None:
     for name, whose in world.people.items():
         everything(world.owner, whose)
         _end(world, name, whose)
+    for days in (29.5, 30.5, 89.5, 90.5):
+        for name in ("alice", "greta"):
+            reported(world.owner, world.people[name], days * DAY)
+            world.rows += [Row(table, world.people[name], days * DAY) for table in ("crash", "feature_use")]
     _open_to_support(world)
     world.owner.execute("ANALYZE")
 
@@ -135,7 +139,7 @@ def _open_to_support(world: World) -> None:
 #: Stamped tables that the doors leave empty here.
 PLANTED = (
     "session", "earlier_name", "profile", "membership", "correction", "join_request", "directory_entry", "directory_awaited",
-    "notice_outcome",
+    "notice_outcome", "crash", "feature_use",
 )  # fmt: skip
 
 

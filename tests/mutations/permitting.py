@@ -92,9 +92,9 @@ def _stands(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     scene.does("self", "SELECT troth.choose('announce', 'consent')", token="hers")
     both = [([NAME], ["announce", "provide"])]
     scene.must("with a yes", scene.does("door", STANDING, whose, APPLICATION), both)
-    scene.does("door", "SELECT troth.use_application(%s, %s)", whose, APPLICATION)
-    used = "SELECT used_at IS NOT NULL FROM troth.application_grant WHERE subject = %s"
-    scene.must("used", scene.does("owner", used, whose), [(True,)])
+    scene.does("door", "SELECT troth.use_application(%s, %s, 'sub')", whose, APPLICATION)
+    used = "SELECT used_at IS NOT NULL, known_as FROM troth.application_grant WHERE subject = %s"
+    scene.must("used", scene.does("owner", used, whose), [(True, "sub")])
     scene.does("owner", "UPDATE troth.application SET claims = '{}' WHERE application = %s", APPLICATION)
     scene.must("no longer asked", scene.does("door", STANDING, whose, APPLICATION), [([], ["announce", "provide"])])
     scene.does("owner", "UPDATE troth.policy_version SET floor = true")

@@ -119,6 +119,7 @@ def account(owner: Connection[Any], person: Person) -> int:
     planting.supplied(owner, person.subject)
     planting.staffed(owner, person.subject)
     planting.mailed(owner, person.subject)
+    planting.told(owner, person.subject)
     invited(owner, person)
     session(owner, f"key of {person.name}", {"_auth_user_id": str(number)})
     return number

@@ -57,7 +57,7 @@ def test_a_preview_counts_what_an_erasure_then_removes(planted: dict[str, Person
         "invitation", "staff_invitation", "staff", "support_access", "support_look", "policy_proposal", "policy_approval",
         "directory_grouped", "directory_act", "organization_look",
         "session", "earlier_name", "correction", "linked", "link_offer", "person_grant", "person_grant_use", "agreed_permission",
-        "agreement_ahead",
+        "agreement_ahead", "refused_event",
     }  # fmt: skip
     assert {n: each["stays"] for n, each in told.items() if n != SALTS} == {
         name: each["stays"] for name, each in done.items() if name != SALTS
@@ -110,6 +110,8 @@ def test_what_stays_has_a_clause_a_window_and_a_day(planted: dict[str, Person], 
         "directory_entry": {("provide", 30)},
         "directory_awaited": {("provide", 30)},
         "notice_outcome": {("provide", 90)},
+        "crash": {("provide", 90)},
+        "feature_use": {("understand", 30)},
         "subject": set(), "permitted": set(), SALTS: set(),
     }  # fmt: skip
     with connect.acting("announce") as announce:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
@@ -12,7 +12,8 @@ from psycopg import AsyncConnection, Error
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from troth.api import ledger
+from troth.api import intake, ledger
+from troth.api.answering import Receive, Scope, Send, answer, body_of, deliver, header
 from troth.api.refusals import Refusal
 from troth.database import connect, published
 from troth.database.statements import load
@@ -22,11 +23,6 @@ from troth.policy import explain
 WRITTEN = load("troth.api")
 SQL = {name: text.encode() for name, text in WRITTEN.items()}
 COOKIE = "__Host-viewer"
-LONGEST_BODY = 64 * 1024
-SLOWEST_BODY = 20.0
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Wish(msgspec.Struct):
@@ -48,6 +44,7 @@ class Lean:
             "/api/v1/me/choices": {"POST": self.choose},
         }
         self.pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
+        self.intake = intake.Intake()
 
     async def start(self) -> None:
         """Open the pool; it connects when it is first needed."""
@@ -56,26 +53,31 @@ class Lean:
             kwargs=told, min_size=0, max_size=6, timeout=10, open=False, check=AsyncConnectionPool.check_connection
         )
         await self.pool.open()
+        await self.intake.gate.start()
 
     async def stop(self) -> None:
         """Close it."""
+        await self.intake.gate.stop()
         if self.pool is not None:
             await self.pool.close(timeout=2)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; a refusal is JSON with a code, a sentence and what to do."""
-        status, allowed = 200, ""
+        status, allowed, retry = 200, "", 0
         try:
             if scope["path"].startswith(ledger.ROOT):
                 await self._published(scope, send)
                 return
+            if scope["path"].startswith(intake.ROOT):
+                await self.intake(scope, receive, send)
+                return
             body = await self._route(scope)(scope, receive)
         except Refusal as refusal:
-            status, body, allowed = refusal.status, refusal.body, refusal.allowed
+            status, body, allowed, retry = refusal.status, refusal.body, refusal.allowed, refusal.retry
         except (Error, TimeoutError):
             away = Refusal("unavailable")
             status, body = away.status, away.body
-        await answer(send, status, body, head=scope["method"] == "HEAD", allowed=allowed)
+        await answer(send, status, body, head=scope["method"] == "HEAD", allowed=allowed, retry=retry)
 
     async def _published(self, scope: Scope, send: Send) -> None:
         """Answer with a part of the ledger."""
@@ -175,59 +177,6 @@ class Lean:
 def shown_now() -> dict[str, bytes]:
     """Return what asks for everything that the policy in force shows a person, by name."""
     return {name: shown(WRITTEN[name]) for name in ("profile", "accesses", "agreements", "choices")}
-
-
-async def answer(send: Send, status: int, body: Any, *, head: bool = False, allowed: str = "") -> None:  # noqa: ANN401
-    """Send JSON; `allowed` names the methods that a path takes (RFC 9110, 15.5.6)."""
-    await deliver(send, status, msgspec.json.encode(body, enc_hook=str), head=head, allowed=allowed)
-
-
-async def deliver(
-    send: Send,
-    status: int,
-    content: bytes,
-    *,
-    kind: str = "application/json",
-    lasting: str = "no-store",
-    head: bool = False,
-    allowed: str = "",
-) -> None:
-    """Send bytes of a kind, and how long they may be kept."""
-    headers = [
-        (b"content-type", kind.encode()),
-        (b"content-length", str(len(content)).encode()),
-        (b"cache-control", lasting.encode()),
-        (b"x-content-type-options", b"nosniff"),
-        (b"strict-transport-security", b"max-age=31536000"),
-        (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    ]
-    if allowed:
-        headers.append((b"allow", allowed.encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if head else content})
-
-
-async def body_of(receive: Receive) -> bytes:
-    """Return the whole body. Raises Refusal when it is too long, too slow, or when the client left before its end."""
-    held = bytearray()
-    try:
-        async with asyncio.timeout(SLOWEST_BODY):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Refusal("body", "it has no end")
-                held += message.get("body", b"")
-                if len(held) > LONGEST_BODY:
-                    raise Refusal("too-long")
-                if not message.get("more_body"):
-                    return bytes(held)
-    except TimeoutError:
-        raise Refusal("too-slow") from None
-
-
-def header(scope: Scope, name: bytes) -> bytes:
-    """Return a header's value, or nothing."""
-    return next((value for key, value in scope["headers"] if key == name), b"")
 
 
 def cookie(scope: Scope) -> str:

@@ -4,6 +4,11 @@ from typing import Any
 
 REFUSALS: dict[str, tuple[int, str, str]] = {
     "sign-in-needed": (401, "nobody is signed in", "sign in at /sign-in; the answer is for the person it is about"),
+    "key-needed": (
+        401,
+        "no key of an application's opens the intake",
+        "send `Authorization: Bearer KEY`; see `troth app add-key`",
+    ),
     "agreement-missing": (403, "there is no agreement to the policy in force", "read it and agree at /agree"),
     "cross-origin": (
         403,
@@ -20,9 +25,13 @@ REFUSALS: dict[str, tuple[int, str, str]] = {
         "consent, refusal or withdrawal; objection or permission",
     ),
     "too-long": (413, "the body is too long", "send at most 64 kB"),
+    "kind": (415, "the body is of an unknown kind", "send `application/json` or `application/x-ndjson`"),
+    "coding": (415, "the body is packed in an unknown way", "send gzip, br or zstd, or nothing packed"),
+    "too-much": (413, "there is more in the body than is taken at once", "send at most 1,000 events and 4 MB unpacked"),
     "purpose-unknown": (422, "the policy has no such purpose", "choose one of /api/v1/policy"),
     "before": (422, "`before` is no time", "write it as 2026-11-01T12:00:00Z"),
     "body": (422, "the body is not what was expected", 'send {"purpose": ..., "kind": ...}'),
+    "busy": (503, "more came at once than waits here", "send it again after `Retry-After`, under the same keys"),
     "unavailable": (503, "the database does not answer", "try again in a moment"),
 }
 
@@ -30,9 +39,9 @@ REFUSALS: dict[str, tuple[int, str, str]] = {
 class Refusal(Exception):
     """One of them."""
 
-    def __init__(self, code: str, detail: str = "", *, allowed: str = "") -> None:
-        """Look it up by its code."""
-        self.allowed = allowed
+    def __init__(self, code: str, detail: str = "", *, allowed: str = "", retry: int = 0) -> None:
+        """Look it up by its code; `retry` is how many seconds later it may be tried again."""
+        self.allowed, self.retry = allowed, retry
         self.status, sentence, advice = REFUSALS[code]
         self.body: dict[str, Any] = {
             "code": code,

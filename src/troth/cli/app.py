@@ -81,6 +81,26 @@ def rotate_secret(application: str) -> None:
     click.echo(f"client_secret  {answer['secret']}")
 
 
+@app.command("add-key")
+@click.argument("application")
+@data_option
+def add_key(application: str) -> None:
+    """Make one more key with which an application sends events, and print it this once."""
+    answer = requests.ask("application.add_key", {"application": application})
+    click.echo(f"key       {answer['key']}")
+    click.echo(f"address   {place.current().address}/intake/v1/events")
+    click.echo("a key is shown this once; `troth app end-keys` ends every one there is", err=True)
+
+
+@app.command("end-keys")
+@click.argument("application")
+@data_option
+def end_keys(application: str) -> None:
+    """End every key with which an application sends events: they open nothing any more."""
+    answer = requests.ask("application.end_keys", {"application": application})
+    click.echo(f"{answer['ended']} keys of `{application}` have ended")
+
+
 @app.command("remove")
 @click.argument("application")
 @data_option

@@ -28,14 +28,17 @@ from troth.database.errors import DatabaseRefusal, ServerRefusal
 from troth.database.keeper import Keeper
 from troth.database.place import Place
 from troth.database.statements import load
+from troth.intake import keeping as forgetting
 from troth.ledger import sequencing
 from troth.notices import delivery, tokens
 from troth.people import fielding, registering
 from troth.policy import parse
 from troth.policy.errors import PolicyErrors
 from troth.policy.plan import plan
-from troth.rights.keeping import taught
+from troth.rights import keeping
 
+#: Those that teach the keeper something.
+ROOMS = (keeping, registering, fielding, sequencing, publishing, handover, announcing, forgetting)
 DEFAULT_POLICY = Path(__file__).parents[3] / "policies" / "hosted-solutions.troth"
 NO_TERMS = "There are no terms beside the policy."
 TURN = 0.25
@@ -169,9 +172,8 @@ class Service:
         try:
             where = self._start_database()
             keeper = Keeper(where, self._say)
-            rooms = (registering, fielding, sequencing, publishing, handover, announcing)
-            for teach in (taught, *(room.taught for room in rooms)):
-                keeper = teach(keeper)
+            for room in ROOMS:
+                keeper = room.taught(keeper)
             outcome = self._prepare(keeper)
             self._start_server(where)
             self._fill(where)

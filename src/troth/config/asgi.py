@@ -20,10 +20,11 @@ from troth.intake.recorder import Recorder, seen
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-UNRECORDED = ("/static/", "/health", "/favicon.ico")
+#: What applications send is judged event by event, and says more than that it came.
+UNRECORDED = ("/static/", "/health", "/favicon.ico", "/intake/")
 #: What applications and directories ask for in an address says who somebody is: it is recorded without.
 SAYING = ("/connect/", "/device", "/scim/")
-LEAN = ("/api/", "/ledger/", "/health")
+LEAN = ("/api/", "/ledger/", "/intake/", "/health")
 #: The headers that are looked at.
 NOTED = {b"referer", b"user-agent", b"sec-gpc", *(name.lower().encode() for name in hints.HEADERS.values())}
 DIRECTORIES = "/scim/v2"

@@ -97,10 +97,10 @@ def standing(subject: uuid.UUID, application: str) -> Standing | None:
     return Standing(tuple(map(parsed, row[0])), tuple(row[1])) if row else None
 
 
-def used(subject: uuid.UUID, application: str) -> None:
-    """Note that an application asked about somebody just now."""
+def used(subject: uuid.UUID, application: str, *, known_as: str) -> None:
+    """Note that an application asked about somebody just now, and by which name it knows them."""
     with door.cursor() as cursor:
-        cursor.execute(SQL["use_application"], {"subject": subject, "application": application})
+        cursor.execute(SQL["use_application"], {"subject": subject, "application": application, "known_as": known_as})
 
 
 def told(subject: uuid.UUID, application: str, scopes: Sequence[str]) -> dict[str, object]:

@@ -8,7 +8,7 @@ SELECT troth.end_application(%(application)s)
 SELECT claims, purposes FROM troth.application_standing(%(subject)s, %(application)s)
 
 -- name: use_application
-SELECT troth.use_application(%(subject)s, %(application)s)
+SELECT troth.use_application(%(subject)s, %(application)s, %(known_as)s)
 
 -- name: live_grant
 SELECT given.application, known.name, given.offered, given.claims, given.purposes, given.at, given.used_at, given.until

@@ -47,6 +47,12 @@ SELECT count(*) FROM troth.device
 -- name: count_access
 SELECT count(*) FROM troth.access
 
+-- name: count_crash
+SELECT count(*) FROM troth.crash
+
+-- name: count_feature_use
+SELECT count(*) FROM troth.feature_use
+
 -- name: count_agreement
 SELECT count(*) FROM troth.agreement
 

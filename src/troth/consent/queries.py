@@ -16,7 +16,7 @@ from troth.policy.meaning import Basis
 SQL = load("troth.consent")
 #: basis -> (the choice that says yes, the choice that says no)
 CHOICES = {Basis.CONSENT: ("consent", "withdrawal"), Basis.LEGITIMATE_INTEREST: ("permission", "objection")}
-TABLES = ("person", "earlier_name", "device", "session", "access", "agreement", "choice")
+TABLES = ("person", "earlier_name", "device", "session", "access", "crash", "feature_use", "agreement", "choice")
 
 
 @dataclass(frozen=True, slots=True)

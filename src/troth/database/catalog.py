@@ -116,6 +116,7 @@ def _table(room: str, name: str, told: Mapping[str, Any]) -> Table:
         wants=told.get("wants", ""),
         supplies=told.get("supplies", ""),
         fleeting=told.get("fleeting", False),
+        through=told.get("through", ""),
     )
 
 

@@ -11,6 +11,7 @@ from troth.policy import audiences
 from troth.policy.catalog import Rows, Table
 from troth.policy.counting import name_of
 from troth.policy.meaning import Occasion, Precision, WindowKind
+from troth.policy.refusing import DECLINED
 from troth.policy.roles import LOGINS, TWINS
 from troth.policy.routines import routines
 
@@ -22,6 +23,7 @@ VALUES = {
     "uuid": "00000000-0000-0000-0000-000000000001",
     "smallint": "1",
     "timestamp with time zone": "now",
+    "text": "x",
 }
 #: A row came past the row rule and stumbled only over what it refers to.
 NO_SUCH_SUBJECT = "23503"
@@ -191,7 +193,10 @@ def _stored(turn: Round, table: Table, occasion: Occasion) -> Iterator[str]:
     whose = NOBODY if occasion is Occasion.VISIT else VALUES["uuid"]
     row = {name: VALUES[types[name]] for name in table.key} | {"subject": whose}
     plain = _insert(turn, table, row)
-    if plain not in ("", NO_SUCH_SUBJECT) if kept else plain != REFUSED:
+    if kept and table.through:
+        if plain != DECLINED:
+            yield f"`intake` is answered `{plain}` by a row of `{table.name}` about somebody who permits nothing"
+    elif plain not in ("", NO_SUCH_SUBJECT) if kept else plain != REFUSED:
         yield f"`intake` {'cannot' if kept else 'can'} store a row of `{table.name}` on {occasion}"
     for column in table.columns:
         precision = kept.get(column.name)

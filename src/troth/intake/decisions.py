@@ -1,4 +1,4 @@
-"""What is kept of an access, and for how long at the most: by its occasion, and by the purposes its person is in."""
+"""What is kept of an event, and for how long at the most: by its occasion, and by the purposes its person is in."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from troth.database.catalog import load as load_catalog
 from troth.intake.event import Event
+from troth.intake.kinds import KINDS, Kind
 from troth.policy.filling import REDUCIBLE
 from troth.policy.meaning import Occasion, Precision, WindowKind
 from troth.policy.planned import Plan, Unit
@@ -23,6 +24,15 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """The same of one kind of event that applications send, and the clause that collects it; empty where none does."""
+
+    kept: Kept
+    oldest: timedelta | None
+    clause: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decisions:
     """The decision table, compiled from a plan and the bits of its units."""
 
@@ -32,7 +42,10 @@ class Decisions:
     exact: timedelta | None  # the age from which on an address is no longer exact
     units: Mapping[int, Unit]  # by the bit that says that somebody is in it
     signalled: frozenset[str]  # the purposes to which a browser's signal objects
+    clauses: Mapping[str, str]  # by kind of event: the clause that collects it
+    collected: Mapping[str, Kept]  # by kind of event
     shares: dict[tuple[Occasion, int], Share] = field(default_factory=dict, compare=False)
+    parts: dict[tuple[str, int], Part] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, plan: Plan, bits: Mapping[str, int]) -> "Decisions":
@@ -45,6 +58,8 @@ class Decisions:
             exact=min(ages, default=None),
             units={1 << bits[unit.purpose]: unit for unit in plan.units if unit.purpose in bits},
             signalled=frozenset(plan.signalled),
+            clauses={kind.table: clause_of(plan, kind) for kind in KINDS.values()},
+            collected={kind.table: plan.kept_on(kind.occasion, kind.table) for kind in KINDS.values()},
         )
 
     def share(self, event: Event) -> Share:
@@ -54,18 +69,36 @@ class Decisions:
         """
         if event.occasion is Occasion.VISIT and not (event.objects and self.signalled):
             return Share(self.kept[Occasion.VISIT], {}, self.oldest)
-        inside = sum(self.units) if event.occasion is Occasion.VISIT else event.uses & sum(self.units)
-        objected = {bit for bit, unit in self.units.items() if event.objects and unit.purpose in self.signalled}
-        mask = inside & ~sum(objected)
+        mask = self._inside(-1 if event.occasion is Occasion.VISIT else event.uses, objects=event.objects)
         if (event.occasion, mask) not in self.shares:
             units = [unit for bit, unit in self.units.items() if mask & bit]
             self.shares[event.occasion, mask] = self._share(units, event.occasion)
         return self.shares[event.occasion, mask]
 
+    def part(self, kind: Kind, uses: int, *, objects: bool) -> Part:
+        """Return what is kept of a kind of event about somebody who is in the units of these bits."""
+        mask = self._inside(uses, objects=objects)
+        key = kind.table, mask
+        if key not in self.parts:
+            units = [unit for bit, unit in self.units.items() if mask & bit]
+            kept = _narrowed(self.collected[kind.table], units, kind.occasion, kind.table)
+            self.parts[key] = Part(kept, _longest(units, kind.occasion), self.clauses[kind.table])
+        return self.parts[key]
+
     def _share(self, units: list[Unit], occasion: Occasion) -> Share:
         access = _narrowed(self.kept[occasion], units, occasion, "access")
         device = {} if occasion is Occasion.VISIT else _narrowed(self.devices, units, Occasion.SIGN_IN, "device")
         return Share(access, device, _longest(units, occasion))
+
+    def _inside(self, uses: int, *, objects: bool) -> int:
+        objected = {bit for bit, unit in self.units.items() if objects and unit.purpose in self.signalled}
+        return uses & sum(self.units) & ~sum(objected)
+
+
+def clause_of(plan: Plan, kind: Kind) -> str:
+    """Return the clause that collects a kind of event that applications send; empty where none does."""
+    found = {each.clause for each in plan.collected if (each.table, each.occasion) == (kind.table, kind.occasion)}
+    return min(found, default="")
 
 
 def _narrowed(kept: Kept, units: Iterable[Unit], occasion: Occasion, table: str) -> Kept:

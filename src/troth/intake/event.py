@@ -60,9 +60,8 @@ class Event:
 
     @property
     def stamp(self) -> int:
-        """What the row is stored with: a signed number of 64 bits, whose sign is the mark."""
-        bits = self.uses & (MARK - 1)
-        return bits - MARK if self.objects else bits
+        """What the row is stored with."""
+        return stamp(self.uses, objects=self.objects)
 
     @property
     def occasion(self) -> Occasion:
@@ -70,12 +69,19 @@ class Event:
         return Occasion.VISIT if self.subject == NOBODY else Occasion.ACCESS
 
 
+def stamp(uses: int, *, objects: bool) -> int:
+    """Return what a row is stamped with: a signed number of 64 bits, whose sign is the mark."""
+    bits = uses & (MARK - 1)
+    return bits - MARK if objects else bits
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Why an event is not stored: a stable reason, and the clause that says so where there is one."""
+    """Why an event is not stored: a stable reason; where there is one, the clause that says so, and the kind."""
 
     reason: str
     clause: str = ""
+    kind: str = ""
 
     def __str__(self) -> str:
         """Return what is counted."""

@@ -10,4 +10,17 @@ ORDER BY at DESC LIMIT %(limit)s
 SELECT day, count(*) FROM troth.access WHERE at > statement_timestamp() - interval '720 hours' GROUP BY day ORDER BY day
 
 -- name: counts
-SELECT day, outcome, reason, count FROM troth.intake_count ORDER BY day DESC, outcome, reason LIMIT 100
+SELECT day, outcome, kind, reason, clause, count FROM troth.intake_count
+ORDER BY day DESC, outcome, kind, reason, clause LIMIT 100
+
+-- name: forget
+SELECT troth.forget_intake()
+
+-- name: refusals
+SELECT day, kind, reason, clause, count FROM troth.refused_event ORDER BY day DESC, kind, reason, clause LIMIT 50
+
+-- name: crashes
+SELECT at, application, kind, message, release, environment FROM troth.crash ORDER BY at DESC LIMIT %(limit)s
+
+-- name: feature_uses
+SELECT at, application, feature, outcome FROM troth.feature_use ORDER BY at DESC LIMIT %(limit)s

@@ -5,9 +5,11 @@ from datetime import date, datetime
 
 from psycopg.rows import class_row
 
-from troth.database import connect
+from troth.database import connect, published
 from troth.database.statements import load
 from troth.database.viewing import shown
+from troth.intake.decisions import clause_of
+from troth.intake.kinds import KINDS
 
 SQL = load("troth.intake")
 PAGE = 50
@@ -31,12 +33,47 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How often something was refused or dropped on a day, by reason."""
+    """How often something was refused or dropped on a day, by kind, reason and clause, as far as these are known."""
 
     day: date
     outcome: str
+    kind: str
     reason: str
+    clause: str
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """How often an event of a kind about somebody was refused on a day, why, and by which clause."""
+
+    day: date
+    kind: str
+    reason: str
+    clause: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """A crash that an application told of, as its person sees it."""
+
+    at: datetime
+    application: str
+    kind: str | None
+    message: str | None
+    release: str | None
+    environment: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureUse:
+    """A feature that somebody used, as they see it."""
+
+    at: datetime
+    application: str
+    feature: str | None
+    outcome: str | None
 
 
 def accesses(
@@ -58,3 +95,30 @@ def counts() -> list[Count]:
     """Return what was refused or dropped, the newest day first."""
     with connect.acting("door") as connection, connection.cursor(row_factory=class_row(Count)) as cursor:
         return cursor.execute(SQL["counts"].encode()).fetchall()
+
+
+def refusals(token: str) -> list[Refusal]:
+    """Return what was refused about the viewer in the last month, the newest day first."""
+    with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Refusal)) as cursor:
+        return cursor.execute(SQL["refusals"].encode()).fetchall()
+
+
+def crashes(token: str, *, limit: int = PAGE) -> list[Crash]:
+    """Return the viewer's crashes, the newest first."""
+    with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Crash)) as cursor:
+        return cursor.execute(shown(SQL["crashes"]), {"limit": limit}).fetchall()
+
+
+def feature_uses(token: str, *, limit: int = PAGE) -> list[FeatureUse]:
+    """Return the features that the viewer used, the newest first."""
+    with (
+        connect.acting("self", token=token) as connection,
+        connection.cursor(row_factory=class_row(FeatureUse)) as cursor,
+    ):
+        return cursor.execute(shown(SQL["feature_uses"]), {"limit": limit}).fetchall()
+
+
+def clauses() -> dict[str, str]:
+    """Return the clause that collects each kind of event that applications send; empty where none does."""
+    plan = published.current().plan
+    return {name: clause_of(plan, kind) for name, kind in KINDS.items()}

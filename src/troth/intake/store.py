@@ -11,6 +11,7 @@ from troth.database import connect
 from troth.database.statements import load
 from troth.intake.decisions import Decisions
 from troth.intake.event import NOBODY, Event
+from troth.intake.sent import Sent
 from troth.policy.carrying import insert
 
 SQL = load("troth.intake.sql")
@@ -26,6 +27,7 @@ TYPES: Mapping[str, str] = {
 }
 ALWAYS: Mapping[str, str] = {"subject": "uuid", "at": "timestamptz", "uses": "bigint", "id": "uuid"}
 DEVICES: Mapping[str, str] = {"subject": "uuid", "uses": "bigint", "device": "uuid"}
+SENT: Mapping[str, str] = dict(ALWAYS) | {"application": "text"}
 KNOWN = 50_000
 
 
@@ -90,12 +92,31 @@ class Store:
         self.devices |= set(fresh)
 
 
-def _value(event: Event, column: str) -> Any:  # noqa: ANN401 - whatever the column holds
-    if column == "ip":
+async def write_sent(connection: Any, events: Sequence[Sent], decisions: Decisions) -> None:  # noqa: ANN401
+    """Write what applications sent in the caller's transaction. Raises asyncpg.PostgresError; then none is stored."""
+    for table in sorted({event.kind.table for event in events}):
+        mine = [event for event in events if event.kind.table == table]
+        filled = {name: kind for name, kind in mine[0].kind.columns.items() if name in decisions.collected[table]}
+        arrays = [[_value(event, column) for event in mine] for column in SENT]
+        arrays += [[event.values.get(name) for event in mine] for name in filled]
+        await connection.execute(insert(table, dict(SENT) | filled), *arrays)
+
+
+def _value(event: Event | Sent, column: str) -> Any:  # noqa: ANN401 - whatever the column holds
+    if isinstance(event, Event) and column == "ip":
         return ipaddress.ip_interface(event.ip) if event.ip else None
     return event.stamp if column == "uses" else getattr(event, column)
 
 
-async def count(connection: Any, outcome: str, reason: str, many: int) -> None:  # noqa: ANN401 - asyncpg's proxy
+async def count(
+    connection: Any,  # noqa: ANN401 - asyncpg's proxy
+    outcome: str,
+    reason: str,
+    many: int,
+    *,
+    kind: str = "",
+    clause: str = "",
+) -> None:
     """Add to what was refused or dropped."""
-    await connection.execute("SELECT troth.count_outcomes($1, $2, $3)", outcome, reason[:200], many)
+    told = (outcome, kind, reason[:200], clause, many)
+    await connection.execute("SELECT troth.count_outcomes($1, $2, $3, $4, $5)", *told)

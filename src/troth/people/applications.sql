@@ -17,8 +17,15 @@ INSERT INTO troth.signing_key (kid, sealed, signs_from) VALUES (%(kid)s, %(seale
 SELECT kid, sealed, signs_from, shown_until FROM troth.signing_key ORDER BY signs_from DESC
 
 -- name: add_application
-INSERT INTO troth.application (application, name, manifest, purposes, claims)
-VALUES (%(application)s, %(name)s, %(manifest)s, %(purposes)s, %(claims)s)
+INSERT INTO troth.application (application, name, manifest, purposes, claims, events)
+VALUES (%(application)s, %(name)s, %(manifest)s, %(purposes)s, %(claims)s, %(events)s)
+
+-- name: add_sending_key
+INSERT INTO troth.application_key (digest, application) SELECT %(digest)s, application FROM troth.application
+WHERE application = %(application)s AND removed_at IS NULL AND events <> '{}'
+
+-- name: end_sending_keys
+UPDATE troth.application_key SET ended_at = statement_timestamp() WHERE application = %(application)s AND ended_at IS NULL
 
 -- name: add_client
 INSERT INTO troth.allauth_idp_oidc_client (

@@ -20,7 +20,9 @@ SCOPES = {
     "phone": ("phone_number",),
     "organization": ("organization",),
 }
-KEYS = frozenset({"name", "kind", "device", "origins", "redirect_uris", "after_sign_out", "purposes", "claims"})
+KEYS = frozenset(
+    {"name", "kind", "device", "origins", "redirect_uris", "after_sign_out", "purposes", "claims", "events"}
+)
 KINDS = ("confidential", "public")
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
 LONGEST_NAME, LONGEST_ADDRESS, MOST = 100, 500, 20
@@ -55,6 +57,7 @@ class Manifest:
     after_sign_out: tuple[str, ...]
     purposes: tuple[str, ...]
     claims: tuple[Claim, ...]
+    events: tuple[str, ...] = ()
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -89,7 +92,7 @@ def read(text: str, *, policy: Policy, plan: Plan, catalog: Catalog, home: str) 
     """
     told = toml(text, "the manifest")
     desk = _Desk(text, told, policy, plan, catalog, home=home)
-    for step in (_known, _named, _addresses, _purposes, _claims):
+    for step in (_known, _named, _addresses, _purposes, _claims, _events):
         step(desk)
     desk.refuse("the manifest cannot be registered")
     return Manifest(
@@ -101,6 +104,7 @@ def read(text: str, *, policy: Policy, plan: Plan, catalog: Catalog, home: str) 
         after_sign_out=tuple(told.get("after_sign_out", ())),
         purposes=tuple(told["purposes"]),
         claims=tuple(sorted(Claim(n, c["category"], c["purpose"]) for n, c in told.get("claims", {}).items())),
+        events=tuple(dict.fromkeys(told.get("events", ()))),
     )
 
 
@@ -210,6 +214,19 @@ def _claims(desk: _Desk) -> None:
         else:
             for words in _uncovered(desk, asked["category"], asked["purpose"]):
                 desk.wrong(words, "claims", name)
+
+
+def _events(desk: _Desk) -> None:
+    kinds = {table.name: table for table in desk.catalog.stamped if table.through}
+    for name in _texts(desk, "events"):
+        if name not in kinds:
+            desk.wrong(f"there is no kind of event `{name}`; there are {', '.join(sorted(kinds))}", "events", name)
+            continue
+        table = kinds[name]
+        if not any(desk.plan.kept_on(occasion, name) for occasion in table.occasions):
+            wanted = ", ".join(dict.fromkeys(column.category for column in table.columns if column.category))
+            needed = f"collect {wanted} on {table.occasions[0]}"
+            desk.wrong(f"the policy collects no `{name}`; it would need: {needed}, for a purpose", "events", name)
 
 
 def _uncovered(desk: _Desk, category: str, purpose: str) -> Iterator[str]:

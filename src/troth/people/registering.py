@@ -4,6 +4,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -50,6 +51,7 @@ def register(connection: Connection[Any], told: Told) -> Told:
     with connection.transaction():
         row: Told = {"application": application, "name": manifest.name, "manifest": text}
         row |= {"purposes": list(manifest.purposes), "claims": [claim.written for claim in manifest.claims]}
+        row["events"] = list(manifest.events)
         connection.execute(SQL["add_application"].encode(), row)
         connection.execute(SQL["add_client"].encode(), row | _client(manifest) | {"secret": _digest(secret)})
         _record(connection, "application-registered", application)
@@ -81,6 +83,29 @@ def remove(connection: Connection[Any], told: Told) -> Told:
     return {}
 
 
+def add_key(connection: Connection[Any], told: Told) -> Told:
+    """Make one more key with which an application sends events; the answer holds it, once. Raises RequestRefusal."""
+    application, key = str(told["application"]), secrets.token_urlsafe(32)
+    asked = {"application": application, "digest": sha256(key.encode()).digest()}
+    with connection.transaction():
+        if not connection.execute(SQL["add_sending_key"].encode(), asked).rowcount:
+            raise RequestRefusal(
+                f"no application `{application}` declares events",
+                advice="see `troth app list`, and `events` in manifests",
+            )
+        _record(connection, "application-key-added", application)
+    return {"application": application, "key": key}
+
+
+def end_keys(connection: Connection[Any], told: Told) -> Told:
+    """Let every key with which an application sends events open nothing any more; the answer says how many did."""
+    application = str(told["application"])
+    with connection.transaction():
+        ended = connection.execute(SQL["end_sending_keys"].encode(), {"application": application}).rowcount
+        _record(connection, "application-keys-ended", application)
+    return {"application": application, "ended": ended}
+
+
 def replace_keys(connection: Connection[Any], _told: Told) -> Told:
     """Sign tokens with a new key at once and believe none of those before."""
     keys.replace(connection, place.current())
@@ -92,6 +117,8 @@ KINDS: Mapping[str, Callable[[Connection[Any], Told], Told]] = {
     "application.register": register,
     "application.renew": renew,
     "application.remove": remove,
+    "application.add_key": add_key,
+    "application.end_keys": end_keys,
     "application.replace_keys": replace_keys,
 }
 

@@ -101,7 +101,8 @@ class Table:
     administrators are shown; where its rows are one for each person, both reach those of members. One that `wants`
     another has the columns of it that were declared and somebody holds, for what people want in them; one that
     `supplies` another has them for what a directory says of whoever has not joined. Rows of a `fleeting` one let
-    somebody in for a while: no backup holds them, so that none opens anything again.
+    somebody in for a while: no backup holds them, so that none opens anything again. Rows of one that came
+    `through` an application, which that column names, are of people who use it, and of no others.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Table:
     wants: str = ""
     supplies: str = ""
     fleeting: bool = False
+    through: str = ""
 
     @property
     def personal(self) -> bool:

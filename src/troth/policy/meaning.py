@@ -40,6 +40,7 @@ class Occasion(StrEnum):
     CRASH = "crash"
     ACTIVITY = "system activity"
     LOCATION = "use of location"
+    FEATURE = "use of features"
     COOKIE = "cookie"
     POST = "post"
     UPLOAD = "upload"

@@ -8,6 +8,7 @@ from troth.policy.lasting import alive, coarsened, emptied, ends, in_time, made
 from troth.policy.meaning import Occasion
 from troth.policy.planned import Coarsening, Plan, Retention
 from troth.policy.quoting import literal, quoted
+from troth.policy.refusing import refusing
 
 SECURE = "SECURITY DEFINER SET search_path = ''"
 #: Rows that one call of `retain` removes from a table, and makes coarser in it, so that no transaction grows long.
@@ -28,7 +29,7 @@ def routines(plan: Plan, catalog: Catalog) -> Iterator[Function]:
     """Yield them, all owned by the stamper."""
     for table in catalog.stamped:
         if table.inserter is None:
-            yield Function(f"stamp_{table.name}", "", "stamper", (), _stamp(table))
+            yield Function(f"stamp_{table.name}", "", "stamper", (), _stamp(plan, table))
     yield Function("restamp", "uuid, bigint", "stamper", (), _restamp(catalog))
     yield Function("end_rows", "uuid", "stamper", (), _end_rows(plan, catalog))
     yield Function("remove_subject", "uuid", "stamper", (), _remove(catalog))
@@ -47,7 +48,7 @@ def _key(table: Table, left: str, right: str) -> str:
     return " AND ".join(f"{left}.{column} = {right}.{column}" for column in table.key)
 
 
-def _stamp(table: Table) -> str:
+def _stamp(plan: Plan, table: Table) -> str:
     # Lock first, judge in a statement of its own: a snapshot taken before the lock would miss a withdrawal that
     # committed while we waited. Rows whose hint was right are not written again, nor even looked up.
     key = ", ".join(f"fresh.{column}" for column in table.key)
@@ -57,7 +58,7 @@ BEGIN
     PERFORM pg_advisory_xact_lock_shared(7276, bucket) FROM (
         SELECT DISTINCT uuid_hash(subject) & 1023 AS bucket FROM fresh ORDER BY 1
     ) AS buckets;
-    WITH wrong AS MATERIALIZED (
+{refusing(plan, table) if table.through else ""}    WITH wrong AS MATERIALIZED (
         SELECT {key}, coalesce(truth.uses, 0) | (fresh.uses & {MARK}) AS stamp
         FROM fresh LEFT JOIN troth.permitted AS truth ON truth.subject = fresh.subject
         WHERE fresh.uses & ~{MARK} <> coalesce(truth.uses, 0)

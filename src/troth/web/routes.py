@@ -109,6 +109,7 @@ ROUTES: dict[str, Audience] = {
     "profile_field": Audience.AGREED,
     "profile_delete": Audience.AGREED,
     "accesses": Audience.AGREED,
+    "sent": Audience.AGREED,
     "choose": Audience.AGREED,
     "receipts": Audience.AGREED,
     "receipt": Audience.AGREED,

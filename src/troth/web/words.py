@@ -141,6 +141,9 @@ TABLES: Words = {
     "profile": _("Your profile"),
     "device": _("Your devices"),
     "access": _("Your accesses"),
+    "crash": _("Your crashes"),
+    "feature_use": _("The features you used"),
+    "refused_event": _("How much about you was refused"),
     "agreement": _("Your agreements"),
     "choice": _("Your choices"),
     "application_grant": _("Your applications"),
@@ -215,10 +218,19 @@ REASONS: Words = {
     "queue-full": _("more came at once than could be noted"),
     "not-collected": _("the policy does not collect it"),
     "person-declined": _("its person is in no purpose that may use it"),
+    "browser-objects": _("its person's browser objects to what may use it"),
     "older-than-every-window": _("older than any purpose may use it"),
     "in-the-future": _("dated in the future"),
     "malformed-line": _("a line of a log that cannot be read"),
+    "malformed": _("not what its kind may say"),
+    "unknown-kind": _("of a kind that is not known"),
+    "not-declared": _("of a kind that the application did not declare"),
+    "names-nobody": _("it says of nobody who it is about"),
+    "unknown-person": _("its person does not use the application"),
+    "key-ended": _("sent with a key that has ended"),
+    "refused-by-the-database": _("the database refused it"),
 }
+EVENTS: Words = {"crash": _("crashes"), "feature_use": _("uses of features")}
 FAMILIES: Mapping[str, Words] = {
     "purpose": PURPOSES,
     "action": ACTIONS,
@@ -235,6 +247,7 @@ FAMILIES: Mapping[str, Words] = {
     "mail": MAILS,
     "delivery": DELIVERIES,
     "reason": REASONS,
+    "event": EVENTS,
 }
 
 

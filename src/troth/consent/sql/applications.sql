@@ -25,11 +25,11 @@ BEGIN
     END IF;
     UPDATE troth.application_grant SET until = clock_timestamp()
     WHERE subject = whose AND application = which AND until IS NULL RETURNING * INTO before;
-    INSERT INTO troth.application_grant (subject, application, offered, claims, purposes, version, used_at)
+    INSERT INTO troth.application_grant (subject, application, offered, claims, purposes, version, used_at, known_as)
     SELECT whose, which,
         ARRAY(SELECT unnest(asked) UNION SELECT unnest(before.offered) ORDER BY 1),
         ARRAY(SELECT unnest(chosen) UNION (SELECT unnest(before.claims) EXCEPT SELECT unnest(asked)) ORDER BY 1),
-        known.purposes, (SELECT max(version) FROM troth.policy_version), before.used_at;
+        known.purposes, (SELECT max(version) FROM troth.policy_version), before.used_at, before.known_as;
     PERFORM troth.record('application-permitted', whose, whose, jsonb_build_object('application', which, 'claims', cardinality(chosen)));
 END
 $$;
@@ -44,6 +44,8 @@ BEGIN
         RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
     END IF;
     PERFORM 1 FROM troth.permitted WHERE subject = whose FOR UPDATE;
+    -- Whoever stores events of theirs holds the bucket shared: what came before is there, what comes after is refused.
+    PERFORM pg_advisory_xact_lock(7276, uuid_hash(whose) & 1023);
     UPDATE troth.application_grant SET until = clock_timestamp()
     WHERE subject = whose AND application = which AND until IS NULL;
     IF NOT FOUND THEN
@@ -76,9 +78,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
 $$;
 
 -- name: use_application
--- Note that an application asked about a person just now.
-CREATE OR REPLACE FUNCTION troth.use_application(whose uuid, which text) RETURNS void
+-- Note that an application asked about a person just now, and what it calls them, by which it may send events of theirs.
+CREATE OR REPLACE FUNCTION troth.use_application(whose uuid, which text, calls_them text) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
-    UPDATE troth.application_grant SET used_at = statement_timestamp()
+    UPDATE troth.application_grant SET used_at = statement_timestamp(), known_as = calls_them
     WHERE subject = whose AND application = which AND until IS NULL
 $$;

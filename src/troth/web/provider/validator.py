@@ -27,6 +27,7 @@ from troth.people.actions import Account
 from troth.people.authorizing import Code
 from troth.people.manifests import LOOPBACK as HERE
 from troth.people.manifests import Claim, parsed, within
+from troth.web.provider.adapter import pairwise
 
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 CODE_SECONDS, DEVICE_SECONDS = 60, 3600
@@ -236,7 +237,7 @@ class Validator(OAuthLibRequestValidator):
                 digest, subject=user.subject, application=client.id, family=family, until=before.expires_at
             )
         super().save_bearer_token(token, request, *args, **kwargs)
-        applications.used(user.subject, client.id)
+        applications.used(user.subject, client.id, known_as=pairwise(client.id, str(user.subject)))
 
     def _prep_access_token(self, ctx: ValidatorContext, token: dict[str, Any], request: Request) -> Token:
         return _of_family(super()._prep_access_token(ctx, token, request))
@@ -254,7 +255,8 @@ class Validator(OAuthLibRequestValidator):
             return False
         if applications.standing(request.user.subject, request.client.id) is None:
             return False
-        applications.used(request.user.subject, request.client.id)
+        whose, which = request.user.subject, request.client.id
+        applications.used(whose, which, known_as=pairwise(which, str(whose)))
         return True
 
     def validate_jwt_bearer_token(self, token: str, scopes: list[str], request: Request) -> bool:

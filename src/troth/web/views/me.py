@@ -51,6 +51,7 @@ def me(request: HttpRequest) -> HttpResponse:
         "purposes": consents.purposes(token, get_language() or "en"),
         "chart": by_day(intake.by_day(token)),
         "accesses": intake.accesses(token, limit=8),
+        "refused": sum(each.count for each in intake.refusals(token)),
         "devices": queries.devices(token),
         "agreements": consents.agreements(token),
         "choices": consents.choices(token),

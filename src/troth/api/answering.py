@@ -1,0 +1,79 @@
+"""How the lean plane reads a request and answers it: JSON, with what keeps browsers safe."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import msgspec
+
+from troth.api.refusals import Refusal
+
+LONGEST_BODY = 64 * 1024
+SLOWEST_BODY = 20.0
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+async def answer(
+    send: Send,
+    status: int,
+    body: Any,  # noqa: ANN401 - JSON
+    *,
+    head: bool = False,
+    allowed: str = "",
+    retry: int = 0,
+) -> None:
+    """Send JSON; `allowed` names the methods that a path takes (RFC 9110, 15.5.6), `retry` the seconds to wait."""
+    await deliver(send, status, msgspec.json.encode(body, enc_hook=str), head=head, allowed=allowed, retry=retry)
+
+
+async def deliver(
+    send: Send,
+    status: int,
+    content: bytes,
+    *,
+    kind: str = "application/json",
+    lasting: str = "no-store",
+    head: bool = False,
+    allowed: str = "",
+    retry: int = 0,
+) -> None:
+    """Send bytes of a kind, and how long they may be kept."""
+    headers = [
+        (b"content-type", kind.encode()),
+        (b"content-length", str(len(content)).encode()),
+        (b"cache-control", lasting.encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"strict-transport-security", b"max-age=31536000"),
+        (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    ]
+    if allowed:
+        headers.append((b"allow", allowed.encode()))
+    if retry:
+        headers.append((b"retry-after", str(retry).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else content})
+
+
+async def body_of(receive: Receive, *, longest: int = LONGEST_BODY) -> bytes:
+    """Return the whole body. Raises Refusal when it is too long, too slow, or when the client left before its end."""
+    held = bytearray()
+    try:
+        async with asyncio.timeout(SLOWEST_BODY):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Refusal("body", "it has no end")
+                held += message.get("body", b"")
+                if len(held) > longest:
+                    raise Refusal("too-long")
+                if not message.get("more_body"):
+                    return bytes(held)
+    except TimeoutError:
+        raise Refusal("too-slow") from None
+
+
+def header(scope: Scope, name: bytes) -> bytes:
+    """Return a header's value, or nothing."""
+    return next((value for key, value in scope["headers"] if key == name), b"")

@@ -1,0 +1,155 @@
+"""`/intake/v1`: what applications send of people, one event or many, acknowledged once it is committed."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from troth.api.answering import answer, body_of, header
+from troth.api.refusals import Refusal
+from troth.intake.event import Refused
+from troth.intake.gate import Answer, Away, Full, Gate, Outcome
+from troth.intake.kinds import schema
+from troth.intake.sent import Sender, Sent, ahead_of, decode
+from troth.intake.unpacking import LONGEST_PACKED, TooLong, Unpackable, unpack
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+ROOT = "/intake/"
+EVENTS, SCHEMA = "/intake/v1/events", "/intake/v1/schema"
+LINES = (b"application/x-ndjson", b"application/jsonl", b"application/ndjson")
+WHOLE = (b"", b"application/json")
+MOST = 1_000
+#: Events after which others are answered before more are read.
+TURN = 100
+#: Bodies that are held at once, each at most `LONGEST_PACKED` and what it unpacks to, until it is committed; and of
+#: one application, which may send slowly, or much.
+BODIES, BODIES_OF_ONE = 64, 24
+RETRY = 5
+STATUS = {Outcome.STORED: 201, Outcome.REPEATED: 200, Outcome.CONFLICT: 409, Outcome.REFUSED: 403}
+#: What was refused because of what it is, not because of what the policy or its person says.
+UNFIT = frozenset({"malformed", "unknown-kind"})
+
+
+class Intake:
+    """Answers below `/intake/`."""
+
+    def __init__(self) -> None:
+        """Begin with an empty gate."""
+        self.gate = Gate()
+        self.bodies: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. Raises Refusal."""
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        if scope["path"] == SCHEMA:
+            if method != "GET":
+                raise Refusal("method", allowed="GET, HEAD")
+            await answer(send, 200, schema(), head=scope["method"] == "HEAD")
+        elif scope["path"] == EVENTS:
+            if method != "POST":
+                raise Refusal("method", allowed="POST")
+            await self._events(scope, receive, send)
+        else:
+            raise Refusal("not-found")
+
+    async def _events(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            sender = await self._sender(scope)
+            with self._held(sender.application):
+                single, events = await self._read(scope, receive, sender)
+                found = await self.gate.take(sender, events)
+        except Full:
+            raise Refusal("busy", retry=RETRY) from None
+        except Away:
+            raise Refusal("unavailable", retry=RETRY) from None
+        if single:
+            status = 422 if _unfit(found[0]) else STATUS[found[0].outcome]
+            await answer(send, status, _told(found[0]))
+        else:
+            conflict = any(each.outcome is Outcome.CONFLICT for each in found)
+            counts = {outcome: sum(each.outcome is outcome for each in found) for outcome in Outcome}
+            await answer(send, 409 if conflict else 200, counts | {"events": [_told(each) for each in found]})
+
+    @contextlib.contextmanager
+    def _held(self, application: str) -> Iterator[None]:
+        """Count a body while it is held. Raises Full where as many are as may be."""
+        if self.bodies.total() >= BODIES or self.bodies[application] >= BODIES_OF_ONE:
+            raise Full
+        self.bodies[application] += 1
+        try:
+            yield
+        finally:
+            self.bodies -= Counter({application: 1})
+
+    async def _sender(self, scope: Scope) -> Sender:
+        """Return whose key the request carries (RFC 6750, section 2.1). Raises Refusal, and Away."""
+        scheme, _, key = header(scope, b"authorization").partition(b" ")
+        objects = header(scope, b"sec-gpc") == b"1"
+        digest = sha256(key.strip()).digest()
+        sender = await self.gate.sender(digest, objects=objects) if scheme.lower() == b"bearer" else None
+        if sender is None:
+            raise Refusal("key-needed")
+        return sender
+
+    async def _read(self, scope: Scope, receive: Receive, sender: Sender) -> tuple[bool, Sequence[Sent | Refused]]:
+        kind = header(scope, b"content-type").split(b";")[0].strip().lower()
+        if kind not in WHOLE + LINES:
+            raise Refusal("kind")
+        coding = header(scope, b"content-encoding").decode("latin-1").strip().lower()
+        body = await body_of(receive, longest=LONGEST_PACKED)
+        received = datetime.now(UTC)
+        try:
+            unpacked = unpack(body, coding)
+        except KeyError:
+            raise Refusal("coding") from None
+        except TooLong:
+            raise Refusal("too-much") from None
+        except Unpackable as error:
+            raise Refusal("body", str(error)) from error
+        ahead = ahead_of(_moment(header(scope, b"sent-at")), received)
+        single, parts = _parts(unpacked, lines=kind in LINES)
+        if len(parts) > MOST:
+            raise Refusal("too-much")
+        events: list[Sent | Refused] = []
+        for nth, part in enumerate(parts):
+            events.append(decode(part, sender, ahead))
+            if nth % TURN == 0:
+                await asyncio.sleep(0)  # others are answered meanwhile
+        return single, events
+
+
+def _parts(body: bytes, *, lines: bool) -> tuple[bool, Sequence[bytes]]:
+    """Return whether a body is one event, and its events as they were sent. Raises Refusal."""
+    if lines:
+        return False, [line for line in body.split(b"\n") if line.strip()]
+    if not body.lstrip().startswith(b"["):
+        return True, [body]
+    try:
+        return False, [bytes(each) for each in msgspec.json.decode(body, type=list[msgspec.Raw])]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal("body", "it is no JSON") from error
+
+
+def _moment(told: bytes) -> datetime | None:
+    try:
+        return datetime.fromisoformat(told.decode("ascii")) if told else None
+    except ValueError:
+        return None
+
+
+def _unfit(found: Answer) -> bool:
+    return found.refused is not None and found.refused.reason in UNFIT
+
+
+def _told(found: Answer) -> dict[str, str]:
+    if found.refused is None:
+        return {"outcome": found.outcome}
+    why = {"reason": found.refused.reason} | ({"clause": found.refused.clause} if found.refused.clause else {})
+    return {"outcome": found.outcome, **why}

@@ -1,0 +1,304 @@
+"""The gate for what applications send: a bounded queue, one commit for many requests, an answer only after it.
+
+What waits here was never acknowledged: on a kill its senders send it again, under the same keys.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import asyncpg
+
+from troth.database import place, published
+from troth.intake import sent, store
+from troth.intake.decisions import Decisions
+from troth.intake.event import Refused
+from troth.intake.recorder import ANSWERED, ASTRAY, AWAY, DECIDED
+from troth.intake.sent import Known, Sender, Sent
+from troth.policy.refusing import DECLINED, UNUSED
+
+LOG = logging.getLogger(__name__)
+#: Events that may wait, of one application at most a part of them; events of one commit.
+ROOM, SHARE, BATCH = 20_000, 5_000, 2_000
+#: How long a key that was looked up is known without looking again; each commit asks the database itself.
+KNOWN, MOST_KNOWN = 5.0, 1_000
+LABEL = "what applications send"
+
+
+class Outcome(StrEnum):
+    """What became of one event."""
+
+    STORED = "stored"
+    REPEATED = "repeated"  # the same event was stored under this key before
+    CONFLICT = "conflict"  # another event was stored under this key before
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one event, and why where it was not stored."""
+
+    outcome: Outcome
+    refused: Refused | None = None
+
+
+class Full(Exception):
+    """No room: to be sent again later."""
+
+
+class Away(Exception):
+    """The database is away: nothing was stored that was not acknowledged before, to be sent again later."""
+
+
+@dataclass(eq=False, slots=True)
+class Request:
+    """What one request brought, and who waits for what becomes of it; None: whether it was committed is not known."""
+
+    sender: Sender
+    events: Sequence[Sent | Refused]
+    done: asyncio.Future[list[Answer] | None]
+    answers: dict[int, Answer] = field(default_factory=dict)
+
+
+class Gate:
+    """Judges and stores what applications send. No timers: a batch is what came while the last one was committed."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self.waiting: deque[Request] = deque()
+        self.many: Counter[str] = Counter()
+        self.wake = asyncio.Event()
+        self.opening = asyncio.Lock()
+        self.pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.decisions: Decisions | None = None
+        self.decided = 0.0
+        self.senders: dict[bytes, tuple[str | None, float]] = {}
+        self.secret = b""
+
+    async def start(self) -> None:
+        """Begin to store."""
+        self.secret = place.secrets_of(place.current()).derive(LABEL)
+        self.task = asyncio.create_task(self._run(), name="gate")
+
+    async def stop(self) -> None:
+        """Let the batch that is being written end, tell those who wait that theirs was not, and end."""
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+        while self.waiting:
+            _tell(self.waiting.popleft(), None)
+        if self.pool is not None:
+            self.pool.terminate()
+            self.pool = None
+
+    async def sender(self, digest: bytes, *, objects: bool) -> Sender | None:
+        """Return whose key has this digest; None where it opens nothing. Raises Away."""
+        known = self.senders.get(digest)
+        if known is None or time.monotonic() >= known[1]:
+            try:
+                async with asyncio.timeout(ANSWERED):
+                    application = await (await self._pool()).fetchval("SELECT troth.sender($1)", digest)
+            except AWAY as error:
+                raise Away from error
+            if len(self.senders) >= MOST_KNOWN:
+                self.senders.clear()
+            known = self.senders[digest] = (application, time.monotonic() + KNOWN)
+        return Sender(known[0], digest, self.secret, objects) if known[0] else None
+
+    async def take(self, sender: Sender, events: Sequence[Sent | Refused]) -> list[Answer]:
+        """Return what became of each event once that is committed. Raises Full at once, and Away."""
+        held = sum(self.many.values())
+        if held + len(events) > ROOM or self.many[sender.application] + len(events) > SHARE:
+            raise Full
+        request = Request(sender, events, asyncio.get_running_loop().create_future())
+        self.many[sender.application] += len(events)
+        self.waiting.append(request)
+        self.wake.set()
+        try:
+            answers = await request.done
+        finally:
+            self.many[sender.application] -= len(events)
+        if answers is None:
+            raise Away
+        return answers
+
+    async def _run(self) -> None:
+        while True:
+            await self.wake.wait()
+            self.wake.clear()
+            while self.waiting:
+                await self._keep(self._taken())
+
+    def _taken(self) -> list[Request]:
+        batch = [self.waiting.popleft()]
+        many = len(batch[0].events)
+        while self.waiting and many + len(self.waiting[0].events) <= BATCH:
+            batch.append(self.waiting.popleft())
+            many += len(batch[-1].events)
+        return batch
+
+    async def _keep(self, batch: list[Request]) -> None:
+        """Write a batch. One that the database refuses is judged anew, and then request by request."""
+        try:
+            if not await self._attempt(batch) and not await self._attempt(batch):
+                for request in batch:
+                    if not await self._attempt([request]):
+                        LOG.warning("%d events were refused by the database", len(request.events))
+                        await self._turned_away(request)
+        except asyncio.CancelledError:
+            for request in batch:
+                _tell(request, None)
+            raise
+        except AWAY as error:
+            LOG.info("the gate turns away while the database is (%s)", type(error).__name__)
+            for request in batch:
+                _tell(request, None)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the intake
+            LOG.warning("%d requests could not be stored (%s)", len(batch), type(error).__name__)
+            for request in batch:
+                _tell(request, None)
+
+    async def _turned_away(self, request: Request) -> None:
+        """Count and answer what the database refused though everything before it had let it pass."""
+        why = Refused("refused-by-the-database")
+        async with (await self._pool()).acquire() as connection:
+            await store.count(connection, "refused", why.reason, len(request.events))
+        _tell(request, [_refused(why)] * len(request.events))
+
+    async def _attempt(self, batch: Sequence[Request]) -> bool:
+        """Judge and commit a batch and answer; False when the database refuses it as a whole."""
+        decisions = await self._decide()
+        for request in batch:
+            request.answers.clear()
+        try:
+            async with asyncio.timeout(ANSWERED):
+                pool = await self._pool()
+                async with pool.acquire() as connection, connection.transaction():
+                    await self._write(connection, batch, decisions)
+        except asyncpg.PostgresError as error:
+            if isinstance(error, AWAY):
+                raise
+            if error.sqlstate not in (DECLINED, UNUSED):
+                LOG.warning("the database refuses a batch (%s)", error.sqlstate)
+            self.decisions = None
+            return False
+        except ASTRAY:
+            if self.pool is not None:
+                self.pool.terminate()
+                self.pool = None
+            raise
+        for request in batch:
+            _tell(request, [request.answers[nth] for nth in range(len(request.events))])
+        return True
+
+    async def _write(self, connection: Any, batch: Sequence[Request], decisions: Decisions) -> None:  # noqa: ANN401 - asyncpg's proxy
+        known = await _known(connection, batch)
+        judged = list(_judged(batch, known, decisions))
+        fresh = await _fresh(connection, judged)
+        await store.write_sent(connection, [sent.reduce(event, decisions) for event in fresh], decisions)
+        await _count(connection, batch, known)
+
+    async def _decide(self) -> Decisions:
+        if self.decisions is None or time.monotonic() - self.decided > DECIDED:
+            now = await asyncio.to_thread(published.current, "intake")
+            self.decisions, self.decided = Decisions.of(now.plan, now.bits), time.monotonic()
+        return self.decisions
+
+    async def _pool(self) -> "asyncpg.Pool[asyncpg.Record]":
+        async with self.opening:
+            if self.pool is None:
+                self.pool = await store.open_pool()
+            return self.pool
+
+
+type Asked = tuple[bytes, str]
+type Judged = tuple[Request, int, Sent]
+
+
+async def _known(connection: Any, batch: Iterable[Request]) -> Mapping[Asked, Known]:  # noqa: ANN401 - asyncpg's proxy
+    asked = list(
+        dict.fromkeys(
+            (request.sender.digest, event.person)
+            for request in batch
+            for event in request.events
+            if isinstance(event, Sent)
+        )
+    )
+    rows = await connection.fetch(
+        "SELECT nth, application, events, subject, uses FROM troth.sent_about($1, $2)",
+        [digest for digest, _ in asked],
+        [name for _, name in asked],
+    )
+    return {asked[nth - 1]: Known(*rest) for nth, *rest in rows}
+
+
+def _judged(batch: Iterable[Request], known: Mapping[Asked, Known], decisions: Decisions) -> Iterable[Judged]:
+    for request in batch:
+        for nth, event in enumerate(request.events):
+            outcome: Sent | Refused = event
+            if isinstance(event, Sent):
+                about = known.get((request.sender.digest, event.person))
+                outcome = sent.judge(event, about, decisions) if about else Refused("key-ended", kind=event.kind.table)
+            if isinstance(outcome, Sent):
+                yield request, nth, outcome
+            else:
+                request.answers[nth] = _refused(outcome)
+
+
+async def _fresh(connection: Any, judged: Sequence[Judged]) -> list[Sent]:  # noqa: ANN401 - asyncpg's proxy
+    """Take the keys, answer each event, and return those that are to be stored: the first of each key that is new."""
+    first: dict[bytes, Sent] = {}
+    for _, _, event in judged:
+        first.setdefault(event.key, event)
+    rows = await connection.fetch(
+        "SELECT nth, fresh, same FROM troth.take_keys($1, $2)", list(first), [event.body for event in first.values()]
+    )
+    keys = list(first)
+    taken = {keys[nth - 1]: (new, same) for nth, new, same in rows}
+    for request, nth, event in judged:
+        new, same = taken[event.key]
+        if event is first[event.key]:
+            outcome = Outcome.STORED if new else Outcome.REPEATED if same else Outcome.CONFLICT
+        else:
+            outcome = Outcome.REPEATED if same and event.body == first[event.key].body else Outcome.CONFLICT
+        request.answers[nth] = Answer(outcome)
+    return [event for key, event in first.items() if taken[key][0]]
+
+
+async def _count(connection: Any, batch: Iterable[Request], known: Mapping[Asked, Known]) -> None:  # noqa: ANN401 - asyncpg's proxy
+    """Count what was refused: for the operator, and for each person about whom it was."""
+    every: Counter[Refused] = Counter()
+    about: Counter[tuple[Any, Refused]] = Counter()
+    for request in batch:
+        for nth, event in enumerate(request.events):
+            refused = request.answers[nth].refused
+            if refused is None:
+                continue
+            every[refused] += 1
+            whose = known.get((request.sender.digest, event.person)) if isinstance(event, Sent) else None
+            if whose is not None and whose.subject is not None:
+                about[whose.subject, refused] += 1
+    for refused, many in sorted(every.items(), key=lambda each: (each[0].kind, each[0].reason, each[0].clause)):
+        told = {"kind": refused.kind, "clause": refused.clause}
+        await store.count(connection, "refused", refused.reason, many, **told)
+    if about:
+        columns = [
+            (subject, refused.kind, refused.reason, refused.clause, many) for (subject, refused), many in about.items()
+        ]
+        arrays = list(map(list, zip(*columns, strict=True)))
+        await connection.execute("SELECT troth.note_refusals($1, $2, $3, $4, $5)", *arrays)
+
+
+def _refused(why: Refused) -> Answer:
+    return Answer(Outcome.REFUSED, why)
+
+
+def _tell(request: Request, answers: list[Answer] | None) -> None:
+    if not request.done.done():
+        request.done.set_result(answers)

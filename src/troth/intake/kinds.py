@@ -1,0 +1,90 @@
+"""The kinds of events that applications send: what each says, its table, the occasion on which it is collected.
+
+The structures are the schema: a field that stands in none of them is refused, and `schema` tells it as JSON Schema.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from troth.policy.meaning import Occasion
+
+#: What a name is made of; the end is looked at twice, since a line's end may stand behind `$`.
+NAME = r"^[A-Za-z0-9][A-Za-z0-9 _./-]*$(?!\n)"
+Word = Annotated[str, Meta(min_length=1, max_length=100)]
+Short = Annotated[str, Meta(max_length=200)]
+Long = Annotated[str, Meta(max_length=2000)]
+
+
+class Frame(Struct, forbid_unknown_fields=True):
+    """Where a program was: a function, a file, a line. Variables and lines of source have no field."""
+
+    function: Short | None = None
+    file: Annotated[str, Meta(max_length=500)] | None = None
+    line: Annotated[int, Meta(ge=0, le=10_000_000)] | None = None
+
+
+class Crash(Struct, forbid_unknown_fields=True):
+    """What went wrong; the frame that failed stands last."""
+
+    kind: Annotated[str, Meta(min_length=1, max_length=200)]
+    message: Long | None = None
+    stack: Annotated[list[Frame], Meta(max_length=200)] = msgspec.field(default_factory=list)
+    release: Short | None = None
+    environment: Word | None = None
+
+
+class FeatureUse(Struct, forbid_unknown_fields=True):
+    """Which feature somebody used, by the application's own name for it, and how it ended."""
+
+    feature: Annotated[str, Meta(min_length=1, max_length=100, pattern=NAME)]
+    outcome: Annotated[str, Meta(min_length=1, max_length=100, pattern=NAME)] | None = None
+
+
+class Sending(Struct, forbid_unknown_fields=True):
+    """An event as it is sent: a key of the sender's own choice, the kind, the moment, the person, and what is said.
+
+    `person` is what the application knows them by: the `sub` of its ID token. `at` may be left out for now.
+    `objects` passes on that the person's browser sent the signal of Global Privacy Control.
+    """
+
+    key: Annotated[str, Meta(min_length=8, max_length=200)]
+    kind: Annotated[str, Meta(max_length=40)]
+    data: msgspec.Raw
+    person: Annotated[str, Meta(max_length=64, pattern=r"^[0-9A-Za-z_-]*$(?!\n)")] = ""
+    at: datetime | None = None
+    objects: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of event; `columns` are those of its table that what is said fills, with their types."""
+
+    table: str
+    occasion: Occasion
+    says: type[Struct]
+    columns: Mapping[str, str]
+
+
+#: By the name that senders use, which is that of the table.
+KINDS: Mapping[str, Kind] = {
+    kind.table: kind
+    for kind in (
+        Kind(
+            "crash",
+            Occasion.CRASH,
+            Crash,
+            dict.fromkeys(("fingerprint", "kind", "message", "stack", "release", "environment"), "text"),
+        ),
+        Kind("feature_use", Occasion.FEATURE, FeatureUse, dict.fromkeys(("feature", "outcome"), "text")),
+    )
+}
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of what each kind says, by kind."""
+    return {name: msgspec.json.schema(kind.says) for name, kind in KINDS.items()}

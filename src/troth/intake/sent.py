@@ -1,0 +1,187 @@
+"""An event that an application sent, on its way to the store: decode, judge, reduce, or a reasoned refusal."""
+
+import hmac
+import re
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import PurePosixPath
+from typing import Any, cast
+
+import msgspec
+
+from troth.intake.decisions import Decisions
+from troth.intake.event import NOBODY, Refused, now, ordered_uuid, stamp
+from troth.intake.kinds import KINDS, Crash, FeatureUse, Frame, Kind, Sending
+from troth.intake.steps import FUTURE, HIDDEN, coarse_time
+from troth.policy.meaning import Precision
+
+#: An event that is older is refused, whatever its windows: keys are remembered longer, so that none is stored twice.
+LATEST = timedelta(days=21)
+#: A sender's clock that says less of itself is taken for right; by how much one may be wrong and still be corrected.
+SKEW, WILDEST = timedelta(seconds=2), timedelta(days=400)
+#: What in the words of a crash may be somebody's: addresses, long numbers, long secrets, and what stands in quotes.
+TELLING = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+|\"[^\"\n]*\"|'[^'\n]*'|[A-Za-z0-9+/_=-]{24,}|\d[\d .()-]{5,}\d")
+#: The frames next to the failure that make two crashes one, and the most characters that are kept of them all.
+NEAREST, LONGEST_STACK = 5, 20_000
+
+
+@dataclass(slots=True)
+class Sent:
+    """One event of an application; `values` are what it fills of its table's columns, less what is not kept."""
+
+    key: bytes
+    body: bytes
+    kind: Kind
+    at: datetime
+    person: str
+    says: Crash | FeatureUse
+    application: str = ""
+    objects: bool = False
+    subject: uuid.UUID = NOBODY
+    uses: int = 0
+    values: dict[str, Any] = field(default_factory=dict)
+    id: uuid.UUID = field(default_factory=ordered_uuid)
+
+    @property
+    def stamp(self) -> int:
+        """What the row is stored with."""
+        return stamp(self.uses, objects=self.objects)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends: the application, the digest of its key, and the secret that makes digests of what it sends.
+
+    One that `objects` is a browser whose own signal says so, of all that it sends.
+    """
+
+    application: str
+    digest: bytes
+    secret: bytes
+    objects: bool = False
+
+    def mark(self, *parts: bytes) -> bytes:
+        """Return 32 bytes that only this place can make of something this application sent."""
+        made = hmac.new(self.secret, digestmod="sha256")
+        for part in (self.application.encode(), *parts):
+            made.update(len(part).to_bytes(8) + part)
+        return made.digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a person that an application named: the kinds it declared, and whose the event is."""
+
+    application: str
+    events: Sequence[str]
+    subject: uuid.UUID | None
+    uses: int
+
+
+def decode(raw: bytes, sender: Sender, ahead: timedelta) -> Sent | Refused:
+    """Read one event by its kind's schema; `ahead` is by how much the sender's clock is."""
+    try:
+        sending = msgspec.json.decode(raw, type=Sending)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Refused("malformed")
+    kind = KINDS.get(sending.kind)
+    if kind is None:
+        return Refused("unknown-kind")
+    try:
+        says = cast("Crash | FeatureUse", msgspec.json.decode(sending.data, type=kind.says))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Refused("malformed", kind=kind.table)
+    at = sending.at or now() + ahead
+    try:
+        moment = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC) - ahead
+    except OverflowError:
+        return Refused("malformed", kind=kind.table)
+    said = b"\0".join(
+        (
+            sending.kind.encode(),
+            sending.person.encode(),
+            at_of(sending),
+            b"objects" if sending.objects else b"",
+            bytes(msgspec.json.encode(says)),
+        )
+    )
+    name, body = sender.mark(b"key", sending.key.encode()), sender.mark(b"body", said)
+    objects = sending.objects or sender.objects
+    return Sent(name, body, kind, moment, sending.person, says, sender.application, objects)
+
+
+def at_of(sending: Sending) -> bytes:
+    """Return what was said of the moment, as it was said: the same event sent again later is the same."""
+    return sending.at.isoformat().encode() if sending.at else b""
+
+
+def judge(event: Sent, known: Known, decisions: Decisions) -> Sent | Refused:
+    """Refuse what the sender may not send, what the policy does not collect, and what its person does not permit."""
+    name = event.kind.table
+    if name not in known.events:
+        return Refused("not-declared", kind=name)
+    if not decisions.collected[name]:
+        return Refused("not-collected", kind=name)
+    if known.subject is None:
+        reason = "unknown-person" if event.person else "names-nobody"
+    else:
+        event.subject, event.uses = known.subject, known.uses
+        reason = _declined(event, decisions)
+    return Refused(reason, decisions.clauses[name], name) if reason else event
+
+
+def _declined(event: Sent, decisions: Decisions) -> str:
+    """Return why nothing that somebody is in may use an event of theirs now; empty where something may."""
+    part = decisions.part(event.kind, event.uses, objects=event.objects)
+    age, coarse = now() - event.at, now() - coarse_time(event.at, part.kept.get("at", Precision.DAY))
+    if not part.kept:
+        return "browser-objects" if event.objects else "person-declined"
+    if age < -FUTURE:
+        return "in-the-future"
+    late = age > LATEST or (part.oldest is not None and coarse >= part.oldest)
+    return "older-than-every-window" if late else ""
+
+
+def reduce(event: Sent, decisions: Decisions) -> Sent:
+    """Drop what nothing that its person is in may use, and what no column is for; coarsen the time."""
+    kept = decisions.part(event.kind, event.uses, objects=event.objects).kept
+    event.at = coarse_time(event.at, kept.get("at", Precision.DAY))
+    event.values = {name: value for name, value in _values(event).items() if name in kept}
+    return event
+
+
+def _values(event: Sent) -> dict[str, Any]:
+    if isinstance(event.says, FeatureUse):
+        return {"feature": event.says.feature, "outcome": event.says.outcome}
+    crash = event.says
+    frames = [_frame(each) for each in crash.stack]
+    nearest = "\n".join((event.application, crash.kind, *(each.rpartition(":")[0] for each in frames[-NEAREST:])))
+    return {
+        "fingerprint": sha256(nearest.encode()).hexdigest()[:32],
+        "kind": _printable(crash.kind),
+        "message": _printable(TELLING.sub(HIDDEN, crash.message)) if crash.message else None,
+        "stack": "\n".join(frames)[-LONGEST_STACK:] or None,
+        "release": _printable(crash.release) if crash.release else None,
+        "environment": _printable(crash.environment) if crash.environment else None,
+    }
+
+
+def _frame(frame: Frame) -> str:
+    """Return a frame in a line; of a path, which says whose computer it was, only the file's name."""
+    file = PurePosixPath((frame.file or "?").replace("\\", "/").partition("?")[0]).name or "?"
+    return _printable(f"{frame.function or '?'} ({file}):{frame.line or 0}")
+
+
+def _printable(text: str) -> str:
+    return "".join(sign for sign in text if sign.isprintable())
+
+
+def ahead_of(told: datetime | None, received: datetime) -> timedelta:
+    """Return by how much a sender's clock is ahead, who said what it showed when the request was sent."""
+    if told is None:
+        return timedelta()
+    ahead = (told if told.tzinfo else told.replace(tzinfo=UTC)) - received
+    return ahead if SKEW < abs(ahead) < WILDEST else timedelta()

@@ -1,0 +1,66 @@
+-- name: sender
+-- Which application a key is of; nothing for one that ended, or whose application was removed.
+CREATE OR REPLACE FUNCTION troth.sender(of_digest bytea) RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT held.application FROM troth.application_key AS held
+    JOIN troth.application AS known ON known.application = held.application AND known.removed_at IS NULL
+    WHERE held.digest = of_digest AND held.ended_at IS NULL
+$$;
+
+-- name: sent_about
+-- Of each key and each name by which its application calls somebody: the application, which kinds of events it declared, and,
+-- of somebody who uses it now, the subject and what their rows may be used for. No row: the key opens nothing any more.
+CREATE OR REPLACE FUNCTION troth.sent_about(digests bytea [], names text [])
+RETURNS TABLE (nth bigint, application text, events text [], subject uuid, uses bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT asked.nth, known.application, known.events, about.subject, about.uses
+    FROM unnest(digests, names) WITH ORDINALITY AS asked (digest, name, nth)
+    JOIN troth.application_key AS held ON held.digest = asked.digest AND held.ended_at IS NULL
+    JOIN troth.application AS known ON known.application = held.application AND known.removed_at IS NULL
+    LEFT JOIN LATERAL (
+        SELECT given.subject, truth.uses FROM troth.application_grant AS given
+        JOIN troth.subject AS person ON person.subject = given.subject AND person.ended_at IS NULL
+        JOIN troth.permitted AS truth ON truth.subject = given.subject
+        WHERE given.application = known.application AND given.known_as = asked.name AND given.until IS NULL
+    ) AS about ON true
+$$;
+
+-- name: take_keys
+-- Remember keyed digests of events; of each: whether it is new, and whether one that is not said the same before.
+-- Whoever brings a key waits for whoever brought it before; keys are taken in their order, so that nobody waits in a circle.
+CREATE OR REPLACE FUNCTION troth.take_keys(keys bytea [], bodies bytea []) RETURNS TABLE (nth bigint, fresh boolean, same boolean)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+DECLARE made bytea [];
+BEGIN
+    WITH taken AS (
+        INSERT INTO troth.intake_taken AS held (key, body) SELECT told.key, told.body FROM unnest(keys, bodies) AS told (key, body)
+        ORDER BY told.key ON CONFLICT DO NOTHING RETURNING held.key
+    ) SELECT coalesce(array_agg(taken.key), '{}') INTO made FROM taken;
+    -- In a statement of its own, which sees what those committed for whom this one waited.
+    RETURN QUERY SELECT told.nth, new.key IS NOT NULL, held.body = told.body
+    FROM unnest(keys, bodies) WITH ORDINALITY AS told (key, body, nth)
+    JOIN troth.intake_taken AS held ON held.key = told.key
+    LEFT JOIN unnest(made) AS new (key) ON new.key = told.key;
+END
+$$;
+
+-- name: note_refusals
+-- Add to the counts of what was refused about people, which they see; of whose account ended nothing is noted.
+CREATE OR REPLACE FUNCTION troth.note_refusals(whose uuid [], kinds text [], reasons text [], clauses text [], counts bigint [])
+RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+    INSERT INTO troth.refused_event AS r (subject, day, kind, reason, clause, count)
+    SELECT person.subject, (statement_timestamp() AT TIME ZONE 'UTC')::date, told.kind, told.reason, told.clause, told.count
+    FROM unnest(whose, kinds, reasons, clauses, counts) AS told (subject, kind, reason, clause, count)
+    JOIN troth.subject AS person ON person.subject = told.subject AND person.ended_at IS NULL
+    ORDER BY person.subject, told.kind, told.reason, told.clause
+    ON CONFLICT (subject, day, kind, reason, clause) DO UPDATE SET count = r.count + excluded.count
+$$;
+
+-- name: forget_intake
+-- Forget keys of events that nobody sends again so late, and counts of refusals that people had a month to see.
+CREATE OR REPLACE FUNCTION troth.forget_intake() RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+    DELETE FROM troth.intake_taken WHERE at < statement_timestamp() - interval '720 hours';
+    DELETE FROM troth.refused_event WHERE day < (statement_timestamp() AT TIME ZONE 'UTC')::date - 30
+$$;

@@ -1,0 +1,229 @@
+"""What applications send of people is judged, reduced, and acknowledged once it is committed; nothing is stored twice."""
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import brotli
+import pytest
+import zstandard
+from psycopg import Connection
+
+from tests.conftest import Person, count
+from tests.intake.sending import CRASH, Application, event, registered, sent, together
+from troth.api.intake import MOST
+from troth.database import connect
+from troth.intake import queries
+from troth.intake.unpacking import LONGEST
+
+
+@pytest.fixture
+def notes(owner: Connection[Any], cast: dict[str, Person]) -> Application:
+    """Harbor Notes, which Alice and Bob use."""
+    made = registered(owner)
+    made.knows(cast["alice"])
+    made.knows(cast["bob"])
+    return made
+
+
+def stored(owner: Connection[Any], table: str) -> int:
+    row = owner.execute(f"SELECT count(*) FROM troth.{table}".encode()).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def choose(person: Person, purpose: str, kind: str) -> None:
+    with connect.acting("self", token=person.token) as viewer:
+        viewer.execute("SELECT troth.choose(%s, %s)", (purpose, kind))
+
+
+def test_a_crash_is_stored_without_what_tells_of_its_person_and_they_see_it(
+    notes: Application, cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    assert sent(event("crash", notes.names["Alice"], "crash-0001"), key=notes.key).status == 201
+    row = owner.execute(
+        "SELECT subject, application, kind, message, stack, release, environment FROM troth.crash"
+    ).fetchone()
+    assert row == (
+        cast["alice"].subject, notes.application, "TypeError", "cannot read - of - card -",
+        "main (app.py):3\nsave (store.py):41", "1.4.2", "production",
+    )  # fmt: skip
+    assert [each.kind for each in queries.crashes(cast["alice"].token)] == ["TypeError"]
+    assert queries.crashes(cast["bob"].token) == []
+    assert count("provide", "SELECT count(*) FROM crash") == 1
+
+
+def test_the_same_failure_has_the_same_fingerprint_whoever_met_it_on_whatever_line(
+    notes: Application, owner: Connection[Any]
+) -> None:
+    moved = CRASH | {"stack": [{"function": f["function"], "file": f["file"], "line": 7} for f in CRASH["stack"]]}  # type: ignore[index]
+    other = CRASH | {"kind": "ValueError"}
+    for nth, (name, data) in enumerate((("Alice", CRASH), ("Bob", moved), ("Bob", other))):
+        sent(event("crash", notes.names[name], f"finger-{nth}", data=data), key=notes.key)
+    marks = [mark for (mark,) in owner.execute("SELECT fingerprint FROM troth.crash ORDER BY id").fetchall()]
+    assert marks[0] == marks[1] != marks[2]
+
+
+def test_what_a_person_objects_to_is_refused_counted_and_shown_to_sender_operator_and_person(
+    notes: Application, cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    choose(cast["alice"], "understand", "objection")
+    batch = [
+        event("feature_use", notes.names[name], f"use-{name}-{nth}") for name in ("Alice", "Bob") for nth in range(3)
+    ]
+    answer = sent(batch, key=notes.key)
+    assert answer.status == 200
+    assert (answer.body["stored"], answer.body["refused"]) == (3, 3)
+    refused = {"outcome": "refused", "reason": "person-declined", "clause": CLAUSE}
+    assert answer.body["events"][:3] == [refused] * 3
+    assert owner.execute("SELECT DISTINCT subject FROM troth.feature_use").fetchall() == [(cast["bob"].subject,)]
+    (mine,) = queries.refusals(cast["alice"].token)
+    assert (mine.kind, mine.reason, mine.clause, mine.count) == ("feature_use", "person-declined", CLAUSE, 3)
+    assert queries.refusals(cast["bob"].token) == []
+    (seen,) = [each for each in queries.counts() if each.kind == "feature_use"]
+    assert (seen.outcome, seen.reason, seen.clause, seen.count) == ("refused", "person-declined", CLAUSE, 3)
+
+
+def test_a_yes_to_another_purpose_lets_it_in_for_that_purpose_alone(
+    notes: Application, cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    choose(cast["alice"], "understand", "objection")
+    choose(cast["alice"], "personalise", "consent")
+    assert sent(event("feature_use", notes.names["Alice"], "use-0001"), key=notes.key).status == 201
+    assert count("understand", "SELECT count(*) FROM feature_use") == 0
+    assert count("personalise", "SELECT count(*) FROM feature_use") == 1
+
+
+def test_an_event_that_is_sent_again_is_stored_once_and_another_under_its_key_is_a_conflict(
+    notes: Application, owner: Connection[Any]
+) -> None:
+    first = event("crash", notes.names["Alice"], "again-0001", at="2026-11-28T10:00:00Z")
+    first["at"] = (datetime.now(UTC) - timedelta(hours=3)).isoformat()
+    assert [sent(first, key=notes.key).status for _ in range(3)] == [201, 200, 200]
+    other = first | {"data": CRASH | {"kind": "KeyError"}}
+    assert sent(other, key=notes.key).status == 409
+    both = sent([first, other, event("feature_use", notes.names["Bob"], "again-0002")], key=notes.key)
+    assert both.status == 409
+    assert [each["outcome"] for each in both.body["events"]] == ["repeated", "conflict", "stored"]
+    assert stored(owner, "crash") == 1
+
+
+def test_many_who_send_the_same_at_once_store_it_once(notes: Application, owner: Connection[Any]) -> None:
+    body = event("crash", notes.names["Alice"], "race-0001", at=datetime.now(UTC).isoformat())
+    answers = together([(body, notes.key, {})] * 20)
+    assert sorted(each.status for each in answers) == [200] * 19 + [201]
+    twice = [event("crash", notes.names["Bob"], "race-0002"), event("crash", notes.names["Bob"], "race-0002")]
+    assert [each["outcome"] for each in sent(twice, key=notes.key).body["events"]] == ["stored", "repeated"]
+    assert stored(owner, "crash") == 2
+
+
+#: The clause of the default policy that collects which features people use.
+CLAUSE = "collect-use-feature-on-use-of-features"
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "br": brotli.compress,
+    "zstd": zstandard.ZstdCompressor().compress,
+}
+
+
+def test_bodies_come_packed_and_in_lines(notes: Application, owner: Connection[Any]) -> None:
+    for coding, pack in PACKED.items():
+        whole = [event("feature_use", notes.names["Alice"], f"{coding}-{nth:06}") for nth in range(50)]
+        lines = pack(b"\n".join(json.dumps(each).encode() for each in whole))
+        answer = sent(lines, key=notes.key, content_encoding=coding, content_type="application/x-ndjson")
+        assert (answer.status, answer.body["stored"]) == (200, 50)
+    assert stored(owner, "feature_use") == 150
+
+
+def test_what_is_packed_to_hurt_is_refused(notes: Application, owner: Connection[Any]) -> None:
+    tried = []
+    for coding, pack in PACKED.items():
+        good = pack(json.dumps(event("crash", notes.names["Alice"], "bomb-0001")).encode())
+        bomb = pack(b" " * (LONGEST * 60))
+        assert len(bomb) < LONGEST
+        bodies = {bomb: 413, good[:-3]: 422, good + b"and more": 422, b"[]": 422}
+        tried += [((body, notes.key, {"content_encoding": coding}), status) for body, status in bodies.items()]
+    tried.append(((b"[]", notes.key, {"content_encoding": "compress"}), 415))
+    answers = together([request for request, _ in tried])
+    assert [each.status for each in answers] == [status for _, status in tried]
+    assert stored(owner, "crash") == 0
+
+
+def test_more_than_is_taken_at_once_is_refused_whole(notes: Application, owner: Connection[Any]) -> None:
+    many = [event("feature_use", notes.names["Alice"], f"many-{nth:05}") for nth in range(MOST + 1)]
+    assert sent(many, key=notes.key).status == 413
+    assert sent(b" " * (1 << 21), key=notes.key).status == 413
+    assert stored(owner, "feature_use") == 0
+
+
+#: What is otherwise than it should be, the reason it is refused for, and the status of one event alone.
+WRONG: tuple[tuple[dict[str, Any], str, int], ...] = (
+    ({"kind": "diary"}, "unknown-kind", 422),
+    ({"data": CRASH | {"locals": {"password": "hunter2"}}}, "malformed", 422),
+    ({"data": {"message": "no kind"}}, "malformed", 422),
+    ({"key": "short"}, "malformed", 422),
+    ({"more": 1}, "malformed", 422),
+    ({"person": "a\0b"}, "malformed", 422),
+    ({"person": "trailing\n"}, "malformed", 422),
+    ({"at": "9999-12-31T23:59:59-14:00"}, "malformed", 422),
+    ({"at": "2999-01-01T00:00:00Z"}, "in-the-future", 403),
+    ({"at": "2020-01-01T00:00:00Z"}, "older-than-every-window", 403),
+    ({"person": ""}, "names-nobody", 403),
+    ({"person": "f" * 64}, "unknown-person", 403),
+)
+
+
+def test_what_is_not_understood_or_not_permitted_has_a_reason_and_is_counted(
+    notes: Application, owner: Connection[Any]
+) -> None:
+    bodies = [
+        event("crash", notes.names["Alice"], f"wrong-{nth:04}") | change for nth, (change, *_) in enumerate(WRONG)
+    ]
+    answers = together([(body, notes.key, {}) for body in bodies])
+    found = [(answer.body["reason"], answer.status) for answer in answers]
+    assert found == [(reason, status) for _, reason, status in WRONG]
+    assert stored(owner, "crash") == 0
+    counted = Counter[str]()
+    for each in queries.counts():
+        counted[each.reason] += each.count
+    assert counted == Counter(reason for _, reason, _ in WRONG)
+
+
+def test_a_clock_that_is_wrong_is_corrected(notes: Application, owner: Connection[Any]) -> None:
+    ahead = datetime.now(UTC) + timedelta(hours=5)
+    body = event("crash", notes.names["Alice"], "skew-0001", at=(ahead - timedelta(minutes=10)).isoformat())
+    assert sent(body, key=notes.key, sent_at=ahead.isoformat()).status == 201
+    row = owner.execute("SELECT statement_timestamp() - at FROM troth.crash").fetchone()
+    assert row is not None
+    assert timedelta(minutes=9) < row[0] < timedelta(minutes=11)
+
+
+def test_what_a_browsers_signal_objects_to_is_not_taken_from_an_application_either(
+    notes: Application, cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    """Whether the browser sends itself, or the application passes its signal on."""
+    for nth, (told, headers) in enumerate((({"objects": True}, {}), ({}, {"sec_gpc": "1"}))):
+        for name, personalised in (("Alice", False), ("Bob", True)):
+            if personalised:
+                choose(cast["bob"], "personalise", "consent")
+            use = sent(event("feature_use", notes.names[name], f"use-{name}-{nth}", **told), key=notes.key, **headers)
+            assert use.body == (
+                {"outcome": "stored"}
+                if personalised
+                else {"outcome": "refused", "reason": "browser-objects", "clause": CLAUSE}
+            )
+            assert (
+                sent(event("crash", notes.names[name], f"crash-{name}-{nth}", **told), key=notes.key, **headers).status
+                == 201
+            )
+    assert (
+        count("understand", "SELECT count(*) FROM feature_use"),
+        count("personalise", "SELECT count(*) FROM feature_use"),
+    ) == (0, 2)
+    assert count("provide", "SELECT count(*) FROM crash") == 4
+    choose(cast["bob"], "understand", "objection")
+    choose(cast["bob"], "understand", "permission")
+    assert count("understand", "SELECT count(*) FROM feature_use") == 0

@@ -1,0 +1,155 @@
+"""What applications send: by whose key, about whom, once, and refused where its person permits nothing that may use it."""
+
+import uuid
+from collections.abc import Iterator
+
+from tests.mutations.flows import agree, give_token, newcomer
+from tests.mutations.scene import Play, Scene
+from tests.mutations.world import NOBODY, World
+from tests.planting import APPLICATION
+
+CRASH = (
+    "INSERT INTO troth.crash (subject, at, id, application, kind, uses)"
+    " VALUES (%s, statement_timestamp(), uuidv7(), %s, 'planted', ~(1::bigint << 63))"
+)
+#: What says nothing but that it happened.
+BARE = CRASH.replace(", kind", "").replace(", 'planted'", "")
+#: The same from a browser whose signal objects.
+MARKED = "~(1::bigint << 63)", "-1"
+USE = (
+    "INSERT INTO troth.feature_use (subject, at, id, application, feature, uses)"
+    " VALUES (%s, statement_timestamp(), uuidv7(), %s, 'planted', ~(1::bigint << 63))"
+)
+SENDER = "SELECT troth.sender(sha256(%s))"
+ABOUT = "SELECT application, events, subject FROM troth.sent_about(ARRAY[sha256(%s)], ARRAY[%s])"
+TAKE = "SELECT nth, fresh, same FROM troth.take_keys(ARRAY[sha256('k'), sha256('l')], ARRAY[sha256(%s), sha256('b')]) ORDER BY 1"
+NOTE = "SELECT troth.note_refusals(ARRAY[%s]::uuid[], '{crash}', '{mutant}', '{c}', '{2}')"
+NOTED = "SELECT count FROM troth.refused_event WHERE subject = %s AND reason = 'mutant'"
+OTHER = "another-application"
+
+
+def sending(world: World, play: Play) -> Iterator[str]:
+    """An application sends with its key, about people who use it, as far as they permit, each event once."""
+    with Scene(world) as scene:
+        whose, other = uuid.uuid5(NOBODY, play.__name__), uuid.uuid5(NOBODY, f"other {play.__name__}")
+        for each, word in ((whose, "hers"), (other, "theirs")):
+            agree(scene, each, newcomer(scene, each))
+            give_token(scene, each, word)
+        known = "INSERT INTO troth.application (application, name, manifest, purposes, claims, events) VALUES"
+        scene.does("owner", known + " (%s, 'Other', '', '{provide}', '{}', '{crash}')", OTHER)
+        for word, application in (("key", APPLICATION), ("another", OTHER)):
+            key = "INSERT INTO troth.application_key (digest, application) VALUES (sha256(%s), %s)"
+            scene.does("owner", key, word, application)
+        for token, application in (("hers", APPLICATION), ("theirs", OTHER)):
+            scene.does("self", "SELECT troth.permit_application(%s, '{}', '{}')", application, token=token)
+        scene.does("door", "SELECT troth.use_application(%s, %s, 'she')", whose, APPLICATION)
+        scene.does("door", "SELECT troth.use_application(%s, %s, 'they')", other, OTHER)
+        play(scene, whose, other)
+    yield from scene.wrong
+
+
+def _keys(scene: Scene, _whose: uuid.UUID, _other: uuid.UUID) -> None:
+    scene.must("whose key", scene.does("intake", SENDER, "key"), [(APPLICATION,)])
+    scene.must("whose other key", scene.does("intake", SENDER, "another"), [(OTHER,)])
+    scene.must("no key", scene.does("intake", SENDER, "guessed"), [(None,)])
+    for change, which in (
+        ("UPDATE troth.application SET removed_at = {} WHERE application = %s", APPLICATION),
+        ("UPDATE troth.application_key SET ended_at = {} WHERE application = %s", APPLICATION),
+    ):
+        scene.does("owner", change.format("now()"), which)
+        scene.must(f"after {change}", scene.does("intake", SENDER, "key"), [(None,)])
+        scene.must(f"about somebody after {change}", scene.does("intake", ABOUT, "key", "she"), [])
+        scene.does("owner", change.format("NULL"), which)
+
+
+def _about(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
+    every = ["crash", "feature_use"]
+    scene.must("about her", scene.does("intake", ABOUT, "key", "she"), [(APPLICATION, every, whose)])
+    scene.must("about them", scene.does("intake", ABOUT, "another", "they"), [(OTHER, ["crash"], other)])
+    for name in ("they", "nobody"):
+        scene.must(f"about {name}", scene.does("intake", ABOUT, "key", name), [(APPLICATION, every, None)])
+    for change, which in (
+        ("UPDATE troth.application_grant SET until = {} WHERE subject = %s", whose),
+        ("UPDATE troth.subject SET ended_at = {} WHERE subject = %s", whose),
+    ):
+        scene.does("owner", change.format("now()"), which)
+        scene.must(f"after {change}", scene.does("intake", ABOUT, "key", "she"), [(APPLICATION, every, None)])
+        scene.does("owner", change.format("NULL"), which)
+
+
+def _judged(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
+    for statement in (CRASH, USE):
+        scene.does("intake", statement, whose, APPLICATION)
+        scene.refused("TR071", "intake", statement, whose, OTHER)
+    scene.does("intake", CRASH, other, OTHER)
+    stamps = {int(many) for _, many in scene.does("steward", "SELECT * FROM troth.misstamped()")}
+    scene.must("misstamped", stamps, {0})
+    scene.refused("TR071", "intake", USE, other, OTHER)
+    scene.refused("TR071", "intake", CRASH, other, APPLICATION)
+    for statement in (CRASH, USE):
+        scene.refused("42501", "intake", statement, NOBODY, APPLICATION)
+    for change, which in (
+        ("UPDATE troth.application SET removed_at = {} WHERE application = %s", APPLICATION),
+        ("UPDATE troth.application_grant SET until = {} WHERE subject = %s", whose),
+    ):
+        scene.does("owner", change.format("now()"), which)
+        scene.refused("TR071", "intake", CRASH, whose, APPLICATION)
+        scene.does("owner", change.format("NULL"), which)
+    scene.does("intake", CRASH.replace(*MARKED), whose, APPLICATION)
+    scene.refused("TR070", "intake", USE.replace(*MARKED), whose, APPLICATION)
+    scene.does("owner", "UPDATE troth.application SET events = '{feature_use}' WHERE application = %s", APPLICATION)
+    scene.refused("TR071", "intake", CRASH, whose, APPLICATION)
+    scene.does("self", "SELECT troth.choose('understand', 'objection')", token="hers")
+    scene.refused("TR070", "intake", USE, whose, APPLICATION)
+    scene.does("self", "SELECT troth.choose('personalise', 'consent')", token="hers")
+    scene.does("intake", USE, whose, APPLICATION)
+    scene.does("intake", USE.replace(*MARKED), whose, APPLICATION)
+    scene.must("seen for `understand`", scene.sees("understand", "feature_use", whose), 0)
+    scene.must("seen for `personalise`", scene.sees("personalise", "feature_use", whose), 3)
+    scene.does("owner", "UPDATE troth.unit SET retired_at = now() WHERE purpose = 'personalise'")
+    scene.refused("TR070", "intake", USE, whose, APPLICATION)
+    scene.does("owner", "UPDATE troth.permitted SET uses = 0 WHERE subject = %s", other)
+    scene.refused("TR070", "intake", CRASH, other, OTHER)
+    scene.refused("TR070", "intake", BARE, other, OTHER)
+
+
+def _once(scene: Scene, _whose: uuid.UUID, _other: uuid.UUID) -> None:
+    scene.must("new keys", scene.does("intake", TAKE, "a"), [(1, True, True), (2, True, True)])
+    scene.must("keys again", scene.does("intake", TAKE, "a"), [(1, False, True), (2, False, True)])
+    scene.must("another body", scene.does("intake", TAKE, "c"), [(1, False, False), (2, False, True)])
+
+
+def _noted(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
+    for _ in range(2):
+        scene.does("intake", NOTE, whose)
+    scene.must("counts add up", scene.does("self", NOTED, whose, token="hers"), [(4,)])
+    scene.must("to nobody else", scene.does("self", NOTED, whose, token="theirs"), [])
+    scene.does("owner", "UPDATE troth.subject SET ended_at = now() WHERE subject = %s", other)
+    scene.does("intake", NOTE, other)
+    scene.must("of whose account ended", scene.does("owner", NOTED, other), [])
+
+
+def _forgotten(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
+    for name, days in (("k", 29.5), ("l", 30.5)):
+        scene.does(
+            "owner",
+            "INSERT INTO troth.intake_taken (key, body, at) VALUES (sha256(%s), sha256('b'), now() - make_interval(secs => %s))",
+            name, days * 86400,
+        )  # fmt: skip
+    for days in (30, 31):
+        scene.does(
+            "owner",
+            "INSERT INTO troth.refused_event (subject, day, kind, reason, clause, count)"
+            " VALUES (%s, (now() AT TIME ZONE 'UTC')::date - %s, 'crash', 'mutant', %s, 1)",
+            whose, days, str(days),
+        )  # fmt: skip
+    scene.does("steward", "SELECT troth.forget_intake()")
+    left = scene.does(
+        "owner", "SELECT key = sha256('k') FROM troth.intake_taken WHERE key IN (sha256('k'), sha256('l'))"
+    )
+    scene.must("keys", left, [(True,)])
+    clauses = scene.does("owner", "SELECT clause FROM troth.refused_event WHERE subject = %s", whose)
+    scene.must("refusals", clauses, [("30",)])
+
+
+PLAYS = (_keys, _about, _judged, _once, _noted, _forgotten)
