@@ -85,6 +85,8 @@ async def post(
     *,
     key: str,
     path: str = "/intake/v1/events",
+    query: str = "",
+    method: str = "POST",
     until: asyncio.Event | None = None,
     **headers: str,
 ) -> Sent:
@@ -96,7 +98,7 @@ async def post(
         **{k.replace("_", "-"): v for k, v in headers.items()},
     }
     scope: dict[str, Any] = {
-        "type": "http", "method": "POST", "path": path, "query_string": b"", "client": ("192.0.2.7", 1),
+        "type": "http", "method": method, "path": path, "query_string": query.encode(), "client": ("192.0.2.7", 1),
         "headers": [(name.encode(), value.encode()) for name, value in named.items()], "troth.access": {},
     }  # fmt: skip
 

@@ -1,7 +1,7 @@
 """How the lean plane reads a request and answers it: JSON, with what keeps browsers safe."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 import msgspec
@@ -28,7 +28,7 @@ async def answer(
     await deliver(send, status, msgspec.json.encode(body, enc_hook=str), head=head, allowed=allowed, retry=retry)
 
 
-async def deliver(
+async def deliver(  # noqa: PLR0913 - each of them is one header, or the body
     send: Send,
     status: int,
     content: bytes,
@@ -38,6 +38,7 @@ async def deliver(
     head: bool = False,
     allowed: str = "",
     retry: int = 0,
+    more: Iterable[tuple[bytes, bytes]] = (),
 ) -> None:
     """Send bytes of a kind, and how long they may be kept."""
     headers = [
@@ -52,6 +53,7 @@ async def deliver(
         headers.append((b"allow", allowed.encode()))
     if retry:
         headers.append((b"retry-after", str(retry).encode()))
+    headers.extend(more)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else content})
 

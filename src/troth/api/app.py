@@ -12,7 +12,7 @@ from psycopg import AsyncConnection, Error
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from troth.api import intake, ledger
+from troth.api import envelopes, intake, ledger
 from troth.api.answering import Receive, Scope, Send, answer, body_of, deliver, header
 from troth.api.refusals import Refusal
 from troth.database import connect, published
@@ -45,6 +45,7 @@ class Lean:
         }
         self.pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
         self.intake = intake.Intake()
+        self.envelopes = envelopes.Envelopes(self.intake)
 
     async def start(self) -> None:
         """Open the pool; it connects when it is first needed."""
@@ -70,6 +71,9 @@ class Lean:
                 return
             if scope["path"].startswith(intake.ROOT):
                 await self.intake(scope, receive, send)
+                return
+            if envelopes.PATH.fullmatch(scope["path"]):
+                await self.envelopes(scope, receive, send)
                 return
             body = await self._route(scope)(scope, receive)
         except Refusal as refusal:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -60,22 +60,30 @@ class Intake:
             raise Refusal("not-found")
 
     async def _events(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self.opened(_bearer(scope), scope) as sender:
+            single, events = await self._read(scope, receive, sender)
+            found = await self.gate.take(sender, events)
+        if single:
+            status = 422 if _unfit(found[0]) else STATUS[found[0].outcome]
+            await answer(send, status, told(found[0]))
+        else:
+            conflict = any(each.outcome is Outcome.CONFLICT for each in found)
+            counts = {outcome: sum(each.outcome is outcome for each in found) for outcome in Outcome}
+            await answer(send, 409 if conflict else 200, counts | {"events": [told(each) for each in found]})
+
+    @contextlib.asynccontextmanager
+    async def opened(self, key: bytes, scope: Scope) -> AsyncIterator[Sender]:
+        """Yield whose key it is, and count its body as long as that is held. Raises Refusal."""
         try:
-            sender = await self._sender(scope)
+            sender = await self.gate.sender(sha256(key).digest(), objects=header(scope, b"sec-gpc") == b"1")
+            if sender is None:
+                raise Refusal("key-needed")
             with self._held(sender.application):
-                single, events = await self._read(scope, receive, sender)
-                found = await self.gate.take(sender, events)
+                yield sender
         except Full:
             raise Refusal("busy", retry=RETRY) from None
         except Away:
             raise Refusal("unavailable", retry=RETRY) from None
-        if single:
-            status = 422 if _unfit(found[0]) else STATUS[found[0].outcome]
-            await answer(send, status, _told(found[0]))
-        else:
-            conflict = any(each.outcome is Outcome.CONFLICT for each in found)
-            counts = {outcome: sum(each.outcome is outcome for each in found) for outcome in Outcome}
-            await answer(send, 409 if conflict else 200, counts | {"events": [_told(each) for each in found]})
 
     @contextlib.contextmanager
     def _held(self, application: str) -> Iterator[None]:
@@ -88,33 +96,13 @@ class Intake:
         finally:
             self.bodies -= Counter({application: 1})
 
-    async def _sender(self, scope: Scope) -> Sender:
-        """Return whose key the request carries (RFC 6750, section 2.1). Raises Refusal, and Away."""
-        scheme, _, key = header(scope, b"authorization").partition(b" ")
-        objects = header(scope, b"sec-gpc") == b"1"
-        digest = sha256(key.strip()).digest()
-        sender = await self.gate.sender(digest, objects=objects) if scheme.lower() == b"bearer" else None
-        if sender is None:
-            raise Refusal("key-needed")
-        return sender
-
     async def _read(self, scope: Scope, receive: Receive, sender: Sender) -> tuple[bool, Sequence[Sent | Refused]]:
         kind = header(scope, b"content-type").split(b";")[0].strip().lower()
         if kind not in WHOLE + LINES:
             raise Refusal("kind")
-        coding = header(scope, b"content-encoding").decode("latin-1").strip().lower()
-        body = await body_of(receive, longest=LONGEST_PACKED)
-        received = datetime.now(UTC)
-        try:
-            unpacked = unpack(body, coding)
-        except KeyError:
-            raise Refusal("coding") from None
-        except TooLong:
-            raise Refusal("too-much") from None
-        except Unpackable as error:
-            raise Refusal("body", str(error)) from error
+        body, received = await unpacked(scope, receive), datetime.now(UTC)
         ahead = ahead_of(_moment(header(scope, b"sent-at")), received)
-        single, parts = _parts(unpacked, lines=kind in LINES)
+        single, parts = _parts(body, lines=kind in LINES)
         if len(parts) > MOST:
             raise Refusal("too-much")
         events: list[Sent | Refused] = []
@@ -123,6 +111,26 @@ class Intake:
             if nth % TURN == 0:
                 await asyncio.sleep(0)  # others are answered meanwhile
         return single, events
+
+
+async def unpacked(scope: Scope, receive: Receive) -> bytes:
+    """Return a request's body, unpacked. Raises Refusal."""
+    coding = header(scope, b"content-encoding").decode("latin-1").strip().lower()
+    body = await body_of(receive, longest=LONGEST_PACKED)
+    try:
+        return unpack(body, coding)
+    except KeyError:
+        raise Refusal("coding") from None
+    except TooLong:
+        raise Refusal("too-much") from None
+    except Unpackable as error:
+        raise Refusal("body", str(error)) from error
+
+
+def _bearer(scope: Scope) -> bytes:
+    """Return the key that a request carries (RFC 6750, section 2.1)."""
+    scheme, _, key = header(scope, b"authorization").partition(b" ")
+    return key.strip() if scheme.lower() == b"bearer" else b""
 
 
 def _parts(body: bytes, *, lines: bool) -> tuple[bool, Sequence[bytes]]:
@@ -148,7 +156,8 @@ def _unfit(found: Answer) -> bool:
     return found.refused is not None and found.refused.reason in UNFIT
 
 
-def _told(found: Answer) -> dict[str, str]:
+def told(found: Answer) -> dict[str, str]:
+    """Return what a sender is told of one event."""
     if found.refused is None:
         return {"outcome": found.outcome}
     why = {"reason": found.refused.reason} | ({"clause": found.refused.clause} if found.refused.clause else {})

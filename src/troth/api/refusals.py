@@ -26,11 +26,12 @@ REFUSALS: dict[str, tuple[int, str, str]] = {
     ),
     "too-long": (413, "the body is too long", "send at most 64 kB"),
     "kind": (415, "the body is of an unknown kind", "send `application/json` or `application/x-ndjson`"),
-    "coding": (415, "the body is packed in an unknown way", "send gzip, br or zstd, or nothing packed"),
+    "coding": (415, "the body is packed in an unknown way", "send gzip, deflate, br or zstd, or nothing packed"),
     "too-much": (413, "there is more in the body than is taken at once", "send at most 1,000 events and 4 MB unpacked"),
     "purpose-unknown": (422, "the policy has no such purpose", "choose one of /api/v1/policy"),
     "before": (422, "`before` is no time", "write it as 2026-11-01T12:00:00Z"),
     "body": (422, "the body is not what was expected", 'send {"purpose": ..., "kind": ...}'),
+    "envelope": (422, "the body is no envelope", "send what a client of Sentry's sends"),
     "busy": (503, "more came at once than waits here", "send it again after `Retry-After`, under the same keys"),
     "unavailable": (503, "the database does not answer", "try again in a moment"),
 }

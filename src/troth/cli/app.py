@@ -88,7 +88,9 @@ def add_key(application: str) -> None:
     """Make one more key with which an application sends events, and print it this once."""
     answer = requests.ask("application.add_key", {"application": application})
     click.echo(f"key       {answer['key']}")
-    click.echo(f"address   {place.current().address}/intake/v1/events")
+    address = place.current().address
+    click.echo(f"address   {address}/intake/v1/events")
+    click.echo(f"dsn       {address.replace('://', f'://{answer["key"]}@')}/1")
     click.echo("a key is shown this once; `troth app end-keys` ends every one there is", err=True)
 
 

@@ -11,6 +11,7 @@ from urllib.parse import quote_from_bytes
 from a2wsgi import WSGIMiddleware
 
 from troth.api.app import Lean
+from troth.api.envelopes import PATH as ENVELOPES
 from troth.api.scim.mount import Mount
 from troth.config.wsgi import application as pages
 from troth.intake import hints
@@ -92,7 +93,7 @@ class Application:
             else:
                 await self._page(scope, receive, noted)
         finally:
-            if not scope["path"].startswith(UNRECORDED):
+            if not scope["path"].startswith(UNRECORDED) and not ENVELOPES.fullmatch(scope["path"]):
                 self.recorder.record(access(scope, status, told))
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -3,6 +3,7 @@
 The structures are the schema: a field that stands in none of them is refused, and `schema` tells it as JSON Schema.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,8 @@ from troth.policy.meaning import Occasion
 
 #: What a name is made of; the end is looked at twice, since a line's end may stand behind `$`.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 _./-]*$(?!\n)"
+#: What an application may know somebody by.
+PERSON = re.compile(r"[0-9A-Za-z_-]{0,64}")
 Word = Annotated[str, Meta(min_length=1, max_length=100)]
 Short = Annotated[str, Meta(max_length=200)]
 Long = Annotated[str, Meta(max_length=2000)]
@@ -55,7 +58,7 @@ class Sending(Struct, forbid_unknown_fields=True):
     key: Annotated[str, Meta(min_length=8, max_length=200)]
     kind: Annotated[str, Meta(max_length=40)]
     data: msgspec.Raw
-    person: Annotated[str, Meta(max_length=64, pattern=r"^[0-9A-Za-z_-]*$(?!\n)")] = ""
+    person: Annotated[str, Meta(max_length=64, pattern=rf"^{PERSON.pattern}$(?!\n)")] = ""
     at: datetime | None = None
     objects: bool = False
 

@@ -94,6 +94,13 @@ def decode(raw: bytes, sender: Sender, ahead: timedelta) -> Sent | Refused:
         says = cast("Crash | FeatureUse", msgspec.json.decode(sending.data, type=kind.says))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Refused("malformed", kind=kind.table)
+    return understood(sending, kind, says, sender, ahead)
+
+
+def understood(
+    sending: Sending, kind: Kind, says: Crash | FeatureUse, sender: Sender, ahead: timedelta
+) -> Sent | Refused:
+    """Return an event that was read, at the moment when it happened by our clock."""
     at = sending.at or now() + ahead
     try:
         moment = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC) - ahead

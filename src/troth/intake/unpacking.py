@@ -39,7 +39,15 @@ def _plain(body: bytes) -> bytes:
 
 
 def _gzip(body: bytes) -> bytes:
-    unpacker = zlib.decompressobj(wbits=31)
+    return _zlib(body, 31)
+
+
+def _deflate(body: bytes) -> bytes:
+    return _zlib(body, 15)
+
+
+def _zlib(body: bytes, form: int) -> bytes:
+    unpacker = zlib.decompressobj(wbits=form)
     unpacked = unpacker.decompress(body, LONGEST + 1)
     _whole(ended=unpacker.eof, left=len(unpacker.unused_data), unpacked=unpacked)
     return unpacked
@@ -73,6 +81,7 @@ CODINGS: dict[str, Callable[[bytes], bytes]] = {
     "identity": _plain,
     "gzip": _gzip,
     "x-gzip": _gzip,
+    "deflate": _deflate,
     "br": _brotli,
     "zstd": _zstd,
 }
