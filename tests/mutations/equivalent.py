@@ -13,7 +13,7 @@ def reason(mutant: Mutant, world: World) -> str:
     """Return why a mutant is equivalent to what it was made from; empty when it is not."""
     makers = {Kind.RULE: _rule, Kind.VIEW: _view, Kind.SETTING: _setting, Kind.ROLE: _role, Kind.GRANT: _grant}
     made = makers.get(mutant.fact.kind)
-    return made(mutant, world) if made else _function(mutant) if mutant.fact.kind is Kind.FUNCTION else ""
+    return made(mutant, world) if made else _function(mutant, world) if mutant.fact.kind is Kind.FUNCTION else ""
 
 
 def _rule(mutant: Mutant, world: World) -> str:
@@ -127,8 +127,13 @@ BLIND = (
 )
 
 
-def _function(mutant: Mutant) -> str:
+def _function(mutant: Mutant, world: World) -> str:
     name, what = mutant.fact.name, mutant.what
+    ending = re.search(r"`UPDATE troth\.(\w+) AS r SET ended_at", what)
+    if ending and name.startswith("troth.sweep("):
+        kept = world.plan.longest(ending[1])
+        if not (kept.days or kept.after_end or kept.consented):
+            return "what no clause keeps is gone with the account, however late it came"
     if what == "SECURITY INVOKER" and name.partition("(")[0] in OWN:
         return "only functions of the same owner call it"
     if name.startswith("troth.retain(") and "`coarser := 0;`" in what and " 1 " not in what:

@@ -282,6 +282,7 @@ def _leaving(scene: Scene, whose: uuid.UUID) -> None:
     scene.does("intake", ACCESS, whose)
     scene.world.become("owner")
     known(scene.stage, whose)
+    scene.does("owner", "INSERT INTO troth.profile (subject) VALUES (%s) ON CONFLICT DO NOTHING", whose)
     for table in STAMPED:  # as if each had waited in some queue
         scene.does("owner", f"UPDATE troth.{table} SET ended_at = NULL WHERE subject = %s", whose)
     scene.does("steward", "SELECT troth.sweep()")

@@ -8,6 +8,7 @@ CREATE TABLE troth.question (
 CREATE UNIQUE INDEX question_one ON troth.question (purpose) WHERE closed_at IS NULL;
 
 -- A no to somebody who asked is an answer, and not the end of a yes.
+-- squawk-ignore ban-drop-constraint
 ALTER TABLE troth.choice DROP CONSTRAINT choice_kind_check;
 ALTER TABLE troth.choice ADD CONSTRAINT choice_kind_check
 CHECK (kind IN ('consent', 'withdrawal', 'refusal', 'objection', 'permission')) NOT VALID;
