@@ -29,7 +29,7 @@ def test_somebody_lets_somebody_see_something_and_ends_it(visit: Visit, width: i
     told: dict[str, Any] = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
     alice, bob = visit(**told), visit(**told)
     alice.join(f"alice-lends-{width}@harbor.example", LONG)
-    bob.join(f"bob-looks-{width}@harbor.example", "Bob")
+    bob.join(f"bob-lent-{width}@harbor.example", "Bob")
     alice.go("/me")
     alice.page.get_by_role("link", name="See and steer them").click()
     checked(alice, width)
