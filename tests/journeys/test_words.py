@@ -61,7 +61,9 @@ def test_a_translation_names_what_the_original_names() -> None:
     for words, translated in spanish().items():
         original = words[0] if isinstance(words, tuple) else str(words)
         if original:
-            assert set(re.findall(r"%\(\w+\)s", original)) == set(re.findall(r"%\(\w+\)s", translated)), original
+            named, kept = (set(re.findall(r"%\(\w+\)s", each)) for each in (original, translated))
+            many = isinstance(words, tuple) and words[1] > 0  # says how many, where the words for one need not
+            assert named <= kept if many else named == kept, original
 
 
 def test_whatever_the_ledger_records_has_words() -> None:
