@@ -373,6 +373,14 @@ def test_the_link_only_ever_withdraws_however_often_it_comes_back(
     assert announcing.listeners() == 0
 
 
+def test_whoever_said_no_meanwhile_takes_nothing_back(
+    mail: EmailMessage, cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    choose(cast["alice"], "refusal")
+    assert Browser().post(ways(mail)[0]).status_code == 200
+    assert kinds(owner, cast["alice"]) == ["consent", "refusal"]
+
+
 def test_of_an_account_that_closed_the_link_changes_nothing(
     mail: EmailMessage, cast: dict[str, Person], owner: Connection[Any]
 ) -> None:

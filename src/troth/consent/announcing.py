@@ -14,9 +14,10 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import override
-from psycopg import Connection, Error
+from psycopg import Connection
 from psycopg.types.json import Jsonb
 
+from troth.consent.acting import act
 from troth.consent.errors import ConsentRefusal, NotAnAnnouncement, NothingToPublish, Unsecured
 from troth.database import connect, published
 from troth.database.errors import RequestRefusal
@@ -110,15 +111,8 @@ def listeners() -> int | None:
 
 
 def _act(viewer: str, statement: str, told: Mapping[str, Any]) -> object:
-    try:
-        with connect.acting("staff", token=viewer) as connection:
-            row = connection.execute(SQL[statement].encode(), told).fetchone()
-            return row[0] if row else None
-    except Error as error:
-        refusal = REFUSALS.get(error.sqlstate or "")
-        if refusal is None:
-            raise
-        raise refusal(error.diag.message_primary or "") from error
+    ((found,),) = act("staff", viewer, statement, told, REFUSALS)
+    return found
 
 
 def _may() -> bool:

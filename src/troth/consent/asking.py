@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg import Error
 from psycopg.rows import class_row
 
+from troth.consent.acting import act
 from troth.consent.errors import ConsentRefusal, NoSuchChoice, NothingToPublish, Unsecured
 from troth.database import connect, published
 from troth.database.statements import load
@@ -75,11 +75,4 @@ def asked(token: str) -> Sequence[Asked]:
 
 
 def _act(viewer: str, statement: str, told: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    try:
-        with connect.acting("staff", token=viewer) as connection:
-            return connection.execute(SQL[statement].encode(), told).fetchall()
-    except Error as error:
-        refusal = REFUSALS.get(error.sqlstate or "")
-        if refusal is None:
-            raise
-        raise refusal(error.diag.message_primary or "") from error
+    return act("staff", viewer, statement, told, REFUSALS)

@@ -14,11 +14,12 @@ from datetime import date, datetime
 from functools import partial
 from typing import Any
 
-from psycopg import Connection, Error
+from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from troth.consent import coming, scheduling
+from troth.consent.acting import act
 from troth.consent.errors import ConsentRefusal, NothingToPublish, ProposalClosed, SamePerson, Unsecured
 from troth.consent.scheduling import LONGEST, digest
 from troth.database import apply, connect, requests, simulate
@@ -128,14 +129,7 @@ def standing(source: str, terms: str, raised: Verdict = Verdict.EDITORIAL) -> St
 
 
 def _act(viewer: str, statement: str, told: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    try:
-        with connect.acting("staff", token=viewer) as connection:
-            return connection.execute(SQL[statement].encode(), told).fetchall()
-    except Error as error:
-        refusal = REFUSALS.get(error.sqlstate or "")
-        if refusal is None:
-            raise
-        raise refusal(error.diag.message_primary or "") from error
+    return act("staff", viewer, statement, told, REFUSALS)
 
 
 # What the keeper does

@@ -16,6 +16,7 @@ from psycopg import Error, sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from troth.consent.acting import act
 from troth.consent.errors import ConsentRefusal, NothingToSee, NotSignedIn, TooManyQuestions, Unsecured
 from troth.database import connect, published
 from troth.database.statements import load
@@ -183,11 +184,7 @@ def attention(subject: uuid.UUID) -> tuple[int, datetime | None]:
 
 
 def _act(role: str, viewer: str, statement: str, told: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    try:
-        with connect.acting(role, token=viewer) as connection:
-            return connection.execute(SQL[statement].encode(), told).fetchall()
-    except Error as error:
-        raise _refused(error) from error
+    return act(role, viewer, statement, told, REFUSALS)
 
 
 def _refused(error: Error) -> Exception:

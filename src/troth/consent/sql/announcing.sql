@@ -68,7 +68,7 @@ BEGIN
     END IF;
     SELECT c.kind INTO before FROM troth.choice AS c
     WHERE c.subject = whose AND c.purpose = about ORDER BY c.at DESC, c.choice DESC LIMIT 1;
-    IF before IS NOT DISTINCT FROM what OR (what = 'withdrawal' AND before IS NULL) THEN
+    IF before IS NOT DISTINCT FROM what OR (what = 'withdrawal' AND before IS DISTINCT FROM 'consent') THEN
         RETURN false;
     END IF;
     PERFORM troth.put_choice(whose, about, what);
