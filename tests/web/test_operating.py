@@ -24,6 +24,8 @@ OPERATING = {
     "register_application": "/applications/register",
     "renew_secret": "/applications/notes/secret",
     "remove_application": "/applications/notes/remove",
+    "announcements": "/operator/announcements",
+    "notices": "/operator/notices",
     "publishing": "/operator/publishing",
     "proposal": "/operator/publishing/00000000-0000-0000-0000-000000000001",
     "answer_proposal": "/operator/publishing/00000000-0000-0000-0000-000000000001/answer",

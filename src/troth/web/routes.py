@@ -155,7 +155,7 @@ ROUTES: dict[str, Audience] = {
     "close": Audience.SIGNED_IN,
     "invited": Audience.AGREED,
     "operator": Audience.STAFF,
-    "notices": Audience.STAFF,
+    "notices": Audience.PUBLISHER,
     "announcements": Audience.PUBLISHER,
     "staff": Audience.OWNER,
     "staff_role": Audience.OWNER,
