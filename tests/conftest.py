@@ -98,14 +98,7 @@ def forget() -> None:
 def database(cluster: place.Place) -> Iterator[place.Place]:
     """A fresh copy, named as the roles expect."""
     os.environ["TROTH_DATA"] = str(cluster.data)
-    with connect.owning(cluster, database="postgres") as connection:
-        connection.execute("DROP DATABASE IF EXISTS troth WITH (FORCE)")
-        connection.execute("CREATE DATABASE troth TEMPLATE troth_template STRATEGY file_copy")
-        # A database's own privileges are not copied with it.
-        connection.execute("REVOKE ALL ON DATABASE troth FROM PUBLIC")
-        before = _roles(connection)
-        for role in (role for role, login in before.items() if login):
-            connection.execute(f'GRANT CONNECT ON DATABASE troth TO "{role}"'.encode())
+    before = copied(cluster)
     yield cluster
     forget()
     with connect.owning(cluster, database="postgres") as connection:
@@ -114,6 +107,19 @@ def database(cluster: place.Place) -> Iterator[place.Place]:
             connection.execute("DROP DATABASE IF EXISTS troth WITH (FORCE)")
             for role in made:
                 connection.execute(f'DROP ROLE "{role}"'.encode())
+
+
+def copied(cluster: place.Place, template: str = "troth_template") -> dict[str, bool]:
+    """Put a copy of a database in the place of the one that tests use; return the roles there are, and who signs in."""
+    with connect.owning(cluster, database="postgres") as connection:
+        connection.execute("DROP DATABASE IF EXISTS troth WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE troth TEMPLATE {template} STRATEGY file_copy".encode())
+        # A database's own privileges are not copied with it.
+        connection.execute("REVOKE ALL ON DATABASE troth FROM PUBLIC")
+        before = _roles(connection)
+        for role in (role for role, login in before.items() if login):
+            connection.execute(f'GRANT CONNECT ON DATABASE troth TO "{role}"'.encode())
+    return before
 
 
 def _roles(connection: Connection[Any]) -> dict[str, bool]:

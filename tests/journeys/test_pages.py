@@ -10,6 +10,16 @@ from tests.journeys.conftest import PASSWORD, Visitor
 from tests.journeys.test_journeys import MINE, PAGES
 
 Visit = Callable[..., Visitor]
+PAYLOADS = (
+    "<script>ran=1</script>",
+    "<img src=x onerror=ran=1>",
+    "<svg onload=ran=1>",
+    '"><script>ran=1</script>',
+    "' autofocus onfocus=ran=1 x='",
+    "</title><script>ran=1</script>",
+    "<details open ontoggle=ran=1>{{7*7}}",
+    "javascript:ran=1",
+)
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +69,25 @@ def test_an_inline_script_or_style_would_not_run(visit: Visit) -> None:
     page.wait_for_function("broken.length >= 3")
     assert page.evaluate("window.ran") is None
     assert {"script-src-elem", "style-src-attr", "img-src"} <= set(page.evaluate("broken"))
+
+
+@pytest.mark.asvs("1.2.1")
+def test_what_people_write_never_runs_even_where_the_browser_would_let_it(visit: Visit) -> None:
+    """Escaping alone: this browser does not heed the policy that forbids inline code."""
+    mallory = visit(bypass_csp=True)
+    mallory.join("mallory@harbor.example", " ".join(PAYLOADS[:3]))
+    for payload in PAYLOADS:
+        mallory.go("/organizations").get_by_label("Its name").fill(payload)
+        mallory.press("Make it")
+        home = mallory.page.url.removeprefix(mallory.service.address)
+        for path in (home, f"{home}/members"):
+            page = mallory.go(path)
+            assert payload in page.locator("body").inner_text(), path
+            assert page.evaluate("window.ran") is None, (path, payload)
+    for path in (*MINE, "/organizations", "/me/permissions?kind=organizations"):
+        assert mallory.go(path).evaluate("window.ran") is None, path
+    page.evaluate("text => document.body.insertAdjacentHTML('beforeend', text)", PAYLOADS[1])
+    page.wait_for_function("window.ran === 1")  # the control taken away
 
 
 @pytest.mark.asvs("1.2.3")

@@ -1,7 +1,6 @@
 """The developer's home: an application is registered through the keeper, its secret shown once."""
 
 import re
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,28 +8,18 @@ import pytest
 from psycopg import Connection
 
 from tests.browsing import Browser
+from tests.keeping import keeping
 from tests.provider.asking import MANIFEST, Notes
 from tests.web.second import hire
 from troth.database import place
 from troth.database.keeper import Keeper
-from troth.people import registering
 
 
 @pytest.fixture
 def keeper(database: place.Place, owner: Connection[Any]) -> Iterator[Keeper]:
     """The keeper, who answers in the background."""
-    stopped, keeping = threading.Event(), registering.taught(Keeper(database))
-    keeping.next_round = float("inf")
-
-    def turn() -> None:
-        while not stopped.wait(0.02):
-            keeping.turn()
-
-    thread = threading.Thread(target=turn)
-    thread.start()
-    yield keeping
-    stopped.set()
-    thread.join()
+    with keeping(database) as keeper:
+        yield keeper
 
 
 @pytest.fixture

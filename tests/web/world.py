@@ -9,14 +9,15 @@ from typing import Any
 from psycopg import Connection
 
 from tests.browsing import PASSWORD, Browser, subject
-from tests.conftest import POLICY, TERMS, Person
+from tests.conftest import POLICY, TERMS, Person, visit
 from tests.consent.lending import NAME, lend
 from tests.organizations.conftest import call
 from tests.provider.asking import MANIFEST
 from tests.web.second import hire
 from troth.consent import publishing
-from troth.people import registering
+from troth.people import registering, staffing
 
+ABOUT = '[about]\ntype = "text"\ncategory = "person.profile"\nlabel = { en = "About you", es = "Sobre ti" }\n'
 STAFF = ("owner", "support", "publisher", "analyst", "auditor")
 PEOPLE = ("alice", "bob", "charlie", "dana", *STAFF)
 
@@ -35,6 +36,15 @@ class World:
         if who == "left":
             browser.cookies = SimpleCookie(self.kept.output(header="", sep=";"))
         return browser.get(path) if form is None else browser.post(path, form)
+
+    def cookies(self) -> dict[str, str]:
+        """Return what everybody's browser keeps, as `put_back` takes it."""
+        return {who: browser.cookies.output(header="", sep=";") for who, browser in self.browsers.items()}
+
+    def put_back(self, cookies: dict[str, str]) -> None:
+        """Let every browser keep what it kept then."""
+        for who, kept in cookies.items():
+            self.browsers[who].cookies = SimpleCookie(kept)
 
     def person(self, owner: Connection[Any], who: str) -> Person:
         """Return somebody with the token of their browser."""
@@ -65,12 +75,32 @@ def world(owner: Connection[Any]) -> World:
         "agreement": str(
             _one(owner, "SELECT agreement FROM troth.agreement WHERE subject = %s", people["alice"].subject)
         ),
+        **_said(owner, people),
         "bob": str(people["bob"].subject),
         "dana": str(people["dana"].subject),
         "staff": str(people["auditor"].subject),
         "nobody": "7f0e1c1e-0000-4000-8000-000000000000",
     }
     return made
+
+
+def _said(owner: Connection[Any], people: dict[str, Person]) -> dict[str, str]:
+    """Return what forms say that is longer than a word, or known to the database alone."""
+    source = POLICY.read_text(encoding="utf-8").replace("version 1 effective", "version 3 effective")
+    staffing.invite(viewer=people["owner"].token, email="late@harbor.example", roles=["auditor"], token="t", mail={})
+    visit(people["alice"])
+    digests = owner.execute("SELECT digest, terms_digest FROM troth.policy_version").fetchone()
+    assert digests is not None
+    return {
+        "source": source,
+        "terms": TERMS,
+        "policy_digest": digests[0],
+        "terms_digest": digests[1],
+        "manifest": MANIFEST.replace("Harbor Notes", "Harbor Lists"),
+        "fields": ABOUT,
+        "visit": str(_one(owner, "SELECT id FROM troth.access WHERE subject = %s", people["alice"].subject)),
+        "invitation": str(_one(owner, "SELECT invitation FROM troth.staff_invitation")),
+    }
 
 
 def an_hour_later() -> None:

@@ -122,10 +122,12 @@ def apart() -> dict[str, tuple[Grantable, ...]]:
     return {e.table: tuple(o for o in known if o.table == e.table) for e in known if e.record}
 
 
-def own_records(token: str, table: str, *, only: Sequence[str] | None = None, most: int = MOST) -> list[Record]:
+def own_records(
+    token: str, table: str, *, only: Sequence[str] | None = None, most: int = MOST, behind: int = 0
+) -> list[Record]:
     """Return the viewer's own records of a table of `apart()`, the newest first, or those among them that `only` names.
 
-    A record says what the policy shows of it to its person.
+    A record says what the policy shows of it to its person; the first `behind` are left out.
     """
     shown = apart()[table]
     own = {each.column for each in published.current().plan.own if each.table == table}
@@ -139,7 +141,7 @@ def own_records(token: str, table: str, *, only: Sequence[str] | None = None, mo
         table=sql.Identifier("troth", table),
         order=sql.Identifier("at" if "at" in columns else record),
     )
-    told = {"only": None if only is None else list(only), "most": most}
+    told = {"only": None if only is None else list(only), "most": most, "behind": behind}
     with connect.acting("self", token=token) as connection, connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(statement, told).fetchall()
     said = {e.category: e.columns[0] for e in shown if e.columns[0] in columns and e.columns[0] != "at"}

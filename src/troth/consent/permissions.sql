@@ -38,7 +38,7 @@ SELECT * FROM {function}() WHERE subject = %(whose)s
 -- The viewer's own records of one kind, as a person chooses among them: the newest, or those named alone.
 SELECT {record}::text AS record, {columns} FROM {table}
 WHERE subject = troth.viewer() AND (%(only)s::text [] IS NULL OR {record}::text = ANY (%(only)s))
-ORDER BY {order} DESC LIMIT %(most)s
+ORDER BY {order} DESC, {record} DESC LIMIT %(most)s OFFSET %(behind)s
 
 -- name: propose_permission
 SELECT troth.propose_permission(

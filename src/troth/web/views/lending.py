@@ -49,16 +49,24 @@ def give_records(request: HttpRequest, table: str) -> HttpResponse:
     kind = next((each for each in kinds_of_records() if each["table"] == table), None)
     if kind is None:
         raise Http404
-    known = permissions.own_records(_token(request), table)
-    many = len(known) == permissions.MOST
+    page = _page(request.GET.get("page", ""))
+    behind = (page - 1) * permissions.MOST
+    found = permissions.own_records(_token(request), table, most=permissions.MOST + 1, behind=behind)
+    known, more = found[: permissions.MOST], len(found) > permissions.MOST
     if request.method == "POST":  # what was listed may have moved down since
         listed = {each.record for each in known}
         only = [each for each in request.POST.getlist("records") if each not in listed]
         known += permissions.own_records(_token(request), table, only=only[: permissions.MOST]) if only else []
     form = GiveRecords(request.POST if request.method == "POST" else None, table=table, records=known)
-    context = {"form": form, "sentences": sentences(kind["categories"]), "kind": kind, "many": many, "known": known}
+    context = {"form": form, "sentences": sentences(kind["categories"]), "kind": kind, "known": known}
+    context |= {"page": page, "more": page + 1 if more else 0, "first": behind + 1, "last": behind + len(known)}
     answer = _offering(request, form) if known else None
     return answer or render(request, "me/give.html", context, status=422 if form.errors else 200)
+
+
+def _page(text: str) -> int:
+    """Return which page is asked for; what is no number is the first."""
+    return max(int(text), 1) if text.isascii() and text.isdigit() and len(text) < 5 else 1  # noqa: PLR2004 - no longer
 
 
 def kinds_of_records() -> list[dict[str, Any]]:
