@@ -10,7 +10,7 @@ UV := .uv/bin/uv
 INSTALLED := .venv/.installed
 SYNCED := .venv/.synced
 
-.PHONY: help run test journeys check prove format bench bench-governing bench-policy bench-people clean
+.PHONY: help run test journeys check prove format bench bench-governing bench-policy bench-people bench-storing clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ format: $(SYNCED) ## Put the code into its canonical form
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
 
-bench: bench-governing bench-policy bench-people ## Measure everything that has a benchmark
+bench: bench-governing bench-policy bench-people bench-storing ## Measure everything that has a benchmark
 
 bench-governing: $(SYNCED) ## Measure what governing costs, as ratios
 	@.venv/bin/python -m benchmarks.governing $(ARGS)
@@ -54,6 +54,9 @@ bench-people: $(SYNCED) ## Measure large organizations against small ones, and w
 
 bench-policy: $(SYNCED) ## Measure compiling a policy and applying a version over up to a million people
 	@.venv/bin/python -m benchmarks.policy $(ARGS)
+
+bench-storing: $(SYNCED) ## Measure COPY against unnest behind the stamp trigger, and BRIN against btree
+	@.venv/bin/python -m benchmarks.storing $(ARGS)
 
 clean: ## Remove what was built (the data folder stays)
 	@rm -rf .uv .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -20,6 +20,7 @@ BROKEN = {
     "windows": ("ALTER POLICY understand_select ON troth.access USING (uses <> 0)", "30 days"),
     "stamped": ("ALTER POLICY announce_select ON troth.person USING (true)", "announce"),
     "writes": ("GRANT DELETE ON troth.access TO troth_protect", "protect"),
+    "partitions": ("GRANT DELETE ON troth.access_other TO troth_understand", "access_other"),
     "apart": ("GRANT troth_protect TO troth_announce", "announce"),
     "makes": ("GRANT TEMP ON DATABASE troth TO PUBLIC", "temporary"),
     "functions": ("GRANT EXECUTE ON FUNCTION troth.fold(uuid) TO troth_self", "fold"),

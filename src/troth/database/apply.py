@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Any, NoReturn
 
@@ -16,7 +16,7 @@ from troth.database.errors import DatabaseRefusal
 from troth.database.observe import is_superuser, marked_objects, observe
 from troth.database.statements import load as statements
 from troth.policy import parse
-from troth.policy.carrying import lock, partition, password
+from troth.policy.carrying import lock, password
 from troth.policy.catalog import Catalog
 from troth.policy.compare import Comparison, Verdict, compare
 from troth.policy.declaring import drop, name_of
@@ -25,7 +25,7 @@ from troth.policy.meaning import Basis, Policy
 from troth.policy.plan import plan
 from troth.policy.planned import Plan, Unit
 from troth.policy.roles import LOGINS, TWINS, Target
-from troth.policy.sql import desired, security
+from troth.policy.sql import desired
 from troth.policy.unmake import mark
 from troth.policy.widening import widened
 
@@ -402,26 +402,6 @@ def _end_blocking_readers(connection: Connection[Any]) -> None:
     machine = [place.current().role(part) for part in (*LOGINS, *TWINS)]
     relations = [f"troth.{table.name}" for table in of(connection) if table.bound]
     connection.execute(_sql("end_blocking_readers"), {"machine": machine, "relations": relations})
-
-
-def make_partitions(connection: Connection[Any], parent: str, first: date, months: int) -> list[str]:
-    """Create the monthly partitions of a table, from `first`'s month on, that are not there; return their names.
-
-    Each is governed from its first moment.
-    """
-    there = {name for (name,) in connection.execute(_sql("partitions"), {"parent": f"troth.{parent}"})}
-    made = []
-    start = first.replace(day=1)
-    for _ in range(months):
-        end = (start + timedelta(days=32)).replace(day=1)
-        name = f"{parent}_{start:%Y_%m}"
-        if name not in there:
-            with connection.transaction():
-                connection.execute(partition(parent, name, start.isoformat(), end.isoformat()).encode())
-                connection.execute(security(name).make.encode())
-            made.append(name)
-        start = end
-    return made
 
 
 def _sql(name: str) -> bytes:

@@ -6,14 +6,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from psycopg import Connection, Error, OperationalError
 from psycopg.types.json import Jsonb
 
-from troth.database import apply, connect, migrating, place, probes, retention, versions
+from troth.database import apply, connect, migrating, months, place, probes, published, retention, versions
+from troth.database.catalog import load as load_catalog
 from troth.database.errors import DatabaseRefusal, RequestRefusal
 from troth.database.place import Place
 from troth.database.requests import signed
@@ -23,8 +24,6 @@ from troth.policy.errors import PolicyErrors
 from troth.policy.roles import ANALYSTS_CONNECTIONS, LOGINS, TWINS
 
 SQL = load("troth.database.sql")
-#: Months of partitions that stand ready before and after the present one.
-BEFORE, AHEAD = 4, 3
 ROUND = 60.0
 #: Seconds of a round that retention may take; what is left then is due to the next.
 RETAINING = 10.0
@@ -73,7 +72,8 @@ class Keeper:
             self.tell("bringing the tables up to date")
             migrating.migrate(self.where)
         with connect.owning(self.where) as connection:
-            self._partitions(connection)
+            standing = published.on(connection)
+            months.prepare(connection, load_catalog(), standing.plan if standing else None)
             now = apply.newest(connection)
             if now is not None:
                 # What is in force stays until somebody publishes; a start only repairs.
@@ -99,7 +99,7 @@ class Keeper:
                 each(connection)
             if time.monotonic() >= self.next_round:
                 self.next_round = time.monotonic() + ROUND
-                self._partitions(connection)
+                self._months(connection)
                 self._sweep()
                 for chore in self.chores:
                     chore(connection)
@@ -121,9 +121,11 @@ class Keeper:
             if not connection.execute(SQL["databases"].encode(), {"name": self.where.database}).fetchone():
                 connection.execute(create_database(self.where.database).encode())
 
-    def _partitions(self, connection: Connection[Any]) -> None:
-        first = (datetime.now(UTC).date().replace(day=15) - timedelta(days=30 * BEFORE)).replace(day=1)
-        apply.make_partitions(connection, "access", first, BEFORE + AHEAD + 1)
+    def _months(self, connection: Connection[Any]) -> None:
+        now = published.on(connection)
+        if now:
+            months.prepare(connection, now.catalog, now.plan)
+            months.drop_past(connection, now.catalog, now.plan)
 
     def _sweep(self) -> None:
         retention.run(seconds=RETAINING)

@@ -89,6 +89,12 @@ PROBES = (
     Probe("windows", ("P8", "P26"), "no purpose sees a row that is older than its window", walls.windows),
     Probe("stamped", ("P2", "P3", "P39"), "whoever has rows that a purpose sees is in that purpose", walls.stamped),
     Probe("writes", ("P3",), "no purpose writes anything", walls.writes),
+    Probe(
+        "partitions",
+        ("P3", "P8"),
+        "nobody reaches a month of events past the rules of its table, and the next month stands ready",
+        walls.partitions,
+    ),
     Probe("apart", ("P3", "P24"), "no role becomes another", walls.apart),
     Probe("makes", ("P3",), "no role makes tables, schemas or programs", walls.makes),
     Probe(

@@ -101,6 +101,23 @@ def writes(turn: Round) -> Iterator[str]:
                 yield f"`{purpose}` may remove rows of `{table.name}`"
 
 
+def partitions(turn: Round) -> Iterator[str]:
+    """No role reaches a month past the rules of its table, and the month to come stands ready."""
+    for table in (table for table in turn.catalog if table.partitioned):
+        with turn.owning() as owner:
+            standing, ready = owner.execute(composed("probe_months"), {"parent": f"troth.{table.name}"}).fetchone() or (
+                [],
+                False,
+            )
+        if not ready:
+            yield f"no month of `{table.name}` stands ready behind the present one"
+        for name, role in product(standing, (*LOGINS, *turn.purposes)):
+            asked = [statement(f"probe_{verb}", table=name, column="uses") for verb in ("insert", "update")]
+            asked += [statement("probe_any", schema="troth", table=name), statement("probe_delete", table=name)]
+            if not all(turn.refuses(role, each) for each in asked):
+                yield f"`{role}` reaches `{name}` past the rules of `{table.name}`"
+
+
 def apart(turn: Round) -> Iterator[str]:
     """No role becomes another."""
     everybody = (*LOGINS, *TWINS, *turn.purposes)

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from troth.policy.lasting import alive
+from troth.policy.planned import Retention
 from troth.policy.quoting import literal, quoted
 
 
@@ -32,6 +34,26 @@ def partition(parent: str, name: str, start: str, end: str) -> str:
         f"CREATE TABLE troth.{quoted(name)} PARTITION OF troth.{quoted(parent)}"
         f" FOR VALUES FROM ({literal(start)}) TO ({literal(end)}) WITH (fillfactor = 95)"
     )
+
+
+def lasts(name: str, retention: Retention) -> str:
+    """Ask whether some row of a month's partition still lasts."""
+    return f"SELECT EXISTS (SELECT FROM troth.{quoted(name)} WHERE {alive(retention)})"
+
+
+def unforced(name: str) -> str:
+    """Let the owner, who is about to drop it, see what a month's partition holds: nobody else reaches it meanwhile."""
+    return f"ALTER TABLE troth.{quoted(name)} NO FORCE ROW LEVEL SECURITY"
+
+
+def held(name: str) -> str:
+    """Count the rows of a month's partition."""
+    return f"SELECT count(*) FROM troth.{quoted(name)}"
+
+
+def drop_month(name: str) -> str:
+    """Drop a month's partition with whatever it holds."""
+    return f"DROP TABLE troth.{quoted(name)}"
 
 
 def insert(table: str, columns: Mapping[str, str]) -> str:

@@ -54,10 +54,6 @@ WHERE a.datname = current_database() AND starts_with(a.usename, current_database
   AND a.usename <> ALL(%(machine)s) AND a.xact_start < clock_timestamp() - interval '1 second'
   AND EXISTS (SELECT 1 FROM pg_locks AS l WHERE l.pid = a.pid AND l.granted AND l.relation = ANY(%(relations)s::regclass[]::oid[]))
 
--- name: partitions
-SELECT c.relname FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
-WHERE i.inhparent = %(parent)s::regclass
-
 -- name: misstamped
 SELECT table_name, rows FROM troth.misstamped() WHERE rows > 0
 

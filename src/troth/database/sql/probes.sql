@@ -4,6 +4,16 @@ SELECT set_config('statement_timeout', '3s', true), set_config('lock_timeout', '
 -- name: probe_read
 SELECT seen.{column} FROM {schema}.{table} AS seen LIMIT 0
 
+-- name: probe_months
+-- The month that a row of now goes to, with the partition for what has none; and whether one ends after the next month began.
+SELECT array_agg(c.relname) FILTER (WHERE b.ends IS NULL OR b.ends > statement_timestamp() AND b.ends <= b.began + interval '1 month'),
+       coalesce(bool_or(b.ends > b.began + interval '1 month'), false)
+FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid CROSS JOIN LATERAL (
+    SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''([^'']+)''\)')::timestamptz AS ends,
+           date_trunc('month', statement_timestamp(), 'UTC') AS began
+) AS b
+WHERE i.inhparent = %(parent)s::regclass
+
 -- name: probe_any
 -- Whoever has a right to any column may ask this.
 SELECT FROM {schema}.{table} LIMIT 0
