@@ -82,17 +82,23 @@ def _empty() -> Callable[[], None]:
 
 
 def alternate(
-    name: str, owner: Connection[Any], baseline: Callable[[], None], ours: Callable[[], None], *, few: int = MANY
+    name: str,
+    owner: Connection[Any],
+    baseline: Callable[[], None],
+    ours: Callable[[], None],
+    *,
+    few: int = MANY,
+    also: Sequence[psutil.Process] = (),
 ) -> Measured:
-    """Do both in turn, and compare the CPU of a request."""
+    """Do both in turn, and compare the CPU of a request: of this process, the database's, and those given."""
     spent: tuple[list[float], list[float]] = ([], [])
     for number in range(ROUNDS + 1):
         for place, ask in enumerate((baseline, ours)):
-            before = cpu(owner)
+            before = cpu(owner, *also)
             for _ in range(few):
                 ask()
             if number:  # the first round warms both up
-                spent[place].append((cpu(owner) - before) * 1000 / few)
+                spent[place].append((cpu(owner, *also) - before) * 1000 / few)
     return _line(name, *spent)
 
 
@@ -103,10 +109,10 @@ def _line(name: str, plain: Sequence[float], ours: Sequence[float]) -> Measured:
     return Measured(name, round(value, 4), "ms CPU", round(base, 4), round(value / base, 3), *spread, ROUNDS)
 
 
-def cpu(owner: Connection[Any]) -> float:
-    """Return the seconds of CPU that this process and every process of the database have used."""
+def cpu(owner: Connection[Any], *also: psutil.Process) -> float:
+    """Return the seconds of CPU that this process, every process of the database and others have used."""
     postmaster = psutil.Process(owner.info.backend_pid).parent()
-    processes = [psutil.Process(), *([postmaster, *postmaster.children()] if postmaster else [])]
+    processes = [psutil.Process(), *also, *([postmaster, *postmaster.children()] if postmaster else [])]
     total = 0.0
     for process in processes:
         with suppress(psutil.NoSuchProcess):

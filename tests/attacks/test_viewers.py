@@ -97,12 +97,45 @@ def test_a_returned_connection_carries_nothing(cast: dict[str, Person]) -> None:
         connection.execute("SELECT set_config('search_path', 'public', false)")
         connection.execute("PREPARE mine AS SELECT 1")
         connection.execute("DECLARE kept CURSOR WITH HOLD FOR SELECT 1")
+        connection.execute("LISTEN somebody")
         pid = connection.info.backend_pid
     with connect.acting("self") as connection:
         assert connection.info.backend_pid == pid
         assert connection.execute("SELECT troth.viewer(), current_setting('search_path')").fetchone() == (None, "troth")
         assert connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
         assert connection.execute("SELECT count(*) FROM pg_cursors WHERE name = 'kept'").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM pg_listening_channels()").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("part", connect.FORGETTING.split(";"), ids=lambda part: part.strip())
+def test_a_returned_connection_forgets_each_thing(owner: Connection[Any], part: str) -> None:
+    """Each part has something to forget, which stays when that part is taken away."""
+    part = part.strip()
+    owner.execute("CREATE SEQUENCE public.counted")
+    kept = "SELECT nextval('public.counted')"
+    made, left = {
+        "CLOSE ALL": ("DECLARE kept CURSOR WITH HOLD FOR SELECT 1", "SELECT count(*) FROM pg_cursors WHERE name = 'kept'"),
+        "SET SESSION AUTHORIZATION DEFAULT": ("SET SESSION AUTHORIZATION troth_door", "SELECT (current_user = 'troth_door')::int"),
+        "RESET ALL": ("SET timezone = 'Asia/Tokyo'", "SELECT (current_setting('timezone') = 'Asia/Tokyo')::int"),
+        "DEALLOCATE ALL": ("PREPARE mine AS SELECT 1", "SELECT count(*) FROM pg_prepared_statements WHERE name = 'mine'"),
+        "UNLISTEN *": ("LISTEN somebody", "SELECT count(*) FROM pg_listening_channels()"),
+        "SELECT pg_advisory_unlock_all()": (
+            "SELECT pg_advisory_lock(1)", "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"),
+        "DISCARD TEMP": ("CREATE TEMP TABLE mine ()", "SELECT count(*) FROM pg_class WHERE relname = 'mine'"),
+        "DISCARD SEQUENCES": (kept, "SELECT count(lastval())"),
+    }[part]  # fmt: skip
+
+    def remains(told: str) -> bool:
+        owner.execute(made.encode())
+        owner.execute(told.encode())
+        try:
+            return owner.execute(left.encode()).fetchone() != (0,)
+        except psycopg.errors.ObjectNotInPrerequisiteState:  # no sequence was asked
+            return False
+
+    assert remains(connect.FORGETTING.replace(part, "SELECT 1"))
+    owner.execute(connect.FORGETTING.encode())
+    assert not remains(connect.FORGETTING)
 
 
 def test_without_the_reset_the_token_would_stay(cast: dict[str, Person], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Agreements and choices: bound to a version, bite at the next statement, seen by their person."""
 
+import json
 import uuid
 from typing import Any
 
@@ -69,6 +70,21 @@ def test_each_choice_is_in_the_ledger_once(browser: Browser, owner: Connection[A
     browser.post("/me/purposes/understand", {"kind": "objection"})
     query = "SELECT count(*) FROM troth.ledger_entry WHERE action = 'objection'"
     assert owner.execute(query).fetchone() == (1,)
+
+
+def test_the_page_lists_the_newest_and_leads_to_all(
+    browser: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from troth.web.views import me
+
+    monkeypatch.setattr(me, "LISTED", 2)
+    browser.sign_up(owner, ALICE)
+    for kind in ("consent", "withdrawal", "consent"):
+        browser.post("/me/purposes/announce", {"kind": kind})
+    page = browser.get("/me").content.decode()
+    assert page.count("/me/receipts/choice/") == 2
+    assert "These are your 2 newest choices." in page
+    assert len(json.loads(browser.get("/me/receipts").content)) == 4, "three choices and the agreement"
 
 
 def test_choosing_without_a_viewer_is_refused(browser: Browser, owner: Connection[Any]) -> None:

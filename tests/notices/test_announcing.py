@@ -20,7 +20,7 @@ from troth.database import apply, connect, published
 from troth.database.drift import drift
 from troth.database.errors import RequestRefusal
 from troth.ledger import queries as ledger
-from troth.notices import delivery, returned, tokens
+from troth.notices import delivery, outbox, returned, tokens
 from troth.notices.delivery import Route, deliver
 from troth.notices.tokens import Kind
 
@@ -173,7 +173,7 @@ def test_a_send_goes_on_where_it_stopped_and_waits_while_the_outbox_is_full(
     for name in ("alice", "bob", "charlie"):
         choose(cast[name], "consent")
     monkeypatch.setattr(announcing, "AT_ONCE", 1)
-    monkeypatch.setattr(announcing, "ROOM", 2)
+    monkeypatch.setattr(outbox, "ROOM", 2)
     announcing.announce(viewer=olga.token, texts=NEWS)
     for _ in range(5):
         announcing.follow(owner)

@@ -13,7 +13,7 @@ from tests.consent.test_scheduling import DAY, comes, later
 from troth.consent import coming, publishing, scheduling
 from troth.database import apply, published
 from troth.database.drift import drift
-from troth.notices import delivery
+from troth.notices import delivery, outbox
 from troth.policy.compare import Verdict
 
 ALICE, BOB = "alice@harbor.example", "bob@harbor.example"
@@ -92,6 +92,24 @@ def test_telling_goes_on_where_it_stopped_and_ends(
     assert owner.execute(
         "SELECT told FROM troth.policy_telling WHERE version = 2 AND done_at IS NOT NULL"
     ).fetchall() == [(3,)]
+
+
+def test_telling_waits_while_the_outbox_is_full_and_goes_on_when_it_has_room(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("bob", "charlie"):
+        Browser().sign_up(owner, f"{name}@harbor.example", name)
+    publish(owner)
+    monkeypatch.setattr(coming, "AT_ONCE", 1)
+    monkeypatch.setattr(outbox, "ROOM", 2)
+    queued = "SELECT count(*) FROM troth.notice WHERE batch IS NOT NULL"
+    for many in (1, 2, 2, 2):
+        coming.follow(owner)
+        assert owner.execute(queued).fetchone() == (many,)
+    owner.execute("DELETE FROM troth.notice WHERE batch IS NOT NULL")  # they were sent
+    coming.follow(owner)
+    assert owner.execute(queued).fetchone() == (1,)
+    assert owner.execute("SELECT told FROM troth.policy_telling WHERE version = 2").fetchone() == (3,)
 
 
 @pytest.mark.parametrize("why", ["neutral", "withdrawn", "another way"])

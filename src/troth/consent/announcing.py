@@ -24,7 +24,7 @@ from troth.database.errors import RequestRefusal
 from troth.database.keeper import Keeper
 from troth.database.statements import load
 from troth.ledger.actions import record
-from troth.notices import tokens
+from troth.notices import outbox, tokens
 from troth.notices.tokens import Kind
 from troth.policy.explain import purpose_sentence
 from troth.policy.voice import LANGUAGES
@@ -33,8 +33,8 @@ SQL = load("troth.consent")
 #: The purpose that people are told of news for (P3), the template of its mails, and what the keeper is asked.
 PURPOSE, TEMPLATE, REQUEST = "announce", "announcement", "announce"
 LONGEST_SUBJECT, LONGEST_TEXT = 200, 20_000
-#: People put into the outbox at one turn of the keeper, and notices that may wait there before it adds more.
-AT_ONCE, ROOM = 500, 5_000
+#: People put into the outbox at one turn of the keeper.
+AT_ONCE = 500
 #: Announcements that the operator sees, the newest first.
 LISTED = 20
 #: The page that says no more, below the service's address.
@@ -168,7 +168,7 @@ def by_key(connection: Connection[Any], told: dict[str, Any]) -> dict[str, Any]:
 def follow(_connection: Connection[Any]) -> None:
     """Put the next people who permit it into the outbox, of the send that comes first, while there is room."""
     with connect.acting("steward") as steward:
-        row = steward.execute(SQL["announcing"].encode(), {"room": ROOM}).fetchone()
+        row = steward.execute(SQL["announcing"].encode()).fetchone() if outbox.has_room(steward) else None
     if row is None:
         return
     told: dict[str, Any] = {"announcement": row[0], "after": row[1], "many": AT_ONCE, "people": []}

@@ -13,10 +13,8 @@ SELECT troth.stop_announcement(%(announcement)s)
 SELECT announcement, texts, queued, at, done_at, stopped_at FROM troth.announcement ORDER BY at DESC LIMIT %(most)s
 
 -- name: announcing
--- The send that the outbox has room for, and after whom it goes on.
-SELECT announcement, after FROM troth.announcement WHERE done_at IS NULL AND (
-    SELECT count(*) FROM (SELECT FROM troth.notice WHERE batch IS NOT NULL LIMIT %(room)s) AS waiting
-) < %(room)s ORDER BY at LIMIT 1
+-- The send that comes first, and after whom it goes on.
+SELECT announcement, after FROM troth.announcement WHERE done_at IS NULL ORDER BY at LIMIT 1
 
 -- name: queue_announcement
 SELECT troth.queue_announcement(%(announcement)s, %(after)s, %(people)s, %(last)s)

@@ -21,6 +21,7 @@ from troth.database import connect, published, simulate
 from troth.database.catalog import of as catalog_of
 from troth.database.simulate import Plans, Simulation
 from troth.database.statements import load
+from troth.notices import outbox
 from troth.policy import parse
 from troth.policy.compare import Verdict, compare
 from troth.policy.differences import Differing
@@ -110,13 +111,14 @@ def tellings() -> list[Telling]:
 
 
 def follow(connection: Connection[Any]) -> None:
-    """Tell some more people of what was published, and bind those who agreed ahead; at each of the keeper's turns."""
+    """Tell some more people of what was published while the outbox has room, and bind those who agreed ahead."""
     for version, source, raised, scheduled, before, since in connection.execute(SQL["untold"].encode()).fetchall():
         told = {"version": version, "scheduled": scheduled, "since": since}
         owed = before is not None and owes_mail(before, source, Verdict(raised))
         connection.execute(SQL["begin_telling"].encode(), told | {"owed": owed})
     with connect.acting("steward") as steward:
-        steward.execute(SQL["tell_some"].encode(), {"many": AT_ONCE})
+        if outbox.has_room(steward):
+            steward.execute(SQL["tell_some"].encode(), {"many": AT_ONCE})
     with connect.acting("steward") as steward:
         steward.execute(SQL["bind_ahead"].encode(), {"many": BOUND_AT_ONCE})
 

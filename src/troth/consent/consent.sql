@@ -14,7 +14,7 @@ SELECT troth.choose(%(purpose)s, %(kind)s)
 SELECT agreement, version, policy_digest, terms_digest, how, wording, language, at FROM troth.agreement ORDER BY at DESC
 
 -- name: choices
-SELECT choice, purpose, kind, version, at FROM troth.choice ORDER BY at DESC, choice DESC
+SELECT choice, purpose, kind, version, at FROM troth.choice ORDER BY at DESC, choice DESC LIMIT %(most)s
 
 -- name: viewer
 SELECT troth.viewer()

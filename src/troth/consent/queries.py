@@ -100,10 +100,10 @@ def agreements(token: str) -> list[Agreement]:
         return cursor.execute(shown(SQL["agreements"])).fetchall()
 
 
-def choices(token: str) -> list[Choice]:
-    """Return the viewer's choices, the newest first."""
+def choices(token: str, most: int | None = None) -> list[Choice]:
+    """Return the viewer's choices, the newest first: all of them, or so many."""
     with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Choice)) as cursor:
-        return cursor.execute(shown(SQL["choices"])).fetchall()
+        return cursor.execute(shown(SQL["choices"]), {"most": most}).fetchall()
 
 
 def purposes(token: str, language: str = "en") -> list[PurposeState]:

@@ -37,6 +37,12 @@ PURPOSE_TIMEOUT = "60s"
 REACHED = 3.0  # seconds in which a socket answers somebody who is not ready to wait
 LOOPBACK = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
+#: What `DISCARD ALL` does, but for `DISCARD PLANS`, which would have every function planned anew in every transaction.
+FORGETTING = """
+CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *;
+SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES
+"""
+
 _pools: dict[tuple[Place, str], ConnectionPool[Connection[TupleRow]]] = {}
 _guard = threading.Lock()
 _at_once = threading.Event()
@@ -166,9 +172,12 @@ def _open(place: Place, role: str) -> ConnectionPool[Connection[TupleRow]]:
 
 
 def forget(connection: Connection[TupleRow]) -> None:
-    """Bring a returned connection back to how it was opened: no setting, lock, cursor, listening or plan is left."""
+    """Bring a returned connection back to how it was opened: no setting, lock, cursor, listening or statement is left.
+
+    The plans of functions stay: they hold nobody's values, and PostgreSQL makes them anew for another role or schema.
+    """
     connection.autocommit = True
-    connection.execute("DISCARD ALL")
+    connection.execute(FORGETTING)
     connection.autocommit = False
 
 

@@ -1,6 +1,10 @@
 -- name: post
 SELECT troth.post(%(subject)s, %(address)s, %(template)s, %(facts)s)
 
+-- name: room
+-- Whether fewer than that many of those that are sent to many wait.
+SELECT count(*) < %(room)s FROM (SELECT FROM troth.notice WHERE batch IS NOT NULL LIMIT %(room)s) AS waiting
+
 -- name: due
 -- Whoever waits for a notice is first in a line of their own.
 SELECT subject, notice, address, template, facts, tries FROM troth.notice

@@ -8,12 +8,15 @@ from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection as door
 from django.utils.translation import get_language
+from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from troth.database.statements import load
 
 SQL = load("troth.notices")
 NOBODY = uuid.UUID(int=0)
+#: Notices of sends to many that may wait in the outbox before a send adds more.
+ROOM = 5_000
 
 
 class Outbox(BaseEmailBackend):
@@ -35,3 +38,9 @@ def post(message: EmailMessage) -> int:
             told: dict[str, Any] = {"subject": whose, "address": address, "template": "mail", "facts": Jsonb(facts)}
             cursor.execute(SQL["post"], told)
     return len(message.to)
+
+
+def has_room(connection: Connection[Any]) -> bool:
+    """Whether a send to many may add more: what was queued before is on its way, and not piling up."""
+    row = connection.execute(SQL["room"].encode(), {"room": ROOM}).fetchone()
+    return bool(row and row[0])

@@ -34,6 +34,9 @@ from troth.web.views import asking, coming
 from troth.web.views.errors import crowded
 from troth.web.views.leaving import forgetting
 
+#: Choices that the page lists, the newest; the file of receipts holds all of them.
+LISTED = 50
+
 
 @require_safe
 def me(request: HttpRequest) -> HttpResponse:
@@ -54,7 +57,8 @@ def me(request: HttpRequest) -> HttpResponse:
         "refused": sum(each.count for each in intake.refusals(token)),
         "devices": queries.devices(token),
         "agreements": consents.agreements(token),
-        "choices": consents.choices(token),
+        "listed": LISTED,
+        "choices": consents.choices(token, most=LISTED),
         "returned": [each.status for each in mails.notices(token, most=1)] == ["bounced"],
     }
     return render(request, "me/me.html", context)
