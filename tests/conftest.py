@@ -98,6 +98,7 @@ def forget() -> None:
 def database(cluster: place.Place) -> Iterator[place.Place]:
     """A fresh copy, named as the roles expect."""
     os.environ["TROTH_DATA"] = str(cluster.data)
+    shutil.rmtree(cluster.data / "spool", ignore_errors=True)
     before = copied(cluster)
     yield cluster
     forget()

@@ -32,7 +32,7 @@ TURN = 100
 #: one application, which may send slowly, or much.
 BODIES, BODIES_OF_ONE = 64, 24
 RETRY = 5
-STATUS = {Outcome.STORED: 201, Outcome.REPEATED: 200, Outcome.CONFLICT: 409, Outcome.REFUSED: 403}
+STATUS = {Outcome.STORED: 201, Outcome.KEPT: 202, Outcome.REPEATED: 200, Outcome.CONFLICT: 409, Outcome.REFUSED: 403}
 #: What was refused because of what it is, not because of what the policy or its person says.
 UNFIT = frozenset({"malformed", "unknown-kind"})
 

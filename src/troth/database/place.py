@@ -24,7 +24,7 @@ from troth.database.errors import FolderInUse, FolderRefusal
 
 DATABASE = "troth"
 PORT = 5432  # names the socket's file; the embedded server listens on no network port
-FOLDERS = ("socket", "secrets", "tls", "log")
+FOLDERS = ("socket", "secrets", "tls", "log", "spool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +178,7 @@ def prepare(data: Path) -> None:
         (data / "socket").chmod(0o711)
         (data / "secrets").chmod(0o711 if os.geteuid() == 0 else 0o700)
         (data / "log").chmod(0o700)
+        (data / "spool").chmod(0o700)
         make_secrets(data / "secrets")
     except OSError as error:
         sentence = f"the data folder `{data}` cannot be written: {error.strerror}"

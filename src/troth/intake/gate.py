@@ -1,26 +1,30 @@
 """The gate for what applications send: a bounded queue, one commit for many requests, an answer only after it.
 
-What waits here was never acknowledged: on a kill its senders send it again, under the same keys.
+What waits here was never acknowledged: on a kill its senders send it again, under the same keys. What is acknowledged
+while the database is away lies in the bridge's spool.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 import asyncpg
 
 from troth.database import place, published
 from troth.intake import sent, store
+from troth.intake.answers import Answer, Outcome, Request
+from troth.intake.bridging import LEASE, Asked, Bridge
 from troth.intake.decisions import Decisions
 from troth.intake.event import Refused
 from troth.intake.recorder import ANSWERED, ASTRAY, AWAY, DECIDED
 from troth.intake.sent import Known, Sender, Sent
 from troth.policy.refusing import DECLINED, UNUSED
+
+__all__ = ["Answer", "Away", "Full", "Gate", "Outcome"]
 
 LOG = logging.getLogger(__name__)
 #: Events that may wait, of one application at most a part of them; events of one commit.
@@ -28,23 +32,8 @@ ROOM, SHARE, BATCH = 20_000, 5_000, 2_000
 #: How long a key that was looked up is known without looking again; each commit asks the database itself.
 KNOWN, MOST_KNOWN = 5.0, 1_000
 LABEL = "what applications send"
-
-
-class Outcome(StrEnum):
-    """What became of one event."""
-
-    STORED = "stored"
-    REPEATED = "repeated"  # the same event was stored under this key before
-    CONFLICT = "conflict"  # another event was stored under this key before
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of one event, and why where it was not stored."""
-
-    outcome: Outcome
-    refused: Refused | None = None
+#: Seconds after which a database that was away is tried again.
+PAUSE = 1.0
 
 
 class Full(Exception):
@@ -53,16 +42,6 @@ class Full(Exception):
 
 class Away(Exception):
     """The database is away: nothing was stored that was not acknowledged before, to be sent again later."""
-
-
-@dataclass(eq=False, slots=True)
-class Request:
-    """What one request brought, and who waits for what becomes of it; None: whether it was committed is not known."""
-
-    sender: Sender
-    events: Sequence[Sent | Refused]
-    done: asyncio.Future[list[Answer] | None]
-    answers: dict[int, Answer] = field(default_factory=dict)
 
 
 class Gate:
@@ -80,10 +59,14 @@ class Gate:
         self.decided = 0.0
         self.senders: dict[bytes, tuple[str | None, float]] = {}
         self.secret = b""
+        self.bridge = Bridge(b"")
+        self.away_until = 0.0
 
     async def start(self) -> None:
-        """Begin to store."""
+        """Begin to store, first of all what a process before this one had kept while the database was away."""
         self.secret = place.secrets_of(place.current()).derive(LABEL)
+        self.bridge = Bridge(self.secret)
+        await self.bridge.start()
         self.task = asyncio.create_task(self._run(), name="gate")
 
     async def stop(self) -> None:
@@ -92,7 +75,8 @@ class Gate:
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)
         while self.waiting:
-            _tell(self.waiting.popleft(), None)
+            self.waiting.popleft().tell(None)
+        self.bridge.stop()
         if self.pool is not None:
             self.pool.terminate()
             self.pool = None
@@ -105,6 +89,8 @@ class Gate:
                 async with asyncio.timeout(ANSWERED):
                     application = await (await self._pool()).fetchval("SELECT troth.sender($1)", digest)
             except AWAY as error:
+                if known is not None and known[0] and time.monotonic() < known[1] - KNOWN + LEASE:
+                    return Sender(known[0], digest, self.secret, objects)
                 raise Away from error
             if len(self.senders) >= MOST_KNOWN:
                 self.senders.clear()
@@ -130,10 +116,45 @@ class Gate:
 
     async def _run(self) -> None:
         while True:
-            await self.wake.wait()
-            self.wake.clear()
+            await self._woken()
+            await self._drained()
             while self.waiting:
                 await self._keep(self._taken())
+                await self._drained()
+
+    async def _woken(self) -> None:
+        """Wait for a request; while something is kept, or lost and not told, no longer than until the next try."""
+        if self.bridge.holds or self.bridge.lost:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.wake.wait(), PAUSE)
+        else:
+            await self.wake.wait()
+        self.wake.clear()
+
+    async def _drained(self) -> None:
+        """Store what was kept, if the database is back: nothing goes past it."""
+        await self.bridge.expire()
+        if time.monotonic() < self.away_until or not (self.bridge.holds or self.bridge.lost):
+            return
+        try:
+            await self.bridge.drain(self._commit)
+            await self._count_lost()
+        except AWAY as error:
+            self._went_away(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the intake
+            LOG.warning("what was kept could not be stored (%s)", type(error).__name__)
+            self.away_until = time.monotonic() + PAUSE
+
+    async def _count_lost(self) -> None:
+        async with asyncio.timeout(ANSWERED), (await self._pool()).acquire() as connection:
+            while self.bridge.lost:
+                (outcome, reason), many = next(iter(self.bridge.lost.items()))
+                await store.count(connection, outcome, reason, many)
+                del self.bridge.lost[outcome, reason]
+
+    def _went_away(self, error: BaseException) -> None:
+        LOG.info("the database is away (%s)", type(error).__name__)
+        self.away_until = time.monotonic() + PAUSE
 
     def _taken(self) -> list[Request]:
         batch = [self.waiting.popleft()]
@@ -144,43 +165,54 @@ class Gate:
         return batch
 
     async def _keep(self, batch: list[Request]) -> None:
-        """Write a batch. One that the database refuses is judged anew, and then request by request."""
+        """Write a batch; while the database is away, or behind what was kept then, keep what may be kept."""
         try:
-            if not await self._attempt(batch) and not await self._attempt(batch):
-                for request in batch:
-                    if not await self._attempt([request]):
-                        LOG.warning("%d events were refused by the database", len(request.events))
-                        await self._turned_away(request)
+            if not await self._committed(batch):
+                await self.bridge.keep([request for request in batch if not request.done.done()])
         except asyncio.CancelledError:
             for request in batch:
-                _tell(request, None)
+                request.tell(None)
             raise
-        except AWAY as error:
-            LOG.info("the gate turns away while the database is (%s)", type(error).__name__)
-            for request in batch:
-                _tell(request, None)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the intake
             LOG.warning("%d requests could not be stored (%s)", len(batch), type(error).__name__)
             for request in batch:
-                _tell(request, None)
+                request.tell(None)
+
+    async def _committed(self, batch: Sequence[Request]) -> bool:
+        if time.monotonic() < self.away_until or self.bridge.holds:
+            return False
+        try:
+            await self._commit(batch)
+        except AWAY as error:
+            self._went_away(error)
+            return False
+        return True
+
+    async def _commit(self, batch: Sequence[Request]) -> None:
+        """Write a batch. One that the database refuses is judged anew, and then request by request."""
+        if not await self._attempt(batch) and not await self._attempt(batch):
+            for request in batch:
+                if not await self._attempt([request]):
+                    LOG.warning("%d events were refused by the database", len(request.events))
+                    await self._turned_away(request)
 
     async def _turned_away(self, request: Request) -> None:
         """Count and answer what the database refused though everything before it had let it pass."""
         why = Refused("refused-by-the-database")
         async with (await self._pool()).acquire() as connection:
             await store.count(connection, "refused", why.reason, len(request.events))
-        _tell(request, [_refused(why)] * len(request.events))
+        request.tell([_refused(why)] * len(request.events))
 
     async def _attempt(self, batch: Sequence[Request]) -> bool:
         """Judge and commit a batch and answer; False when the database refuses it as a whole."""
-        decisions = await self._decide()
         for request in batch:
             request.answers.clear()
         try:
             async with asyncio.timeout(ANSWERED):
                 pool = await self._pool()
                 async with pool.acquire() as connection, connection.transaction():
-                    await self._write(connection, batch, decisions)
+                    # Behind the beginning, which a database that is away refuses at once.
+                    await self._write(connection, batch, await self._decide())
         except asyncpg.PostgresError as error:
             if isinstance(error, AWAY):
                 raise
@@ -194,11 +226,13 @@ class Gate:
                 self.pool = None
             raise
         for request in batch:
-            _tell(request, [request.answers[nth] for nth in range(len(request.events))])
+            request.tell([request.answers[nth] for nth in range(len(request.events))])
         return True
 
     async def _write(self, connection: Any, batch: Sequence[Request], decisions: Decisions) -> None:  # noqa: ANN401 - asyncpg's proxy
-        known = await _known(connection, batch)
+        moment, asked = time.monotonic(), _asked(batch)
+        known = await _known(connection, asked)
+        self.bridge.learn(known, asked, decisions, min(moment, self.decided))
         judged = list(_judged(batch, known, decisions))
         fresh = await _fresh(connection, judged)
         await store.write_sent(connection, [sent.reduce(event, decisions) for event in fresh], decisions)
@@ -217,19 +251,16 @@ class Gate:
             return self.pool
 
 
-type Asked = tuple[bytes, str]
 type Judged = tuple[Request, int, Sent]
 
 
-async def _known(connection: Any, batch: Iterable[Request]) -> Mapping[Asked, Known]:  # noqa: ANN401 - asyncpg's proxy
-    asked = list(
-        dict.fromkeys(
-            (request.sender.digest, event.person)
-            for request in batch
-            for event in request.events
-            if isinstance(event, Sent)
-        )
-    )
+def _asked(batch: Iterable[Request]) -> list[Asked]:
+    """Return which keys a batch was sent with, and about whom each, as its application calls them."""
+    sent_by = ((request.sender.digest, event) for request in batch for event in request.events)
+    return list(dict.fromkeys((digest, event.person) for digest, event in sent_by if isinstance(event, Sent)))
+
+
+async def _known(connection: Any, asked: Sequence[Asked]) -> Mapping[Asked, Known]:  # noqa: ANN401 - asyncpg's proxy
     rows = await connection.fetch(
         "SELECT nth, application, events, subject, uses FROM troth.sent_about($1, $2)",
         [digest for digest, _ in asked],
@@ -297,8 +328,3 @@ async def _count(connection: Any, batch: Iterable[Request], known: Mapping[Asked
 
 def _refused(why: Refused) -> Answer:
     return Answer(Outcome.REFUSED, why)
-
-
-def _tell(request: Request, answers: list[Answer] | None) -> None:
-    if not request.done.done():
-        request.done.set_result(answers)

@@ -30,14 +30,17 @@ NEAREST, LONGEST_STACK = 5, 20_000
 
 @dataclass(slots=True)
 class Sent:
-    """One event of an application; `values` are what it fills of its table's columns, less what is not kept."""
+    """One event of an application; `values` are what it fills of its table's columns, less what is not kept.
+
+    What was reduced before it was kept for a while says nothing any more but its values.
+    """
 
     key: bytes
     body: bytes
     kind: Kind
     at: datetime
     person: str
-    says: Crash | FeatureUse
+    says: Crash | FeatureUse | None
     application: str = ""
     objects: bool = False
     subject: uuid.UUID = NOBODY
@@ -161,6 +164,8 @@ def reduce(event: Sent, decisions: Decisions) -> Sent:
 
 
 def _values(event: Sent) -> dict[str, Any]:
+    if event.says is None:
+        return event.values
     if isinstance(event.says, FeatureUse):
         return {"feature": event.says.feature, "outcome": event.says.outcome}
     crash = event.says

@@ -1,0 +1,167 @@
+"""What applications sent and saw acknowledged is stored once, whichever processes are killed, in whatever order."""
+
+import json
+import os
+import random
+import signal
+import ssl
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from hashlib import sha256
+from http.client import HTTPException
+from pathlib import Path
+
+import pytest
+
+from tests.faults.test_kills import answers, sign_up, until
+from tests.intake.sending import Application, registered
+from tests.serving import Serving
+from troth.database import connect, place
+
+pytestmark = pytest.mark.xdist_group("faults")
+SEED = int(os.environ.get("TROTH_SEED", "20261129"))
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    serving = Serving(tmp_path_factory.mktemp("spool") / "data").start()
+    yield serving
+    serving.stop()
+
+
+@pytest.fixture(scope="module")
+def notes(service: Serving) -> Application:
+    """Harbor Notes, and somebody who uses it."""
+    subject, token = sign_up(service, "sends")
+    with connect.owning(place.read(service.data)) as owner:
+        made = registered(owner)
+    made.names["somebody"] = sha256(subject.bytes).hexdigest()
+    with service.connect("self") as mine:
+        mine.execute("SELECT set_config('troth.token', %s, true)", (token,))
+        mine.execute("SELECT troth.permit_application(%s, '{}', '{}')", (made.application,))
+    with service.connect("door") as door:
+        door.execute("SELECT troth.use_application(%s, %s, %s)", (subject, made.application, made.names["somebody"]))
+    return made
+
+
+class Load:
+    """Senders that send each event until it is acknowledged, and remember how it was. Each event says its own key."""
+
+    def __init__(self, service: Serving, notes: Application, seed: int) -> None:
+        self.service, self.notes = service, notes
+        self.acknowledged, self.sent = dict[str, str](), set[str]()
+        self.trust = ssl.create_default_context(cafile=str(service.data / "tls" / "ca.pem"))
+        self.ended = threading.Event()
+        self.threads = [threading.Thread(target=self._run, args=(random.Random(f"{seed} {nth}"),)) for nth in range(3)]
+
+    def __enter__(self) -> "Load":
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_told: object) -> None:
+        self.ended.set()
+        for thread in self.threads:
+            thread.join(60)
+
+    def _run(self, chance: random.Random) -> None:
+        while not self.ended.is_set():
+            many = chance.choice([1, 1, 1, 7])
+            keys = [uuid.UUID(int=chance.getrandbits(128)).hex for _ in range(many)]
+            while not self.ended.is_set() and not self._send(keys):
+                time.sleep(0.05)
+
+    def _send(self, keys: list[str]) -> bool:
+        events = [
+            {"key": key, "kind": "feature_use", "person": self.notes.names["somebody"],
+             "data": {"feature": "export", "outcome": key}}
+            for key in keys
+        ]  # fmt: skip
+        request = urllib.request.Request(  # noqa: S310 - our own service
+            self.service.address + "/intake/v1/events",
+            data=json.dumps(events).encode(),
+            headers={"Authorization": f"Bearer {self.notes.key}", "Content-Type": "application/json"},
+        )
+        self.sent.update(keys)
+        try:
+            with urllib.request.urlopen(request, timeout=40, context=self.trust) as answer:  # noqa: S310
+                told = json.load(answer)["events"]
+        except (urllib.error.URLError, HTTPException, OSError):
+            return False
+        outcomes = [each["outcome"] for each in told]
+        assert set(outcomes) <= {"stored", "kept", "repeated"}, outcomes
+        for key, outcome in zip(keys, outcomes, strict=True):
+            self.acknowledged.setdefault(key, outcome)
+        return True
+
+    def count(self, outcome: str) -> int:
+        return sum(each == outcome for each in list(self.acknowledged.values()))
+
+
+def check(service: Serving, load: Load) -> None:
+    """What the records say: exactly one for each acknowledged key, at most one for any other, none for what was not sent."""
+    with connect.owning(place.read(service.data)) as owner:
+        found = owner.execute("SELECT outcome FROM troth.feature_use").fetchall()
+    stored = Counter(outcome for (outcome,) in found)
+    assert max(stored.values()) == 1
+    assert set(load.acknowledged) <= set(stored)
+    assert set(stored) <= load.sent
+
+
+def lies(service: Serving) -> bool:
+    return any(file.suffix == ".spool" for file in (service.data / "spool").iterdir())
+
+
+def kill(service: Serving, part: str) -> None:
+    for pid in service.children()[part]:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_killed_at_random_nothing_acknowledged_is_lost_and_nothing_stored_twice(
+    service: Serving, notes: Application
+) -> None:
+    print(f"seed {SEED}: TROTH_SEED={SEED} replays this run")
+    chance = random.Random(SEED)
+    with Load(service, notes, SEED) as load:
+        until(lambda: load.count("stored") > 10)
+        kill(service, "postmaster")
+        until(lambda: load.count("kept") > 0)
+        kill(service, "server")  # in the middle of an outage, with what was kept on the disk
+        for _ in range(4):
+            time.sleep(chance.uniform(0.5, 3))
+            kill(service, chance.choice(["server", "postmaster", "postmaster"]))
+            until(lambda: answers(service))
+        before = len(load.acknowledged)
+        until(lambda: len(load.acknowledged) > before + 20)
+    until(lambda: not lies(service))
+    counts = Counter(load.acknowledged.values())
+    print(f"{counts} acknowledged of {len(load.sent)} sent")
+    assert load.count("kept")
+    check(service, load)
+    service.run("policy", "drift")
+
+
+def test_everything_killed_in_an_outage_what_was_kept_is_stored_at_the_next_start(
+    service: Serving, notes: Application, tmp_path: Path
+) -> None:
+    with Load(service, notes, SEED + 1) as load:
+        until(lambda: load.count("stored") > 10)
+        kill(service, "postmaster")
+        until(lambda: load.count("kept") > 3)
+        assert service.process is not None
+        parts = service.children()
+        for pid in (service.process.pid, *parts["server"], *parts["postmaster"]):
+            os.kill(pid, signal.SIGKILL)
+        service.process.wait(10)
+    assert lies(service)
+    service.start()
+    until(lambda: not lies(service))
+    with connect.owning(place.read(service.data)) as owner:
+        found = Counter(key for (key,) in owner.execute("SELECT outcome FROM troth.feature_use"))
+    assert all(found[key] == 1 for key in load.acknowledged)
+    service.run("policy", "drift")
