@@ -60,12 +60,12 @@ def statements() -> dict[str, str]:
 
 def publish(where: place.Place, owner: Connection[Any]) -> Iterator[Measured]:
     """Publish to few and to many, and tell them."""
-    policy.run(owner, statements()["raw"])
-    versions, found = policy.Versions(), {}
+    versions, found, plain = policy.Versions(), {}, beside(where, owner)
     for people in asked().people:
         policy.fill(owner, people)
-        for name in ("no_accounts", "accounts", "raw_addresses"):
+        for name in ("no_accounts", "accounts"):
             policy.run(owner, statements()[name])
+        policy.run(plain, statements()["plain_addresses"], {"people": people})
         put(owner, versions.next(policy.WINDOWS[0], 0))
         effects, stalls, calm = published(where, owner, versions)
         found[people] = effects
@@ -73,7 +73,7 @@ def publish(where: place.Place, owner: Connection[Any]) -> Iterator[Measured]:
         ratios = [stall / quiet for stall in stalls]
         name = f"longest stall of readers, {people:,} people"
         yield Measured(name, round(worst, 2), "ms", round(quiet, 2), *spread(worst / quiet, ratios), len(ratios))
-        yield telling(owner, people)
+        yield telling(owner, plain, people)
     few, many = found[min(found)], found[max(found)]
     yield policy.compared(f"publish to {max(found):,}, against {min(found):,}", few, many)
 
@@ -106,7 +106,7 @@ def published(
     return effects, stalls, [policy.gap(moments, paused, began) for paused, began, _ in spans]
 
 
-def telling(owner: Connection[Any], people: int) -> Measured:
+def telling(owner: Connection[Any], bare: Connection[Any], people: int) -> Measured:
     """Put the mails of the newest version into the outbox, and as many bare rows into another, in turn."""
     owner.execute(b"DELETE FROM troth.policy_telling")
     for version, source, raised, scheduled, before, since in owner.execute(coming.SQL["untold"].encode()).fetchall():
@@ -118,7 +118,7 @@ def telling(owner: Connection[Any], people: int) -> Measured:
     for turn in range(1, people // AT_ONCE + 1):
         ours.append(policy.seconds(lambda: steward(statements()["mails"], {"many": AT_ONCE})) * 1000 / AT_ONCE)
         began = time.perf_counter()
-        row = owner.execute(statements()["raw_mails"].encode(), {"after": after, "many": AT_ONCE}).fetchone()
+        row = bare.execute(statements()["plain_mails"].encode(), {"after": after, "many": AT_ONCE}).fetchone()
         plain.append((time.perf_counter() - began) * 1000 / AT_ONCE)
         assert row
         assert row[1] == AT_ONCE
@@ -126,8 +126,18 @@ def telling(owner: Connection[Any], people: int) -> Measured:
         if turn % SENT_AFTER == 0 or turn == people // AT_ONCE:
             queued += int(one(owner, "queued"))
             owner.execute(statements()["sent"].encode())
+            bare.execute(statements()["plain_sent"].encode())
     assert queued == people, (queued, people)
     return policy.compared(f"a mail queued, of {people:,}, against a bare row", plain, ours)
+
+
+def beside(where: place.Place, owner: Connection[Any]) -> Connection[Any]:
+    """Return a connection to another database of the same server, whose tables nothing governs."""
+    owner.execute("CREATE DATABASE plain")
+    told = connect.parameters("owner", where) | {"dbname": "plain", "options": ""}
+    connection = psycopg.connect(**told, autocommit=True)
+    policy.run(connection, statements()["plain"])
+    return connection
 
 
 def steward(statement: str, told: dict[str, Any]) -> None:
@@ -153,7 +163,7 @@ def spread(ratio: float, ratios: list[float]) -> tuple[float, float, float]:
 
 def choosing(where: place.Place, owner: Connection[Any]) -> Iterator[Measured]:
     """Write consents down, one by one and by many at once; then give them on pages."""
-    policy.run(owner, statements()["raw"])
+    beside(where, owner).close()
     os.environ["TROTH_UNLIMITED"] = "1"
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "troth.config.settings")
     import django  # noqa: PLC0415 - settings read where the data folder is, which the caller says first
@@ -168,7 +178,7 @@ def choosing(where: place.Place, owner: Connection[Any]) -> Iterator[Measured]:
     ours = [chosen(token) for token in tokens]
     yield signing.alternate("a consent, against a bare row", owner, plain[0], ours[0], few=WRITES)
     yield together(f"consents of {CLIENTS} at once, against bare rows", plain, ours)
-    with beside(where, owner) as c15t:
+    with other(where, owner) as c15t:
         if c15t is None:
             print("    npm cannot bring c15t's backend here: not held against it")
             return
@@ -196,11 +206,12 @@ def chosen(token: str) -> Callable[[], None]:
 def bare(where: place.Place, subject: uuid.UUID) -> Callable[[], None]:
     """Return a call that inserts one row and commits it."""
     turn = kinds()
-    connection = psycopg.connect(**connect.parameters("owner", where), autocommit=True)
+    told = connect.parameters("owner", where) | {"dbname": "plain", "options": ""}
+    connection = psycopg.connect(**told, autocommit=True)
 
     def insert() -> None:
         told = {"subject": subject, "purpose": PURPOSE, "kind": next(turn)}
-        connection.execute(statements()["raw_choice"].encode(), told)
+        connection.execute(statements()["plain_choice"].encode(), told)
 
     return insert
 
@@ -229,16 +240,16 @@ def together(name: str, plain: list[Callable[[], None]], ours: list[Callable[[],
 
 
 @contextmanager
-def beside(where: place.Place, owner: Connection[Any]) -> Iterator[tuple[Callable[[], None], psutil.Process] | None]:
+def other(where: place.Place, owner: Connection[Any]) -> Iterator[tuple[Callable[[], None], psutil.Process] | None]:
     """Run c15t's backend over a database of the same server; yield a call that saves a consent, and its process."""
     with tempfile.TemporaryDirectory(prefix="troth-beside-") as folder:
         node = shutil.which("node")
         if node is None or not brought(Path(folder)):
             yield None
             return
-        owner.execute("CREATE DATABASE beside")
+        owner.execute("CREATE DATABASE c15t")
         told = connect.parameters("owner", where)
-        url = f"postgresql://{told['user']}@/beside?host={told['host']}&port={told['port']}"
+        url = f"postgresql://{told['user']}@/c15t?host={told['host']}&port={told['port']}"
         environment = os.environ | {"DATABASE_URL": url, "PORT": "18999"}
         process = subprocess.Popen([node, "c15t.mjs"], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
         try:
