@@ -41,6 +41,17 @@ class Browser(Client):
         assert self.verify(owner, email).status_code == 302
         return subject(owner, email)
 
+    def pressed(self, purpose: str, kind: str) -> dict[str, str]:
+        """Return what a button of a purpose's form sends, as the page shows it now."""
+        page = self.get("/me").content.decode()
+        form = re.search(rf'action="/me/purposes/{purpose}".*?name="seen" value="([0-9a-f-]+)"', page, re.DOTALL)
+        assert form, f"no form for {purpose}"
+        return {"kind": kind, "seen": form[1]}
+
+    def choose(self, purpose: str, kind: str) -> Any:
+        """Press it."""
+        return self.post(f"/me/purposes/{purpose}", self.pressed(purpose, kind))
+
     def sign_in(self, email: str, password: str = PASSWORD) -> Any:
         return self.post("/sign-in", {"login": email, "password": password})
 

@@ -227,6 +227,18 @@ def test_a_choice_bites_at_the_next_statement(cast: dict[str, Person], purpose: 
     assert asked("/api/v1/me", token=cast["bob"].token).body["choices"] == []
 
 
+def test_a_choice_that_comes_late_or_twice_counts_once(cast: dict[str, Person]) -> None:
+    alice = cast["alice"]
+    yes: dict[str, object] = {"purpose": "announce", "kind": "consent"}
+    assert [chosen(alice.token, yes).status for _ in range(2)] == [200, 200], "twice is once"
+    (made,) = asked("/api/v1/me", token=alice.token).body["choices"]
+    assert chosen(alice.token, yes | {"kind": "withdrawal"}).body["code"] == "choice-outdated", "it knew of none"
+    assert chosen(alice.token, yes | {"kind": "withdrawal", "seen": made["choice"]}).status == 200
+    late = chosen(alice.token, yes)
+    assert (late.status, late.body["code"]) == (409, "choice-outdated")
+    assert [one["kind"] for one in asked("/api/v1/me", token=alice.token).body["choices"]] == ["withdrawal", "consent"]
+
+
 @pytest.mark.parametrize(
     ("wish", "status", "code"),
     [

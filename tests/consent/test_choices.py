@@ -46,7 +46,7 @@ def test_a_switch_turns_a_purpose_off_and_on(
 ) -> None:
     browser.sign_up(owner, ALICE)
     for kind, wanted in ((off, False), (on, True), (off, False)):
-        assert browser.post(f"/me/purposes/{purpose}", {"kind": kind}).status_code == 302
+        assert browser.choose(purpose, kind).status_code == 302
         assert states(browser)[purpose] == (wanted, True)
 
 
@@ -80,7 +80,7 @@ def test_the_page_lists_the_newest_and_leads_to_all(
     monkeypatch.setattr(me, "LISTED", 2)
     browser.sign_up(owner, ALICE)
     for kind in ("consent", "withdrawal", "consent"):
-        browser.post("/me/purposes/announce", {"kind": kind})
+        browser.choose("announce", kind)
     page = browser.get("/me").content.decode()
     assert page.count("/me/receipts/choice/") == 2
     assert "These are your 2 newest choices." in page

@@ -43,10 +43,10 @@ def test_a_claim_for_a_purpose_one_is_not_in_is_absent_until_one_is_and_after(
     assert set(notes.told(tokens["access_token"]).json()) == {"sub", "name"}, "announcing needs a yes"
     assert "email" not in inside(tokens["id_token"])
     assert notes.active(tokens["access_token"])["purposes"] == ["provide"]
-    alice.post("/me/purposes/announce", {"kind": "consent"})
+    alice.choose("announce", "consent")
     assert notes.told(tokens["access_token"]).json()["email"] == ALICE
     assert notes.active(tokens["access_token"])["purposes"] == ["announce", "provide"]
-    alice.post("/me/purposes/announce", {"kind": "withdrawal"})
+    alice.choose("announce", "withdrawal")
     assert set(notes.told(tokens["access_token"]).json()) == {"sub", "name"}
     again = notes.refresh(tokens["refresh_token"]).json()
     assert "email" not in inside(again["id_token"]), "what was true at sign-in counts for nothing"

@@ -114,6 +114,32 @@ def test_a_row_says_what_it_may_be_used_for_and_until_when(cast: dict[str, Perso
     assert datetime.fromisoformat(str(ended.goes)) - datetime.fromisoformat(ended.values["ended_at"]) == timedelta(30)
 
 
+def test_a_withdrawal_while_it_is_written_waits_for_nothing_and_the_export_is_of_one_moment(
+    cast: dict[str, Person], owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, real, acknowledged = cast["alice"], exporting._row, list[int]()
+
+    def slowly(*told: Any) -> Any:
+        if not acknowledged:  # the first row is on its way to the file
+            with connect.acting("self", token=alice.token) as mine:
+                mine.execute("SET LOCAL statement_timeout = '5s'")
+                mine.execute("SELECT troth.choose('understand', 'objection')")
+            with connect.acting("understand") as reader:
+                seen = reader.execute("SELECT count(*) FROM access WHERE subject = %s", (alice.subject,)).fetchone()
+            acknowledged.append(seen[0] if seen else -1)
+        return real(*told)
+
+    monkeypatch.setattr(exporting, "BATCH", 1)
+    monkeypatch.setattr(exporting, "_row", slowly)
+    during = exported(owner, alice)
+    assert acknowledged == [0], "it holds at once, whoever is still reading"
+    assert not part(during, "choice").rows
+    assert {row.purposes for row in part(during, "access").rows} == {("protect", "understand")}
+    after = exported(owner, alice)
+    assert [row.values["kind"] for row in part(after, "choice").rows] == ["objection"]
+    assert {row.purposes for row in part(after, "access").rows} == {("protect",)}
+
+
 def test_it_leaves_an_entry_that_names_the_key_and_that_the_person_sees(
     cast: dict[str, Person], owner: Connection[Any]
 ) -> None:

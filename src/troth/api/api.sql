@@ -15,7 +15,7 @@ FROM troth.access WHERE (%(before)s::timestamptz IS NULL OR at < %(before)s) ORD
 SELECT version, policy_digest, terms_digest, how, wording, language, at FROM troth.agreement ORDER BY at DESC
 
 -- name: choices
-SELECT purpose, kind, version, at FROM troth.choice ORDER BY at DESC, choice DESC
+SELECT choice, purpose, kind, version, at FROM troth.choice ORDER BY at DESC, choice DESC
 
 -- name: choose
-SELECT troth.choose(%s, %s)
+SELECT troth.choose(%s, %s, %s)

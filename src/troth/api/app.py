@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
+from uuid import UUID
 
 import msgspec
 from psycopg import AsyncConnection, Error
@@ -25,11 +26,22 @@ SQL = {name: text.encode() for name, text in WRITTEN.items()}
 COOKIE = "__Host-viewer"
 
 
+#: What the database refuses of a choice -> the code that says so.
+CHOICES = {
+    "TR003": "sign-in-needed",
+    "TR004": "purpose-unknown",
+    "TR005": "choice-unknown",
+    "TR079": "choice-outdated",
+}
+NONE = UUID(int=0)
+
+
 class Wish(msgspec.Struct):
-    """What a person decides about a purpose."""
+    """What a person decides about a purpose; `seen` is the last choice about it that they knew of, none without it."""
 
     purpose: str
     kind: str
+    seen: UUID | None = None
 
 
 class Lean:
@@ -140,11 +152,9 @@ class Lean:
             raise Refusal("purpose-unknown")
         try:
             async with self._bound(token) as connection:
-                await connection.execute(SQL["choose"], (wish.purpose, wish.kind))
+                await connection.execute(SQL["choose"], (wish.purpose, wish.kind, wish.seen or NONE))
         except Error as error:
-            known = {"TR003": "sign-in-needed", "TR004": "purpose-unknown", "TR005": "choice-unknown"}.get(
-                error.sqlstate or ""
-            )
+            known = CHOICES.get(error.sqlstate or "")
             if known is None:
                 raise
             raise Refusal(known) from error

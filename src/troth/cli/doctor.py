@@ -15,7 +15,7 @@ from psycopg import Error, OperationalError
 
 from troth.cli import certificates
 from troth.cli.options import data_option, form_option
-from troth.database import connect, drift, place, probes, versions
+from troth.database import clocks, connect, drift, place, probes, versions
 from troth.database.account import Account
 from troth.database.errors import DatabaseRefusal
 from troth.database.place import Place
@@ -71,6 +71,11 @@ def _database(where: Place) -> Iterator[Finding]:
                 yield Finding("postgresql", "ok", f"{version.words}, without the known flaws of role and row security")
             except DatabaseRefusal as refusal:
                 yield Finding("postgresql", "fail", refusal.sentence, refusal.advice)
+            try:
+                clocks.check(connection)
+                yield Finding("clocks", "ok", "this machine and the database agree on the time")
+            except DatabaseRefusal as refusal:
+                yield Finding("clocks", "fail", refusal.sentence, refusal.advice)
             differs = drift.drift(connection)
     except (OperationalError, DatabaseRefusal) as error:
         yield Finding(

@@ -7,12 +7,29 @@ from django.db import DatabaseError, transaction
 from django.db import connection as door
 from psycopg import DataError, Error
 
-from troth.consent.errors import ConsentRefusal, NoSuchChoice, NoSuchPurpose, NotSignedIn, OutdatedAgreement
+from troth.consent.errors import (
+    ConsentRefusal,
+    NoSuchChoice,
+    NoSuchPurpose,
+    NotSignedIn,
+    OutdatedAgreement,
+    OutdatedChoice,
+)
 from troth.database import connect
 from troth.database.statements import load
 
 SQL = load("troth.consent")
-REFUSALS: dict[str, type[ConsentRefusal]] = {"TR003": NotSignedIn, "TR004": NoSuchPurpose, "TR005": NoSuchChoice}
+REFUSALS: dict[str, type[ConsentRefusal]] = {
+    "TR003": NotSignedIn,
+    "TR004": NoSuchPurpose,
+    "TR005": NoSuchChoice,
+    "TR079": OutdatedChoice,
+}
+ADVICE = {
+    "TR003": "sign in again",
+    "TR004": "choose one of the purposes of the policy",
+    "TR079": "see how it stands now, and choose again",
+}
 
 
 def agree(subject: uuid.UUID, *, version: int, policy: str, terms: str, how: str, wording: str, language: str) -> None:
@@ -28,18 +45,19 @@ def agree(subject: uuid.UUID, *, version: int, policy: str, terms: str, how: str
         raise OutdatedAgreement("the policy has changed meanwhile", advice="read the version now in force") from error
 
 
-def choose(*, token: str, purpose: str, kind: str) -> None:
-    """Consent, withdraw, object, or permit again, as the viewer. Raises a ConsentRefusal."""
+def choose(*, token: str, purpose: str, kind: str, seen: uuid.UUID | None = None) -> None:
+    """Consent, withdraw, object, or permit again, as the viewer. Raises a ConsentRefusal.
+
+    `seen` is the last choice about the purpose that the viewer knew of, or `queries.NONE`: one that comes late or twice
+    is refused, or changes nothing where it says what holds anyway. Left out, it is made on whatever stands.
+    """
     try:
         with connect.acting("self", token=token) as connection:
-            connection.execute(SQL["choose"].encode(), {"purpose": purpose, "kind": kind})
+            connection.execute(SQL["choose"].encode(), {"purpose": purpose, "kind": kind, "seen": seen})
     except DataError as error:  # signs that no text of the database can hold
         raise NoSuchChoice("there is no such choice", advice="use the switches of your page") from error
     except Error as error:
         refusal = REFUSALS.get(error.sqlstate or "")
         if refusal is None:
             raise
-        advice = {"TR003": "sign in again", "TR004": "choose one of the purposes of the policy"}.get(
-            error.sqlstate or "", ""
-        )
-        raise refusal(error.diag.message_primary or "", advice=advice) from error
+        raise refusal(error.diag.message_primary or "", advice=ADVICE.get(error.sqlstate or "", "")) from error

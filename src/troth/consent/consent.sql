@@ -8,7 +8,7 @@ SELECT subject, agreed, uses, version, troth.device_of(%(token)s), troth.token_l
 SELECT troth.agree(%(subject)s, %(version)s, %(policy)s, %(terms)s, %(how)s, %(wording)s, %(language)s)
 
 -- name: choose
-SELECT troth.choose(%(purpose)s, %(kind)s)
+SELECT troth.choose(%(purpose)s, %(kind)s, %(seen)s)
 
 -- name: agreements
 SELECT agreement, version, policy_digest, terms_digest, how, wording, language, at FROM troth.agreement ORDER BY at DESC
@@ -26,6 +26,9 @@ FROM troth.ledger_salt AS salted JOIN troth.ledger_entry AS entry ON entry.index
 WHERE entry.action = ANY(%(actions)s::text []) AND entry.at >= %(at)s AND entry.at < coalesce(%(before)s, 'infinity'::timestamptz)
   AND coalesce(entry.facts ->> 'purpose', %(purpose)s) = %(purpose)s
 ORDER BY entry.index LIMIT 1
+
+-- name: last_choices
+SELECT purpose, choice FROM troth.last_choices()
 
 -- name: units
 -- Which live units the viewer is in.

@@ -50,6 +50,12 @@ class NoSuchChoice(ConsentRefusal):
     code = "choice-unknown"
 
 
+class OutdatedChoice(ConsentRefusal):
+    """Another choice was made since the viewer saw how it stood."""
+
+    code = "choice-outdated"
+
+
 class NoSuchApplication(ConsentRefusal):
     """No application of that name is registered, or the viewer permitted it nothing."""
 

@@ -16,6 +16,8 @@ from troth.policy.meaning import Basis
 SQL = load("troth.consent")
 #: basis -> (the choice that says yes, the choice that says no)
 CHOICES = {Basis.CONSENT: ("consent", "withdrawal"), Basis.LEGITIMATE_INTEREST: ("permission", "objection")}
+#: The choice that somebody saw who saw none.
+NONE = uuid.UUID(int=0)
 TABLES = ("person", "earlier_name", "device", "session", "access", "crash", "feature_use", "agreement", "choice")
 
 
@@ -55,7 +57,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class PurposeState:
-    """A purpose as one person sees it: is it on, may they switch it, what it reads about them now."""
+    """A purpose as one person sees it: is it on, may they switch it, what it reads about them now.
+
+    `seen` is their last choice about it, the nil UUID for none: what their next answers to.
+    """
 
     name: str
     sentence: str
@@ -66,6 +71,7 @@ class PurposeState:
     no: str
     rows: int
     clause: str
+    seen: uuid.UUID
 
     @property
     def switchable(self) -> bool:
@@ -111,6 +117,7 @@ def purposes(token: str, language: str = "en") -> list[PurposeState]:
     now = published.current()
     with connect.acting("self", token=token) as connection:
         inside = dict(connection.execute(SQL["units"].encode()).fetchall())
+        chosen = dict(connection.execute(SQL["last_choices"].encode()).fetchall())
         rows = {table: _count(connection.execute(shown(SQL[f"count_{table}"])).fetchone()) for table in TABLES}
     read: dict[str, set[str]] = {}
     for reading in now.plan.readings:
@@ -122,7 +129,8 @@ def purposes(token: str, language: str = "en") -> list[PurposeState]:
         many = sum(rows.get(table, 0) for table in read.get(purpose.name, ())) if on else 0
         sentence = purpose_sentence(now.policy, purpose.name, language)
         uses = purpose_uses(now.policy, purpose.name, language)
-        states.append(PurposeState(purpose.name, sentence, purpose.basis, uses, on, yes, no, many, purpose.clause.name))
+        told = (purpose.name, sentence, purpose.basis, uses, on, yes, no, many, purpose.clause.name)
+        states.append(PurposeState(*told, seen=chosen.get(purpose.name, NONE)))
     return states
 
 

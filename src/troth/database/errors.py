@@ -45,6 +45,12 @@ class VersionRefusal(DatabaseRefusal):
     code = "server-version"
 
 
+class ClockRefusal(DatabaseRefusal):
+    """The clock of this machine and the database's are too far apart."""
+
+    code = "clocks-apart"
+
+
 class AddressRefusal(DatabaseRefusal):
     """`DATABASE_URL` cannot be used as it stands."""
 

@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from psycopg import Connection, Error, OperationalError
 from psycopg.types.json import Jsonb
 
-from troth.database import apply, connect, migrating, months, place, probes, published, retention, versions
+from troth.database import apply, clocks, connect, migrating, months, place, probes, published, retention, versions
 from troth.database.catalog import load as load_catalog
 from troth.database.errors import DatabaseRefusal, RequestRefusal
 from troth.database.place import Place
@@ -66,6 +66,7 @@ class Keeper:
         self._create()
         with connect.owning(self.where) as connection:
             versions.check(versions.of(connection))
+            clocks.check(connection)
             connection.execute("CREATE SCHEMA IF NOT EXISTS troth")
             migrated = migrating.up_to_date(connection)
         if not migrated:

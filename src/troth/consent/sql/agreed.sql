@@ -103,8 +103,8 @@ BEGIN
         SELECT FROM troth.unit AS unit WHERE unit.purpose = given.purpose AND unit.retired_at IS NULL
             AND (troth.in_units(whose) >> unit.bit) & 1 = 1
     ) THEN
-        INSERT INTO troth.choice (subject, purpose, kind, version)
-        VALUES (whose, given.purpose, 'consent', given.version) RETURNING choice INTO made;
+        INSERT INTO troth.choice (subject, purpose, kind, version, at)
+        VALUES (whose, given.purpose, 'consent', given.version, troth.next_moment(whose, given.purpose)) RETURNING choice INTO made;
         UPDATE troth.agreed_permission SET choice = made WHERE subject = whose AND agreed = which;
         PERFORM troth.fold(whose);
     END IF;
@@ -147,8 +147,8 @@ BEGIN
         SELECT last.choice FROM troth.choice AS last WHERE last.subject = whose AND last.purpose = about
         ORDER BY last.at DESC, last.choice DESC LIMIT 1
     ) THEN
-        INSERT INTO troth.choice (subject, purpose, kind, version)
-        SELECT whose, about, 'withdrawal', max(version) FROM troth.policy_version;
+        INSERT INTO troth.choice (subject, purpose, kind, version, at)
+        SELECT whose, about, 'withdrawal', max(version), troth.next_moment(whose, about) FROM troth.policy_version;
         PERFORM troth.fold(whose);
     END IF;
 END

@@ -97,7 +97,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
 $$;
 
 -- name: agree
--- Bind a subject to the newest policy version. Raises TR002 when version or digests are not the newest's,
+-- Bind a subject to the newest policy version; who is bound to it already stays bound as they were, so that an agreement that comes
+-- twice is one. Raises TR002 when version or digests are not the newest's,
 -- TR006 when the account has ended.
 CREATE OR REPLACE FUNCTION troth.agree(
     whose uuid, to_version integer, to_policy text, to_terms text, through text, words text, spoken text
@@ -115,6 +116,12 @@ BEGIN
     IF EXISTS (SELECT 1 FROM troth.subject WHERE subject = whose AND ended_at IS NOT NULL) THEN
         RAISE EXCEPTION 'there is no such open account' USING ERRCODE = 'TR006';
     END IF;
+    IF EXISTS (
+        SELECT FROM troth.agreement AS given WHERE given.subject = whose AND given.version = to_version AND given.ended_at IS NULL
+    ) THEN
+        UPDATE troth.request_token SET version = to_version WHERE subject = whose;
+        RETURN;
+    END IF;
     INSERT INTO troth.agreement (subject, version, policy_digest, terms_digest, how, wording, language)
     VALUES (whose, to_version, to_policy, to_terms, through, words, spoken);
     PERFORM troth.fold(whose);
@@ -125,11 +132,15 @@ $$;
 
 -- name: choose
 -- The viewer consents, says no, withdraws, objects or lifts an objection; it bites at the next statement of every role.
--- Raises TR003 without a viewer, TR004 for an unknown purpose, TR005 when the purpose's basis knows no such choice.
-CREATE OR REPLACE FUNCTION troth.choose(about text, what text) RETURNS void
+-- `seen` is the last choice about the purpose that the viewer knew of, the nil UUID for none: what was meant for another standing, and
+-- comes late or twice, changes nothing. Without it the choice is made on whatever stands.
+-- Raises TR003 without a viewer, TR004 for an unknown purpose, TR005 when the purpose's basis knows no such choice, TR079 when another
+-- choice was made meanwhile.
+CREATE OR REPLACE FUNCTION troth.choose(about text, what text, seen uuid DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE whose uuid := troth.viewer();
 DECLARE footing text;
+DECLARE newest troth.choice;
 BEGIN
     IF whose IS NULL THEN
         RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
@@ -148,8 +159,33 @@ BEGIN
     IF troth.viewer() IS DISTINCT FROM whose THEN
         RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
     END IF;
+    IF seen IS NOT NULL THEN
+        SELECT * INTO newest FROM troth.choice AS c WHERE c.subject = whose AND c.purpose = about ORDER BY c.at DESC, c.choice DESC LIMIT 1;
+        IF seen <> coalesce(newest.choice, '00000000-0000-0000-0000-000000000000') THEN
+            IF newest.kind = what THEN
+                RETURN;
+            END IF;
+            RAISE EXCEPTION 'another choice was made meanwhile' USING ERRCODE = 'TR079';
+        END IF;
+    END IF;
     PERFORM troth.put_choice(whose, about, what);
 END
+$$;
+
+-- name: last_choices
+-- The viewer's last choice about each purpose: what the next one answers to.
+CREATE OR REPLACE FUNCTION troth.last_choices() RETURNS TABLE (purpose text, choice uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT DISTINCT ON (c.purpose) c.purpose, c.choice FROM troth.choice AS c
+    WHERE c.subject = troth.viewer() ORDER BY c.purpose, c.at DESC, c.choice DESC
+$$;
+
+-- name: next_moment
+-- When somebody chooses about a purpose: now, and after what they chose before also where the clock was set back since. The last counts.
+CREATE OR REPLACE FUNCTION troth.next_moment(whose uuid, about text) RETURNS timestamptz
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT greatest(clock_timestamp(), max(c.at) + interval '1 microsecond') FROM troth.choice AS c
+    WHERE c.subject = whose AND c.purpose = about
 $$;
 
 -- name: put_choice
@@ -157,8 +193,8 @@ $$;
 CREATE OR REPLACE FUNCTION troth.put_choice(whose uuid, about text, what text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
-    INSERT INTO troth.choice (subject, purpose, kind, version)
-    SELECT whose, about, what, max(version) FROM troth.policy_version;
+    INSERT INTO troth.choice (subject, purpose, kind, version, at)
+    SELECT whose, about, what, max(version), troth.next_moment(whose, about) FROM troth.policy_version;
     UPDATE troth.agreed_permission SET over_at = clock_timestamp(), over_by = 'person'
     WHERE subject = whose AND purpose = about AND answer = 'accepted' AND over_at IS NULL AND what IN ('withdrawal', 'refusal');
     PERFORM troth.fold(whose);

@@ -1,5 +1,7 @@
 """Asking whether a purpose may use what is somebody's: the question's own page, and what the operator asks all."""
 
+from uuid import UUID
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -11,10 +13,11 @@ from troth.consent import actions as consent
 from troth.consent import asking as questions
 from troth.consent import queries as consents
 from troth.consent.asking import FEWEST, Asked
-from troth.consent.errors import ConsentRefusal
+from troth.consent.errors import ConsentRefusal, OutdatedChoice
 from troth.consent.queries import PurposeState
 from troth.database import published
 from troth.policy.meaning import Basis
+from troth.web.views.errors import outdated
 from troth.web.words import say
 
 ANSWERS = {"yes": "consent", "no": "refusal"}
@@ -37,6 +40,14 @@ def open_question(token: str) -> PurposeState | None:
     return _state(token, wanted) if wanted else None
 
 
+def seen(request: HttpRequest) -> UUID:
+    """Return the choice that a form was shown with: none where it names none."""
+    try:
+        return UUID(request.POST.get("seen", ""))
+    except ValueError:
+        return consents.NONE
+
+
 def _state(token: str, purpose: str) -> PurposeState:
     states = consents.purposes(token, get_language() or "en")
     found = next((each for each in states if each.name == purpose and each.basis is Basis.CONSENT), None)
@@ -50,7 +61,9 @@ def _answered(request: HttpRequest, purpose: PurposeState, there: Asked | None) 
     kind = ANSWERS.get(request.POST.get("answer", ""))
     if kind is not None and there is not None and there.may:
         try:
-            consent.choose(token=request.viewer, purpose=purpose.name, kind=kind)  # type: ignore[attr-defined]
+            consent.choose(token=request.viewer, purpose=purpose.name, kind=kind, seen=seen(request))  # type: ignore[attr-defined]
+        except OutdatedChoice:
+            return outdated(request)
         except ConsentRefusal as refusal:
             messages.error(request, f"{refusal.sentence}; {refusal.advice}")
         else:

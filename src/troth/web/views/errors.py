@@ -60,6 +60,12 @@ def crowded(request: HttpRequest) -> HttpResponse:
     return _shown(request, 429, "too-many-tries", _("Too many tries"), advice)
 
 
+def outdated(request: HttpRequest) -> HttpResponse:
+    """Answer a choice that comes late or twice: another one was made since its form was shown."""
+    advice = _("Nothing was changed. Open your data, see how it stands now, and choose again.")
+    return _shown(request, 409, "choice-outdated", _("You chose something else meanwhile"), advice)
+
+
 def _shown(request: HttpRequest, status: int, code: str, title: str, advice: str) -> HttpResponse:
     context = {"code": code, "title": title, "advice": advice, "status": status}
     return render(request, "errors/error.html", context, status=status)

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from troth.consent import actions as consent
 from troth.consent import permissions
 from troth.consent import queries as consents
-from troth.consent.errors import ConsentRefusal
+from troth.consent.errors import ConsentRefusal, OutdatedChoice
 from troth.database import connect
 from troth.database.viewing import may_correct
 from troth.intake import queries as intake
@@ -31,7 +31,8 @@ from troth.web import operating
 from troth.web.charts import by_day
 from troth.web.forms import Accesses, Close, Name
 from troth.web.views import asking, coming
-from troth.web.views.errors import crowded
+from troth.web.views.asking import seen
+from troth.web.views.errors import crowded, outdated
 from troth.web.views.leaving import forgetting
 
 #: Choices that the page lists, the newest; the file of receipts holds all of them.
@@ -104,7 +105,10 @@ def accesses(request: HttpRequest) -> HttpResponse:
 def choose(request: HttpRequest, purpose: str) -> HttpResponse:
     """Switch a purpose on or off; it holds from the next statement on, everywhere."""
     try:
-        consent.choose(token=request.viewer, purpose=purpose, kind=request.POST.get("kind", ""))  # type: ignore[attr-defined]
+        token, kind = request.viewer, request.POST.get("kind", "")  # type: ignore[attr-defined]
+        consent.choose(token=token, purpose=purpose, kind=kind, seen=seen(request))
+    except OutdatedChoice:
+        return outdated(request)
     except ConsentRefusal as refusal:
         messages.error(request, f"{refusal.sentence}; {refusal.advice}")
     else:

@@ -1,0 +1,2 @@
+-- A choice names what it answers to. The form without it would stand beside the one with it, and both would fit a call.
+DROP FUNCTION IF EXISTS troth.choose(text, text);
