@@ -1,6 +1,7 @@
 """P10, P11 and hardening 16: where a person is signed in, with which devices; what signing out and forgetting end."""
 
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from psycopg import Connection
 
 from tests.browsing import Browser, subject
 from tests.conftest import POLICY, TERMS
+from tests.people.test_places import NESTED, written
 
 ALICE, BOB = "alice@harbor.example", "bob@harbor.example"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -53,6 +55,16 @@ def test_each_session_is_listed_as_far_as_the_policy_collects_it(
     assert "127.0.0.1" not in page
     rows = owner.execute("SELECT host(ip), masklen(ip) FROM troth.session").fetchall()
     assert set(rows) == {("127.0.0.0", 24)}
+
+
+def test_about_where_each_session_is_stands_there_and_is_kept_nowhere(
+    two: tuple[Browser, Browser], owner: Connection[Any], tmp_path: Path, settings: Any
+) -> None:
+    settings.GEO_DB = str(written(tmp_path / "places.mmdb", {"127.0.0.0/24": NESTED}))
+    assert two[1].get("/me/devices").content.decode().count("about Seville, Spain") == 2
+    two[1].cookies["__Host-language"] = "es"
+    assert "más o menos en Sevilla, España" in two[1].get("/me/devices").content.decode()
+    assert owner.execute("SELECT count(*) FROM troth.session AS s WHERE s::text LIKE '%Sevil%'").fetchone() == (0,)
 
 
 @pytest.mark.asvs("7.4.4")

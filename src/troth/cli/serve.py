@@ -31,7 +31,8 @@ from troth.database.statements import load
 from troth.intake import keeping as forgetting
 from troth.ledger import sequencing
 from troth.notices import delivery, tokens
-from troth.people import fielding, registering
+from troth.people import fielding, places, registering
+from troth.people.errors import NoAtlas
 from troth.policy import parse
 from troth.policy.errors import PolicyErrors
 from troth.policy.plan import plan
@@ -61,6 +62,7 @@ class Options:
     mail_from: str = "troth@localhost"
     mail_rate: float = 20.0
     returns: Path | None = None
+    geo_db: Path | None = None
 
     @property
     def name(self) -> str:
@@ -96,6 +98,12 @@ class Options:
     help="A Maildir of mails to the sender's address with a `+` and more: what comes back, or says stop.",
 )
 @click.option(
+    "--geo-db",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="TROTH_GEO_DB",
+    help="A database of places (.mmdb), to tell people about where they are signed in.",
+)
+@click.option(
     "--certificate", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A certificate of your own."
 )
 @click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its private key.")
@@ -115,6 +123,11 @@ def serve(**told: object) -> None:
         raise click.UsageError(
             f"--mail-from `{options.mail_from}` leaves no room for return addresses; use one with a shorter name"
         )
+    if options.geo_db:
+        try:
+            places.atlas(str(options.geo_db.resolve())).place("192.0.2.1", "en")
+        except NoAtlas as refusal:
+            raise click.UsageError(f"--geo-db {refusal.sentence}; {refusal.advice}") from refusal
     first = First.read(options.policy)
     data = place.data_folder()
     place.prepare(data)
@@ -237,6 +250,7 @@ class Service:
             "TROTH_FROM": self.options.mail_from,
             "TROTH_MAIL_RATE": str(self.options.mail_rate),
             "TROTH_RETURNS": str(self.options.returns.resolve()) if self.options.returns else "",
+            "TROTH_GEO_DB": str(self.options.geo_db.resolve()) if self.options.geo_db else "",
             "TROTH_DEV": "1" if self.options.dev else "",
             "TROTH_CERTIFICATE": str(certificate),
             "TROTH_KEY": str(key),

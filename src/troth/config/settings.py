@@ -16,6 +16,7 @@ MAIL = os.environ.get("TROTH_MAIL", "")
 #: Of what is sent to many, at most so many a second; the folder in which mails arrive that come back.
 MAIL_RATE = float(os.environ.get("TROTH_MAIL_RATE", "20"))
 RETURNS = os.environ.get("TROTH_RETURNS", "")
+GEO_DB = os.environ.get("TROTH_GEO_DB", "")
 
 SECRET_KEY = place.secrets_of(WHERE).django
 DEBUG = False

@@ -21,6 +21,12 @@ class NameRefusal(PeopleRefusal):
     code = "name"
 
 
+class NoAtlas(PeopleRefusal):
+    """A file that is no database of places."""
+
+    code = "atlas"
+
+
 class Unfit(StrEnum):
     """Why a profile field does not take a value."""
 

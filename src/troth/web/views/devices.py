@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -12,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from troth.consent import permissions
 from troth.database import published
 from troth.database.viewing import may_correct
-from troth.people import actions, queries
+from troth.people import actions, places, queries
 from troth.people import devices as people
 from troth.people.errors import NameRefusal, PeopleRefusal
 from troth.policy.explain import sections
@@ -27,7 +28,10 @@ def devices(request: HttpRequest) -> HttpResponse:
     """Show both."""
     token = request.viewer  # type: ignore[attr-defined]
     context = {
-        "sessions": people.sessions(token),
+        "sessions": [
+            (each, places.about(each.network, get_language() or "en", file=settings.GEO_DB))
+            for each in people.sessions(token)
+        ],
         "devices": queries.devices(token),
         "sentences": _sentences(),
         "nameable": may_correct("device", "name"),
