@@ -10,6 +10,9 @@ from tests.journeys.conftest import PASSWORD, Visitor
 from tests.journeys.test_journeys import MINE, PAGES
 
 Visit = Callable[..., Visitor]
+#: How far from its box's beginning an element's text stands.
+BEGINS = """at => { const text = document.createRange(); text.selectNodeContents(at);
+    return text.getBoundingClientRect().left - at.getBoundingClientRect().left }"""
 PAYLOADS = (
     "<script>ran=1</script>",
     "<img src=x onerror=ran=1>",
@@ -191,4 +194,6 @@ def test_long_names_and_names_from_the_right_fit(visit: Visit, width: int) -> No
         someone = visit(viewport={"width": width, "height": 800})
         someone.join(f"long{width}{number}@harbor.example", name)
         assert someone.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert someone.page.get_by_text(name).is_visible()
+        shown = someone.page.get_by_text(name)
+        assert shown.is_visible()
+        assert shown.evaluate(BEGINS) < 20, "it stands beside its label, whichever way it runs"

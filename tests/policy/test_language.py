@@ -381,3 +381,19 @@ def test_every_example_of_the_document_compiles() -> None:
     for block in blocks:
         for clause in clauses(block):
             assert parse.grammar().parse(clause.rstrip()).data
+
+
+@pytest.mark.parametrize(
+    ("language", "second_person"),
+    [
+        ("en", r"\byou"),
+        ("es", r"\b(tus?|te|has|estás|\w{3,}[ai]ste|tienes|vienes|perteneces|llamas|usas|escribes|publicas)\b"),
+    ],
+)
+def test_what_is_somebody_elses_is_said_of_them(language: str, second_person: str) -> None:
+    """Each category can be said of the person who reads and of another; what is its device's says whose the device is."""
+    speaking = voice(parse.read(DEFAULT, "x"), language)
+    names = [each for each in speaking.words["categories"] if each != "otherwise"]
+    theirs = {name: speaking.theirs(speaking.category(name)) for name in names}
+    assert {name: said for name, said in theirs.items() if re.search(second_person, said)} == {}
+    assert [name for name in names if re.match(r"(its|sus?) ", speaking.category(name))] == []

@@ -98,7 +98,7 @@ def _of_chosen(token: str) -> list[Look]:
         Look(
             each.other or each.address or _("Somebody with your link"),
             "",
-            ", ".join(one["words"] for one in said(each.categories)),
+            " · ".join(one["words"] for one in said(each.categories)),
             each.used_at,
         )
         for each in sorted(given, key=lambda each: each.used_at or LATER, reverse=True)
