@@ -229,6 +229,9 @@ REASONS: Words = {
     "unknown-person": _("its person does not use the application"),
     "key-ended": _("sent with a key that has ended"),
     "refused-by-the-database": _("the database refused it"),
+    "conflict": _("another stood under its key when the database was back"),
+    "spool-torn": _("a file of what was kept while the database was away was torn, and its end is set aside"),
+    "spool-expired": _("kept while the database was away until its time was over"),
 }
 EVENTS: Words = {"crash": _("crashes"), "feature_use": _("uses of features")}
 FAMILIES: Mapping[str, Words] = {
