@@ -20,7 +20,7 @@ Visit = Callable[..., Visitor]
 MANIFEST = """name = "مفكرة الميناء"
 redirect_uris = ["https://notes.example/signed-in"]
 purposes = ["provide"]
-events = ["crash", "feature_use"]
+events = ["crash", "activity", "feature_use"]
 
 [claims]
 name = { category = "person.name", purpose = "provide" }

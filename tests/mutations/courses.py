@@ -393,6 +393,7 @@ def _answer(scene: Scene, world: World, name: str, arguments: str, text: str, pa
             "access": f"INSERT INTO troth.access (subject, at, id, uses) VALUES ('{NOBODY}', '2026-11-20 00:00:00Z', '{NOBODY}', 1)",
             "device": f"INSERT INTO troth.device (subject, device, uses) VALUES ('{world.people['bob']}', '{NOBODY}', 0)",
             "crash": f"INSERT INTO troth.crash {sent}",
+            "activity": f"INSERT INTO troth.activity {sent}",
             "feature_use": f"INSERT INTO troth.feature_use {sent}",
             "person": f"INSERT INTO troth.person (subject, uses) VALUES ('{NOBODY}', 1)",
             "session": f"INSERT INTO troth.session (subject, session, uses) VALUES ('{world.people['bob']}', '{NOBODY}', 0)",

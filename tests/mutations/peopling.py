@@ -116,7 +116,7 @@ def _plant(world: World) -> None:
     for days in (29.5, 30.5, 89.5, 90.5):
         for name in ("alice", "greta"):
             reported(world.owner, world.people[name], days * DAY)
-            world.rows += [Row(table, world.people[name], days * DAY) for table in ("crash", "feature_use")]
+            world.rows += [Row(table, world.people[name], days * DAY) for table in ("crash", "activity", "feature_use")]
     _open_to_support(world)
     world.owner.execute("ANALYZE")
 
@@ -139,7 +139,7 @@ def _open_to_support(world: World) -> None:
 #: Stamped tables that the doors leave empty here.
 PLANTED = (
     "session", "earlier_name", "profile", "membership", "correction", "join_request", "directory_entry", "directory_awaited",
-    "notice_outcome", "crash", "feature_use",
+    "notice_outcome", "crash", "activity", "feature_use",
 )  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def _keys(scene: Scene, _whose: uuid.UUID, _other: uuid.UUID) -> None:
 
 
 def _about(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
-    every = ["crash", "feature_use"]
+    every = ["crash", "activity", "feature_use"]
     scene.must("about her", scene.does("intake", ABOUT, "key", "she"), [(APPLICATION, every, whose)])
     scene.must("about them", scene.does("intake", ABOUT, "another", "they"), [(OTHER, ["crash"], other)])
     for name in ("they", "nobody"):

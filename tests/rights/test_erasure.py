@@ -111,6 +111,7 @@ def test_what_stays_has_a_clause_a_window_and_a_day(planted: dict[str, Person], 
         "directory_awaited": {("provide", 30)},
         "notice_outcome": {("provide", 90)},
         "crash": {("provide", 90)},
+        "activity": {("provide", 30)},
         "feature_use": {("understand", 30)},
         "subject": set(), "permitted": set(), SALTS: set(),
     }  # fmt: skip

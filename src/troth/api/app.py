@@ -13,9 +13,10 @@ from psycopg import AsyncConnection, Error
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from troth.api import envelopes, intake, ledger
+from troth.api import intake, ledger, protocols
 from troth.api.answering import Receive, Scope, Send, answer, body_of, deliver, header
 from troth.api.refusals import Refusal
+from troth.api.speaking import speaking
 from troth.database import connect, published
 from troth.database.statements import load
 from troth.database.viewing import shown
@@ -57,7 +58,6 @@ class Lean:
         }
         self.pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
         self.intake = intake.Intake()
-        self.envelopes = envelopes.Envelopes(self.intake)
 
     async def start(self) -> None:
         """Open the pool; it connects when it is first needed."""
@@ -84,8 +84,9 @@ class Lean:
             if scope["path"].startswith(intake.ROOT):
                 await self.intake(scope, receive, send)
                 return
-            if envelopes.PATH.fullmatch(scope["path"]):
-                await self.envelopes(scope, receive, send)
+            clients = speaking(scope["path"])
+            if clients is not None:
+                await protocols.serve(clients, self.intake, scope, receive, send)
                 return
             body = await self._route(scope)(scope, receive)
         except Refusal as refusal:

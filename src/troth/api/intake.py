@@ -60,7 +60,7 @@ class Intake:
             raise Refusal("not-found")
 
     async def _events(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self.opened(_bearer(scope), scope) as sender:
+        async with self.opened(bearer(scope), scope) as sender:
             single, events = await self._read(scope, receive, sender)
             found = await self.gate.take(sender, events)
         if single:
@@ -127,7 +127,7 @@ async def unpacked(scope: Scope, receive: Receive) -> bytes:
         raise Refusal("body", str(error)) from error
 
 
-def _bearer(scope: Scope) -> bytes:
+def bearer(scope: Scope) -> bytes:
     """Return the key that a request carries (RFC 6750, section 2.1)."""
     scheme, _, key = header(scope, b"authorization").partition(b" ")
     return key.strip() if scheme.lower() == b"bearer" else b""

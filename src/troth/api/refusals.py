@@ -37,6 +37,14 @@ REFUSALS: dict[str, tuple[int, str, str]] = {
     "before": (422, "`before` is no time", "write it as 2026-11-01T12:00:00Z"),
     "body": (422, "the body is not what was expected", 'send {"purpose": ..., "kind": ..., "seen": ...}'),
     "envelope": (422, "the body is no envelope", "send what a client of Sentry's sends"),
+    "calls": (400, "the body is no call", "send what a client of Segment or RudderStack sends"),
+    "calls-long": (
+        413,
+        "the calls are longer than is taken at once",
+        "send at most 32 kB in a call and 500 kB in a batch",
+    ),
+    "export": (400, "the body is no export of OpenTelemetry", "send what an exporter sends by OTLP/HTTP"),
+    "export-kind": (415, "the export is of an unknown kind", "send `application/x-protobuf` or `application/json`"),
     "busy": (503, "more came at once than waits here", "send it again after `Retry-After`, under the same keys"),
     "unavailable": (503, "the database does not answer", "try again in a moment"),
 }

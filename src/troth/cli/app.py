@@ -90,6 +90,7 @@ def add_key(application: str) -> None:
     click.echo(f"key       {answer['key']}")
     address = place.current().address
     click.echo(f"address   {address}/intake/v1/events")
+    click.echo(f"otlp      {address}/v1/logs")
     click.echo(f"dsn       {address.replace('://', f'://{answer["key"]}@')}/1")
     click.echo("a key is shown this once; `troth app end-keys` ends every one there is", err=True)
 

@@ -11,8 +11,8 @@ from urllib.parse import quote_from_bytes
 from a2wsgi import WSGIMiddleware
 
 from troth.api.app import Lean
-from troth.api.envelopes import PATH as ENVELOPES
 from troth.api.scim.mount import Mount
+from troth.api.speaking import speaking
 from troth.config.wsgi import application as pages
 from troth.intake import hints
 from troth.intake.event import Event
@@ -77,7 +77,7 @@ class Application:
         told: dict[str, Any] = {}
         scope["troth.access"] = told
         scope["client"] = self._client(scope)
-        status = 0
+        status, sent = 0, speaking(scope["path"]) is not None
 
         async def noted(message: MutableMapping[str, Any]) -> None:
             nonlocal status
@@ -86,14 +86,14 @@ class Application:
             await send(message)
 
         try:
-            if scope["path"].startswith(LEAN):
+            if sent or scope["path"].startswith(LEAN):
                 await self.lean(scope, receive, noted)
             elif scope["path"] == DIRECTORIES or scope["path"].startswith(f"{DIRECTORIES}/"):
                 await self.directories(scope, receive, noted)
             else:
                 await self._page(scope, receive, noted)
         finally:
-            if not scope["path"].startswith(UNRECORDED) and not ENVELOPES.fullmatch(scope["path"]):
+            if not sent and not scope["path"].startswith(UNRECORDED):
                 self.recorder.record(access(scope, status, told))
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:

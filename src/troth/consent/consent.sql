@@ -53,6 +53,9 @@ SELECT count(*) FROM troth.access
 -- name: count_crash
 SELECT count(*) FROM troth.crash
 
+-- name: count_activity
+SELECT count(*) FROM troth.activity
+
 -- name: count_feature_use
 SELECT count(*) FROM troth.feature_use
 

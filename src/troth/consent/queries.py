@@ -18,7 +18,18 @@ SQL = load("troth.consent")
 CHOICES = {Basis.CONSENT: ("consent", "withdrawal"), Basis.LEGITIMATE_INTEREST: ("permission", "objection")}
 #: The choice that somebody saw who saw none.
 NONE = uuid.UUID(int=0)
-TABLES = ("person", "earlier_name", "device", "session", "access", "crash", "feature_use", "agreement", "choice")
+TABLES = (
+    "person",
+    "earlier_name",
+    "device",
+    "session",
+    "access",
+    "crash",
+    "activity",
+    "feature_use",
+    "agreement",
+    "choice",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -48,6 +48,16 @@ class FeatureUse(Struct, forbid_unknown_fields=True):
     outcome: Annotated[str, Meta(min_length=1, max_length=100, pattern=NAME)] | None = None
 
 
+class Activity(Struct, forbid_unknown_fields=True):
+    """What a program did or met, by its own name for it, how grave that is, and in which words."""
+
+    event: Annotated[str, Meta(min_length=1, max_length=200)]
+    severity: Literal["trace", "debug", "info", "warn", "error", "fatal"] | None = None
+    message: Long | None = None
+    release: Short | None = None
+    environment: Word | None = None
+
+
 class Sending(Struct, forbid_unknown_fields=True):
     """An event as it is sent: a key of the sender's own choice, the kind, the moment, the person, and what is said.
 
@@ -61,6 +71,10 @@ class Sending(Struct, forbid_unknown_fields=True):
     person: Annotated[str, Meta(max_length=64, pattern=rf"^{PERSON.pattern}$(?!\n)")] = ""
     at: datetime | None = None
     objects: bool = False
+
+
+#: What an event says, by its kind.
+Says = Crash | FeatureUse | Activity
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +96,12 @@ KINDS: Mapping[str, Kind] = {
             Occasion.CRASH,
             Crash,
             dict.fromkeys(("fingerprint", "kind", "message", "stack", "release", "environment"), "text"),
+        ),
+        Kind(
+            "activity",
+            Occasion.ACTIVITY,
+            Activity,
+            dict.fromkeys(("event", "severity", "message", "release", "environment"), "text"),
         ),
         Kind("feature_use", Occasion.FEATURE, FeatureUse, dict.fromkeys(("feature", "outcome"), "text")),
     )

@@ -22,5 +22,8 @@ SELECT day, kind, reason, clause, count FROM troth.refused_event ORDER BY day DE
 -- name: crashes
 SELECT at, application, kind, message, release, environment FROM troth.crash ORDER BY at DESC LIMIT %(limit)s
 
+-- name: activities
+SELECT at, application, event, severity, message FROM troth.activity ORDER BY at DESC LIMIT %(limit)s
+
 -- name: feature_uses
 SELECT at, application, feature, outcome FROM troth.feature_use ORDER BY at DESC LIMIT %(limit)s

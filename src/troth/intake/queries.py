@@ -67,6 +67,17 @@ class Crash:
 
 
 @dataclass(frozen=True, slots=True)
+class Activity:
+    """What a program did or met, as the person sees it about whom it was told."""
+
+    at: datetime
+    application: str
+    event: str | None
+    severity: str | None
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class FeatureUse:
     """A feature that somebody used, as they see it."""
 
@@ -107,6 +118,15 @@ def crashes(token: str, *, limit: int = PAGE) -> list[Crash]:
     """Return the viewer's crashes, the newest first."""
     with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Crash)) as cursor:
         return cursor.execute(shown(SQL["crashes"]), {"limit": limit}).fetchall()
+
+
+def activities(token: str, *, limit: int = PAGE) -> list[Activity]:
+    """Return what programs did or met while the viewer used them, the newest first."""
+    with (
+        connect.acting("self", token=token) as connection,
+        connection.cursor(row_factory=class_row(Activity)) as cursor,
+    ):
+        return cursor.execute(shown(SQL["activities"]), {"limit": limit}).fetchall()
 
 
 def feature_uses(token: str, *, limit: int = PAGE) -> list[FeatureUse]:

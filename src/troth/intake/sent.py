@@ -14,7 +14,7 @@ import msgspec
 
 from troth.intake.decisions import Decisions
 from troth.intake.event import NOBODY, Refused, now, ordered_uuid, stamp
-from troth.intake.kinds import KINDS, Crash, FeatureUse, Frame, Kind, Sending
+from troth.intake.kinds import KINDS, Activity, Crash, FeatureUse, Frame, Kind, Says, Sending
 from troth.intake.steps import FUTURE, HIDDEN, coarse_time
 from troth.policy.meaning import Precision
 
@@ -22,7 +22,7 @@ from troth.policy.meaning import Precision
 LATEST = timedelta(days=21)
 #: A sender's clock that says less of itself is taken for right; by how much one may be wrong and still be corrected.
 SKEW, WILDEST = timedelta(seconds=2), timedelta(days=400)
-#: What in the words of a crash may be somebody's: addresses, long numbers, long secrets, and what stands in quotes.
+#: What in the words of a program may be somebody's: addresses, long numbers, long secrets, and what stands in quotes.
 TELLING = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+|\"[^\"\n]*\"|'[^'\n]*'|[A-Za-z0-9+/_=-]{24,}|\d[\d .()-]{5,}\d")
 #: The frames next to the failure that make two crashes one, and the most characters that are kept of them all.
 NEAREST, LONGEST_STACK = 5, 20_000
@@ -40,7 +40,7 @@ class Sent:
     kind: Kind
     at: datetime
     person: str
-    says: Crash | FeatureUse | None
+    says: Says | None
     application: str = ""
     objects: bool = False
     subject: uuid.UUID = NOBODY
@@ -94,15 +94,13 @@ def decode(raw: bytes, sender: Sender, ahead: timedelta) -> Sent | Refused:
     if kind is None:
         return Refused("unknown-kind")
     try:
-        says = cast("Crash | FeatureUse", msgspec.json.decode(sending.data, type=kind.says))
+        says = cast("Says", msgspec.json.decode(sending.data, type=kind.says))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Refused("malformed", kind=kind.table)
     return understood(sending, kind, says, sender, ahead)
 
 
-def understood(
-    sending: Sending, kind: Kind, says: Crash | FeatureUse, sender: Sender, ahead: timedelta
-) -> Sent | Refused:
+def understood(sending: Sending, kind: Kind, says: Says, sender: Sender, ahead: timedelta) -> Sent | Refused:
     """Return an event that was read, at the moment when it happened by our clock."""
     at = sending.at or now() + ahead
     try:
@@ -164,20 +162,33 @@ def reduce(event: Sent, decisions: Decisions) -> Sent:
 
 
 def _values(event: Sent) -> dict[str, Any]:
-    if event.says is None:
-        return event.values
-    if isinstance(event.says, FeatureUse):
-        return {"feature": event.says.feature, "outcome": event.says.outcome}
-    crash = event.says
+    match event.says:
+        case None:
+            return event.values
+        case FeatureUse(feature, outcome):
+            return {"feature": feature, "outcome": outcome}
+        case Activity() as activity:
+            told = {"event": _hidden(activity.event), "severity": activity.severity}
+            return told | _of_any(activity)
+        case Crash() as crash:
+            return _of_a_crash(event.application, crash) | _of_any(crash)
+
+
+def _of_any(said: Crash | Activity) -> dict[str, Any]:
+    return {
+        "message": _hidden(said.message) if said.message else None,
+        "release": _printable(said.release) if said.release else None,
+        "environment": _printable(said.environment) if said.environment else None,
+    }
+
+
+def _of_a_crash(application: str, crash: Crash) -> dict[str, Any]:
     frames = [_frame(each) for each in crash.stack]
-    nearest = "\n".join((event.application, crash.kind, *(each.rpartition(":")[0] for each in frames[-NEAREST:])))
+    nearest = "\n".join((application, crash.kind, *(each.rpartition(":")[0] for each in frames[-NEAREST:])))
     return {
         "fingerprint": sha256(nearest.encode()).hexdigest()[:32],
         "kind": _printable(crash.kind),
-        "message": _printable(TELLING.sub(HIDDEN, crash.message)) if crash.message else None,
         "stack": "\n".join(frames)[-LONGEST_STACK:] or None,
-        "release": _printable(crash.release) if crash.release else None,
-        "environment": _printable(crash.environment) if crash.environment else None,
     }
 
 
@@ -185,6 +196,10 @@ def _frame(frame: Frame) -> str:
     """Return a frame in a line; of a path, which says whose computer it was, only the file's name."""
     file = PurePosixPath((frame.file or "?").replace("\\", "/").partition("?")[0]).name or "?"
     return _printable(f"{frame.function or '?'} ({file}):{frame.line or 0}")
+
+
+def _hidden(text: str) -> str:
+    return _printable(TELLING.sub(HIDDEN, text))
 
 
 def _printable(text: str) -> str:

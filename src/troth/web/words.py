@@ -142,6 +142,7 @@ TABLES: Words = {
     "device": _("Your devices"),
     "access": _("Your accesses"),
     "crash": _("Your crashes"),
+    "activity": _("What programs did while you used them"),
     "feature_use": _("The features you used"),
     "refused_event": _("How much about you was refused"),
     "agreement": _("Your agreements"),
@@ -224,6 +225,8 @@ REASONS: Words = {
     "malformed-line": _("a line of a log that cannot be read"),
     "malformed": _("not what its kind may say"),
     "unknown-kind": _("of a kind that is not known"),
+    "too-long": _("longer than such a record may be"),
+    "not-linked": _("it says who somebody is, or that two names are one person's"),
     "not-declared": _("of a kind that the application did not declare"),
     "names-nobody": _("it says of nobody who it is about"),
     "unknown-person": _("its person does not use the application"),
@@ -233,7 +236,19 @@ REASONS: Words = {
     "spool-torn": _("a file of what was kept while the database was away was torn, and its end is set aside"),
     "spool-expired": _("kept while the database was away until its time was over"),
 }
-EVENTS: Words = {"crash": _("crashes"), "feature_use": _("uses of features")}
+EVENTS: Words = {
+    "crash": _("crashes"),
+    "activity": _("what programs did"),
+    "feature_use": _("uses of features"),
+}
+SEVERITIES: Words = {
+    "trace": _("of the finest detail"),
+    "debug": _("for finding faults"),
+    "info": _("for information"),
+    "warn": _("a warning"),
+    "error": _("an error"),
+    "fatal": _("the end of the program"),
+}
 FAMILIES: Mapping[str, Words] = {
     "purpose": PURPOSES,
     "action": ACTIONS,
@@ -251,6 +266,7 @@ FAMILIES: Mapping[str, Words] = {
     "delivery": DELIVERIES,
     "reason": REASONS,
     "event": EVENTS,
+    "severity": SEVERITIES,
 }
 
 

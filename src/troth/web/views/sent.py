@@ -1,5 +1,8 @@
 """`/me/sent`: what applications told of the person who looks, and what of that was refused, by which clause."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -13,11 +16,15 @@ def sent(request: HttpRequest) -> HttpResponse:
     """Show it, the newest first."""
     token = request.viewer  # type: ignore[attr-defined]
     named = {grant.application: grant.name for grant in applications.grants(token)}
-    crashes, uses = queries.crashes(token), queries.feature_uses(token)
-    context = {
+    told: dict[str, Callable[[str], Sequence[Any]]] = {
+        "crashes": queries.crashes,
+        "activities": queries.activities,
+        "uses": queries.feature_uses,
+    }
+    context: dict[str, Any] = {
         "clauses": queries.clauses(),
         "refusals": queries.refusals(token),
-        "crashes": [{"each": each, "by": named.get(each.application, each.application)} for each in crashes],
-        "uses": [{"each": each, "by": named.get(each.application, each.application)} for each in uses],
     }
+    for name, asked in told.items():
+        context[name] = [{"each": each, "by": named.get(each.application, each.application)} for each in asked(token)]
     return render(request, "me/sent.html", context)

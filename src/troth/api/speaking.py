@@ -1,0 +1,13 @@
+"""Which protocols are spoken here, besides our own."""
+
+from troth.api.envelopes import Envelopes
+from troth.api.logs import Logs
+from troth.api.protocols import Clients
+from troth.api.tracks import Tracks
+
+SPOKEN: tuple[Clients, ...] = (Envelopes(), Logs(), Tracks())
+
+
+def speaking(path: str) -> Clients | None:
+    """Return who sends to a path by a protocol of their own; None where nobody does."""
+    return next((clients for clients in SPOKEN if clients.path.fullmatch(path)), None)
