@@ -22,7 +22,8 @@ from psycopg import Connection
 from tests.conftest import SHARED
 from troth.cli.import_ import access_log
 from troth.database.errors import DatabaseRefusal
-from troth.intake.accesslog import Tally, bring_in, event_of, last_time, source_of
+from troth.intake.accesslog import Tally, bring_in, last_time, source_of
+from troth.intake.lines import event_of
 
 TROTH = Path(sys.executable).with_name("troth")
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"

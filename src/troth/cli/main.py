@@ -28,6 +28,7 @@ class Lazy(click.Group):
         "app": ("app:app", "Register applications that sign people in."),
         "profile": ("profile:profile", "Declare the fields that people fill in."),
         "import": ("import_:import_", "Bring in access logs."),
+        "tail": ("tail:tail", "Follow a web server's log."),
         "retention": ("retention:retention", "See what is past its time, and remove it now."),
         "export": ("rights:export", "Write down everything that is held about a person."),
         "erase": ("rights:erase", "Erase a person, or see first what would go and what would stay."),

@@ -1,4 +1,4 @@
-"""Access logs of web servers (Common and Combined Log Format), line by line into the intake, each line once."""
+"""Access logs of web servers, line by line into the intake, each line once."""
 
 import asyncio
 import gzip
@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,23 +16,15 @@ import asyncpg
 from troth.database import place, published
 from troth.database.errors import DatabaseRefusal
 from troth.intake.decisions import Decisions
-from troth.intake.event import Event, Refused, now, ordered_uuid
+from troth.intake.event import Event, Refused, now
+from troth.intake.lines import event_of, moment_of
 from troth.intake.steps import through
 from troth.intake.store import Store, count, open_pool
 
 BATCH = 1_000
 LONGEST_LINE = 65_536
-#: host ident user [time] "request" status bytes, and for Combined "referrer" "user agent"; quotes inside are escaped.
-#: What could begin at many places is bounded, so that a hostile line costs no more than it is long.
-LINE = re.compile(
-    r'(?P<host>\S+) \S+ (?P<user>.{1,256}?) \[(?P<at>[^\]]{1,40})\] "(?P<request>(?:[^"\\]|\\.)*)"'
-    r" (?P<status>\d{3}|-) (?:\d+|-)"
-    r'(?: "(?P<referrer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)")?(?:\s.*)?'
-)
-MONTHS = {name: place for place, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1)}  # noqa: SIM905 - one glance
 #: What rotation appends to a log's name: a number, a day, a packing.
 ROTATED = re.compile(r"(\.\d+|-\d{8}|\.gz)+$")
-TIME = re.compile(r"(\d{2})/([A-Z][a-z]{2})/(\d{4}):(\d{2}):(\d{2}):(\d{2}) ([+-])(\d{2})(\d{2})")
 
 
 @dataclass(slots=True)
@@ -87,17 +79,17 @@ async def bring_in(
         for line, done in read(file, source):
             batch.append(line)
             if len(batch) >= BATCH:
-                await _commit(pool, batch, store, decisions, shift, tally, file.name)
+                await commit(pool, batch, store, decisions, shift, tally, file.name)
                 batch = []
                 advance(done)
-        await _commit(pool, batch, store, decisions, shift, tally, file.name)
+        await commit(pool, batch, store, decisions, shift, tally, file.name)
         advance(size_of(file))
     finally:
         await pool.close()
     return tally
 
 
-async def _commit(
+async def commit(
     pool: "asyncpg.Pool[asyncpg.Record]",
     batch: list[Line],
     store: Store,
@@ -106,6 +98,7 @@ async def _commit(
     tally: Tally,
     name: str,
 ) -> None:
+    """Judge lines, store those that are new, and add to the tally. Raises DatabaseRefusal; then none is stored."""
     judged: dict[bytes, Event] = {}
     refused: Counter[str] = Counter()
     tally.lines += len(batch)
@@ -185,49 +178,7 @@ def last_time(file: Path) -> datetime:
     with file.open("rb") as raw:
         stream = opened(raw)
         while text := stream.readline(LONGEST_LINE):
-            found = TIME.search(text.decode("utf-8", "replace"))
-            at = time_of(found) if found else None
+            at = moment_of(text)
             if at is not None and at <= now():
                 newest = max(newest, at) if newest else at
     return newest or now()
-
-
-def event_of(line: bytes) -> Event | None:
-    """Return the event of a line, or None when it is malformed."""
-    text = line.decode("utf-8", "replace").replace("\0", "")
-    found = LINE.fullmatch(text)
-    at = TIME.fullmatch(found["at"]) if found else None
-    moment = time_of(at) if at else None
-    if found is None or moment is None:
-        return None
-    method, url = request_of(found["request"])
-    return Event(
-        at=moment,
-        method=method,
-        url=url,
-        status=int(found["status"]) if found["status"] != "-" else None,
-        referrer=found["referrer"],
-        ip=found["host"],
-        agent=found["agent"],
-        id=ordered_uuid(),
-    )
-
-
-def request_of(request: str) -> tuple[str | None, str | None]:
-    """Return method and target of a request line; what is no request (a scanner's noise) has neither."""
-    parts = request.split(" ")
-    if len(parts) in (2, 3) and parts[0].isalpha() and parts[0].isupper():
-        return parts[0], parts[1]
-    return None, None
-
-
-def time_of(found: re.Match[str]) -> datetime | None:
-    """Return a log's time in UTC, or None when no calendar has it, or only where the log was written."""
-    day, month, year, hour, minute, second, sign, east, minutes = found.groups()
-    if month not in MONTHS:
-        return None
-    stamp = f"{year}-{MONTHS[month]:02}-{day}T{hour}:{minute}:{second}{sign}{east}:{minutes}"
-    try:
-        return datetime.fromisoformat(stamp).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
