@@ -20,6 +20,7 @@ USE = (
     "INSERT INTO troth.feature_use (subject, at, id, application, feature, uses)"
     " VALUES (%s, statement_timestamp(), uuidv7(), %s, 'planted', ~(1::bigint << 63))"
 )
+DOES = CRASH.replace("troth.crash", "troth.activity").replace(", kind", ", event")
 SENDER = "SELECT troth.sender(sha256(%s))"
 ABOUT = "SELECT application, events, subject FROM troth.sent_about(ARRAY[sha256(%s)], ARRAY[%s])"
 TAKE = "SELECT nth, fresh, same FROM troth.take_keys(ARRAY[sha256('k'), sha256('l')], ARRAY[sha256(%s), sha256('b')]) ORDER BY 1"
@@ -78,22 +79,24 @@ def _about(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
 
 
 def _judged(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
-    for statement in (CRASH, USE):
+    for statement in (CRASH, DOES, USE):
         scene.does("intake", statement, whose, APPLICATION)
         scene.refused("TR071", "intake", statement, whose, OTHER)
     scene.does("intake", CRASH, other, OTHER)
     stamps = {int(many) for _, many in scene.does("steward", "SELECT * FROM troth.misstamped()")}
     scene.must("misstamped", stamps, {0})
-    scene.refused("TR071", "intake", USE, other, OTHER)
+    for statement in (DOES, USE):
+        scene.refused("TR071", "intake", statement, other, OTHER)
     scene.refused("TR071", "intake", CRASH, other, APPLICATION)
-    for statement in (CRASH, USE):
+    for statement in (CRASH, DOES, USE):
         scene.refused("42501", "intake", statement, NOBODY, APPLICATION)
     for change, which in (
         ("UPDATE troth.application SET removed_at = {} WHERE application = %s", APPLICATION),
         ("UPDATE troth.application_grant SET until = {} WHERE subject = %s", whose),
     ):
         scene.does("owner", change.format("now()"), which)
-        scene.refused("TR071", "intake", CRASH, whose, APPLICATION)
+        for statement in (CRASH, DOES):
+            scene.refused("TR071", "intake", statement, whose, APPLICATION)
         scene.does("owner", change.format("NULL"), which)
     scene.does("intake", CRASH.replace(*MARKED), whose, APPLICATION)
     scene.refused("TR070", "intake", USE.replace(*MARKED), whose, APPLICATION)
@@ -111,6 +114,8 @@ def _judged(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     scene.does("owner", "UPDATE troth.permitted SET uses = 0 WHERE subject = %s", other)
     scene.refused("TR070", "intake", CRASH, other, OTHER)
     scene.refused("TR070", "intake", BARE, other, OTHER)
+    scene.does("owner", "UPDATE troth.application SET events = '{crash,activity}' WHERE application = %s", OTHER)
+    scene.refused("TR070", "intake", DOES, other, OTHER)
 
 
 def _once(scene: Scene, _whose: uuid.UUID, _other: uuid.UUID) -> None:
