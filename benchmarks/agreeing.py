@@ -183,7 +183,9 @@ def choosing(where: place.Place, owner: Connection[Any]) -> Iterator[Measured]:
             print("    npm cannot bring c15t's backend here: not held against it")
             return
         ask, process = c15t
-        yield signing.alternate("a consent on its page, against c15t's", owner, ask, paged(people[0]), also=[process])
+        yield signing.alternate(
+            "a consent on its page, against c15t's", owner, ask, paged(owner, people[0]), also=[process]
+        )
 
 
 def viewer(browser: Any) -> str:  # noqa: ANN401 - the framework's test client
@@ -216,12 +218,13 @@ def bare(where: place.Place, subject: uuid.UUID) -> Callable[[], None]:
     return insert
 
 
-def paged(browser: Any) -> Callable[[], None]:  # noqa: ANN401 - the framework's test client
-    """Return a call that gives it with the form of the page."""
+def paged(owner: Connection[Any], browser: Any) -> Callable[[], None]:  # noqa: ANN401 - the framework's test client
+    """Return a call that gives it with the form of the page, which names the choice before."""
     turn = kinds()
 
     def post() -> None:
-        assert browser.post(f"/me/purposes/{PURPOSE}", {"kind": next(turn)}).status_code == 302
+        form = {"kind": next(turn), "seen": one(owner, "last_choice")}
+        assert browser.post(f"/me/purposes/{PURPOSE}", form).status_code == 302
 
     return post
 

@@ -53,5 +53,6 @@ TRUNCATE notice
 -- name: plain_choice
 INSERT INTO choice (subject, purpose, kind, version) VALUES (%(subject)s, %(purpose)s, %(kind)s, 1)
 
--- name: choices
-SELECT count(*) FROM troth.choice
+-- name: last_choice
+SELECT choice FROM troth.choice ORDER BY at DESC LIMIT 1
+
