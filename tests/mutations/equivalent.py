@@ -25,6 +25,8 @@ def _rule(mutant: Mutant, world: World) -> str:
             return "what may be stored of a visit may be stored of a person's access too"
     if "WITH CHECK (false)" in mutant.fact.make and command == "insert" and mutant.what in ("dropped", "TO PUBLIC"):
         return "nothing comes in by a rule that lets nothing in, nor without one"
+    if "without `subject <> " in mutant.what and command == "update" and not _names(world, table, role, "subject"):
+        return "who may not change whose a row is keeps it whose it was when it came in"
     if mutant.what == "TO PUBLIC" and command != "all":
         others = {who for who in _holders(world, table, command) if who != role}
         if not others:
@@ -37,6 +39,13 @@ def _rule(mutant: Mutant, world: World) -> str:
 def _holders(world: World, table: str, command: str) -> set[str]:
     named = re.compile(rf'GRANT {command.upper()}(?: \("\w+"\))? ON "troth"\."{table}" TO "troth_(\w+)"')
     return {found[1] for fact in world.facts if fact.kind is Kind.GRANT and (found := named.fullmatch(fact.make))}
+
+
+def _names(world: World, table: str, role: str, column: str) -> bool:
+    """Whether a role may change a column of a table."""
+    whole = f'GRANT UPDATE ON "troth"."{table}" TO "troth_{role}"'
+    named = f'GRANT UPDATE ("{column}") ON "troth"."{table}" TO "troth_{role}"'
+    return any(fact.kind is Kind.GRANT and fact.make in (whole, named) for fact in world.facts)
 
 
 def _reaches_all(world: World, table: str, role: str, command: str) -> bool:
