@@ -213,3 +213,11 @@ def test_no_proposal_is_written_past_its_functions(staff: dict[str, Person]) -> 
             with pytest.raises(Error) as refused, connect.acting(role, token=staff["olga"].token) as connection:
                 connection.execute(f"INSERT INTO troth.{table} (subject) VALUES (gen_random_uuid())".encode())
             assert refused.value.sqlstate == "42501"
+
+
+def test_what_the_key_puts_into_force_at_once_stands_in_the_ledger(keeper: Keeper, owner: Connection[Any]) -> None:
+    for _ in range(2):  # the same version again repairs drift, and publishes nothing
+        requests.leave("policy.apply", {"source": PLAIN, "terms": TERMS})
+        assert turn(keeper, owner) == 2
+    found = owner.execute("SELECT facts FROM troth.ledger_entry WHERE action = 'policy-published'").fetchall()
+    assert found == [({"version": 2, "policy": digest(PLAIN), "applied": True},)]

@@ -284,3 +284,14 @@ def test_the_pages_show_it_to_its_person_alone(browser: Browser, owner: Connecti
         assert receipts.verified(answer.content, key).facts.key in path
         assert other.get(path).status_code == other.get(f"{path}/file").status_code == 404
     assert browser.get(paths[0].replace("agreement", "nothing").replace("choice", "nothing")).status_code == 404
+
+
+def test_a_receipt_that_tells_a_member_twice_is_none(cast: dict[str, Person], ledger: Key) -> None:
+    """Readers differ in which of the two they take, so that one sees what another's seal does not cover."""
+    found = of_choice(cast["alice"], "announce", "consent")
+    receipts.verified(found.content, receipts.key())
+    twice = found.content.replace(b"{", b'{"receipt":{"kind":"withdrawal"},', 1)
+    assert json.loads(twice) == json.loads(found.content)
+    for ask in (lambda: receipts.verified(twice, receipts.key()), lambda: receipts.separate(twice)):
+        with pytest.raises(NotAReceipt):
+            ask()

@@ -210,3 +210,16 @@ def test_who_wrote_into_the_list_without_the_key_gets_nothing_into_force(
         with pytest.raises(Error) as refused, connect.acting(role, token=olga.token) as connection:
             connection.execute("UPDATE troth.policy_scheduled SET signature = signature")
         assert refused.value.sqlstate == "42501"
+
+
+def test_what_waits_and_is_proposed_again_can_still_be_withdrawn(
+    keeper: Keeper, owner: Connection[Any], olga: Person
+) -> None:
+    first = publishing.propose(viewer=olga.token, source=later(PLAIN), terms=TERMS)
+    turn(keeper, owner)
+    second = publishing.propose(viewer=olga.token, source=later(PLAIN), terms=TERMS)
+    turn(keeper, owner)
+    assert outcome(olga, first)[0] is None
+    publishing.withdraw(viewer=olga.token, proposal=first)
+    assert scheduling.waiting(owner) is None
+    assert (outcome(olga, first)[0], outcome(olga, second)[0]) == ("withdrawn", "withdrawn")

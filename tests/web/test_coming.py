@@ -211,3 +211,58 @@ def test_the_page_counts_the_readers_own_records_and_nobody_elses(alice: Browser
         assert f"{mine} records of yours" in touched
         assert f"{others} records of yours" not in touched
     assert apply.newest(owner).version == 1  # type: ignore[union-attr]
+
+
+def test_a_decline_after_an_agreement_takes_it_back_and_other_words_are_refused_aloud(
+    alice: Browser, owner: Connection[Any]
+) -> None:
+    publish(owner)
+    agree_ahead(alice)
+    assert owner.execute("SELECT count(*) FROM troth.agreement_ahead").fetchone() == (1,)
+    alice.post("/coming", {"answer": "decline"})
+    assert owner.execute("SELECT count(*) FROM troth.agreement_ahead").fetchone() == (0,)
+    form = re.findall(
+        r'type="hidden" name="(policy|terms|language)" value="(\w+)"', alice.get("/coming").content.decode()
+    )
+    alice.post("/language", {"language": "es", "next": "/coming"})
+    alice.post("/coming", dict(form) | {"answer": "agree"})
+    assert owner.execute("SELECT language FROM troth.agreement_ahead").fetchone() == ("en",), "the words that were read"
+    alice.post("/language", {"language": "en", "next": "/coming"})
+    alice.post("/coming", {"answer": "agree", "policy": "0" * 64, "terms": "0" * 64})
+    assert "The policy has changed since" in alice.get("/coming").content.decode()
+
+
+def test_declining_in_the_moment_before_it_binds_is_a_no(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(owner)
+    agree_ahead(alice)
+    take_effect(owner, monkeypatch)
+    answer = alice.post("/agree", {"answer": "decline"})
+    assert answer.headers["Location"] == "/declining"
+    assert owner.execute("SELECT count(*) FROM troth.agreement_ahead").fetchone() == (0,)
+    coming.follow(owner)
+    assert owner.execute("SELECT count(*) FROM troth.agreement WHERE version = 2").fetchone() == (0,)
+
+
+def test_only_agreeing_agrees(alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(owner)
+    take_effect(owner, monkeypatch)
+    form = dict(re.findall(r'name="(policy|terms)" value="([0-9a-f]{64})"', alice.get("/agree").content.decode()))
+    for answer in ({}, {"answer": "later"}):
+        alice.post("/agree", form | answer)
+        assert owner.execute("SELECT count(*) FROM troth.agreement WHERE version = 2").fetchone() == (0,)
+
+
+def test_what_is_kept_of_an_agreement_is_what_was_read(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(owner)
+    take_effect(owner, monkeypatch)
+    page = alice.get("/agree").content.decode()
+    form = dict(re.findall(r'type="hidden" name="(policy|terms|language)" value="(\w+)"', page))
+    assert form["language"] == "en"
+    alice.post("/language", {"language": "es", "next": "/agree"})
+    alice.post("/agree", form | {"answer": "agree"})
+    kept = owner.execute("SELECT language, wording FROM troth.agreement WHERE version = 2").fetchone()
+    assert kept == ("en", "I agree to version 2 of the policy and to the terms.")

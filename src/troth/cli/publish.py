@@ -12,13 +12,14 @@ from troth.cli.reading import meant
 from troth.cli.simulate import as_text
 from troth.consent import publishing
 from troth.database import connect, published, requests, simulate
+from troth.policy import parse
 from troth.policy.compare import Verdict
 from troth.policy.differences import Differing
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 RAISED = {"tell": Verdict.NOTIFY, "agree-again": Verdict.AGREE_AGAIN}
 #: The day in a policy's first clause.
-DAY = re.compile(r"^(policy\b[^\n]*\beffective\s+)\S+", re.MULTILINE)
+DAY = re.compile(r'^(policy\s+"[^"]*"\s+version\s+\d+\s+effective\s+)\S+', re.MULTILINE)
 
 
 @click.command("publish")
@@ -41,6 +42,9 @@ def publish(
     source = file.read_text(encoding="utf-8")
     if effective is not None:
         source = DAY.sub(rf"\g<1>{effective.date()}", source, count=1)
+        if parse.read(source, str(file)).effective != effective.date():
+            sentence = "the day of the first clause was not found"
+            raise click.ClickException(f"{sentence}; write policy, name, version and effective one after the other")
     terms = terms_file.read_text(encoding="utf-8") if terms_file else published.current("steward").terms
     level = RAISED.get(raised or "", Verdict.EDITORIAL)
     if not yes:

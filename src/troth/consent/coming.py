@@ -90,6 +90,12 @@ def unagree_ahead(*, token: str) -> None:
     act("unagree_ahead", token, {})
 
 
+def forget_ahead(subject: UUID) -> None:
+    """Take back what somebody agreed to ahead, who declines once its day has come and before it binds."""
+    with connect.acting("door") as connection:
+        connection.execute(SQL["forget_ahead"].encode(), {"subject": subject})
+
+
 @dataclass(frozen=True, slots=True)
 class Telling:
     """How far the mails about a version got: `told` have been written to, all of them once it is done."""

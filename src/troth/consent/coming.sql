@@ -26,6 +26,9 @@ SELECT troth.tell_some(%(many)s)
 -- name: agree_ahead
 SELECT troth.agree_ahead(%(version)s, %(policy)s, %(terms)s, %(wording)s, %(language)s)
 
+-- name: forget_ahead
+SELECT troth.forget_ahead(%(subject)s)
+
 -- name: unagree_ahead
 SELECT troth.unagree_ahead()
 

@@ -139,6 +139,7 @@ def taught(keeper: Keeper) -> Keeper:
     """Return the keeper, who now applies no significant version that two persons did not agree on."""
     keeper.kinds = {**keeper.kinds, KIND: publish, "policy.withdraw": scheduling.withdraw}
     keeper.judges = (*keeper.judges, judge)
+    keeper.noted = (*keeper.noted, _noted)
     keeper.always = (*keeper.always, scheduling.take_effect, coming.follow)
     return keeper
 
@@ -168,6 +169,10 @@ def publish(connection: Connection[Any], told: Told) -> Told:
     now = standing(source, terms, raised)
     if now.proposal is None:
         raise RequestRefusal("nothing like this is proposed", advice="propose it again")
+    there = scheduling.waiting(connection)
+    if there is not None and (there.digest, there.terms_digest) == (told["policy"], told["terms"]):
+        # What is proposed twice closes nothing: the first proposal is where it can be withdrawn.
+        raise RequestRefusal(f"version {there.version} waits already", advice="it takes effect on its day")
     try:
         if not now.counted:
             _count(connection, told)
@@ -197,6 +202,11 @@ def _published(words: Mapping[str, str], facts: Facts, connection: Connection[An
     connection.execute(SQL["as_steward"].encode())
     connection.execute(SQL["close_proposal"].encode(), {**words, "outcome": "published", "sentence": ""})
     record(connection, action="policy-published", actor=None, subject=None, facts=facts)
+
+
+def _noted(connection: Connection[Any], source: str, terms: str) -> None:
+    facts: Facts = {"version": parse.read(source, "the version").version, "policy": digest(source), "applied": True}
+    _published({"policy": digest(source), "terms": digest(terms)}, facts, connection)
 
 
 def _permitted(connection: Connection[Any], source: str, now: Standing, raised: Verdict) -> bool:

@@ -123,7 +123,7 @@ def history(*, token: str, address: str) -> bytes:
 def separate(content: bytes) -> list[bytes]:
     """Return each receipt of a file that holds one or a history. Raises NotAReceipt for anything else."""
     try:
-        told = json.loads(content)
+        told = json.loads(content, object_pairs_hook=_told_once)
     except (ValueError, RecursionError) as error:
         raise NotAReceipt("this file is no receipt", advice=ADVICE) from error
     if told == []:
@@ -138,7 +138,7 @@ def verified(content: bytes, receipts: str, ledgers: Sequence[Key] = ()) -> Verd
     refused.
     """
     try:
-        inside = sealing.opened(json.loads(content), receipts)
+        inside = sealing.opened(json.loads(content, object_pairs_hook=_told_once), receipts)
         facts = msgspec.convert(inside.get("receipt"), Facts)
         recorded = msgspec.convert(inside.get("ledger"), Recorded | None)
         if recorded is not None:
@@ -148,6 +148,14 @@ def verified(content: bytes, receipts: str, ledgers: Sequence[Key] = ()) -> Verd
         raise NotAReceipt(refusal.sentence, advice=refusal.advice) from refusal
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise NotAReceipt("this file is no receipt", advice=ADVICE) from error
+
+
+def _told_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a member that is told twice: readers differ in which they take (RFC 8785, section 3.1, by RFC 7493)."""
+    told = dict(pairs)
+    if len(told) < len(pairs):
+        raise ValueError("a member is told twice")
+    return told
 
 
 # Made

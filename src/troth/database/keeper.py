@@ -53,6 +53,8 @@ class Keeper:
     always: tuple[Callable[[Connection[Any]], None], ...] = ()
     #: Who may refuse that a policy (its source, the terms) is put into force because the operator's key asks for it.
     judges: tuple[Callable[[Connection[Any], str, str], object], ...] = ()
+    #: What is written down of it then, in the transaction of the switch.
+    noted: tuple[Callable[[Connection[Any], str, str], None], ...] = ()
 
     def __post_init__(self) -> None:
         """Know what can be asked."""
@@ -169,7 +171,13 @@ class Keeper:
     def _apply(self, connection: Connection[Any], told: dict[str, Any]) -> dict[str, Any]:
         for judge in self.judges:
             judge(connection, told["source"], told["terms"])
-        outcome = apply.apply(connection, told["source"], told["terms"])
+        before = apply.newest(connection)
+
+        def note(switching: Connection[Any]) -> None:
+            for each in self.noted if before is None or before.source != told["source"] else ():
+                each(switching, told["source"], told["terms"])
+
+        outcome = apply.apply(connection, told["source"], told["terms"], and_then=note)
         self.settled = False
         return {
             "version": outcome.version,

@@ -53,6 +53,10 @@ BEGIN
     END IF;
     UPDATE troth.policy_scheduled SET closed_at = statement_timestamp(), outcome = 'withdrawn'
     WHERE digest = words AND terms_digest = of_terms AND closed_at IS NULL;
+    IF FOUND THEN
+        UPDATE troth.policy_proposal SET closed_at = statement_timestamp(), outcome = 'withdrawn'
+        WHERE digest = words AND terms_digest = of_terms AND closed_at IS NULL;
+    END IF;
     PERFORM troth.record('proposal-withdrawn', who, who, jsonb_build_object('policy', words));
 END
 $$;

@@ -57,16 +57,25 @@ BEGIN
 END
 $$;
 
--- name: unagree_ahead
--- The viewer takes that back; nothing was bound by it yet.
-CREATE OR REPLACE FUNCTION troth.unagree_ahead() RETURNS void
+-- name: forget_ahead
+-- Take back what somebody agreed to ahead; nothing was bound by it yet.
+CREATE OR REPLACE FUNCTION troth.forget_ahead(whose uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-DECLARE whose uuid := troth.viewer(); which integer;
+DECLARE which integer;
 BEGIN
     DELETE FROM troth.agreement_ahead WHERE subject = whose RETURNING version INTO which;
     IF FOUND THEN
         PERFORM troth.record('unagreed-ahead', whose, whose, jsonb_build_object('version', which));
     END IF;
+END
+$$;
+
+-- name: unagree_ahead
+-- The viewer takes that back; nothing was bound by it yet.
+CREATE OR REPLACE FUNCTION troth.unagree_ahead() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    PERFORM troth.forget_ahead(troth.viewer());
 END
 $$;
 

@@ -7,17 +7,18 @@ from allauth.account.stages import LoginStageController
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import get_language
+from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from troth.consent import actions, queries
+from troth.consent import actions, coming, queries
 from troth.consent.errors import OutdatedAgreement
 from troth.database import published
 from troth.people import actions as people
 from troth.people import staffing
 from troth.people.staffing import Role
 from troth.policy import explain
+from troth.policy.voice import LANGUAGES
 from troth.web import operating
 from troth.web.provider.onward import after_agreement
 from troth.web.stages import DECLINED, AgreementStage, LateAgreementStage
@@ -38,8 +39,8 @@ def agree(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         if request.POST.get("answer") == "decline":
             return _decline(request, stage, account)
-        problem = _agree(request, account)
-        if not problem:
+        problem = _agree(request, account) if request.POST.get("answer") == "agree" else ""
+        if request.POST.get("answer") == "agree" and not problem:
             return stage.exit() if stage else after_agreement(request)
     return render(request, "agree.html", _context(account) | {"problem": problem}, status=409 if problem else 200)
 
@@ -61,6 +62,14 @@ def wording(version: int) -> str:
     return _("I agree to version %(version)s of the policy and to the terms.") % {"version": version}
 
 
+def read(request: HttpRequest, version: int) -> dict[str, str]:
+    """Return the words that a form showed and their language, whatever is chosen in another window meanwhile."""
+    told = request.POST.get("language", "")
+    language = told if told in LANGUAGES else get_language() or "en"
+    with override(language):
+        return {"wording": wording(version), "language": language}
+
+
 def _agree(request: HttpRequest, account: Any) -> str:  # noqa: ANN401 - an account, or None
     now = published.current()
     shown = (request.POST.get("policy"), request.POST.get("terms"))
@@ -75,8 +84,7 @@ def _agree(request: HttpRequest, account: Any) -> str:  # noqa: ANN401 - an acco
             policy=now.digest,
             terms=now.terms_digest,
             how="page",
-            wording=wording(now.version),
-            language=get_language() or "en",
+            **read(request, now.version),
         )
     except OutdatedAgreement:
         published.forget()
@@ -90,16 +98,17 @@ def _decline(request: HttpRequest, stage: Any, account: Any) -> HttpResponse:  #
     if account is not None and not queries.standing(account.subject).version:
         people.decline(account)
     elif account is not None:
-        return _keep_without(request, stage)
+        return _keep_without(request, stage, account)
     if stage is not None:
         clear_login(request)
     logout(request)
     return forgetting(redirect("declined"))
 
 
-def _keep_without(request: HttpRequest, stage: Any) -> HttpResponse:  # noqa: ANN401
+def _keep_without(request: HttpRequest, stage: Any, account: Any) -> HttpResponse:  # noqa: ANN401
     """Let somebody who agreed to an earlier version in as far as that goes: to the ways on, and to no page beyond."""
     request.session[DECLINED] = published.current().version
+    coming.forget_ahead(account.subject)  # what binds in a moment is taken back too
     answer = stage.exit() if stage is not None else None
     return redirect("declining") if answer is None or request.user.is_authenticated else answer
 

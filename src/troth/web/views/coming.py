@@ -17,7 +17,7 @@ from troth.database import published
 from troth.policy.differences import Differing
 from troth.policy.meaning import Policy
 from troth.policy.voice import voice
-from troth.web.views.agreement import wording
+from troth.web.views.agreement import read, wording
 from troth.web.views.policy import differences
 
 #: Which version this session was shown before its day.
@@ -48,24 +48,17 @@ def unanswered(request: HttpRequest, token: str) -> bool:
 
 def _answer(request: HttpRequest, token: str, found: Coming) -> HttpResponse:
     there, told = found.scheduled, request.POST.get("answer")
-    if told == "agree" and (request.POST.get("policy"), request.POST.get("terms")) == (
-        there.digest,
-        there.terms_digest,
-    ):
-        words = {"wording": wording(there.version), "language": get_language() or "en"}
+    if told in ("back", "decline"):  # whoever declines does so also after they agreed, as from an older page
+        ahead.unagree_ahead(token=token)
+    if told == "agree":
+        shown = {"policy": request.POST.get("policy", ""), "terms": request.POST.get("terms", "")}
         try:
-            ahead.agree_ahead(
-                token=token, version=there.version, policy=there.digest, terms=there.terms_digest, **words
-            )
+            ahead.agree_ahead(token=token, version=there.version, **shown, **read(request, there.version))
         except ConsentRefusal:
             messages.error(request, _("The policy has changed since this page was opened. Please read it again."))
         else:
             messages.success(request, _("You have agreed. It binds from that day on; until then you can take it back."))
-        return redirect("coming")
-    if told == "back":
-        ahead.unagree_ahead(token=token)
-        return redirect("coming")
-    return redirect("declining" if told == "decline" else "me")
+    return redirect({"agree": "coming", "back": "coming", "decline": "declining"}.get(told or "", "me"))
 
 
 def _touched(token: str, policy: Policy) -> list[dict[str, Any]]:

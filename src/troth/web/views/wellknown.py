@@ -29,7 +29,6 @@ def security_txt(request: HttpRequest) -> HttpResponse:
         f"Expires: {until.isoformat()}",
         f"Preferred-Languages: {', '.join(code for code, _name in settings.LANGUAGES)}",
         f"Canonical: {request.build_absolute_uri(reverse('security_txt'))}",
-        f"Policy: {request.build_absolute_uri(reverse('policy'))}",
     )
     return HttpResponse("".join(f"{line}\n" for line in lines), content_type="text/plain; charset=utf-8")
 
