@@ -166,6 +166,8 @@ class Play:
         terms = hashlib.sha256(TERMS.encode()).hexdigest()
         told = (person.subject, policy.version, policy.digest, terms)
         door.execute("SELECT troth.agree(%s, %s, %s, %s, 'test', 'I agree.', 'en')", told)
+        if policy.version in person.agreed:
+            return  # one that comes twice is one
         if not person.agreed:
             digest = hashlib.sha256(token.encode()).digest()
             door.execute("SELECT troth.open_token(%s, %s, now() + interval '1 hour')", (person.subject, digest))
