@@ -67,9 +67,10 @@ CROSS JOIN LATERAL (
 ) AS horizon
 WHERE a.datname = current_database() AND a.usename <> ALL(%(machine)s) AND starts_with(a.usename, current_database() || '_')
   AND a.backend_xmin IS NOT NULL
-  AND (horizon.passed <= a.xact_start OR a.xact_start < clock_timestamp() - interval '5 seconds'
-      AND (a.state LIKE 'idle in transaction%%' OR a.query_start < clock_timestamp() - make_interval(secs => %(longest)s)
-           OR horizon.passed <= a.query_start))
+  AND (horizon.passed <= a.xact_start
+       OR a.state LIKE 'idle in transaction%%' AND a.state_change < clock_timestamp() - interval '5 seconds'
+       OR a.xact_start < clock_timestamp() - interval '5 seconds'
+       AND (a.query_start < clock_timestamp() - make_interval(secs => %(longest)s) OR horizon.passed <= a.query_start))
 
 -- name: migrated_by
 -- What stood for the code that migrated last; nothing where the list of migrations is not there yet.
