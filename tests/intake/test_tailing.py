@@ -4,6 +4,8 @@ import asyncio
 import gzip
 import os
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +80,7 @@ def test_a_renamed_file_is_read_to_its_end_and_so_is_what_came_between(
     followed(log)
     write(log, 2, 3)
     for numbers in ((4, 5), (6,), ()):
-        for nth in (3, 2, 1):
-            older = log.with_name(f"access.log.{nth}")
-            if older.exists():
-                older.rename(log.with_name(f"access.log.{nth + 1}"))
-        log.rename(log.with_name("access.log.1"))
+        rotated(log)
         if numbers:
             write(log, *numbers)
     if packed:
@@ -139,6 +137,139 @@ def test_a_file_that_was_copied_and_cut_is_read_to_the_end_of_its_copy(log: Path
     write(log, 3)
     followed(log)
     assert pages(owner) == [0, 1, 2, 3]
+
+
+def rotated(log: Path) -> None:
+    """Give every file its next name."""
+    for nth in range(5, 0, -1):
+        older = log.with_name(f"access.log.{nth}")
+        if older.exists():
+            older.rename(log.with_name(f"access.log.{nth + 1}"))
+    log.rename(log.with_name("access.log.1"))
+
+
+def cut(log: Path) -> None:
+    """Copy it, and empty it."""
+    shutil.copyfile(log, log.with_name("access.log.1"))
+    os.truncate(log, 0)
+
+
+def before(patched: pytest.MonkeyPatch, whose: Any, name: str, done: Callable[[], None]) -> None:
+    """Do something once, right before a function is called."""
+    original, waiting = getattr(whose, name), [done]
+
+    def first(*given: Any) -> Any:
+        while waiting:
+            waiting.pop()()
+        return original(*given)
+
+    patched.setattr(whose, name, first)
+
+
+@pytest.mark.parametrize("where", ["_keep", "_lines", "_holds"])
+@pytest.mark.parametrize("then", [(), (2, 3, 4, 5)])
+def test_a_file_that_is_cut_while_it_is_read_loses_nothing(
+    log: Path, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch, where: str, then: tuple[int, ...]
+) -> None:
+    """What begins it afterwards is not taken for the beginning of what was read."""
+
+    def happens() -> None:
+        cut(log)
+        if then:
+            write(log, *then)
+
+    write(log, 0, 1)
+    before(monkeypatch, Tail, where, happens)
+    followed(log)
+    write(log, 6)
+    followed(log)
+    assert pages(owner) == [0, 1, *then, 6]
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_file_that_was_only_begun_is_found_in_its_copy(
+    log: Path, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch, *, begun: bool
+) -> None:
+    def killed(*_given: Any) -> None:
+        raise KeyboardInterrupt
+
+    if begun:
+        write(log, 0, 1)
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(Tail, "_keep", killed)
+            followed(log)
+    else:
+        log.touch()
+        followed(log)
+        time.sleep(0.05)  # what a file is stamped with may be some milliseconds old
+        write(log, 0, 1)
+    cut(log)
+    write(log, 2)
+    followed(log)
+    assert pages(owner) == [0, 1, 2]
+
+
+def test_what_is_rotated_while_a_backlog_is_read_is_read_too(
+    log: Path, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(log, 0)
+    followed(log)
+    write(log, 1)
+    rotated(log)
+    write(log, 2)
+
+    def happens() -> None:
+        rotated(log)
+        write(log, 3)
+
+    before(monkeypatch, Tail, "_keep", happens)
+    followed(log)
+    assert pages(owner) == [0, 1, 2, 3]
+
+
+def test_a_file_that_was_rotated_between_its_name_and_its_opening_is_not_passed_over(
+    log: Path, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(log, 0)
+    followed(log)
+    rotated(log)
+    write(log, 1)
+
+    def happens() -> None:
+        rotated(log)
+        write(log, 2)
+
+    before(monkeypatch, Tail, "_begun", happens)
+    followed(log)
+    assert pages(owner) == [0, 1, 2]
+
+
+def test_where_a_file_is_gone_those_that_came_after_it_are_read(
+    log: Path, owner: Connection[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    write(log, 0)
+    followed(log)
+    time.sleep(0.05)
+    for number in (1, 2):
+        rotated(log)
+        write(log, number)
+    log.with_name("access.log.2").unlink()
+    followed(log)
+    assert (pages(owner), "is gone" in caplog.text) == ([0, 1, 2], True)
+
+
+def test_part_of_a_line_is_no_mark_of_a_file(log: Path, owner: Connection[Any]) -> None:
+    """The next file may begin with the same address."""
+    text = a_line(0)
+    log.write_text(text[:9], "utf-8")
+    followed(log)
+    time.sleep(0.05)
+    with log.open("a") as file:
+        file.write(text[9:] + "\n")
+    cut(log)
+    write(log, 1)
+    followed(log)
+    assert pages(owner) == [0, 1]
 
 
 def test_a_file_that_was_emptied_begins_anew(log: Path, owner: Connection[Any]) -> None:

@@ -39,13 +39,21 @@ HEAD = 4096
 
 
 class Place(msgspec.Struct, frozen=True):
-    """How far one file was read; `stay` names the time that it stands at its name. Nothing of a line stands here."""
+    """How far one file was read; `stay` names the time that it stands at its name. Nothing of a line stands here.
+
+    `offset` and `headed` are bytes; `since` is when this was written down, in seconds since the epoch.
+    """
 
     stay: str
     inode: int = 0
     offset: int = 0
     headed: int = 0
     head: str = ""
+    since: float = 0.0
+
+
+class _Changed(Exception):
+    """The files were rotated or cut while they were being looked at: they are looked at again."""
 
 
 @dataclass(slots=True)
@@ -84,8 +92,11 @@ class Tail:
         try:
             while True:
                 moved, self.waits = False, False
-                for reading, at in self._parts():
-                    moved |= await self._read(pool, reading, at)
+                try:
+                    for reading, at in self._parts():
+                        moved |= await self._read(pool, reading, at)
+                except (_Changed, FileNotFoundError):
+                    self.waits = True
                 if moved:
                     told(self.tally)
                 elif once and not self.waits:
@@ -105,24 +116,37 @@ class Tail:
                 await asyncio.sleep(next(pauses, PAUSES[-1]))
 
     def _parts(self) -> Iterator[tuple[Reading, Place]]:
-        """Yield what is to be read: the rest of the file that was left, those between, and the one that is there."""
+        """Yield what is to be read: the rest of the file that was left and, where that has ended, the next one.
+
+        One at a time, and what comes next is looked for when the last has ended: rotation goes on meanwhile.
+        """
         left = self._remembered()
         found = self._found(left) if left else None
-        if left and not found:
-            LOG.warning("what `%s` was is gone; whatever of it was not read yet is lost", self.file.name)
         if left and found:
             ends = found.path != self.file and not self._grows(found)
             yield found, left
-            if not ends:
-                return  # renamed meanwhile, it is found under its new name
-            for path in self._since(found.path):
-                reading, at = self._begun(path)
-                ends = not self._grows(reading)
-                yield reading, at
-                if not ends:
-                    return
-        if self.file.exists():
-            yield self._begun(self.file)
+            if ends:
+                yield from self._next(lambda: self._after(found))
+            return
+        if left:
+            LOG.warning("what `%s` was is gone; whatever of it was not read yet is lost", self.file.name)
+        yield from self._next(lambda: self._newer(left.since) if left else [])
+
+    def _next(self, newer: Callable[[], list[Path]]) -> Iterator[tuple[Reading, Place]]:
+        """Begin the oldest of the rotated files that were not read yet, else the one that is there now."""
+        path = next(iter(newer()), self.file)
+        if path == self.file and not path.exists():
+            return
+        reading, at = self._begun(path)
+        with contextlib.ExitStack() as unless:
+            unless.callback(reading.close)
+            if next(iter(newer()), self.file) != path or path.stat().st_ino != reading.inode:
+                raise _Changed  # what was opened is not what was looked for
+            unless.pop_all()
+        # It is remembered before any line of it is stored, so that its lines keep their keys.
+        self._remember(at)
+        self.waits |= path != self.file
+        yield reading, at
 
     def _grows(self, reading: Reading) -> bool:
         """Whether a file that has another name now may still be written to by whoever had it open."""
@@ -139,7 +163,13 @@ class Tail:
             with contextlib.suppress(FileNotFoundError):
                 reading = _open(path)
                 if self._holds(reading, at):
-                    return reading
+                    # An emptied file keeps its number, by which alone it is known while nothing stands in it: what
+                    # it held meanwhile is in a copy that was made since.
+                    copies = self._newer(at.since) if at.headed == 0 and path == self.file else []
+                    if not copies:
+                        return reading
+                    reading.close()
+                    return _open(copies[0])
                 reading.close()
         return None
 
@@ -147,6 +177,7 @@ class Tail:
         if at.headed == 0:
             return reading.inode == at.inode
         try:
+            reading.stream.seek(0)
             begins = reading.stream.read(at.headed)
             return self._mark(begins).hex() == at.head and reading.stream.seek(0, os.SEEK_END) >= at.offset
         except (EOFError, zlib.error, gzip.BadGzipFile):
@@ -161,36 +192,48 @@ class Tail:
         ]
         return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
-    def _since(self, path: Path) -> list[Path]:
-        """Return those that came after one and before the one that is there now, the oldest first."""
-        newer = [each for each in self._siblings() if each.stat().st_mtime > path.stat().st_mtime]
-        return newer[::-1]
+    def _after(self, left: Reading) -> list[Path]:
+        """Return those that came after one that has ended and before the one that is there now, the oldest first."""
+        every = self._siblings()
+        ended = [path.stat().st_mtime_ns for path in every if path.stat().st_ino == left.inode]
+        if not ended:
+            raise _Changed
+        return [path for path in every[::-1] if path.stat().st_mtime_ns > ended[0]]
+
+    def _newer(self, moment: float) -> list[Path]:
+        """Return the rotated files that were written to after a moment, the oldest first."""
+        return [path for path in self._siblings()[::-1] if path.stat().st_mtime > moment]
 
     def _begun(self, path: Path) -> tuple[Reading, Place]:
-        """Begin a file. It is remembered before any line of it is stored, so that its lines keep their keys."""
+        """Open a file that was not read yet."""
         reading = _open(path)
-        at = Place(uuid.uuid4().hex, reading.inode)
-        self._remember(at)
-        return reading, at
+        at = Place(uuid.uuid4().hex, reading.inode, since=time.time() - GRACE / 2)
+        return reading, self._headed(reading, at)
 
     async def _read(self, pool: "asyncpg.Pool[asyncpg.Record]", reading: Reading, at: Place) -> bool:
         """Store what is new in a file; return whether anything was."""
         moved = False
         try:
-            while lines := self._lines(reading, at):
-                await self._keep(pool, [line for line, _ in lines])
-                at = self._advanced(reading, at, lines[-1][1])
+            while True:
+                at = self._headed(reading, at)
+                lines = self._lines(reading, at)
+                if not lines or not at.headed:
+                    break
+                if reading.path == self.file and not self._holds(reading, at):
+                    raise _Changed  # it was cut before or while the lines were read: they are not of this stay
+                await self._keep(pool, lines)
+                at = msgspec.structs.replace(at, offset=lines[-1].number, since=time.time())
                 self._remember(at)
                 moved = True
         finally:
             reading.close()
         return moved
 
-    def _lines(self, reading: Reading, at: Place) -> list[tuple[Line, int]]:
-        """Return whole lines from a place on, each with where it ends; the last of a file that is left needs no end."""
+    def _lines(self, reading: Reading, at: Place) -> list[Line]:
+        """Return whole lines from a place on, numbered by where they end; a file that was left needs no last end."""
         left = reading.path != self.file and not self._grows(reading)
         reading.stream.seek(at.offset)
-        found, offset = list[tuple[Line, int]](), at.offset
+        found, offset = list[Line](), at.offset
         while len(found) < BATCH and (text := reading.stream.readline(LONGEST_LINE)):
             whole = text
             while not text.endswith(b"\n") and len(text) >= LONGEST_LINE:
@@ -200,8 +243,7 @@ class Tail:
                 break
             offset += len(whole)
             key = self._mark(at.stay.encode(), offset.to_bytes(8), whole.rstrip(b"\r\n"))
-            event = event_of(whole.rstrip(b"\r\n")) if len(whole) < LONGEST_LINE else None
-            found.append((Line(offset, key, event), offset))
+            found.append(Line(offset, key, event_of(whole.rstrip(b"\r\n")) if len(whole) < LONGEST_LINE else None))
         return found
 
     async def _keep(self, pool: "asyncpg.Pool[asyncpg.Record]", lines: list[Line]) -> None:
@@ -221,13 +263,20 @@ class Tail:
                 self.tally.add(tally)
                 return
 
-    def _advanced(self, reading: Reading, at: Place, offset: int) -> Place:
-        headed, head = at.headed, at.head
-        if headed < HEAD:
-            headed = min(HEAD, offset)
-            reading.stream.seek(0)
-            head = self._mark(reading.stream.read(headed)).hex()
-        return Place(at.stay, reading.inode, offset, headed, head)
+    def _headed(self, reading: Reading, at: Place) -> Place:
+        """Know a file by as much of its beginning as there is: by whole lines, as another may begin like a part of one.
+
+        Raises _Changed where it begins differently by now.
+        """
+        if at.headed == HEAD:
+            return at
+        reading.stream.seek(0)
+        begins = reading.stream.read(HEAD)
+        if at.headed and self._mark(begins[: at.headed]).hex() != at.head:
+            raise _Changed
+        ended = len(begins) == HEAD or reading.path != self.file
+        headed = len(begins) if ended else begins.rfind(b"\n") + 1
+        return msgspec.structs.replace(at, headed=headed, head=self._mark(begins[:headed]).hex())
 
     def _mark(self, *parts: bytes) -> bytes:
         return hmac.digest(self.secret, b"".join(len(part).to_bytes(8) + part for part in parts), "sha256")
