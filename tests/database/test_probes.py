@@ -28,6 +28,7 @@ BROKEN = {
     "intake": ("ALTER POLICY intake_insert ON troth.access WITH CHECK (true)", "access"),
     "ledger-closed": ("GRANT INSERT ON troth.ledger_entry TO troth_self", "self"),
     "ledger-tail": ("UPDATE troth.ledger_entry SET action = 'another' WHERE index = 3", "entry 3"),
+    "versions": ("UPDATE troth.policy_version SET raised = 3", "version 1"),
     "drift": ("ALTER VIEW understand.access RESET (security_invoker)", "understand.access"),
     "outbox": ("UPDATE troth.notice SET next_try_at = statement_timestamp() - interval '11 minutes'", "1 notices"),
     "retention": ("UPDATE troth.access SET at = statement_timestamp() - interval '92 days'", "access"),

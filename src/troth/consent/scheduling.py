@@ -51,8 +51,9 @@ class Scheduled:
 
 
 def _covered(version: int, source: str, terms: str, effective: str, raised: int) -> bytes:
-    told = signatures.covered(version=version, digest=digest(source), terms_digest=digest(terms), effective=effective)
-    return told + b"\0%d" % raised
+    told: dict[str, str | int] = {"version": version, "effective": effective}
+    told |= {"digest": digest(source), "terms": digest(terms)}
+    return signatures.covered(signatures.EARLIER, told) + b"\0%d" % raised
 
 
 def digest(text: str) -> str:

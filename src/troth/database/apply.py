@@ -175,11 +175,14 @@ def apply(
     )
     for tries in range(1, TRIES + 1):
         try:
-            return _switch(connection, step, tries=tries)
+            outcome = _switch(connection, step, tries=tries)
         except (errors.LockNotAvailable, errors.DeadlockDetected):
             if tries >= PATIENCE:
                 _end_blocking_readers(connection)
             time.sleep(min(0.02 * tries, 0.25))
+        else:
+            signatures.remember(connection)
+            return outcome
     raise Locked("the tables stayed locked", advice="end long transactions (see pg_stat_activity) and apply again")
 
 

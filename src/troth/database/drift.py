@@ -14,34 +14,44 @@ from troth.policy.facts import Difference, difference
 from troth.policy.plan import plan
 from troth.policy.sql import desired
 
+SQL = load("troth.database.sql")
+
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What differs: facts of the catalog, and per table the rows whose stamp is not what `permitted` says."""
+    """What differs: facts of the catalog, per table the rows whose stamp is not what `permitted` says, and `widened`.
+
+    That is, by purpose or audience, how many people `permitted` has in it though nothing that they said put them there.
+    """
 
     facts: Difference
     misstamped: tuple[tuple[str, int], ...]
+    widened: tuple[tuple[str, int], ...] = ()
 
     def __bool__(self) -> bool:
         """Whether anything differs."""
-        return bool(self.facts or self.misstamped)
+        return bool(self.facts or self.misstamped or self.widened)
 
     def lines(self) -> list[str]:
         """Say each difference in a line."""
         said = [f"missing: {fact}" for fact in self.facts.missing] + [
             f"not of the policy: {fact}" for fact in self.facts.surplus
         ]
-        return said + [
+        said += [
             f"stamps: {rows} rows of {table} are not stamped as `permitted` says" for table, rows in self.misstamped
         ]
+        return said + [f"permitted: {many} people are in {unit} and nothing says so" for unit, many in self.widened]
 
 
 def drift(connection: Connection[Any]) -> Drift:
     """Compare, over the owner's connection. A database without a policy has no drift."""
     if newest(connection) is None:
         return Drift(Difference((), ()), ())
-    stamps = connection.execute(load("troth.database.sql")["misstamped"].encode()).fetchall()
-    return Drift(differing(connection), tuple((str(t), int(n)) for t, n in stamps))
+    stamps, widened = (
+        tuple((str(name), int(many)) for name, many in connection.execute(SQL[query].encode()))
+        for query in ("misstamped", "widened")
+    )
+    return Drift(differing(connection), stamps, widened)
 
 
 def differing(connection: Connection[Any]) -> Difference:

@@ -113,6 +113,12 @@ PROBES = (
     ),
     Probe("ledger-closed", (), "nobody writes into the ledger but through its one door", walls.ledger),
     Probe("ledger-tail", (), "the ledger's last entries follow from each other", pulse.tail),
+    Probe(
+        "versions",
+        ("P1", "P36", "P38"),
+        "each version of policy and terms is what the operator's key signed, and none is gone",
+        pulse.versions,
+    ),
     Probe("drift", (), "the database is what the policy in force says", pulse.drifting),
     Probe("outbox", ("P37",), "no notice waits for long", pulse.outbox),
     Probe("retention", ("P8", "P26"), "nothing is kept an hour past its time", pulse.retention),

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from troth.database import signatures
 from troth.database.connect import LOOPBACK
 from troth.database.drift import differing
 from troth.database.probing import NotFoundOut, Round, composed
@@ -18,6 +19,12 @@ def tail(turn: Round) -> Iterator[str]:
     """Each of the last entries is what it was made of, and follows from the one before."""
     for (index,) in turn.rows("steward", composed("probe_tail")):
         yield f"entry {index} of the ledger does not follow from the one before it, or was changed"
+
+
+def versions(turn: Round) -> Iterator[str]:
+    """Each version of policy and terms is what the operator's key signed, the earlier ones too, and none is gone."""
+    with turn.owning() as owner:
+        yield from signatures.broken(owner)
 
 
 def drifting(turn: Round) -> Iterator[str]:

@@ -57,6 +57,17 @@ WHERE a.datname = current_database() AND starts_with(a.usename, current_database
 -- name: misstamped
 SELECT table_name, rows FROM troth.misstamped() WHERE rows > 0
 
+-- name: widened
+-- Whose bits are not what agreements, choices and grants fold into; fewer than that hide, and come with the next fold. An account
+-- that has ended keeps what it was in, without what it said.
+WITH held AS (
+    SELECT p.uses & ~troth.in_units(p.subject) AS beyond FROM troth.permitted AS p
+    LEFT JOIN troth.subject AS s ON s.subject = p.subject
+    WHERE s.ended_at IS NULL
+)
+SELECT unit.purpose, count(*) FROM troth.unit AS unit JOIN held ON (held.beyond >> unit.bit) & 1 = 1
+WHERE unit.retired_at IS NULL GROUP BY unit.purpose ORDER BY unit.purpose
+
 -- name: all_versions
 SELECT version, name, digest, terms_digest, source, terms, effective_on, applied_at FROM troth.policy_version ORDER BY version DESC
 

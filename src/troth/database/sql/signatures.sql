@@ -1,9 +1,15 @@
--- name: version_signed
--- The newest version, by what its texts are and not by what is said of them, and whether nothing was ever signed.
-SELECT v.version, encode(sha256(convert_to(v.source, 'UTF8')), 'hex'), encode(sha256(convert_to(v.terms, 'UTF8')), 'hex'), v.effective_on,
-    s.signature, NOT EXISTS (SELECT FROM troth.policy_signature)
-FROM troth.policy_version AS v LEFT JOIN troth.policy_signature AS s ON s.version = v.version AND s.signer = %(signer)s
-ORDER BY v.version DESC LIMIT 1
+-- name: versions_signed
+-- Every version, the oldest first.
+SELECT
+    v.version, made.digest, made.terms, v.effective_on::text AS effective, v.floor, v.raised,
+    (v.digest, v.terms_digest) = (made.digest, made.terms) AS named,
+    (SELECT coalesce(jsonb_object_agg(encode(s.signer, 'hex'), encode(s.signature, 'hex')), '{}')
+     FROM troth.policy_signature AS s WHERE s.version = v.version) AS signed
+FROM troth.policy_version AS v
+CROSS JOIN LATERAL (
+    SELECT encode(sha256(convert_to(v.source, 'UTF8')), 'hex') AS digest, encode(sha256(convert_to(v.terms, 'UTF8')), 'hex') AS terms
+) AS made
+ORDER BY v.version
 
 -- name: add_signature
 INSERT INTO troth.policy_signature (version, signer, signature) VALUES (%(version)s, %(signer)s, %(signature)s)
