@@ -19,7 +19,7 @@ from troth.intake.decisions import Decisions
 from troth.intake.event import Event, Refused, now
 from troth.intake.lines import event_of, moment_of
 from troth.intake.steps import through
-from troth.intake.store import Store, count, open_pool
+from troth.intake.store import Store, count_refused, open_pool
 
 BATCH = 1_000
 LONGEST_LINE = 65_536
@@ -100,7 +100,7 @@ async def commit(
 ) -> None:
     """Judge lines, store those that are new, and add to the tally. Raises DatabaseRefusal; then none is stored."""
     judged: dict[bytes, Event] = {}
-    refused: Counter[str] = Counter()
+    refused: Counter[Refused] = Counter()
     tally.lines += len(batch)
     malformed = [(name, line.number) for line in batch if line.event is None]
     for line in batch:
@@ -109,7 +109,7 @@ async def commit(
         line.event.at += shift if line.event.at <= now() else timedelta(0)
         outcome = through(line.event, decisions)
         if isinstance(outcome, Refused):
-            refused[str(outcome)] += 1
+            refused[outcome] += 1
         else:
             judged[line.key] = outcome
     try:
@@ -118,14 +118,14 @@ async def commit(
             fresh = [judged[row[0]] for row in rows]
             await store.write(connection, fresh, decisions)
             # Each time it is tried: what is refused leaves no key by which it would be known again.
-            for reason, times in (refused + Counter({"malformed-line": len(malformed)})).items():
-                await count(connection, "refused", reason, times)
+            await count_refused(connection, refused + Counter({Refused("malformed-line"): len(malformed)}))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise DatabaseRefusal(
             f"the database did not take line {batch[0].number} of `{name}` and what follows ({type(error).__name__})",
             advice="what came before is stored; run the same import again, and nothing is stored twice",
         ) from error
-    tally.refused += refused
+    for why, many in refused.items():
+        tally.refused[str(why)] += many
     tally.malformed += malformed
     tally.stored += len(fresh)
     tally.already += len(judged) - len(fresh)

@@ -315,9 +315,7 @@ async def _count(connection: Any, batch: Iterable[Request], known: Mapping[Asked
             whose = known.get((request.sender.digest, event.person)) if isinstance(event, Sent) else None
             if whose is not None and whose.subject is not None:
                 about[whose.subject, refused] += 1
-    for refused, many in sorted(every.items(), key=lambda each: (each[0].kind, each[0].reason, each[0].clause)):
-        told = {"kind": refused.kind, "clause": refused.clause}
-        await store.count(connection, "refused", refused.reason, many, **told)
+    await store.count_refused(connection, every)
     if about:
         columns = [
             (subject, refused.kind, refused.reason, refused.clause, many) for (subject, refused), many in about.items()

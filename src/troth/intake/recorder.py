@@ -17,7 +17,7 @@ from troth.intake.decisions import Decisions
 from troth.intake.event import Event, Refused
 from troth.intake.remainder import Remainder
 from troth.intake.steps import shorten, through
-from troth.intake.store import Store, count, open_pool
+from troth.intake.store import Store, count, count_refused, open_pool
 
 LOG = logging.getLogger(__name__)
 ROOM = 20_000
@@ -170,25 +170,32 @@ class Recorder:
         # A batch that is tried again is judged again, by the policy then in force: the steps may be taken twice.
         judged = [understood(event, decisions) for event in batch]
         kept = [event for event in judged if isinstance(event, Event)]
-        refused = Counter(("refused", str(event)) for event in judged if isinstance(event, Refused))
-        counted, self.counts = self.counts + refused, Counter()
+        refused = Counter(event for event in judged if isinstance(event, Refused))
+        counted, self.counts = self.counts, Counter()
         try:
             async with asyncio.timeout(ANSWERED):
-                await self._write(kept, decisions, counted)
+                await self._write(kept, decisions, counted, refused)
         except BaseException as error:
-            self.counts += counted - refused
+            self.counts += counted
             if isinstance(error, ASTRAY) and self.pool is not None:
                 self.pool.terminate()
                 self.pool = None
             raise
 
-    async def _write(self, kept: Sequence[Event], decisions: Decisions, counted: Counter[tuple[str, str]]) -> None:
+    async def _write(
+        self,
+        kept: Sequence[Event],
+        decisions: Decisions,
+        counted: Counter[tuple[str, str]],
+        refused: Counter[Refused],
+    ) -> None:
         if self.pool is None:
             self.pool = await open_pool()
         async with self.pool.acquire() as connection, connection.transaction():
             await self.store.write(connection, kept, decisions)
             for (outcome, reason), many in counted.items():
                 await count(connection, outcome, reason, many)
+            await count_refused(connection, refused)
 
     async def _decide(self) -> Decisions:
         if self.decisions is None or time.monotonic() - self.decided > DECIDED:

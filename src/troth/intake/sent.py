@@ -15,7 +15,7 @@ import msgspec
 from troth.intake.decisions import Decisions
 from troth.intake.event import NOBODY, Refused, now, ordered_uuid, stamp
 from troth.intake.kinds import KINDS, Activity, Crash, FeatureUse, Frame, Kind, Says, Sending
-from troth.intake.steps import FUTURE, HIDDEN, coarse_time
+from troth.intake.steps import FUTURE, HIDDEN, SENSITIVE, coarse_time
 from troth.policy.meaning import Precision
 
 #: An event that is older is refused, whatever its windows: keys are remembered longer, so that none is stored twice.
@@ -134,6 +134,8 @@ def judge(event: Sent, known: Known, decisions: Decisions) -> Sent | Refused:
     if not decisions.collected[name]:
         return Refused("not-collected", kind=name)
     if known.subject is None:
+        if clause := next((c for (table, _), c in decisions.apart.items() if table == name), ""):
+            return Refused(SENSITIVE, clause, name)
         reason = "unknown-person" if event.person else "names-nobody"
     else:
         event.subject, event.uses = known.subject, known.uses

@@ -13,7 +13,7 @@ from ua_parser import parse
 from troth.intake.decisions import Decisions, Share
 from troth.intake.event import Device, Event, Refused, now
 from troth.intake.hints import NONE, Hints, refined
-from troth.policy.meaning import Precision
+from troth.policy.meaning import Occasion, Precision
 
 #: Names of query fields whose values are never kept, and what a value that gives itself away looks like.
 SECRET_NAME = re.compile(
@@ -27,6 +27,8 @@ HIDDEN = "-"
 LONGEST = 2048
 LONGEST_TOLD, LONGEST_AGENT = 4 * LONGEST, 1024
 FUTURE = timedelta(minutes=5)
+#: Why something sensitive about nobody known is refused; the columns that are read from the user agent.
+SENSITIVE, FROM_AGENT = "sensitive-of-nobody", ("browser", "system", "kind")
 #: The longest that an event waits to be stored; what comes of age on its way is coarsened before.
 ON_ITS_WAY = timedelta(hours=1)
 
@@ -45,8 +47,10 @@ def receive(event: Event, _decisions: Decisions) -> Event | Refused:
 
 def judge(event: Event, decisions: Decisions) -> Event | Refused:
     """Refuse what the policy does not collect now, what nothing that its person is in may use, and what is old."""
+    if clause := _sensitive(event, decisions):
+        return Refused(SENSITIVE, clause, event.occasion)
     if not decisions.kept[event.occasion]:
-        return Refused("not-collected", f"on {event.occasion}")
+        return Refused("not-collected", kind=event.occasion)
     share = decisions.share(event)
     if not share.access:
         return Refused("browser-objects" if event.objects else "person-declined")
@@ -58,6 +62,20 @@ def judge(event: Event, decisions: Decisions) -> Event | Refused:
     if event.at - now() > FUTURE:
         return Refused("in-the-future")
     return event
+
+
+def _sensitive(event: Event, decisions: Decisions) -> str:
+    """Return the clause that keeps something sensitive apart of which this says something about nobody known."""
+    if event.occasion is not Occasion.VISIT:
+        return ""
+    holds = (
+        clause for (table, column), clause in decisions.apart.items() if table == "access" and _says(event, column)
+    )
+    return next(holds, "")
+
+
+def _says(event: Event, column: str) -> bool:
+    return getattr(event, "agent" if column in FROM_AGENT else column, None) is not None
 
 
 def enrich(event: Event, _decisions: Decisions) -> Event | Refused:

@@ -10,7 +10,7 @@ import asyncpg
 from troth.database import connect
 from troth.database.statements import load
 from troth.intake.decisions import Decisions
-from troth.intake.event import NOBODY, Event
+from troth.intake.event import NOBODY, Event, Refused
 from troth.intake.sent import Sent
 from troth.policy.carrying import insert
 
@@ -106,6 +106,12 @@ def _value(event: Event | Sent, column: str) -> Any:  # noqa: ANN401 - whatever 
     if isinstance(event, Event) and column == "ip":
         return ipaddress.ip_interface(event.ip) if event.ip else None
     return event.stamp if column == "uses" else getattr(event, column)
+
+
+async def count_refused(connection: Any, refused: Mapping[Refused, int]) -> None:  # noqa: ANN401 - asyncpg's proxy
+    """Add to what was refused, by kind, reason and clause, always in the same order."""
+    for why, many in sorted(refused.items(), key=lambda each: (each[0].kind, each[0].reason, each[0].clause)):
+        await count(connection, "refused", why.reason, many, kind=why.kind, clause=why.clause)
 
 
 async def count(

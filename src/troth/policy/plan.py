@@ -25,6 +25,7 @@ from troth.policy.meaning import (
     WindowKind,
 )
 from troth.policy.planned import (
+    Apart,
     Atom,
     Coarsening,
     Collected,
@@ -74,6 +75,7 @@ def plan(policy: Policy, catalog: Catalog) -> Plan:
         identifying=tuple(sorted(_identifying(policy, catalog))),
         duties=tuple(sorted(duty.name for duty in policy.duties)),
         signalled=tuple(sorted(policy.signalled)),
+        apart=tuple(sorted(_apart(policy, catalog))),
         grantable=granting.grantable(policy, catalog),
         held=tuple(sorted(_held(policy, catalog))),
     )
@@ -246,6 +248,15 @@ def _emptied(policy: Policy, catalog: Catalog) -> Iterator[Emptied]:
             kept = table.inserter or column.derived or column.name in table.key
             if column.category and not kept and (table.name, column.category) not in collected:
                 yield Emptied(table.name, column.name)
+
+
+def _apart(policy: Policy, catalog: Catalog) -> Iterator[Apart]:
+    duty = policy.duty("apart")
+    sensitive = {category.name for category in policy.categories if category.sensitive}
+    for table in catalog.stamped if duty else ():
+        for column in table.columns:
+            if duty and column.category in sensitive and not column.derived:
+                yield Apart(table.name, column.name, column.category or "", duty.clause.name)
 
 
 def _unheld(policy: Policy, catalog: Catalog) -> Iterator[Unheld]:

@@ -202,6 +202,16 @@ class Identifying:
     clause: str
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Apart:
+    """A column that holds something sensitive, and the clause by which it stays empty of whoever is not known."""
+
+    table: str
+    column: str
+    category: str
+    clause: str
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that a policy version compiles to, before it becomes SQL.
@@ -230,6 +240,7 @@ class Plan:
     duties: tuple[str, ...] = ()
     grantable: tuple[Grantable, ...] = ()
     signalled: tuple[str, ...] = ()
+    apart: tuple[Apart, ...] = ()
 
     def analysed(self, purpose: str) -> tuple[Reading, ...]:
         """Return what an analyst of a purpose may read: what the purpose may, less what tells who somebody is."""

@@ -233,6 +233,7 @@ REASONS: Words = {
     "key-ended": _("sent with a key that has ended"),
     "refused-by-the-database": _("the database refused it"),
     "conflict": _("another stood under its key when the database was back"),
+    "sensitive-of-nobody": _("it would tie something sensitive to somebody who is not known"),
     "spool-torn": _("a file of what was kept while the database was away was torn, and its end is set aside"),
     "spool-expired": _("kept while the database was away until its time was over"),
 }
@@ -240,6 +241,8 @@ EVENTS: Words = {
     "crash": _("crashes"),
     "activity": _("what programs did"),
     "feature_use": _("uses of features"),
+    "access": _("accesses"),
+    "visit": _("visits"),
 }
 SEVERITIES: Words = {
     "trace": _("of the finest detail"),
