@@ -250,16 +250,23 @@ def test_the_documented_lines_in_another_language_say_the_same(cast: dict[str, P
     assert script
     (tmp_path / "check.js").write_text(script.group(1), encoding="utf-8")
     content = of_agreement(cast["alice"]).content
+    choice = of_choice(cast["alice"], "announce", "consent").content
+    history = receipts.history(token=cast["alice"].token, address=ADDRESS)
     for told, key, holds in (
-        (content, receipts.key(), True),
-        (content.replace(b"I agree.", b"I do not"), receipts.key(), False),
-        (content, "z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2", False),
+        (content, receipts.key(), [True]),
+        (content.replace(b"I agree.", b"I do not"), receipts.key(), [False]),
+        (content, "z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2", [False]),
+        (choice, receipts.key(), [True]),
+        (history, receipts.key(), [True, True]),
+        (history.replace(b'"kind": "consent"', b'"kind": "objection"'), receipts.key(), [True, False]),
+        (b"[]", receipts.key(), []),
     ):
         (tmp_path / "receipt.jsonld").write_bytes(told)
         command = [node, str(tmp_path / "check.js"), str(tmp_path / "receipt.jsonld"), key]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert (done.returncode == 0) is holds, done.stdout + done.stderr
-        assert done.stdout == ("the seal holds\n" if holds else "the seal does not hold\n")
+        assert (done.returncode == 0) is (bool(holds) and all(holds)), done.stdout + done.stderr
+        said = ("the seal holds" if each else "the seal does not hold" for each in holds)
+        assert done.stdout.splitlines() == [f"receipt {n} of {len(holds)}: {each}" for n, each in enumerate(said, 1)]
 
 
 def test_the_pages_show_it_to_its_person_alone(browser: Browser, owner: Connection[Any]) -> None:

@@ -44,7 +44,8 @@ def test_a_file_reaches_those_who_said_yes_and_nobody_else(tmp_path: Path) -> No
             choose(service, people["Bob"][1], "withdrawal")
             told = tmp_path / "news.toml"
             told.write_text(NEWS, encoding="utf-8")
-            assert "it is on its way" in service.run("announce", str(told), "--yes").stdout
+            said = service.run("announce", str(told), "--yes").stdout
+            assert "it is on its way; see /operator/announcements" in said, "where its own row stands"
             assert wait_for(sink, 1) == [f"{people['Alice'][1]}@x.example"]
             mail = sink.taken[0][1]
             assert mail["Subject"] == "A new quay"

@@ -22,7 +22,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def announce(file: Path, form: str, *, yes: bool) -> None:
     """Send what FILE says, a table for each language with `subject` and `text`, to those who permit announcements.
 
-    Who they are is asked again for each mail, right before it leaves; how far it got stands at /operator/notices.
+    Who they are is asked again for each mail, right before it leaves; how far it got stands at /operator/announcements.
     """
     try:
         texts = announcing.checked(tomllib.loads(file.read_text(encoding="utf-8")))
@@ -38,4 +38,4 @@ def announce(file: Path, form: str, *, yes: bool) -> None:
             f"Send it to {many} {'person' if many == 1 else 'people'} who permit it now?", abort=True, err=True
         )
     answer = requests.ask(announcing.REQUEST, {"texts": texts})
-    click.echo(json.dumps(answer) if form == "json" else "it is on its way; see /operator/notices")
+    click.echo(json.dumps(answer) if form == "json" else "it is on its way; see /operator/announcements")
