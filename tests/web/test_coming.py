@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.utils.formats import date_format
 from psycopg import Connection
 
-from tests.browsing import Browser, mails
+from tests.browsing import Browser, mails, subject
 from tests.conftest import POLICY, TERMS, Person, visit
 from tests.consent.test_scheduling import DAY, comes, later
+from tests.web.second import hire
 from troth.consent import coming, publishing, scheduling
 from troth.database import apply, published
 from troth.database.drift import drift
@@ -210,6 +212,8 @@ def test_the_page_counts_the_readers_own_records_and_nobody_elses(alice: Browser
         assert "60 days" in touched
         assert f"{mine} records of yours" in touched
         assert f"{others} records of yours" not in touched
+        about = re.findall(r"<strong>(.*?)</strong>", touched)
+        assert len(about) == len(set(about)) > 0, "each once"
     assert apply.newest(owner).version == 1  # type: ignore[union-attr]
 
 
@@ -266,3 +270,79 @@ def test_what_is_kept_of_an_agreement_is_what_was_read(
     alice.post("/agree", form | {"answer": "agree"})
     kept = owner.execute("SELECT language, wording FROM troth.agreement WHERE version = 2").fetchone()
     assert kept == ("en", "I agree to version 2 of the policy and to the terms.")
+
+
+def test_what_waits_is_on_every_page_that_speaks_of_versions(alice: Browser, owner: Connection[Any]) -> None:
+    day = date_format(DAY, "j F Y")
+    pages = ("/policy", "/policy/versions", "/me")
+    for path in pages:
+        assert day not in alice.get(path).content.decode(), path
+    assert Browser().get("/policy/compare/1..2").status_code == 404
+    publish(owner)
+    alice.get("/coming")
+    for path in pages:
+        page = alice.get(path).content.decode()
+        assert f"takes effect on {day}" in page, path
+        assert 'href="/coming"' in page, path
+    for path in ("/policy", "/policy/versions"):
+        page = Browser().get(path).content.decode()
+        assert f"Version 2 takes effect on {day}." in page
+        assert 'href="/policy/compare/1..2"' in page
+    page = Browser().get("/policy/compare/1..2").content.decode()
+    assert f"Version 2 takes effect on {day}." in page, "it is not in force"
+    assert "60 days" in page
+    scheduling.withdraw(owner, {"version": 2})
+    assert Browser().get("/policy/compare/1..2").status_code == 404
+    for path in pages:
+        assert day not in alice.get(path).content.decode(), path
+
+
+def test_whoever_agreed_ahead_is_shown_that_and_can_take_it_back(alice: Browser, owner: Connection[Any]) -> None:
+    publish(owner)
+    agree_ahead(alice)
+    page = alice.get("/coming").content.decode()
+    assert f"It takes effect on {DAY}; until then you can take it back." in page
+    assert 'value="agree"' not in page
+    page = alice.get("/me").content.decode()
+    assert "You agreed to it on" in page
+    assert "Read it, or take it back" in page
+    assert "It needs your agreement" not in page
+
+
+def test_what_declining_leads_to_is_said_of_the_day_and_not_of_today(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(owner)
+    page = alice.get("/declining").content.decode()
+    goes_on, _, is_not = page.partition('id="off"')
+    understood = "understand what people need and how the service is used"
+    assert understood in alice.get("/policy").content.decode()
+    assert understood in is_not
+    assert understood not in goes_on.partition('id="on"')[2]
+    assert f"This holds from {date_format(DAY, 'j F Y')} on, when version 2 takes effect" in page
+    scheduling.withdraw(owner, {"version": 2})
+    page = alice.get("/declining").content.decode()
+    assert understood in page.partition('id="on"')[2].partition('id="off"')[0], "nothing ends"
+    assert "This holds from" not in page
+
+
+def test_publishers_see_what_waits_whoever_published_it_and_how_to_withdraw_it(
+    alice: Browser, owner: Connection[Any]
+) -> None:
+    hire(owner, alice, subject(owner, ALICE), "owner")
+    publish(owner)
+    page = alice.get("/operator/publishing").content.decode()
+    assert f"Version 2 takes effect on {date_format(DAY, 'j F Y')}" in page
+    assert "the operator&#x27;s key, from the command line" in page or "the operator's key" in page
+    assert "<code>troth policy withdraw 2</code>" in page
+    scheduling.withdraw(owner, {"version": 2})
+    assert "troth policy withdraw" not in alice.get("/operator/publishing").content.decode()
+    answer = alice.post("/operator/publishing", {"source": WIDER, "terms": TERMS})
+    assert answer.status_code == 302, answer.content
+    page = alice.get(answer.headers["Location"]).content.decode()
+    assert "within seconds" not in page
+    assert f"it takes effect on {DAY} by itself" in page
+    publish(owner)
+    page = alice.get("/operator/publishing").content.decode()
+    assert f'href="{answer.headers["Location"]}">On the page of the proposal' in page
+    assert "troth policy withdraw" not in page

@@ -27,6 +27,7 @@ from troth.policy.compare import Verdict, compare
 from troth.policy.differences import Differing
 from troth.policy.meaning import Policy
 from troth.policy.plan import plan
+from troth.policy.widening import widened
 
 SQL = load("troth.consent")
 #: Versions whose mails the operator sees, the newest first.
@@ -64,6 +65,12 @@ def touched(token: str, policy: Policy) -> Simulation:
         catalog = catalog_of(connection)
         plans = Plans(now.policy, policy, plan(now.policy, catalog), plan(policy, catalog), frozenset(), catalog)
         return simulate.personal(connection, compare(now.policy, policy), plans, _subject(connection))
+
+
+def closed_to(policy: Policy) -> frozenset[str]:
+    """Return the purposes that nobody is in from a version's day on, until they agree to it."""
+    now = published.current()
+    return widened(now.plan, plan(policy, now.catalog))
 
 
 def _subject(connection: Connection[Any]) -> Any:  # noqa: ANN401 - a subject

@@ -73,6 +73,11 @@ def coming(role: str = "door") -> Scheduled | None:
         return waiting(connection)
 
 
+def later(policy: Policy) -> bool:
+    """Whether a version's day is still to come."""
+    return apply.not_yet(policy.effective)
+
+
 def ensure_free(connection: Connection[Any], policy: Policy) -> None:
     """Refuse a second version beside one that waits, and one that is older than what is in force."""
     before, there = apply.newest(connection), waiting(connection)

@@ -76,6 +76,10 @@ class Differing:
         said = template.format(now=now, before=before, **filled)
         return capital(said[:-1] if said.endswith("..") else said)
 
+    def what(self, delta: Delta) -> str:
+        """Say what a difference is about: a category of data, a purpose, or what else has a name."""
+        return capital(str(dict(ABOUT[delta.kind](self, delta.about))["what"]))
+
     def direction(self, delta: Delta) -> str:
         """Say where a difference goes."""
         return self.new.say("directions", delta.direction)

@@ -39,9 +39,8 @@ def coming(request: HttpRequest) -> HttpResponse:
     return render(request, "policy/coming.html", context)
 
 
-def unanswered(request: HttpRequest, token: str) -> bool:
+def unanswered(request: HttpRequest, found: Coming | None) -> bool:
     """Whether something comes that needs the reader's agreement, and that this session was not shown."""
-    found = ahead.coming(token)
     shown = request.session.get(SHOWN)
     return found is not None and found.asks and found.agreed_at is None and shown != found.scheduled.version
 
@@ -62,24 +61,46 @@ def _answer(request: HttpRequest, token: str, found: Coming) -> HttpResponse:
 
 
 def _touched(token: str, policy: Policy) -> list[dict[str, Any]]:
-    """Return each difference that concerns the reader's own records, with how many; none where counting takes long."""
+    """Return what of the reader's own records is concerned, how many and by what; none where counting takes long."""
     now = published.current().policy
     said = Differing(now, policy, get_language() or "en")
     try:
         found = ahead.touched(token, policy)
     except Error:
         return []
-    return [{"text": said.sentence(each.delta), "records": each.records} for each in found.touched if each.records]
+    about: dict[str, dict[str, Any]] = {}
+    for each in (each for each in found.touched if each.records):
+        told = about.setdefault(said.what(each.delta), {"records": 0, "texts": {}})
+        told["records"] = max(told["records"], each.records)
+        told["texts"][said.sentence(each.delta)] = True
+    return [{"what": what} | told for what, told in about.items()]
 
 
 @require_safe
 def declining(request: HttpRequest) -> HttpResponse:
-    """Say what goes on without the agreement, what does not, and every way on."""
-    now = published.current()
-    standing, speaking = request.standing, voice(now.policy, get_language() or "en")  # type: ignore[attr-defined]
-    sides: dict[bool, list[dict[str, str]]] = {True: [], False: []}
-    for purpose in now.policy.purposes:
-        told = {"text": speaking.purpose(purpose), "clause": purpose.clause.name}
-        sides[bool(standing.uses >> now.bits.get(purpose.name, 63) & 1)].append(told)
+    """Say what goes on without the agreement, or will from a version's day on, what does not, and every way on."""
+    now, standing = published.current(), request.standing  # type: ignore[attr-defined]
+    found = ahead.coming(request.viewer) if standing.agreed else None  # type: ignore[attr-defined]
+    sides = _sides(standing.uses, found.policy if found is not None and found.asks else None)
     context = {"on": sides[True], "off": sides[False], "now": now, "standing": standing}
+    context["next"] = found.scheduled if found is not None and found.asks else None
     return render(request, "policy/declining.html", context)
+
+
+def _sides(uses: int, then: Policy | None) -> dict[bool, list[dict[str, str]]]:
+    """Return the purposes that the reader's data serves without their agreement, and those that it does not.
+
+    `then` is the version that comes next: what it widens ends on its day for whoever has not agreed, as does what it
+    knows no more.
+    """
+    now, language = published.current(), get_language() or "en"
+    policy = then or now.policy
+    kept = {each.name for each in policy.purposes} - (ahead.closed_to(then) if then else frozenset())
+    gone = [each for each in now.policy.purposes if each.name not in {known.name for known in policy.purposes}]
+    sides: dict[bool, list[dict[str, str]]] = {True: [], False: []}
+    for speaking, purposes in ((voice(policy, language), policy.purposes), (voice(now.policy, language), gone)):
+        for purpose in purposes:
+            on = purpose.name in kept and bool(uses >> now.bits.get(purpose.name, 63) & 1)
+            known = any(each.name == purpose.name for each in now.policy.purposes)
+            sides[on].append({"text": speaking.purpose(purpose), "clause": purpose.clause.name if known else ""})
+    return sides

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from troth.consent import actions as consent
+from troth.consent import coming as ahead
 from troth.consent import permissions
 from troth.consent import queries as consents
 from troth.consent.errors import ConsentRefusal, OutdatedChoice
@@ -43,11 +44,13 @@ LISTED = 50
 def me(request: HttpRequest) -> HttpResponse:
     """Show it all; once in a session, first of all what comes next and needs an agreement."""
     token = request.viewer  # type: ignore[attr-defined]
-    if coming.unanswered(request, token):
+    following = ahead.coming(token)
+    if coming.unanswered(request, following):
         return redirect("coming")
     with connect.acting("self", token=token) as connection:
         events = ledger.about(connection, request.user.subject, limit=20)  # type: ignore[union-attr]
     context = {
+        "following": following,
         "correctable": may_correct("person", "name"),
         "profile": queries.profile(token),
         "events": events,

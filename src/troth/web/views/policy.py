@@ -11,10 +11,10 @@ from django.shortcuts import render
 from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 
-from troth.consent import handover
+from troth.consent import handover, scheduling
 from troth.database import probes, published
 from troth.database.catalog import Declared
-from troth.policy import coverage, explain
+from troth.policy import coverage, explain, parse
 from troth.policy.compare import Direction, compare
 from troth.policy.coverage import Covered, Promise, Status
 from troth.policy.differences import Differing
@@ -65,6 +65,7 @@ def policy(request: HttpRequest) -> HttpResponse:
         for section in explain.sections(now.policy, language())
     ]
     context = {
+        "next": scheduling.coming(),
         "policy": now.policy,
         "sections": sections,
         "rows": explain.table(now.policy, language()),
@@ -99,16 +100,21 @@ def versions(request: HttpRequest) -> HttpResponse:
             verdict = differing.verdict(compare(old, new))
         rows.append({"edition": edition, "before": before, "verdict": verdict})
     changes = [{"at": each.at, "version": each.version, "entry": each.entry} for each in handover.changes()]
-    return render(request, "policy/versions.html", {"rows": rows, "changes": changes})
+    context = {"rows": rows, "changes": changes, "next": scheduling.coming()}
+    return render(request, "policy/versions.html", context)
 
 
 @require_safe
 def comparison(request: HttpRequest, old: int, new: int) -> HttpResponse:
-    """Show two versions side by side, and what the change means for the reader."""
-    known = {edition.published.version: edition.published for edition in published.history()}
+    """Show two versions side by side, the one that waits for its day too, and what it means for the reader."""
+    known = {edition.published.version: edition.published.policy for edition in published.history()}
+    there = scheduling.coming()
+    if there is not None and there.version in (old, new):
+        known.setdefault(there.version, parse.read(there.source, "next"))
     if old not in known or new not in known:
         raise Http404
-    context = differences(known[old].policy, known[new].policy) | {"numbers": sorted(known)}
+    context = differences(known[old], known[new])
+    context["next"] = there if there is not None and there.version == new else None
     return render(request, "policy/compare.html", context)
 
 

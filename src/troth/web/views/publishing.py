@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from troth.consent import publishing
+from troth.consent import publishing, scheduling
 from troth.consent.errors import ProposalClosed, SamePerson
 from troth.consent.publishing import Proposal
 from troth.database import published
@@ -87,7 +87,13 @@ def proposals(request: HttpRequest) -> HttpResponse:
         made = publishing.propose(viewer=viewer, **form.cleaned_data)
         _await(request, made, counted=True)
         return redirect("proposal", made)
-    context = {"form": form, "proposals": publishing.proposals(viewer)}
+    known, there = publishing.proposals(viewer), scheduling.coming()
+    context = {
+        "form": form,
+        "proposals": known,
+        "waiting": there,
+        "proposed": there and next((each for each in known if each.waits_until and each.digest == there.digest), None),
+    }
     return render(request, "operator/publishing.html", context, status=422 if form.errors else 200)
 
 
@@ -104,6 +110,7 @@ def proposal(request: HttpRequest, proposal: UUID) -> HttpResponse:
         "policy": policy,
         "terms_differ": found.terms_digest != now.terms_digest,
         "two": standing.two,
+        "later": scheduling.later(policy),
         "raised": dict(RAISED)[raised] if raised > compare(now.policy, policy).verdict else "",
         "counts": _counts(found, Differing(now.policy, policy, language())),
         "confirm": request.method == "GET" and not found.mine and found.closed_at is None,
