@@ -1,0 +1,88 @@
+"""What free text says of somebody that it should not: found by the detectors, each replaced by a mark that names it."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+from troth.intake import special
+from troth.intake.detectors import ANYTHING, DETECTORS, Span
+from troth.intake.plain import Plain, fold
+
+#: How often a text is looked at again: what was cut out of it may have kept the two ends of another apart.
+AGAIN = 4
+#: How long a text may become by its marks where it was shorter: what the shortest column of free text holds.
+SHORTEST_COLUMN = 100
+MARK = re.compile(r"\[([a-z-]{1,40})\]")
+
+
+NAMES = frozenset(detector.name for detector in DETECTORS)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A text without what was found in it, and how often each detector found something. Never what it found."""
+
+    text: str
+    counts: Counter[str]
+
+
+def structured(plain: Plain) -> Iterator[tuple[str, Span]]:
+    """Yield detector and span of each identifier; a text that can hold none is told by one look."""
+    if ANYTHING.search(plain.text):
+        for detector in DETECTORS:
+            yield from ((detector.name, span) for span in detector.find(plain.text))
+
+
+def sensitive(text: str) -> frozenset[str]:
+    """Return the special categories of which a text has a word."""
+    return frozenset(name for name, _ in special.current().find(fold(text).text))
+
+
+def cleared(text: str) -> Found:
+    """Return a text with what was found replaced; no longer than it was, or than any column holds."""
+    counts = Counter[str]()
+    shorter = text
+    for _ in range(AGAIN):
+        found = list(_apart(fold(shorter)))
+        if not found:
+            break
+        counts.update(name for name, _ in found)
+        for name, (start, end) in reversed(found):
+            shorter = f"{shorter[:start]}[{name}]{shorter[end:]}"
+    else:
+        return Found("-", counts)
+    return Found(shorter[: max(len(text), SHORTEST_COLUMN)] if counts else text, counts)
+
+
+def cleared_address(url: str) -> Found:
+    """Return path and query of an address with each part that holds something replaced whole."""
+    path, mark, query = url.partition("?")
+    counts = Counter[str]()
+    parts = "/".join(_part(part, counts) for part in path.split("/"))
+    fields = "&".join("=".join(_part(side, counts) for side in each.split("=", 1)) for each in query.split("&"))
+    return Found(f"{parts}{mark}{fields}"[: len(url)] if counts else url, counts)
+
+
+def _part(part: str, counts: Counter[str]) -> str:
+    found = cleared(unquote(part) if "%" in part else part).counts
+    counts += found
+    return quote("~".join(("", *sorted(found), ""))) if found else part
+
+
+def _apart(plain: Plain) -> list[tuple[str, Span]]:
+    """Return what was found, in order and without overlaps: the detector that stands first is believed."""
+    words = special.current()
+    found = (*structured(plain), *words.find(plain.text))
+    if not found:
+        return []
+    taken, free = list[tuple[str, Span]](), bytearray(len(plain.text))
+    for mark in MARK.finditer(plain.text):
+        if mark[1] in words.names or mark[1] in NAMES:
+            free[mark.start() : mark.end()] = b"\1" * len(mark[0])
+    for name, (start, end) in found:
+        if free.find(1, start, end) < 0:
+            free[start:end] = b"\1" * (end - start)
+            taken.append((name, (start, end)))
+    return sorted(((name, plain.origin(*span)) for name, span in taken), key=lambda each: each[1])

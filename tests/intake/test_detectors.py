@@ -1,0 +1,158 @@
+"""What says who somebody is is found however it is written, and what only looks like it is left; no text takes long."""
+
+# ruff: noqa: RUF001 - the tricks are signs that look like others
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from troth.intake.detectors import MOST
+from troth.intake.guard import SHORTEST_COLUMN, cleared, cleared_address, structured
+from troth.intake.plain import fold
+from troth.intake.special import NotWords, words
+
+FOUND = {
+    "write to alice@harbor.example now": "write to [e-mail] now",
+    "to=alice%40harbor.example": "[e-mail]",
+    "card 4111 1111 1111 1111 12/27": "card [card] 12/27",
+    "account DE89 3704 0044 0532 0130 00 was used": "account [iban] was used",
+    "DNI 54362315K": "DNI [national-id]",
+    "NIR 2 95 10 99 126 111 93": "NIR [national-id]",
+    "SSN 536904399": "SSN [national-id]",
+    "call +34 600 123 456 or (212) 555-0147": "call [phone] or [phone]",
+    "Handy 01712345678": "Handy [phone]",
+    "a Muslim with Diabetes": "a [religion] with [health]",
+    "embarazada, Gewerkschaftsmitglied, homosexuel": "[health], [trade-union], [sex-life]",
+}
+LEFT = (
+    "race condition in union of 192.168.100.20 at 10.0.19045.3803",
+    "order 4111111111111112, batch 1234-5678-90",
+    "123e4567-e89b-12d3-a456-426614174000 at 2026-11-29T16:20:33.123456Z, 1732896000000 ms",
+    "sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "12.345.678,90 of 1 234 567 bytes, aborted by the patient garbage collector",
+)
+
+
+@pytest.mark.parametrize("text", FOUND)
+def test_it_is_replaced_by_the_name_of_what_found_it(text: str) -> None:
+    assert cleared(text).text == FOUND[text]
+
+
+@pytest.mark.parametrize("text", LEFT)
+def test_what_only_looks_like_it_stays_as_it_is(text: str) -> None:
+    assert cleared(text).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("４１１１ １１１１ １１１１ １１１１", "card"),
+        ("4111\u200b1111\u200d1111\u20601111", "card"),
+        ("4111\u00ad1111\ufe0f1111\u034f1111", "card"),
+        ("4111\u20111111\u20131111\u20141111", "card"),
+        ("٤١١١١١١١١١١١١١١١", "card"),
+        ("alice＠harbor.example", "e-mail"),
+        ("alice﹫harbor．example", "e-mail"),
+        ("al\u200bice@\u200bharbor.exa\u200bmple", "e-mail"),
+        ("ＤＥ８９ ３７０４ ００４４ ０５３２ ０１３０ ００", "iban"),
+        ("+３４\u00a0600\u2009123\u202f456", "phone"),
+        ("５４３６２３１５Ｋ", "national-id"),
+        ("Ｄｉａｂｅｔｅｓ", "health"),
+        ("dia\u200bbetes", "health"),
+    ],
+)
+def test_tricks_of_writing_hide_nothing(text: str, name: str) -> None:
+    found = cleared(f"so: {text}.")
+    assert found.text == f"so: [{name}]."
+    assert found.counts == {name: 1}
+
+
+def test_a_mark_is_nothing_to_find_and_joins_nothing() -> None:
+    assert cleared("4111 1111 alice@harbor.example 1111 1111").text == "4111 1111 [e-mail] 1111 1111"
+    assert cleared("[muslim] [health] [e-mail]").text == "[[religion]] [health] [e-mail]"
+
+
+HARD = {
+    "digits": "1" * 65536,
+    "spaced digits": "4 " * 32768,
+    "an address that does not end": "a" * 65535 + "@",
+    "signs": "@" * 65536,
+    "addresses in addresses": "a.a@" * 16384,
+    "a domain that does not end": "a@" + "a." * 32767,
+    "accounts": "DE11 " * 13107,
+    "cards": "4111 " * 13107,
+    "numbers abroad": "+1234567 " * 7281,
+    "codes abroad": "+1 " * 21845,
+    "calls": "tel 1234567 " * 5461,
+    "calls of nothing": "tel a " * 10922,
+    "identities": "12345678Z " * 6553,
+    "brackets": "(" * 65536,
+    "words": "trade " * 10922,
+    "humps": "aA" * 32768,
+    "signs that show nothing": "1\u200b" * 32768,
+}
+
+
+@pytest.mark.parametrize("text", HARD.values(), ids=HARD)
+def test_64_kib_made_to_hurt_come_to_an_end(text: str) -> None:
+    """A pattern that repeats itself inside a repeat would not come to one: the suite's limit would end it."""
+    found = cleared(text)
+    assert len(found.text) <= max(len(text), SHORTEST_COLUMN)
+    if text == HARD["calls"]:
+        assert found.counts["phone"] > MOST
+
+
+KNOWN = st.sampled_from(
+    [
+        "alice@harbor.example",
+        "4111 1111 1111 1111",
+        "4111111111111111",
+        "DE89370400440532013000",
+        "54362315K",
+        "+34 600 123 456",
+    ]
+)
+BETWEEN = st.text(alphabet="ab1 4@.-\u200b＠１\"'%/", max_size=12)
+
+
+@given(st.lists(st.one_of(KNOWN, BETWEEN), max_size=8).map("".join))
+def test_a_text_that_was_cleared_holds_nothing_that_is_known(text: str) -> None:
+    once = cleared(text)
+    assert list(structured(fold(once.text))) == []
+    assert cleared(once.text).text == once.text
+
+
+def test_parts_of_an_address_are_replaced_whole() -> None:
+    found = cleared_address("/of/+34600123456/hiv?q=alice%40harbor.example&b=2")
+    assert found.text == "/of/~phone~/~health~?q=~e-mail~&b=2"
+    assert found.counts == {"phone": 1, "health": 1, "e-mail": 1}
+    assert cleared_address(found.text).text == found.text
+    assert cleared_address("/docs?a=1&b").text == "/docs?a=1&b"
+
+
+def test_an_operator_adds_words_and_leaves_some_out(tmp_path: Path) -> None:
+    own = tmp_path / "words.toml"
+    own.write_text('health = ["glioblast*", "low mood"]\nclub = ["Harbor Rovers"]\nleft = ["gay"]\n', encoding="utf-8")
+    found = [name for name, _ in words(str(own)).find("Glioblastoma, LOW  mood, harbor_rovers, gay, HIV")]
+    assert found == ["health", "health", "club", "health"]
+    assert [name for name, _ in words("").find("Glioblastoma, gay")] == ["sex-life"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("health", "it is no TOML"),
+        ('Health = ["x"]', "is no name of a category"),
+        ('health = "x"', "is no list of words"),
+        ('health = ["12"]', "holds no letter"),
+        ('health = ["a b*"]', "must be one word"),
+        ('health = ["ab*"]', "at least 4 letters"),
+    ],
+)
+def test_a_file_that_is_none_says_why(tmp_path: Path, text: str, said: str) -> None:
+    own = tmp_path / "words.toml"
+    own.write_text(text, encoding="utf-8")
+    with pytest.raises(NotWords, match=said):
+        words(str(own))
