@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
+from tests.serving import roomy
+
 os.environ.pop("DATABASE_URL", None)
-os.environ["TROTH_DATA"] = tempfile.mkdtemp(prefix="troth-")
+os.environ["TROTH_DATA"] = tempfile.mkdtemp(prefix="troth-", dir=roomy())
 os.environ["TROTH_UNLIMITED"] = "1"
 os.environ["DJANGO_SETTINGS_MODULE"] = "troth.config.settings"
 # The browser of the journeys leaves its event loop running in a worker; the database of later tests is not asked from it.

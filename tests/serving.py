@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,15 @@ from typing import Any
 import psycopg
 
 TROTH = Path(sys.executable).with_name("troth")
+#: A database is a thousand small files, and nearly every test begins with a copy: where there is room, in memory.
+MEMORY = Path("/dev/shm")
+ROOM = 2 << 30
+
+
+def roomy() -> str | None:
+    """Return the folder for what tests may lose; None leaves it to the system. What tests a disk's promises stays on one."""
+    usable = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM
+    return str(MEMORY) if usable else None
 
 
 def free_port() -> int:

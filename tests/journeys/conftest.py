@@ -2,14 +2,16 @@
 
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
-from tests.serving import Serving
+from tests.serving import Serving, roomy
 from tests.web.second import app_code
 
 FLAGS = [
@@ -47,10 +49,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    serving = Serving(tmp_path_factory.mktemp("journeys") / "data").start()
-    yield serving
-    serving.stop()
+def service() -> Iterator[Serving]:
+    with tempfile.TemporaryDirectory(prefix="troth-journeys-", dir=roomy(), ignore_cleanup_errors=True) as folder:
+        serving = Serving(Path(folder) / "data").start()
+        yield serving
+        serving.stop()
 
 
 @pytest.fixture(scope="session")
