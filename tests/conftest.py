@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,12 +97,22 @@ def forget() -> None:
                 each.close_pool()
 
 
+@pytest.fixture(scope="session")
+def rehearsal(cluster: place.Place) -> "Rehearsal":
+    """The database with the cast in it."""
+    return Rehearsal(cluster)
+
+
 @pytest.fixture
-def database(cluster: place.Place) -> Iterator[place.Place]:
-    """A fresh copy, named as the roles expect."""
+def database(cluster: place.Place, rehearsal: "Rehearsal", request: pytest.FixtureRequest) -> Iterator[place.Place]:
+    """A fresh copy, named as the roles expect; with the cast in it where a test asks for them before anything else."""
     os.environ["TROTH_DATA"] = str(cluster.data)
     shutil.rmtree(cluster.data / "spool", ignore_errors=True)
-    before = copied(cluster)
+    if cast_first(request.node):
+        request.node.stash[CAST] = rehearsal.people()
+        before = copied(cluster, Rehearsal.NAME)
+    else:
+        before = copied(cluster)
     yield cluster
     forget()
     with connect.owning(cluster, database="postgres") as connection:
@@ -193,9 +204,52 @@ def _named(owner: Connection[Any]) -> bool:
     return owner.execute(query).fetchone() == (True,)
 
 
+#: The cast of a test that began with a copy in which they are.
+CAST = pytest.StashKey[dict[str, Person]]()
+
+
 @pytest.fixture
-def cast(owner: Connection[Any]) -> dict[str, Person]:
+def cast(owner: Connection[Any], request: pytest.FixtureRequest) -> dict[str, Person]:
     """Alice, Bob, Charlie and Dana, who have agreed, each with two accesses and a device."""
+    there = request.node.stash.get(CAST, None)
+    return dict(there) if there else enter(owner)
+
+
+def cast_first(node: pytest.Item) -> bool:
+    """Whether nothing that a test asks for reaches the database before the cast does."""
+    known = node._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
+
+    def asks(name: str, wanted: str) -> bool:
+        return name == wanted or any(asks(each, wanted) for found in known.get(name, ()) for each in found.argnames)
+
+    before = {name for name in known if asks(name, "database") and not asks(name, "cast")}
+    return "cast" in known and before <= {"database", "owner"}
+
+
+class Rehearsal:
+    """A database with the cast in it, a minute old at most: what they did is of now."""
+
+    NAME, LONGEST = "troth_cast", 60.0
+
+    def __init__(self, cluster: place.Place) -> None:
+        self.cluster, self.until, self.made = cluster, 0.0, dict[str, Person]()
+
+    def people(self) -> dict[str, Person]:
+        """Make it anew where it has grown old; return who is in it."""
+        if time.monotonic() >= self.until:
+            self.until = time.monotonic() + self.LONGEST
+            copied(self.cluster)
+            with connect.owning(self.cluster) as owner:
+                self.made = enter(owner)
+            forget()
+            with connect.owning(self.cluster, database="postgres") as connection:
+                connection.execute(f"DROP DATABASE IF EXISTS {self.NAME} WITH (FORCE)".encode())
+                connection.execute(f"ALTER DATABASE troth RENAME TO {self.NAME}".encode())
+        return self.made
+
+
+def enter(owner: Connection[Any]) -> dict[str, Person]:
+    """Let the cast sign up and look around."""
     people = {name.lower(): make(owner, name) for name in ("Alice", "Bob", "Charlie", "Dana")}
     for person in people.values():
         visit(person)
