@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
+from tests.journeys.following import followed
 from tests.serving import Serving, roomy
 from tests.web.second import app_code
 
@@ -58,7 +59,8 @@ def service() -> Iterator[Serving]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
+    with sync_playwright() as playwright, pytest.MonkeyPatch.context() as patched:
+        followed(patched)
         found = next(filter(None, map(shutil.which, BROWSERS)))
         chromium = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield chromium
@@ -95,7 +97,6 @@ class Visitor:
 
     def press(self, name: str) -> None:
         self.page.locator("main").get_by_role("button", name=name, exact=True).click()
-        self.page.wait_for_load_state()
 
     def begin(self, email: str, name: str) -> None:
         self.go("/sign-up")
