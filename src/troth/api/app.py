@@ -81,12 +81,12 @@ class Lean:
             if scope["path"].startswith(ledger.ROOT):
                 await self._published(scope, send)
                 return
-            if scope["path"].startswith(intake.ROOT):
-                await self.intake(scope, receive, send)
-                return
             clients = speaking(scope["path"])
             if clients is not None:
                 await protocols.serve(clients, self.intake, scope, receive, send)
+                return
+            if scope["path"].startswith(intake.ROOT):
+                await self.intake(scope, receive, send)
                 return
             body = await self._route(scope)(scope, receive)
         except Refusal as refusal:

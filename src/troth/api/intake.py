@@ -68,7 +68,7 @@ class Intake:
             await answer(send, status, told(found[0]))
         else:
             conflict = any(each.outcome is Outcome.CONFLICT for each in found)
-            counts = {outcome: sum(each.outcome is outcome for each in found) for outcome in Outcome}
+            counts = {outcome: sum(each.outcome is outcome for each in found) for outcome in STATUS}
             await answer(send, 409 if conflict else 200, counts | {"events": [told(each) for each in found]})
 
     @contextlib.asynccontextmanager

@@ -12,9 +12,9 @@ from typing import Protocol
 from troth.api.answering import Receive, Scope, Send, deliver, header
 from troth.api.intake import Intake, unpacked
 from troth.api.refusals import Refusal
-from troth.intake.event import Refused
+from troth.intake.answers import Part
 from troth.intake.gate import Answer
-from troth.intake.sent import Sender, Sent
+from troth.intake.sent import Sender
 
 MOST = 1_000
 ANY_ORIGIN = (b"access-control-allow-origin", b"*")
@@ -22,9 +22,9 @@ ANY_ORIGIN = (b"access-control-allow-origin", b"*")
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What was in a body: events that are to be judged or were refused, and what the body calls itself."""
+    """What was in a body: what is to be judged or counted or was refused, and what the body calls itself."""
 
-    events: Sequence[Sent | Refused]
+    events: Sequence[Part]
     name: str = ""
 
     def __post_init__(self) -> None:

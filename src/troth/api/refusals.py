@@ -45,6 +45,12 @@ REFUSALS: dict[str, tuple[int, str, str]] = {
     ),
     "export": (400, "the body is no export of OpenTelemetry", "send what an exporter sends by OTLP/HTTP"),
     "export-kind": (415, "the export is of an unknown kind", "send `application/x-protobuf` or `application/json`"),
+    "reports": (400, "the body is no report", "send what a browser sends"),
+    "reports-kind": (
+        415,
+        "the reports are of an unknown kind",
+        "send `application/reports+json` or `application/csp-report`",
+    ),
     "busy": (503, "more came at once than waits here", "send it again after `Retry-After`, under the same keys"),
     "unavailable": (503, "the database does not answer", "try again in a moment"),
 }

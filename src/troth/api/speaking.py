@@ -3,9 +3,10 @@
 from troth.api.envelopes import Envelopes
 from troth.api.logs import Logs
 from troth.api.protocols import Clients
+from troth.api.reports import Reports
 from troth.api.tracks import Tracks
 
-SPOKEN: tuple[Clients, ...] = (Envelopes(), Logs(), Tracks())
+SPOKEN: tuple[Clients, ...] = (Envelopes(), Logs(), Tracks(), Reports())
 
 
 def speaking(path: str) -> Clients | None:

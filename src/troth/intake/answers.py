@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from troth.intake.event import Refused
+from troth.intake.event import Counted, Refused
 from troth.intake.sent import Sender, Sent
 
 
@@ -17,6 +17,11 @@ class Outcome(StrEnum):
     REPEATED = "repeated"  # the same event was stored, or kept, under this key before
     CONFLICT = "conflict"  # another event was stored, or kept, under this key before
     REFUSED = "refused"
+    COUNTED = "counted"  # and not stored: it is about nobody
+
+
+#: What was in a body: to be judged, to be counted, or refused already.
+type Part = Sent | Counted | Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Request:
     """What one request brought, and who waits for what becomes of it; None: whether it was committed is not known."""
 
     sender: Sender
-    events: Sequence[Sent | Refused]
+    events: Sequence[Part]
     done: asyncio.Future[list[Answer] | None]
     answers: dict[int, Answer] = field(default_factory=dict)
 

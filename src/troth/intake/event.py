@@ -88,6 +88,14 @@ class Refused:
         return f"{self.reason} ({self.clause})" if self.clause else self.reason
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What says nothing of anybody and is counted, without a row: its kind, and words out of a closed list."""
+
+    kind: str
+    words: str = ""
+
+
 def now() -> datetime:
     """Return the server's time."""
     return datetime.now(UTC)

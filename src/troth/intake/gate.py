@@ -16,10 +16,10 @@ import asyncpg
 
 from troth.database import place, published
 from troth.intake import sent, store
-from troth.intake.answers import Answer, Outcome, Request
+from troth.intake.answers import Answer, Outcome, Part, Request
 from troth.intake.bridging import LEASE, Asked, Bridge
 from troth.intake.decisions import Decisions
-from troth.intake.event import Refused
+from troth.intake.event import Counted, Refused
 from troth.intake.recorder import ANSWERED, ASTRAY, AWAY, DECIDED
 from troth.intake.sent import Known, Sender, Sent
 from troth.policy.refusing import DECLINED, UNUSED
@@ -97,7 +97,7 @@ class Gate:
             known = self.senders[digest] = (application, time.monotonic() + KNOWN)
         return Sender(known[0], digest, self.secret, objects) if known[0] else None
 
-    async def take(self, sender: Sender, events: Sequence[Sent | Refused]) -> list[Answer]:
+    async def take(self, sender: Sender, events: Sequence[Part]) -> list[Answer]:
         """Return what became of each event once that is committed. Raises Full at once, and Away."""
         held = sum(self.many.values())
         if held + len(events) > ROOM or self.many[sender.application] + len(events) > SHARE:
@@ -237,6 +237,7 @@ class Gate:
         fresh = await _fresh(connection, judged)
         await store.write_sent(connection, [sent.reduce(event, decisions) for event in fresh], decisions)
         await _count(connection, batch, known)
+        await _count_parts(connection, batch)
 
     async def _decide(self) -> Decisions:
         if self.decisions is None or time.monotonic() - self.decided > DECIDED:
@@ -272,6 +273,9 @@ async def _known(connection: Any, asked: Sequence[Asked]) -> Mapping[Asked, Know
 def _judged(batch: Iterable[Request], known: Mapping[Asked, Known], decisions: Decisions) -> Iterable[Judged]:
     for request in batch:
         for nth, event in enumerate(request.events):
+            if isinstance(event, Counted):
+                request.answers[nth] = Answer(Outcome.COUNTED)
+                continue
             outcome: Sent | Refused = event
             if isinstance(event, Sent):
                 about = known.get((request.sender.digest, event.person))
@@ -322,6 +326,13 @@ async def _count(connection: Any, batch: Iterable[Request], known: Mapping[Asked
         ]
         arrays = list(map(list, zip(*columns, strict=True)))
         await connection.execute("SELECT troth.note_refusals($1, $2, $3, $4, $5)", *arrays)
+
+
+async def _count_parts(connection: Any, batch: Iterable[Request]) -> None:  # noqa: ANN401 - asyncpg's proxy
+    """Count what is about nobody, which is all that is kept of it."""
+    every = Counter(event for request in batch for event in request.events if isinstance(event, Counted))
+    for event, many in sorted(every.items(), key=lambda each: (each[0].kind, each[0].words)):
+        await store.count(connection, "counted", event.words, many, kind=event.kind)
 
 
 def _refused(why: Refused) -> Answer:

@@ -11,7 +11,12 @@ SELECT day, count(*) FROM troth.access WHERE at > statement_timestamp() - interv
 
 -- name: counts
 SELECT day, outcome, kind, reason, clause, count FROM troth.intake_count
-ORDER BY day DESC, outcome, kind, reason, clause LIMIT 100
+WHERE outcome <> 'counted' ORDER BY day DESC, outcome, kind, reason, clause LIMIT 100
+
+-- name: reports
+-- What was counted without a row, apart from what was refused, so that neither hides the other; the most frequent first.
+SELECT day, outcome, kind, reason, clause, count FROM troth.intake_count
+WHERE outcome = 'counted' ORDER BY day DESC, count DESC, kind, reason LIMIT 50
 
 -- name: forget
 SELECT troth.forget_intake()

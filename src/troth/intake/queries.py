@@ -108,6 +108,12 @@ def counts() -> list[Count]:
         return cursor.execute(SQL["counts"].encode()).fetchall()
 
 
+def reports() -> list[Count]:
+    """Return how often browsers reported what, the newest day first; `reason` are the words of the closed list."""
+    with connect.acting("door") as connection, connection.cursor(row_factory=class_row(Count)) as cursor:
+        return cursor.execute(SQL["reports"].encode()).fetchall()
+
+
 def refusals(token: str) -> list[Refusal]:
     """Return what was refused about the viewer in the last month, the newest day first."""
     with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Refusal)) as cursor:
