@@ -34,11 +34,12 @@ def free_port() -> int:
 
 @dataclass(slots=True)
 class Serving:
-    """One running service; `said` is what it printed."""
+    """One running service; `told` is added to its environment, `said` is what it printed."""
 
     data: Path
     port: int = field(default_factory=free_port)
     arguments: tuple[str, ...] = ("--dev",)
+    told: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -55,7 +56,7 @@ class Serving:
 
     def start(self, seconds: float = 300) -> "Serving":
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("TROTH_", "DJANGO_"))}
-        environment |= {"TROTH_UNLIMITED": "1", "PYTHONUNBUFFERED": "1"}
+        environment |= {"TROTH_UNLIMITED": "1", "PYTHONUNBUFFERED": "1"} | self.told
         command = [str(TROTH), "serve", "--port", str(self.port), "--data", str(self.data), *self.arguments]
         before = self.said.count("troth is ready") if self.log.exists() else 0
         with self.log.open("ab") as output:

@@ -4,6 +4,7 @@ import os
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
 from troth.database import connect, place
@@ -17,6 +18,11 @@ MAIL = os.environ.get("TROTH_MAIL", "")
 MAIL_RATE = float(os.environ.get("TROTH_MAIL_RATE", "20"))
 RETURNS = os.environ.get("TROTH_RETURNS", "")
 GEO_DB = os.environ.get("TROTH_GEO_DB", "")
+#: The key of the application under which browsers report what these pages' own policy blocked; without it they do not.
+REPORTS = os.environ.get("TROTH_REPORTS", "")
+if not (REPORTS.isascii() and REPORTS.isalnum()) and REPORTS:
+    raise ImproperlyConfigured("`TROTH_REPORTS` is no key; make one with `troth app add-key`")
+REPORTED_TO = f"/intake/v1/reports/{REPORTS}" if REPORTS else ""
 
 SECRET_KEY = place.secrets_of(WHERE).django
 DEBUG = False
@@ -238,7 +244,7 @@ SECURE_CSP = {
     "form-action": [CSP.SELF],
     "frame-ancestors": [CSP.NONE],
     "base-uri": [CSP.NONE],
-}
+} | ({"report-to": ["csp"], "report-uri": [REPORTED_TO]} if REPORTED_TO else {})
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
 APPEND_SLASH = False

@@ -8,6 +8,7 @@ from http.cookies import SimpleCookie
 from typing import Any
 
 from allauth.account.signals import password_changed, password_reset, password_set
+from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.dispatch import receiver
@@ -40,6 +41,10 @@ def headers(get_response: Next) -> Next:
             "Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()"
         )
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        if (
+            settings.REPORTED_TO
+        ):  # for what the policy names; crashes and the like would go to one that is called default
+            response.headers.setdefault("Reporting-Endpoints", f'csp="{settings.REPORTED_TO}"')
         if not request.path.startswith("/static/"):
             response.headers.setdefault("Cache-Control", "no-store")
             if wanted := _wanted():

@@ -243,6 +243,11 @@ EVENTS: Words = {
     "feature_use": _("uses of features"),
     "access": _("accesses"),
     "visit": _("visits"),
+    "csp-violation": _("what a page's content policy blocked"),
+    "network-error": _("requests that failed"),
+    "deprecation": _("uses of what browsers will give up"),
+    "intervention": _("what a browser refused to do"),
+    "page-crash": _("pages that ended"),
 }
 SEVERITIES: Words = {
     "trace": _("of the finest detail"),

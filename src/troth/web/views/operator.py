@@ -29,6 +29,7 @@ def operator(request: HttpRequest) -> HttpResponse:
         "people": Account.objects.filter(is_active=True).count(),
         "chart": by_day(accesses_by_day()),
         "counts": intake.counts(),
+        "reports": intake.reports(),
         "mine": [{"role": role, "words": STAFF_ROLES[role]} for role in sorted(roles(request))],
         "secured": second_factor(request.user),
     }
