@@ -11,12 +11,13 @@ from typing import Any
 import psycopg
 import pytest
 from click.testing import CliRunner
-from psycopg import Connection
+from psycopg import Connection, errors
 
 from tests.conftest import POLICY, TERMS, Person, count, make, visit
 from troth.cli.policy import policy
 from troth.database import apply, connect, place
 from troth.database.drift import drift
+from troth.database.keeper import Keeper
 from troth.policy.compare import Comparison, Verdict
 
 FIRST = POLICY.read_text(encoding="utf-8")
@@ -290,3 +291,24 @@ def test_an_order_of_versions_taken_away_is_noticed(owner: Connection[Any], monk
     monkeypatch.setattr(apply, "_is_fresh", lambda _before, _policy, _digest: True)
     with pytest.raises((pytest.fail.Exception, AssertionError, psycopg.Error)):
         test_an_older_or_an_altered_version_is_refused(owner)
+
+
+@pytest.mark.parametrize("schema", ["public", "troth"])
+def test_a_table_of_somebody_elses_stops_no_start_and_no_role_reads_it(
+    owner: Connection[Any], database: place.Place, schema: str
+) -> None:
+    """Where nothing starts, nobody could move it away; what changes still waits until it is gone."""
+    owner.execute(f"CREATE TABLE {schema}.notes (word text)".encode())
+    for role in ("troth_understand", "troth_self", "PUBLIC"):
+        owner.execute(f"GRANT SELECT ON {schema}.notes TO {role}".encode())
+    said: list[str] = []
+    Keeper(database, said.append).prepare(FIRST, TERMS)
+    assert f"`{schema}.notes` is in the database and no room's" in " ".join(said)
+    assert drift(owner).lines() == [f"not of the policy: undeclared {schema}.notes: a relation that no room declares"]
+    for role in ("understand", "self", "door"):
+        with pytest.raises(errors.InsufficientPrivilege), connect.acting(role) as connection:
+            connection.execute(f"SELECT * FROM {schema}.notes".encode())
+    with pytest.raises(apply.ApplyRefusal, match=f"{schema}.notes"):
+        apply.apply(owner, version(2), TERMS)
+    owner.execute(f"DROP TABLE {schema}.notes".encode())
+    assert not drift(owner)

@@ -13,7 +13,7 @@ from psycopg import Connection, errors
 from troth.database import place, signatures
 from troth.database.catalog import Declared, declared, load, of
 from troth.database.errors import DatabaseRefusal
-from troth.database.observe import is_superuser, marked_objects, observe
+from troth.database.observe import STRAY, is_superuser, marked_objects, observe
 from troth.database.statements import load as statements
 from troth.policy import parse
 from troth.policy.carrying import lock, password
@@ -124,7 +124,8 @@ class Step:
 class Outcome:
     """What applying did: the version, whether it is new, the facts changed, the seconds it held locks, its tries.
 
-    `verdict` is what the change asks; EDITORIAL for the first version, and for the same one again.
+    `verdict` is what the change asks; EDITORIAL for the first version, and for the same one again. `strays` are
+    relations that no room declares, which a repair leaves where they are.
     """
 
     version: int
@@ -134,6 +135,7 @@ class Outcome:
     held: float
     tries: int
     verdict: Verdict = Verdict.EDITORIAL
+    strays: tuple[str, ...] = ()
 
 
 def newest(connection: Connection[Any]) -> Version | None:
@@ -246,25 +248,34 @@ def _switch(connection: Connection[Any], step: Step, *, tries: int) -> Outcome:
         leaving = step.leaving()
         if step.declaring:
             _declare(connection, step.declaring)
-        started, changed = _make(connection, step, tries, leaving)
+        started, changed, strays = _make(connection, step, tries, leaving)
         if leaving:
             _leave(connection, step, leaving)
         connection.execute(_sql("set_nobody"))
         if step.declaring:
             step.declaring.and_then(connection)
         step.and_then(connection)
-    held = time.monotonic() - started
-    return Outcome(step.policy.version, step.fresh, changed, tuple(sorted(step.opened)), held, tries, step.verdict)
+    held, opened = time.monotonic() - started, tuple(sorted(step.opened))
+    return Outcome(step.policy.version, step.fresh, changed, opened, held, tries, step.verdict, strays)
 
 
-def _make(connection: Connection[Any], step: Step, tries: int, leaving: Mapping[str, str]) -> tuple[float, int]:
-    """Carry the difference out until there is none; return when locks were first held, and how many facts changed."""
-    target = target_of(connection)
+def _make(
+    connection: Connection[Any], step: Step, tries: int, leaving: Mapping[str, str]
+) -> tuple[float, int, tuple[str, ...]]:
+    """Carry the difference out until there is none; return when locks were first held, how many facts changed, strays.
+
+    A repair goes on beside a relation that no room declares, as no role is let near it: nobody could remove it where
+    nothing starts. Drift tells of it as long as it is there.
+    """
+    target, repairs = target_of(connection), not step.fresh and step.declaring is None
     started, changed = time.monotonic(), 0
     for _ in range(ROUNDS):
         change = _difference(connection, step, target, leaving)
+        strays = tuple(fact.name for fact in change.surplus if repairs and fact.value == STRAY)
+        ours = tuple(fact for fact in change.surplus if not (repairs and fact.value == STRAY))
+        change = Difference(change.missing, ours)
         if not change:
-            return started, changed
+            return started, changed, strays
         started = started if changed else _lock(connection, change, tries)
         changed += len(change.missing) + len(change.surplus)
         _carry_out(connection, change)

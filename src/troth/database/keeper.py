@@ -83,7 +83,10 @@ class Keeper:
                 source, terms, name = now.source, now.terms, now.name
             else:
                 self.tell("putting the policy into force")
-            return apply.apply(connection, source, terms, name=name)
+            outcome = apply.apply(connection, source, terms, name=name)
+        for stray in outcome.strays:
+            self.tell(f"`{stray}` is in the database and no room's: no role reads it; move it elsewhere, or drop it")
+        return outcome
 
     def turn(self) -> None:
         """Answer what was asked, and once a minute keep the house. Called again and again; raises psycopg.Error."""

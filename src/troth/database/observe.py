@@ -18,6 +18,8 @@ from troth.policy.quoting import quoted
 from troth.policy.sql import security
 
 ALTERED = "altered"
+#: What is said of a relation that stands beside ours.
+STRAY = "a relation that no room declares"
 #: How PostgreSQL writes back what the tables compute for each precision.
 COMPUTED = {
     Precision.DAY: "((at AT TIME ZONE 'UTC'::text))::date",
@@ -120,7 +122,7 @@ def _tables(connection: Connection[Any], catalog: Catalog) -> Iterator[Fact]:
     for schema, name, kind, enabled, forced, parent in _rows(connection, "observed_tables"):
         table = known.get(parent or name) if schema == "troth" and kind in "rp" else None
         if table is None and kind != "v":
-            yield Fact(Kind.UNDECLARED, f"{schema}.{name}", "a relation that no room declares")
+            yield Fact(Kind.UNDECLARED, f"{schema}.{name}", STRAY)
         elif table and table.bound and parent and not (enabled and forced):
             yield Fact(Kind.SECURITY, name, "a partition without row security", unmake=security(name).make)
         elif table and not parent and (enabled or forced):
