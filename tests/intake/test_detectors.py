@@ -15,7 +15,7 @@ from troth.intake.special import NotWords, words
 
 FOUND = {
     "write to alice@harbor.example now": "write to [e-mail] now",
-    "to=alice%40harbor.example": "[e-mail]",
+    "to=alice%40harbor.example": "to=[e-mail]",
     "card 4111 1111 1111 1111 12/27": "card [card] 12/27",
     "account DE89 3704 0044 0532 0130 00 was used": "account [iban] was used",
     "DNI 54362315K": "DNI [national-id]",

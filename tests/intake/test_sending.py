@@ -48,7 +48,7 @@ def test_a_crash_is_stored_without_what_tells_of_its_person_and_they_see_it(
         "SELECT subject, application, kind, message, stack, release, environment FROM troth.crash"
     ).fetchone()
     assert row == (
-        cast["alice"].subject, notes.application, "TypeError", "cannot read - of - card -",
+        cast["alice"].subject, notes.application, "TypeError", "cannot read - of [e-mail], card [card]",
         "main (app.py):3\nsave (store.py):41", "1.4.2", "production",
     )  # fmt: skip
     assert [each.kind for each in queries.crashes(cast["alice"].token)] == ["TypeError"]

@@ -29,6 +29,7 @@ from troth.database.keeper import Keeper
 from troth.database.place import Place
 from troth.database.statements import load
 from troth.intake import keeping as forgetting
+from troth.intake import special
 from troth.ledger import sequencing
 from troth.notices import delivery, tokens
 from troth.people import fielding, places, registering
@@ -63,6 +64,7 @@ class Options:
     mail_rate: float = 20.0
     returns: Path | None = None
     geo_db: Path | None = None
+    guard_words: Path | None = None
 
     @property
     def name(self) -> str:
@@ -104,6 +106,12 @@ class Options:
     help="A database of places (.mmdb), to tell people about where they are signed in.",
 )
 @click.option(
+    "--guard-words",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar=special.VARIABLE,
+    help="A file of words of the special categories, beside those that come along (docs/guard.md).",
+)
+@click.option(
     "--certificate", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A certificate of your own."
 )
 @click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its private key.")
@@ -123,6 +131,11 @@ def serve(**told: object) -> None:
         raise click.UsageError(
             f"--mail-from `{options.mail_from}` leaves no room for return addresses; use one with a shorter name"
         )
+    if options.guard_words:
+        try:
+            special.words(str(options.guard_words.resolve()))
+        except special.NotWords as error:
+            raise click.UsageError(f"--guard-words `{options.guard_words}`: {error}") from error
     if options.geo_db:
         try:
             places.atlas(str(options.geo_db.resolve())).place("192.0.2.1", "en")
@@ -251,6 +264,7 @@ class Service:
             "TROTH_MAIL_RATE": str(self.options.mail_rate),
             "TROTH_RETURNS": str(self.options.returns.resolve()) if self.options.returns else "",
             "TROTH_GEO_DB": str(self.options.geo_db.resolve()) if self.options.geo_db else "",
+            special.VARIABLE: str(self.options.guard_words.resolve()) if self.options.guard_words else "",
             "TROTH_DEV": "1" if self.options.dev else "",
             "TROTH_CERTIFICATE": str(certificate),
             "TROTH_KEY": str(key),

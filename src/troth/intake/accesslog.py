@@ -19,7 +19,7 @@ from troth.intake.decisions import Decisions
 from troth.intake.event import Event, Refused, now
 from troth.intake.lines import event_of, moment_of
 from troth.intake.steps import through
-from troth.intake.store import Store, count_refused, open_pool
+from troth.intake.store import Store, count_found, count_refused, open_pool
 
 BATCH = 1_000
 LONGEST_LINE = 65_536
@@ -117,6 +117,7 @@ async def commit(
             rows = await connection.fetch("SELECT * FROM troth.import_keys($1)", list(judged))
             fresh = [judged[row[0]] for row in rows]
             await store.write(connection, fresh, decisions)
+            await count_found(connection, fresh)
             # Each time it is tried: what is refused leaves no key by which it would be known again.
             await count_refused(connection, refused + Counter({Refused("malformed-line"): len(malformed)}))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

@@ -49,6 +49,7 @@ class Kept(msgspec.Struct, array_like=True):
     objects: bool
     id: uuid.UUID
     values: dict[str, Any]
+    found: dict[str, int] = {}
 
 
 READER = msgspec.msgpack.Decoder(list[Kept])
@@ -184,7 +185,7 @@ class Bridge:
             event = Sent(
                 each.key, each.body, KINDS[each.kind], each.at, each.person, None, each.application, each.objects
             )
-            event.id, event.values = each.id, each.values
+            event.id, event.values, event.found = each.id, each.values, Counter(each.found)
             by.setdefault((each.application, each.digest), []).append(event)
         loop = asyncio.get_running_loop()
         return [
@@ -206,5 +207,5 @@ class Bridge:
 def _kept(event: Sent, sender: Sender) -> Kept:
     return Kept(
         event.key, event.body, event.kind.table, event.at, event.person, sender.application, sender.digest,
-        event.objects, event.id, event.values,
+        event.objects, event.id, event.values, dict(event.found),
     )  # fmt: skip

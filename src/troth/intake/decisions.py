@@ -45,6 +45,7 @@ class Decisions:
     clauses: Mapping[str, str]  # by kind of event: the clause that collects it
     collected: Mapping[str, Kept]  # by kind of event
     apart: Mapping[tuple[str, str], str]  # by table and column of something sensitive: the clause that keeps it apart
+    anonymous: str  # the clause that keeps anything sensitive apart from whoever is not known; empty where none does
     shares: dict[tuple[Occasion, int], Share] = field(default_factory=dict, compare=False)
     parts: dict[tuple[str, int], Part] = field(default_factory=dict, compare=False)
 
@@ -61,6 +62,7 @@ class Decisions:
             signalled=frozenset(plan.signalled),
             clauses={kind.table: clause_of(plan, kind) for kind in KINDS.values()},
             collected={kind.table: plan.kept_on(kind.occasion, kind.table) for kind in KINDS.values()},
+            anonymous="apart" if "apart" in plan.duties else "",
             apart={(each.table, each.column): each.clause for each in plan.apart},
         )
 

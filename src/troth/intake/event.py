@@ -3,6 +3,7 @@
 import os
 import time
 import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -38,6 +39,7 @@ class Event:
     `identified` is which device it was, where its browser or its session says so.
     `uses` are the bits of the units that its person is in, as whoever found out who is asking knew them.
     `objects` says that the browser sent the signal of Global Privacy Control.
+    `found` counts, by detector, what the guard took out of its text.
     """
 
     at: datetime
@@ -56,6 +58,7 @@ class Event:
     subject: uuid.UUID = NOBODY
     uses: int = 0
     objects: bool = False
+    found: Counter[str] = field(default_factory=Counter)
     id: uuid.UUID = field(default_factory=lambda: ordered_uuid())  # noqa: PLW0108 - defined below
 
     @property

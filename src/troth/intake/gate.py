@@ -235,7 +235,9 @@ class Gate:
         self.bridge.learn(known, asked, decisions, min(moment, self.decided))
         judged = list(_judged(batch, known, decisions))
         fresh = await _fresh(connection, judged)
-        await store.write_sent(connection, [sent.reduce(event, decisions) for event in fresh], decisions)
+        reduced = [sent.reduce(event, decisions) for event in fresh]
+        await store.write_sent(connection, reduced, decisions)
+        await store.count_found(connection, reduced)
         await _count(connection, batch, known)
         await _count_parts(connection, batch)
 

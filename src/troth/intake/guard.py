@@ -62,7 +62,7 @@ def cleared_address(url: str) -> Found:
     counts = Counter[str]()
     parts = "/".join(_part(part, counts) for part in path.split("/"))
     fields = "&".join("=".join(_part(side, counts) for side in each.split("=", 1)) for each in query.split("&"))
-    return Found(f"{parts}{mark}{fields}"[: len(url)] if counts else url, counts)
+    return Found(f"{parts}{mark}{fields}"[: max(len(url), SHORTEST_COLUMN)] if counts else url, counts)
 
 
 def _part(part: str, counts: Counter[str]) -> str:

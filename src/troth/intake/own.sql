@@ -18,6 +18,12 @@ WHERE outcome <> 'counted' ORDER BY day DESC, outcome, kind, reason, clause LIMI
 SELECT day, outcome, kind, reason, clause, count FROM troth.intake_count
 WHERE outcome = 'counted' ORDER BY day DESC, count DESC, kind, reason LIMIT 50
 
+-- name: found
+-- How often each detector found something in the last month, by kind of event.
+SELECT reason, kind, sum(count)::bigint FROM troth.intake_count
+WHERE outcome = 'reduced' AND day > (statement_timestamp() AT TIME ZONE 'UTC')::date - 30
+GROUP BY reason, kind ORDER BY reason, kind
+
 -- name: forget
 SELECT troth.forget_intake()
 

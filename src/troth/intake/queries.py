@@ -8,7 +8,9 @@ from psycopg.rows import class_row
 from troth.database import connect, published
 from troth.database.statements import load
 from troth.database.viewing import shown
+from troth.intake import special
 from troth.intake.decisions import clause_of
+from troth.intake.detectors import DETECTORS
 from troth.intake.kinds import KINDS
 
 SQL = load("troth.intake")
@@ -112,6 +114,19 @@ def reports() -> list[Count]:
     """Return how often browsers reported what, the newest day first; `reason` are the words of the closed list."""
     with connect.acting("door") as connection, connection.cursor(row_factory=class_row(Count)) as cursor:
         return cursor.execute(SQL["reports"].encode()).fetchall()
+
+
+def found(file: str = "") -> dict[str, dict[str, int]]:
+    """Return how often each detector found something in the last month, by kind of event; one that found nothing too.
+
+    `file` names the operator's own words. Raises NotWords.
+    """
+    names = (*(detector.name for detector in DETECTORS), *sorted(special.words(file).names))
+    by: dict[str, dict[str, int]] = {name: {} for name in names}
+    with connect.acting("door") as connection:
+        for name, kind, many in connection.execute(SQL["found"].encode()).fetchall():
+            by.setdefault(name, {})[kind] = many
+    return by
 
 
 def refusals(token: str) -> list[Refusal]:

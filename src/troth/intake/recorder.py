@@ -17,7 +17,7 @@ from troth.intake.decisions import Decisions
 from troth.intake.event import Event, Refused
 from troth.intake.remainder import Remainder
 from troth.intake.steps import shorten, through
-from troth.intake.store import Store, count, count_refused, open_pool
+from troth.intake.store import Store, count, count_found, count_refused, open_pool
 
 LOG = logging.getLogger(__name__)
 ROOM = 20_000
@@ -196,6 +196,7 @@ class Recorder:
             for (outcome, reason), many in counted.items():
                 await count(connection, outcome, reason, many)
             await count_refused(connection, refused)
+            await count_found(connection, kept)
 
     async def _decide(self) -> Decisions:
         if self.decisions is None or time.monotonic() - self.decided > DECIDED:

@@ -3,6 +3,7 @@
 import hmac
 import re
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ import msgspec
 
 from troth.intake.decisions import Decisions
 from troth.intake.event import NOBODY, Refused, now, ordered_uuid, stamp
+from troth.intake.guard import cleared
 from troth.intake.kinds import KINDS, Activity, Crash, FeatureUse, Frame, Kind, Says, Sending
 from troth.intake.steps import FUTURE, HIDDEN, SENSITIVE, coarse_time
 from troth.policy.meaning import Precision
@@ -26,13 +28,16 @@ SKEW, WILDEST = timedelta(seconds=2), timedelta(days=400)
 TELLING = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+|\"[^\"\n]*\"|'[^'\n]*'|[A-Za-z0-9+/_=-]{24,}|\d[\d .()-]{5,}\d")
 #: The frames next to the failure that make two crashes one, and the most characters that are kept of them all.
 NEAREST, LONGEST_STACK = 5, 20_000
+#: Columns that hold no words of a sender's.
+UNTOLD = frozenset({"fingerprint", "severity"})
 
 
 @dataclass(slots=True)
 class Sent:
     """One event of an application; `values` are what it fills of its table's columns, less what is not kept.
 
-    What was reduced before it was kept for a while says nothing any more but its values.
+    What was reduced before it was kept for a while says nothing any more but its values. `found` counts, by detector,
+    what the guard took out of them.
     """
 
     key: bytes
@@ -46,6 +51,7 @@ class Sent:
     subject: uuid.UUID = NOBODY
     uses: int = 0
     values: dict[str, Any] = field(default_factory=dict)
+    found: Counter[str] = field(default_factory=Counter)
     id: uuid.UUID = field(default_factory=ordered_uuid)
 
     @property
@@ -156,11 +162,22 @@ def _declined(event: Sent, decisions: Decisions) -> str:
 
 
 def reduce(event: Sent, decisions: Decisions) -> Sent:
-    """Drop what nothing that its person is in may use, and what no column is for; coarsen the time."""
+    """Drop what nothing that its person is in may use, and what no column is for; coarsen the time; guard the words."""
     kept = decisions.part(event.kind, event.uses, objects=event.objects).kept
     event.at = coarse_time(event.at, kept.get("at", Precision.DAY))
-    event.values = {name: value for name, value in _values(event).items() if name in kept}
+    if event.says is not None:
+        event.found = Counter()  # what is tried again is counted once
+    told = _values(event)
+    event.values = {name: _guarded(event, name, value) for name, value in told.items() if name in kept}
     return event
+
+
+def _guarded(event: Sent, column: str, value: Any) -> Any:  # noqa: ANN401 - whatever the column holds
+    if column in UNTOLD or not isinstance(value, str):
+        return value
+    found = cleared(value)
+    event.found += found.counts
+    return found.text
 
 
 def _values(event: Sent) -> dict[str, Any]:
@@ -170,15 +187,15 @@ def _values(event: Sent) -> dict[str, Any]:
         case FeatureUse(feature, outcome):
             return {"feature": feature, "outcome": outcome}
         case Activity() as activity:
-            told = {"event": _hidden(activity.event), "severity": activity.severity}
-            return told | _of_any(activity)
+            told = {"event": _hidden(event, activity.event), "severity": activity.severity}
+            return told | _of_any(event, activity)
         case Crash() as crash:
-            return _of_a_crash(event.application, crash) | _of_any(crash)
+            return _of_a_crash(event.application, crash) | _of_any(event, crash)
 
 
-def _of_any(said: Crash | Activity) -> dict[str, Any]:
+def _of_any(event: Sent, said: Crash | Activity) -> dict[str, Any]:
     return {
-        "message": _hidden(said.message) if said.message else None,
+        "message": _hidden(event, said.message) if said.message else None,
         "release": _printable(said.release) if said.release else None,
         "environment": _printable(said.environment) if said.environment else None,
     }
@@ -200,8 +217,11 @@ def _frame(frame: Frame) -> str:
     return _printable(f"{frame.function or '?'} ({file}):{frame.line or 0}")
 
 
-def _hidden(text: str) -> str:
-    return _printable(TELLING.sub(HIDDEN, text))
+def _hidden(event: Sent, text: str) -> str:
+    """Return words without what the guard finds, and then without what only might be somebody's."""
+    found = cleared(_printable(text))
+    event.found += found.counts
+    return TELLING.sub(HIDDEN, found.text)
 
 
 def _printable(text: str) -> str:

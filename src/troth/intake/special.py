@@ -38,7 +38,7 @@ class Words:
     whole: Mapping[str, tuple[tuple[tuple[str, ...], str], ...]]
     begun: Mapping[str, str]
     left: frozenset[str]
-    names: tuple[str, ...]
+    names: frozenset[str]
     stems: frozenset[str]
 
     def find(self, text: str) -> Iterator[tuple[str, Span]]:
@@ -86,7 +86,7 @@ def words(file: str) -> Words:
         else:
             whole.setdefault(parts[0], []).append((parts, category))
     stems = frozenset(first[:STEM] for first in (*whole, *begun))
-    return Words({first: tuple(told) for first, told in whole.items()}, begun, left, tuple(lists), stems)
+    return Words({first: tuple(told) for first, told in whole.items()}, begun, left, frozenset(lists), stems)
 
 
 def current() -> Words:

@@ -1,4 +1,4 @@
-"""What happens to an event before it is stored: receive, judge, enrich, reduce. Each returns the event or a refusal."""
+"""What happens to an event before it is stored: receive, judge, enrich, reduce, guard; each returns it or a refusal."""
 
 import ipaddress
 import re
@@ -10,8 +10,10 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from ua_parser import parse
 
+from troth.intake import special
 from troth.intake.decisions import Decisions, Share
 from troth.intake.event import Device, Event, Refused, now
+from troth.intake.guard import cleared_address
 from troth.intake.hints import NONE, Hints, refined
 from troth.policy.meaning import Occasion, Precision
 
@@ -104,6 +106,26 @@ def reduce(event: Event, decisions: Decisions) -> Event | Refused:
     return event
 
 
+def guard(event: Event, decisions: Decisions) -> Event | Refused:
+    """Take out of free text what says who somebody is, and words of the special categories.
+
+    Of nobody who is known the latter are refused, where the policy keeps what is sensitive apart from them.
+    """
+    for column in ("url", "referrer"):
+        told = getattr(event, column)
+        found = cleared_address(told) if told else None
+        if found and found.counts:
+            if (
+                event.occasion is Occasion.VISIT
+                and decisions.anonymous
+                and not special.current().names.isdisjoint(found.counts)
+            ):
+                return Refused(SENSITIVE, decisions.anonymous, event.occasion)
+            setattr(event, column, found.text if column == "url" else None)
+            event.found += found.counts
+    return event
+
+
 def _device(device: Device | None, share: Share) -> Device | None:
     if device is None or device.browser is None or "device" not in share.device:
         return None
@@ -114,7 +136,7 @@ def _no_longer_exact(event: Event, decisions: Decisions) -> bool:
     return decisions.exact is not None and now() - event.at >= decisions.exact - ON_ITS_WAY
 
 
-STEPS: tuple[Step, ...] = (receive, judge, enrich, reduce)
+STEPS: tuple[Step, ...] = (receive, judge, enrich, reduce, guard)
 
 
 def through(event: Event, decisions: Decisions) -> Event | Refused:

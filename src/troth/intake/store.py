@@ -2,6 +2,7 @@
 
 import ipaddress
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -112,6 +113,16 @@ async def count_refused(connection: Any, refused: Mapping[Refused, int]) -> None
     """Add to what was refused, by kind, reason and clause, always in the same order."""
     for why, many in sorted(refused.items(), key=lambda each: (each[0].kind, each[0].reason, each[0].clause)):
         await count(connection, "refused", why.reason, many, kind=why.kind, clause=why.clause)
+
+
+async def count_found(connection: Any, events: Sequence[Event | Sent]) -> None:  # noqa: ANN401 - asyncpg's proxy
+    """Add to what the guard took out, by kind of event and detector; never what it was."""
+    found: Counter[tuple[str, str]] = Counter()
+    for event in events:
+        kind = event.kind.table if isinstance(event, Sent) else event.occasion.value
+        found.update({(kind, name): many for name, many in event.found.items()})
+    for (kind, name), many in sorted(found.items()):
+        await count(connection, "reduced", name, many, kind=kind)
 
 
 async def count(

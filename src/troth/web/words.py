@@ -213,7 +213,7 @@ DELIVERIES: Words = {
     "failed": _("Not taken by the mail server"),
     "bounced": _("Came back"),
 }
-OUTCOMES: Words = {"refused": _("Refused"), "dropped": _("Dropped")}
+OUTCOMES: Words = {"refused": _("Refused"), "dropped": _("Dropped"), "reduced": _("Taken out of what was kept")}
 REASONS: Words = {
     "killed": _("lost when the service was killed"),
     "queue-full": _("more came at once than could be noted"),
@@ -234,6 +234,18 @@ REASONS: Words = {
     "refused-by-the-database": _("the database refused it"),
     "conflict": _("another stood under its key when the database was back"),
     "sensitive-of-nobody": _("it would tie something sensitive to somebody who is not known"),
+    "e-mail": _("an e-mail address"),
+    "iban": _("the number of a bank account"),
+    "card": _("the number of a payment card"),
+    "phone": _("a phone number"),
+    "national-id": _("a number that a country knows somebody by"),
+    "race": _("a word of race or ethnic origin"),
+    "religion": _("a word of religion or belief"),
+    "health": _("a word of health"),
+    "sex-life": _("a word of sex life or orientation"),
+    "politics": _("a word of political opinion"),
+    "trade-union": _("a word of membership of a trade union"),
+    "genetic-biometric": _("a word of genetic or biometric data"),
     "spool-torn": _("a file of what was kept while the database was away was torn, and its end is set aside"),
     "spool-expired": _("kept while the database was away until its time was over"),
 }
