@@ -10,7 +10,7 @@ UV := .uv/bin/uv
 INSTALLED := .venv/.installed
 SYNCED := .venv/.synced
 
-.PHONY: help run test journeys check prove format bench bench-governing bench-policy bench-people bench-storing bench-agreeing clean
+.PHONY: help run test journeys check prove format bench bench-governing bench-policy bench-people bench-storing bench-agreeing bench-guarding clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,13 +44,16 @@ format: $(SYNCED) ## Put the code into its canonical form
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
 
-bench: bench-governing bench-policy bench-people bench-storing bench-agreeing ## Measure everything that has a benchmark
+bench: bench-governing bench-policy bench-people bench-storing bench-agreeing bench-guarding ## Measure everything that has a benchmark
 
 bench-governing: $(SYNCED) ## Measure what governing costs, as ratios
 	@.venv/bin/python -m benchmarks.governing $(ARGS)
 
 bench-agreeing: $(SYNCED) ## Measure publishing to a million people, their mails, and writing a consent down
 	@.venv/bin/python -m benchmarks.agreeing $(ARGS)
+
+bench-guarding: $(SYNCED) ## Measure what looking through free text costs, as a ratio to judging without it
+	@.venv/bin/python -m benchmarks.guarding $(ARGS)
 
 bench-people: $(SYNCED) ## Measure large organizations against small ones, and what signing in and a page cost
 	@.venv/bin/python -m benchmarks.people $(ARGS)

@@ -83,7 +83,7 @@ def test_a_crash_is_stored_without_what_is_not_to_be_known_of_it(
     assert (answer.status, answer.body) == (200, {"id": EVENT, "events": [{"outcome": "stored"}]})
     assert rows(owner) == [
         (
-            cast["alice"].subject, "ValueError", "no - for -", "main (main.py):3\nsave (store.py):41",
+            cast["alice"].subject, "ValueError", "no - for [e-mail]", "main (main.py):3\nsave (store.py):41",
             "notes@1.4.2", "production",
         )
     ]  # fmt: skip

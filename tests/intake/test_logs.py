@@ -109,7 +109,7 @@ def test_a_record_is_activity_and_one_of_an_exception_a_crash_without_what_is_no
     alice = cast["alice"].subject
     assert rows(owner) == (
         [(alice, "ValueError", "no -", "main (app.py):3\nsave (store.py):41", "1.4.2", "production")],
-        [(alice, "notes.sync", "info", "synchronized - of -", "1.4.2", "production")],
+        [(alice, "notes.sync", "info", "synchronized - of [e-mail]", "1.4.2", "production")],
     )
     whole = owner.execute(
         "SELECT to_jsonb(c)::text || to_jsonb(a)::text FROM troth.crash c, troth.activity a"
@@ -126,7 +126,7 @@ def test_our_own_protocol_takes_activity_too(notes: Application, owner: Connecti
     does = {"event": "sync.finished", "severity": "warn", "message": "3 notes of alice@harbor.example"}
     event = {"key": "activity-1", "kind": "activity", "person": notes.names["Alice"], "data": does}
     assert sent(event, key=notes.key).status == 201
-    assert rows(owner)[1][0][1:4] == ("sync.finished", "warn", "3 notes of -")
+    assert rows(owner)[1][0][1:4] == ("sync.finished", "warn", "3 notes of [e-mail]")
     wrongs: tuple[dict[str, Any], ...] = ({"severity": "loud"}, {"more": 1}, {"event": ""})
     for nth, wrong in enumerate(wrongs):
         refused = sent(event | {"key": f"activity-x{nth}", "data": does | wrong}, key=notes.key)

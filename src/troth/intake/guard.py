@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from troth.intake import special
@@ -56,8 +57,9 @@ def cleared(text: str) -> Found:
     return Found(shorter[: max(len(text), SHORTEST_COLUMN)] if counts else text, counts)
 
 
+@lru_cache(maxsize=8192)
 def cleared_address(url: str) -> Found:
-    """Return path and query of an address with each part that holds something replaced whole."""
+    """Return path and query of an address, stripped before; a part that holds something is replaced whole."""
     path, mark, query = url.partition("?")
     counts = Counter[str]()
     parts = "/".join(_part(part, counts) for part in path.split("/"))
