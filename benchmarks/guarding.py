@@ -31,7 +31,7 @@ ROUNDS, EVENTS = 15, 2000
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 FRAMES = [{"function": f"save_{nth}", "file": f"src/notes/store_{nth}.py", "line": 10 + nth} for nth in range(20)]
 SAID = {
-    "crash": {"kind": "TypeError", "message": "cannot read property of undefined while saving the note", "stack": FRAMES,
+    "crash": {"kind": "TypeError", "message": "cannot read property of undefined in save", "stack": FRAMES,
               "release": "1.4.2", "environment": "production"},
     "activity": {"event": "job.finished", "severity": "info", "message": "imported 312 rows in 4.2 s from a file"},
     "feature_use": {"feature": "export", "outcome": "done"},
