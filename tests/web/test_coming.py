@@ -33,6 +33,8 @@ def alice(browser: Browser, owner: Connection[Any]) -> Browser:
 def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, writer in coming.WRITERS.items():
         monkeypatch.setitem(delivery.WRITERS, name, writer)
+    for name, gate in coming.GATES.items():
+        monkeypatch.setitem(delivery.GATES, name, gate)
     yield
     published.forget()
 
@@ -346,3 +348,59 @@ def test_publishers_see_what_waits_whoever_published_it_and_how_to_withdraw_it(
     page = alice.get("/operator/publishing").content.decode()
     assert f'href="{answer.headers["Location"]}">On the page of the proposal' in page
     assert "troth policy withdraw" not in page
+
+
+QUEUED = (
+    "SELECT address, template, (facts ->> 'version')::integer FROM troth.notice WHERE batch IS NOT NULL ORDER BY 1, 2"
+)
+
+
+def test_whoever_was_told_of_a_version_is_told_that_it_was_withdrawn_and_nobody_else(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Browser().sign_up(owner, BOB, "Bob")
+    hire(owner, alice, subject(owner, ALICE), "owner")
+    publish(owner)
+    with monkeypatch.context() as few:
+        few.setattr(coming, "AT_ONCE", 1)
+        coming.follow(owner)
+    ((first, _, _),) = owner.execute(QUEUED).fetchall()
+    owner.execute("DELETE FROM troth.notice WHERE batch IS NOT NULL")  # it was sent, to one of the two
+    scheduling.withdraw(owner, {"version": 2})
+    with monkeypatch.context() as full:
+        full.setattr(outbox, "ROOM", 0)
+        coming.follow(owner)
+    assert owner.execute(QUEUED).fetchall() == [], "there is no room"
+    for _ in range(4):
+        coming.follow(owner)
+    assert owner.execute(QUEUED).fetchall() == [(first, "withdrawn", 2)]
+    (facts,) = (each for each in mails(owner, first) if "batch" in each)
+    mail = coming.withdrawn_mail(facts)
+    assert "Version 2" in mail["text"]
+    assert "was withdrawn" in mail["text"]
+    assert "se retiró" in coming.withdrawn_mail(facts | {"language": "es"})["text"]
+    rows = re.findall(r"<td[^>]*>([^<]*)</td>", alice.get("/operator/notices").content.decode())
+    assert [rows[at - 1] for at, each in enumerate(rows) if each == "was withdrawn"] == ["2"]
+    assert [rows[at - 1] for at, each in enumerate(rows) if each == "takes effect on its day"] == ["2"]
+    publish(owner, WIDER.replace("60 days", "90 days"))
+    coming.follow(owner)
+    newer = [template for _, template, _ in owner.execute(QUEUED).fetchall()]
+    assert newer.count("version") == 2, "the next one is told as ever"
+    assert newer.count("withdrawn") == 1
+
+
+def test_a_mail_about_a_version_does_not_leave_once_that_is_withdrawn(alice: Browser, owner: Connection[Any]) -> None:
+    publish(owner)
+    coming.follow(owner)
+    assert len(told(owner, ALICE)) == 1
+    whose = subject(owner, ALICE)
+    facts = {"version": 2, "address": ALICE}
+    assert delivery.GATES["version"](whose, facts) == ALICE
+    scheduling.withdraw(owner, {"version": 2})
+    assert delivery.GATES["version"](whose, facts) is None
+    assert delivery.GATES["version"](whose, facts | {"version": 1}) == ALICE, "that one is in force"
+    delivery.deliver(delivery.Route("", "troth@harbor.example"), many=True)
+    assert told(owner, ALICE) == []
+    assert owner.execute(
+        "SELECT outcome FROM troth.notice_tally WHERE batch <> '00000000-0000-0000-0000-000000000000'"
+    ).fetchall() == [("withdrawn",)]

@@ -105,13 +105,17 @@ def forget_ahead(subject: UUID) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """How far the mails about a version got: `told` have been written to, all of them once it is done."""
+    """How far the mails about a version got: `told` have been written to, all of them once it is done.
+
+    `kind` is what they say: ahead (of its day), in force, or withdrawn, to whoever was told ahead.
+    """
 
     telling: UUID
     version: int
     told: int
     at: datetime
     done_at: datetime | None
+    kind: str
 
 
 def tellings() -> list[Telling]:
@@ -124,7 +128,8 @@ def tellings() -> list[Telling]:
 
 
 def follow(connection: Connection[Any]) -> None:
-    """Tell some more people of what was published while the outbox has room, and bind those who agreed ahead."""
+    """Tell some more people of what was published or withdrawn while the outbox has room; bind who agreed ahead."""
+    connection.execute(SQL["begin_withdrawing"].encode())
     for version, source, raised, scheduled, before, since in connection.execute(SQL["untold"].encode()).fetchall():
         told = {"version": version, "scheduled": scheduled, "since": since}
         owed = before is not None and owes_mail(before, source, Verdict(raised))
@@ -178,4 +183,27 @@ def version_mail(facts: Mapping[str, Any]) -> Mapping[str, str]:
     return {"subject": subject, "text": "\n\n".join(parts) + "\n", "language": language}
 
 
-WRITERS = {"version": version_mail}
+def withdrawn_mail(facts: Mapping[str, Any]) -> Mapping[str, str]:
+    """Write the mail that takes another one back, in the language of the agreement."""
+    language = str(facts["language"])
+    with override(language):
+        told = {"operator": published.current().policy.operator, "version": facts["version"]}
+        subject = _("%(operator)s does not change its policy as announced") % told
+        said = _(
+            "Version %(version)s of the policy, of which a mail told you before, was withdrawn and does not take"
+            " effect."
+        )
+        parts = [said % told, _("What you agreed to holds as before. You need not do anything."), settings.BASE_URL]
+    parts[-1] += "/policy/versions"
+    return {"subject": subject, "text": "\n\n".join(parts) + "\n", "language": language}
+
+
+def still(_subject: UUID, facts: Mapping[str, Any]) -> str | None:
+    """Return where the mail about a version may go; None where that does not take effect any more."""
+    there, number = scheduling.coming(), facts["version"]
+    known = {edition.published.version for edition in published.history()} | {there.version if there else None}
+    return str(facts["address"]) if number in known else None
+
+
+WRITERS = {"version": version_mail, "withdrawn": withdrawn_mail}
+GATES = {"version": still}

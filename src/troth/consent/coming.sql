@@ -5,7 +5,7 @@ SELECT v.version, v.source, v.raised, NULL::uuid, (
     ), (SELECT max(s.at) FROM troth.policy_scheduled AS s JOIN troth.policy_telling AS t ON t.scheduled = s.scheduled
         WHERE s.version = v.version AND s.outcome = 'published')
 FROM troth.policy_version AS v
-WHERE NOT EXISTS (SELECT FROM troth.policy_telling AS t WHERE t.version = v.version AND t.scheduled IS NULL)
+WHERE NOT EXISTS (SELECT FROM troth.policy_telling AS t WHERE t.version = v.version AND t.scheduled IS NULL AND t.withdraws IS NULL)
 UNION ALL
 SELECT s.version, s.source, s.raised, s.scheduled, (SELECT p.source FROM troth.policy_version AS p ORDER BY p.version DESC LIMIT 1), NULL
 FROM troth.policy_scheduled AS s
@@ -16,8 +16,18 @@ INSERT INTO troth.policy_telling (version, scheduled, since, done_at) VALUES (%(
     coalesce(%(since)s, '-infinity'::timestamptz), CASE WHEN NOT %(owed)s THEN statement_timestamp() END)
 ON CONFLICT DO NOTHING
 
+-- name: begin_withdrawing
+-- Of each version that some people were told of and that does not take effect, they are told that.
+INSERT INTO troth.policy_telling (version, withdraws, since)
+SELECT told.version, told.telling, told.at FROM troth.policy_telling AS told
+JOIN troth.policy_scheduled AS waited ON waited.scheduled = told.scheduled
+WHERE told.told > 0 AND waited.outcome IN ('withdrawn', 'refused')
+ON CONFLICT DO NOTHING
+
 -- name: tellings
-SELECT telling, version, told, at, done_at FROM troth.policy_telling WHERE told > 0 OR done_at IS NULL
+SELECT telling, version, told, at, done_at,
+    CASE WHEN withdraws IS NOT NULL THEN 'withdrawn' WHEN scheduled IS NOT NULL THEN 'ahead' ELSE 'in force' END
+FROM troth.policy_telling WHERE told > 0 OR done_at IS NULL
 ORDER BY at DESC LIMIT %(most)s
 
 -- name: tell_some

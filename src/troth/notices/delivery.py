@@ -35,7 +35,8 @@ type Told = Mapping[str, Any]
 #: What a template makes of its facts: the subject and the text of a mail. Rooms above add theirs, and no action hands
 #: out words of its own.
 WRITERS: dict[str, Callable[[Told], Told]] = {"mail": lambda facts: facts}
-#: Of a template that is not owed: the address it may go to at the moment of sending, or None where it may not any more.
+#: Of a template that is not owed for ever: the address it may go to at the moment of sending, or None where it may not
+#: any more; the facts name the notice's own.
 GATES: dict[str, Callable[[uuid.UUID, Told], str | None]] = {}
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 #: A code is of no use any more after some hours; what is owed to many outlasts a mail server that is down for two days.
@@ -231,7 +232,8 @@ def _try(connection: Connection[Any], line: Line, due: Due, most: int) -> str:
     sent, withdrawn, failed, deferred, or unreached: deferred, since no server took any.
     """
     try:
-        to = GATES[due.template](due.subject, due.facts) if due.template in GATES else due.address
+        gate = GATES.get(due.template, lambda _whose, facts: str(facts["address"]))
+        to = gate(due.subject, due.facts | {"address": due.address})
         if to is None:
             return _settled(connection, due, "withdrawn", None)
         told = written(due.template, due.facts | {"to": str(due.subject)})

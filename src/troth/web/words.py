@@ -198,10 +198,17 @@ LOOKS: Words = {
     "requests": _("those who ask to be let in"),
     "corrections": _("the corrections that members ask for"),
 }
+#: What the mails of a send about a version say.
+TELLINGS: Words = {
+    "ahead": _("takes effect on its day"),
+    "in force": _("is in force"),
+    "withdrawn": _("was withdrawn"),
+}
 #: What a mail was about, by its template.
 MAILS: Words = {
     "mail": _("A code, or a message about your account"),
     "version": _("A new version of the policy"),
+    "withdrawn": _("A version of the policy that was withdrawn"),
     "announcement": _("An announcement"),
     "correction-asked": _("Somebody asks for a correction"),
     "correction-answered": _("An answer about a correction"),
@@ -283,6 +290,7 @@ FAMILIES: Mapping[str, Words] = {
     "correction": CORRECTIONS,
     "look": LOOKS,
     "mail": MAILS,
+    "telling": TELLINGS,
     "delivery": DELIVERIES,
     "reason": REASONS,
     "event": EVENTS,

@@ -1,10 +1,12 @@
 -- name: tell_some
 -- Put the mails about a published version into the outbox for some people, in one transaction with how far it got; return how
--- many were looked at. Whoever has agreed to it is not told, nor anybody of a version that was withdrawn.
+-- many were looked at. Whoever has agreed to it is not told, nor anybody of a version that was withdrawn; whoever was told of that one
+-- before is told that it does not take effect.
 CREATE OR REPLACE FUNCTION troth.tell_some(many integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     telling troth.policy_telling;
+    before troth.policy_telling;
     who record;
     looked bigint := 0;
 BEGIN
@@ -12,16 +14,24 @@ BEGIN
     IF NOT FOUND THEN
         RETURN 0;
     END IF;
+    SELECT t.* INTO before FROM troth.policy_telling AS t WHERE t.telling = telling.withdraws;
     IF telling.scheduled IS NULL OR EXISTS (
         SELECT 1 FROM troth.policy_scheduled AS s WHERE s.scheduled = telling.scheduled AND coalesce(s.outcome, 'published') = 'published'
     ) THEN
         FOR who IN
-            SELECT a.subject, max(a.version) AS version, max(a.at) AS at FROM troth.agreement AS a
+            SELECT a.subject, max(a.version) AS version, max(a.at) AS at, min(a.at) AS first FROM troth.agreement AS a
             WHERE a.subject > telling.after AND a.ended_at IS NULL GROUP BY a.subject ORDER BY a.subject LIMIT many
         LOOP
             looked := looked + 1;
             telling.after := who.subject;
-            IF who.version < telling.version AND who.at >= telling.since THEN
+            IF telling.withdraws IS NOT NULL THEN
+                IF who.version < telling.version AND who.subject <= before.after AND who.first <= coalesce(before.done_at, telling.at) THEN
+                    PERFORM troth.write_to(who.subject, 'withdrawn', jsonb_build_object(
+                        'version', telling.version, 'batch', telling.telling
+                    ));
+                    telling.told := telling.told + 1;
+                END IF;
+            ELSIF who.version < telling.version AND who.at >= telling.since THEN
                 PERFORM troth.write_to(who.subject, 'version', jsonb_build_object(
                     'version', telling.version, 'before', who.version, 'batch', telling.telling
                 ));
