@@ -404,3 +404,41 @@ def test_a_mail_about_a_version_does_not_leave_once_that_is_withdrawn(alice: Bro
     assert owner.execute(
         "SELECT outcome FROM troth.notice_tally WHERE batch <> '00000000-0000-0000-0000-000000000000'"
     ).fetchall() == [("withdrawn",)]
+
+
+def test_all_who_agreed_ahead_are_bound_at_the_turn_of_its_day_and_not_asked_again(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = Browser()
+    bob.sign_up(owner, BOB, "Bob")
+    publish(owner)
+    for each in (alice, bob):
+        agree_ahead(each)
+    monkeypatch.setattr(coming, "BOUND_AT_ONCE", 1)
+    take_effect(owner, monkeypatch)
+    coming.follow(owner)
+    for each in (alice, bob):
+        assert each.get("/me").status_code == 200
+
+
+def test_what_one_agrees_to_stands_under_headings_and_what_reaches_further_is_open(
+    browser: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser.begin(ALICE)
+    page = browser.get("/agree").content.decode()
+    purposes = page.count("What it uses, and for how long")
+    assert purposes > 1
+    assert "<details open>" not in page
+    assert "reaches further than before" not in page
+    browser.agree()
+    browser.verify(owner, ALICE)
+    publish(owner)
+    take_effect(owner, monkeypatch)
+    page = browser.get("/agree").content.decode()
+    heading, _, rest = page.partition("reaches further than before")
+    assert heading.rpartition("<h3>")[2].startswith("Understand"), heading[-200:]
+    assert "<details open>" in rest.partition("</li>")[0]
+    assert page.count("<details open>") == 1
+    for summary in re.findall(r"<summary>(.*?)</summary>", page):
+        assert summary.strip()
+    assert "60 days" in rest.partition("</details>")[0]

@@ -73,7 +73,8 @@ def main() -> None:
     from troth.people.organizing import invitation  # noqa: PLC0415
 
     WRITERS.update(correcting.WRITERS | coming.WRITERS | announcing.WRITERS, invitation=invitation)
-    GATES.update(announcing.GATES | coming.GATES)
+    GATES.update(announcing.GATES)
+    GATES.update(coming.GATES)
     returned.STOPPERS.append(announcing.stop)
     stopped = threading.Event()
     route = Route(settings.MAIL, settings.DEFAULT_FROM_EMAIL, keep=settings.DEV, returns=bool(settings.RETURNS))

@@ -32,8 +32,9 @@ from troth.policy.widening import widened
 SQL = load("troth.consent")
 #: Versions whose mails the operator sees, the newest first.
 LISTED = 20
-#: People who are told, and agreements ahead that are bound, at one turn of the keeper.
-AT_ONCE, BOUND_AT_ONCE = 500, 100
+#: People who are told at one turn of the keeper; agreements ahead that are bound in one transaction, and how many such
+#: follow each other at a turn.
+AT_ONCE, BOUND_AT_ONCE, BINDINGS = 500, 100, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +138,11 @@ def follow(connection: Connection[Any]) -> None:
     with connect.acting("steward") as steward:
         if outbox.has_room(steward):
             steward.execute(SQL["tell_some"].encode(), {"many": AT_ONCE})
-    with connect.acting("steward") as steward:
-        steward.execute(SQL["bind_ahead"].encode(), {"many": BOUND_AT_ONCE})
+    for _each in range(BINDINGS):  # soon, so that nobody who agreed ahead is asked again
+        with connect.acting("steward") as steward:
+            row = steward.execute(SQL["bind_ahead"].encode(), {"many": BOUND_AT_ONCE}).fetchone()
+        if row is None or row[0] < BOUND_AT_ONCE:
+            break
 
 
 def owes_mail(before: str, source: str, raised: Verdict) -> bool:

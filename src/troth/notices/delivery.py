@@ -232,8 +232,8 @@ def _try(connection: Connection[Any], line: Line, due: Due, most: int) -> str:
     sent, withdrawn, failed, deferred, or unreached: deferred, since no server took any.
     """
     try:
-        gate = GATES.get(due.template, lambda _whose, facts: str(facts["address"]))
-        to = gate(due.subject, due.facts | {"address": due.address})
+        gate, facts = GATES.get(due.template), due.facts | {"address": due.address}
+        to = gate(due.subject, facts) if gate is not None else due.address
         if to is None:
             return _settled(connection, due, "withdrawn", None)
         told = written(due.template, due.facts | {"to": str(due.subject)})

@@ -21,6 +21,16 @@ CATEGORY_AT = {
 }
 
 
+#: Where the purpose stands in it.
+PURPOSE_AT = {Kind.PURPOSE: 0, Kind.SENTENCE: 0, Kind.SIGNAL: 0, Kind.USE: 2, Kind.RECIPIENT: 2}
+
+
+def widened(comparison: Comparison) -> frozenset[str]:
+    """Name the purposes for which significant differences ask people again."""
+    found = (each for each in comparison.significant if each.kind in PURPOSE_AT)
+    return frozenset(each.about[PURPOSE_AT[each.kind]] for each in found)
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One sentence about differences that are alike: where they go, in the reader's words too, and their clauses."""

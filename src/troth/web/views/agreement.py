@@ -17,7 +17,9 @@ from troth.database import published
 from troth.people import actions as people
 from troth.people import staffing
 from troth.people.staffing import Role
-from troth.policy import explain
+from troth.policy import differences, explain
+from troth.policy.compare import compare
+from troth.policy.meaning import Policy
 from troth.policy.voice import LANGUAGES
 from troth.web import operating
 from troth.web.provider.onward import after_agreement
@@ -50,11 +52,30 @@ def _context(account: Any) -> dict[str, Any]:  # noqa: ANN401 - an account, or N
     before = queries.standing(account.subject).version if account else 0
     return {
         "now": now,
+        "purposes": _purposes(now.policy, before),
         "sections": explain.sections(now.policy, get_language() or "en"),
         "rows": explain.table(now.policy, get_language() or "en"),
         "before": before,
         "wording": wording(now.version),
     }
+
+
+def _purposes(policy: Policy, before: int) -> list[dict[str, Any]]:
+    """Return each purpose with its sentence and uses; the first that reaches further than before is open."""
+    language = get_language() or "en"
+    old = next((each.published.policy for each in published.history() if each.published.version == before), None)
+    wider = differences.widened(compare(old, policy)) if old is not None else frozenset()
+    opened = next((each.name for each in policy.purposes if each.name in wider), "")
+    return [
+        {
+            "name": each.name,
+            "sentence": explain.purpose_sentence(policy, each.name, language),
+            "uses": explain.purpose_uses(policy, each.name, language),
+            "wider": each.name in wider,
+            "open": each.name == opened,
+        }
+        for each in policy.purposes
+    ]
 
 
 def wording(version: int) -> str:
