@@ -47,3 +47,20 @@ def test_what_comes_next_is_read_before_its_day(
         service.run("policy", "withdraw", "2")
     assert [line for line in alice.complaints if "404" not in line] == []
     assert alice.elsewhere == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")])
+def test_what_one_agrees_to_is_read_by_purpose(visit: Visit, width: int, scheme: str, tmp_path: Path) -> None:
+    alice = visit(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    alice.begin(f"alice-agreeing-{width}-{scheme}@harbor.example", LONG)
+    sound(alice, "/agree", tmp_path)
+    page = alice.page
+    table = page.get_by_role("table")
+    assert not table.is_visible(), "folded, under a heading that says what it is"
+    for each in page.locator("main summary").all():
+        each.click()
+    assert table.is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.screenshot(path=tmp_path / "opened.png", full_page=True)
+    assert page.get_by_role("button", name="Agree", exact=True).is_visible()
+    assert alice.elsewhere == []

@@ -1,6 +1,6 @@
 """What a difference between two versions means for the reader, in a sentence of their language."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,11 +58,15 @@ class Differing:
         """Say all differences, those alike but for the category in one sentence."""
         groups: dict[tuple[object, ...], list[Delta]] = {}
         for delta in comparison.deltas:
-            place = CATEGORY_AT.get(delta.kind)
-            rest = delta.about if place is None else (*delta.about[:place], *delta.about[place + 1 :])
-            key = (delta.kind, rest, delta.direction, delta.old, delta.new, delta in comparison.significant)
-            groups.setdefault(key, []).append(delta)
+            groups.setdefault((*_but_category(delta), delta in comparison.significant), []).append(delta)
         return tuple(self._line(alike, comparison) for alike in groups.values())
+
+    def together(self, deltas: Iterable[Delta]) -> tuple[tuple[str, tuple[Delta, ...]], ...]:
+        """Say differences, those alike but for the category in one sentence, each with what it says."""
+        groups: dict[tuple[object, ...], list[Delta]] = {}
+        for delta in deltas:
+            groups.setdefault(_but_category(delta), []).append(delta)
+        return tuple((self.sentence(*alike), tuple(alike)) for alike in groups.values())
 
     def _line(self, alike: list[Delta], comparison: Comparison) -> Line:
         clauses = tuple(dict.fromkeys(clause for delta in alike for clause in delta.clauses))
@@ -86,10 +90,6 @@ class Differing:
         said = template.format(now=now, before=before, **filled)
         return capital(said[:-1] if said.endswith("..") else said)
 
-    def what(self, delta: Delta) -> str:
-        """Say what a difference is about: a category of data, a purpose, or what else has a name."""
-        return capital(str(dict(ABOUT[delta.kind](self, delta.about))["what"]))
-
     def direction(self, delta: Delta) -> str:
         """Say where a difference goes."""
         return self.new.say("directions", delta.direction)
@@ -112,6 +112,13 @@ class Differing:
                 if purpose.name == name:
                     return speaking.purpose(purpose)
         return name
+
+
+def _but_category(delta: Delta) -> tuple[object, ...]:
+    """Return what makes differences alike."""
+    place = CATEGORY_AT.get(delta.kind)
+    rest = delta.about if place is None else (*delta.about[:place], *delta.about[place + 1 :])
+    return (delta.kind, rest, delta.direction, delta.old, delta.new)
 
 
 def _plain(_speaking: Voice, fact: tuple[object, ...]) -> str:

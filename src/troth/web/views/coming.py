@@ -68,12 +68,8 @@ def _touched(token: str, policy: Policy) -> list[dict[str, Any]]:
         found = ahead.touched(token, policy)
     except Error:
         return []
-    about: dict[str, dict[str, Any]] = {}
-    for each in (each for each in found.touched if each.records):
-        told = about.setdefault(said.what(each.delta), {"records": 0, "texts": {}})
-        told["records"] = max(told["records"], each.records)
-        told["texts"][said.sentence(each.delta)] = True
-    return [{"what": what} | told for what, told in about.items()]
+    many = {each.delta: each.records for each in found.touched if each.records}
+    return [{"text": text, "records": max(many[each] for each in alike)} for text, alike in said.together(many)]
 
 
 @require_safe
