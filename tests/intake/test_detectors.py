@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from troth.intake import guard
 from troth.intake.detectors import MOST
 from troth.intake.guard import SHORTEST_COLUMN, cleared, cleared_address, structured
 from troth.intake.plain import fold
@@ -130,6 +131,14 @@ def test_parts_of_an_address_are_replaced_whole() -> None:
     assert found.counts == {"phone": 1, "health": 1, "e-mail": 1}
     assert cleared_address(found.text).text == found.text
     assert cleared_address("/docs?a=1&b").text == "/docs?a=1&b"
+
+
+def test_an_address_that_holds_something_is_not_remembered() -> None:
+    guard._ensure_harmless.cache_clear()
+    assert cleared_address("/docs/page-1").text == "/docs/page-1"
+    for _ in range(2):
+        assert cleared_address("/of/alice@harbor.example").counts == {"e-mail": 1}
+    assert guard._ensure_harmless.cache_info().currsize == 1
 
 
 def test_an_operator_adds_words_and_leaves_some_out(tmp_path: Path) -> None:

@@ -57,14 +57,32 @@ def cleared(text: str) -> Found:
     return Found(shorter[: max(len(text), SHORTEST_COLUMN)] if counts else text, counts)
 
 
-@lru_cache(maxsize=8192)
+class _Holds(Exception):
+    """An address holds something; `found` is what is left of it."""
+
+    def __init__(self, found: Found) -> None:
+        super().__init__()
+        self.found = found
+
+
 def cleared_address(url: str) -> Found:
     """Return path and query of an address, stripped before; a part that holds something is replaced whole."""
+    try:
+        _ensure_harmless(url)
+    except _Holds as holds:
+        return holds.found
+    return Found(url, Counter())
+
+
+@lru_cache(maxsize=8192)
+def _ensure_harmless(url: str) -> None:
+    """Raise _Holds for an address that holds something, which is not remembered: only what is harmless is."""
     path, mark, query = url.partition("?")
     counts = Counter[str]()
     parts = "/".join(_part(part, counts) for part in path.split("/"))
     fields = "&".join("=".join(_part(side, counts) for side in each.split("=", 1)) for each in query.split("&"))
-    return Found(f"{parts}{mark}{fields}"[: max(len(url), SHORTEST_COLUMN)] if counts else url, counts)
+    if counts:
+        raise _Holds(Found(f"{parts}{mark}{fields}"[: max(len(url), SHORTEST_COLUMN)], counts))
 
 
 def _part(part: str, counts: Counter[str]) -> str:
