@@ -220,7 +220,8 @@ def cast_first(node: pytest.Item) -> bool:
     known = node._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
 
     def asks(name: str, wanted: str) -> bool:
-        return name == wanted or any(asks(each, wanted) for found in known.get(name, ()) for each in found.argnames)
+        needed = {each for found in known.get(name, ()) for each in found.argnames} - {name}  # which it stands in for
+        return name == wanted or any(asks(each, wanted) for each in needed)
 
     before = {name for name in known if asks(name, "database") and not asks(name, "cast")}
     return "cast" in known and before <= {"database", "owner"}

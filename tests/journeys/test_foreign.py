@@ -88,7 +88,7 @@ def test_opentelemetrys_exporter_sends_crashes_and_activity(visit: Visit, notes:
     said = run(service, EXPORTING, notes.key, signed_in(mara, notes))
     assert "Failed" not in said, said
     page = mara.go("/me/sent").locator("main").inner_text()
-    assert "notes.sync: synchronized the notes of -" in page, said
+    assert "notes.sync: synchronized the notes of [e-mail]" in page, said
     assert "ZeroDivisionError: division by zero" in page
     assert "nobody says" not in page
 
