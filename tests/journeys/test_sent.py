@@ -96,7 +96,7 @@ def test_a_person_sees_what_was_told_of_them_and_what_was_refused(
     page = lena.page
     said = page.locator("main").inner_text()
     assert "1 record was refused: uses of features" in said
-    assert f"{CRASH['kind']}: cannot read - of - card -" in said
+    assert f"{CRASH['kind']}: cannot read - of [e-mail], card [card]" in said
     assert "مفكرة الميناء" in said
     assert inspect(lena, ("/me/sent",)) == []
     clause = page.locator("[aria-labelledby=refused]").get_by_role("link", name="The clause").get_attribute("href")
