@@ -79,11 +79,11 @@ def filled(owner: Connection[Any], browser: Browser) -> None:
     club = browser.post("/organizations", {"name": "Club"}).headers["Location"].rsplit("/", 1)[-1]
     told = {"action": "invite", "address": "alice@harbor.example", "role": "member"}
     browser.post(f"/organizations/{club}/joining", told)
-    facts = {"language": "es", "organization": club, "name": "Club", "field": "title", "made": False}
+    facts = {"language": "es", "organization": club, "name": "Club", "field": "title", "made": False, "version": 3}
     with connect.acting("door") as door:
         from psycopg.types.json import Jsonb
 
-        for template in correcting.WRITERS:
+        for template in (*correcting.WRITERS, "withdrawn"):
             door.execute("SELECT troth.post(%s, 'alice@harbor.example', %s, %s)", (alice, template, Jsonb(facts)))
         for template in ("support/asked", "staff/invited", "organizations/permission", "directory_offer"):
             context = {"link": f"{BASE}/operator/staff/none", "name": "Olga", "organization": "Club"}
@@ -109,7 +109,7 @@ def test_opening_every_link_of_every_mail_agrees_to_nothing_signed_in_or_not(
     filled(owner, browser)
     told = list(mails(owner))
     assert {template for template, _ in told} == {
-        "mail", "version", "announcement", "invitation", "correction-asked", "correction-answered",
+        "mail", "version", "withdrawn", "announcement", "invitation", "correction-asked", "correction-answered",
     }  # fmt: skip
     assert {template for template, _ in told} == set(delivery.WRITERS), "of every template there is"
     found = {link for _, mail in told for link in links(mail)}
