@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import POLICY, QUICK, forget
 from tests.proof.posing import TERMS, Stage
+from tests.serving import roomy
 from troth.database import connect, embedded, place
 from troth.database.keeper import Keeper
 
@@ -17,7 +18,7 @@ from troth.database.keeper import Keeper
 def proving() -> Iterator[place.Place]:
     """A server with tables and roles, and nobody in it."""
     before = os.environ["TROTH_DATA"]
-    with tempfile.TemporaryDirectory(prefix="troth-") as folder:
+    with tempfile.TemporaryDirectory(prefix="troth-", dir=roomy()) as folder:
         os.environ["TROTH_DATA"] = folder
         place.prepare(Path(folder))
         where = embedded.located(Path(folder))

@@ -15,7 +15,7 @@ from psycopg import Connection, errors
 from tests.proof.asking import answered, asked
 from tests.proof.cases import Case, Event, Phase
 from tests.proof.oracle import NOBODY, ROLES, Oracle, Person, Row, coarse
-from troth.database import apply, connect
+from troth.database import apply, connect, place, signatures
 from troth.database.catalog import load
 from troth.policy import parse
 from troth.policy.catalog import Table
@@ -82,7 +82,8 @@ class Stage:
             line.close()
 
     def empty(self) -> None:
-        """Forget everybody and every version."""
+        """Forget everybody and every version, as the data folder does."""
+        (place.current().data / signatures.FILE).unlink(missing_ok=True)
         self.owner.execute("; ".join(f"DELETE FROM troth.{table}" for table in EMPTIED.split()).encode())
         self.owner.execute(
             f"INSERT INTO troth.subject (subject, kind) VALUES ('{NOBODY}', 'nobody');"
