@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -132,4 +133,14 @@ def together(requests: Sequence[tuple[Any, str, Mapping[str, Any]]]) -> list[Sen
         finally:
             await lean.stop()
 
-    return asyncio.run(whole())
+    return finished(whole())
+
+
+def finished[T](work: Coroutine[Any, Any, T]) -> T:
+    """Run it to its end: in a thread of its own where the browser of the journeys left its loop running in this one."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as own:
+        return own.submit(asyncio.run, work).result()
