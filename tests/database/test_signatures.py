@@ -97,6 +97,16 @@ def test_each_version_is_remembered_when_it_is_in_force_and_no_sooner(second: Co
     assert signatures.recall() == remembered
 
 
+def test_what_is_altered_while_another_version_takes_effect_is_not_learnt(second: Connection[Any]) -> None:
+    def alters(connection: Connection[Any]) -> None:
+        connection.execute("UPDATE troth.policy_version SET raised = 3 WHERE version = 1")
+
+    apply.apply(second, SECOND.replace(" version 2 ", " version 3 ", 1), TERMS, and_then=alters)
+    assert signatures.recall().keys() == {1, 2, 3}
+    (sentence,) = signatures.broken(second)
+    assert sentence.startswith("version 1 was in force, and is not")
+
+
 def test_whoever_died_between_the_commit_and_the_memory_goes_on(
     second: Connection[Any], database: place.Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

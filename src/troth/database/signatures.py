@@ -89,7 +89,7 @@ def check(connection: Connection[Any]) -> None:
         _sign(connection, held[-1])
     elif held and not held[-1].vouched(_signer()):
         _sign(connection, held[-1])  # in the earlier form, which told nothing of what is asked
-    _remember({**known, **{each.version: each.mark for each in held}}, known)
+    _remember(held, known)
 
 
 def broken(connection: Connection[Any]) -> list[str]:
@@ -126,8 +126,7 @@ def sign(connection: Connection[Any]) -> None:
 
 def remember(connection: Connection[Any]) -> None:
     """Remember outside the database what was committed."""
-    known = recall()
-    _remember({**known, **{each.version: each.mark for each in _held(connection)}}, known)
+    _remember(_held(connection), recall())
 
 
 def recall() -> dict[int, str]:
@@ -143,8 +142,10 @@ def recall() -> dict[int, str]:
         raise AlteredVersion(sentence, advice="bring back a copy of it; only without any may it be removed") from error
 
 
-def _remember(told: Mapping[int, str], before: Mapping[int, str]) -> None:
-    if told != before:
+def _remember(held: Iterable[Held], known: Mapping[int, str]) -> None:
+    """Add what is new. What is remembered stays, whatever the database says of it by now."""
+    told = {**{each.version: each.mark for each in held}, **known}
+    if told != known:
         text = json.dumps({"versions": {str(version): told[version] for version in sorted(told)}}, indent=1) + "\n"
         place.replace_file(_file(), text.encode(), 0o600)
 

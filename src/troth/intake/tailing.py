@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import hmac
 import logging
+import math
 import os
 import time
 import uuid
@@ -49,7 +50,7 @@ class Place(msgspec.Struct, frozen=True):
     offset: int = 0
     headed: int = 0
     head: str = ""
-    since: float = 0.0
+    since: float = math.inf
 
 
 class _Changed(Exception):
