@@ -167,17 +167,90 @@ def test_a_raised_verdict_needs_two_and_another_proposal_of_the_same_words_does_
     assert publishing.standing(later(PLAIN), TERMS, Verdict.AGREE_AGAIN).proposal is None
 
 
-@pytest.mark.parametrize("column", ["source", "terms", "raised"])
+def reopened(owner: Connection[Any]) -> None:
+    """Whoever has the database lets a version wait again that was withdrawn; its signature is in order."""
+    owner.execute("UPDATE troth.policy_scheduled SET closed_at = NULL, outcome = NULL")
+
+
+@pytest.mark.parametrize("by", ["key", "person"])
+def test_one_that_was_withdrawn_cannot_be_made_to_wait_again(
+    keeper: Keeper, owner: Connection[Any], olga: Person, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    made = publishing.propose(viewer=olga.token, source=later(PLAIN), terms=TERMS)
+    turn(keeper, owner)
+    if by == "key":
+        assert answer(keeper, owner, "policy.withdraw", {"version": 2})[0] is True
+    else:
+        publishing.withdraw(viewer=olga.token, proposal=made)
+        turn(keeper, owner)
+    reopened(owner)
+    turn(keeper, owner)
+    assert scheduling.waiting(owner) is None
+    comes(monkeypatch)
+    reopened(owner)
+    assert turn(keeper, owner) == 1
+    query = "SELECT outcome, sentence FROM troth.policy_scheduled"
+    assert owner.execute(query).fetchall() == [
+        ("refused", "what waits is not what was left to wait here; publish it again")
+    ]
+
+
+def test_without_the_memory_of_what_may_wait_it_would_take_effect(
+    keeper: Keeper, owner: Connection[Any], olga: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control taken away."""
+    made = publishing.propose(viewer=olga.token, source=later(PLAIN), terms=TERMS)
+    turn(keeper, owner)
+    publishing.withdraw(viewer=olga.token, proposal=made)
+    turn(keeper, owner)
+    reopened(owner)
+    monkeypatch.setattr(signatures, "expected", lambda: None)
+    comes(monkeypatch)
+    assert turn(keeper, owner) == 2
+
+
+def test_what_waited_before_it_was_remembered_waits_on(
+    keeper: Keeper, owner: Connection[Any], olga: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publishing.propose(viewer=olga.token, source=later(PLAIN), terms=TERMS)
+    turn(keeper, owner)
+    (place.current().data / signatures.FILE).unlink()
+    turn(keeper, owner)
+    there = scheduling.waiting(owner)
+    assert there is not None
+    assert signatures.expected() == there.mark
+    comes(monkeypatch)
+    assert turn(keeper, owner) == 2
+    turn(keeper, owner)
+    assert signatures.expected() == ""
+
+
+def test_by_a_memory_that_cannot_be_read_nothing_takes_effect_and_nothing_is_refused(
+    keeper: Keeper, owner: Connection[Any], olga: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publishing.propose(viewer=olga.token, source=later(PLAIN), terms=TERMS)
+    turn(keeper, owner)
+    memory = place.current().data / signatures.FILE
+    said = memory.read_text("utf-8")
+    memory.write_text("{")
+    comes(monkeypatch)
+    assert turn(keeper, owner) == 1
+    assert scheduling.waiting(owner) is not None
+    memory.write_text(said)
+    assert turn(keeper, owner) == 2
+
+
+@pytest.mark.parametrize("column", ["source", "terms", "raised", "verdict"])
 def test_what_was_altered_while_it_waited_is_refused(
     keeper: Keeper, owner: Connection[Any], olga: Person, monkeypatch: pytest.MonkeyPatch, column: str
 ) -> None:
     made = publishing.propose(viewer=olga.token, source=later(PLAIN), terms=TERMS, raised=Verdict.NOTIFY)
     turn(keeper, owner)
-    change = {"source": "source || ' '", "terms": "terms || ' '", "raised": "0"}[column]
+    change = {"source": "source || ' '", "terms": "terms || ' '", "raised": "0", "verdict": "0"}[column]
     owner.execute(f"UPDATE troth.policy_scheduled SET {column} = {change}".encode())
     comes(monkeypatch)
     assert turn(keeper, owner) == 1
-    assert outcome(olga, made) == ("refused", "what waited is not what was signed; publish it again")
+    assert outcome(olga, made) == ("refused", "what waits is not what was left to wait here; publish it again")
 
 
 @pytest.mark.parametrize("column", ["source", "terms"])

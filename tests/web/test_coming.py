@@ -406,6 +406,46 @@ def test_a_mail_about_a_version_does_not_leave_once_that_is_withdrawn(alice: Bro
     ).fetchall() == [("withdrawn",)]
 
 
+def test_who_agreed_ahead_and_comes_before_the_keepers_turn_is_not_asked_again(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob, carol = Browser(), Browser()
+    bob.sign_up(owner, BOB, "Bob")
+    carol.sign_up(owner, "carol@harbor.example", "Carol")
+    publish(owner)
+    for each in (alice, bob):
+        agree_ahead(each)
+    take_effect(owner, monkeypatch)
+    assert carol.get("/me").headers["Location"] == "/agree"
+    assert carol.get("/agree").status_code == 200
+    assert alice.get("/me").status_code == 200, "bound by coming"
+    assert Browser().get("/me").status_code == 303
+    again = Browser()
+    answer = again.sign_in(BOB)
+    assert again.get(answer.headers["Location"]).headers.get("Location") != "/agree"
+    assert again.get("/me").status_code == 200, "bound on the way in"
+    assert owner.execute("SELECT how FROM troth.agreement WHERE version = 2").fetchall() == [
+        ("page, ahead of its day",),
+        ("page, ahead of its day",),
+    ]
+    coming.follow(owner)
+    assert owner.execute("SELECT count(*) FROM troth.agreement WHERE version = 2").fetchone() == (2,)
+
+
+def test_the_door_binds_nobody_to_what_they_did_not_agree_to_or_is_not_in_force(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (whose,) = owner.execute("SELECT subject FROM troth.person WHERE email = %s", (ALICE,)).fetchone() or (None,)
+    publish(owner)
+    assert coming.bind(whose) is False, "nothing was agreed to"
+    agree_ahead(alice)
+    assert coming.bind(whose) is False, "its day has not come"
+    owner.execute("UPDATE troth.agreement_ahead SET terms_digest = repeat('0', 64)")
+    take_effect(owner, monkeypatch)
+    assert coming.bind(whose) is False, "other words than were read"
+    assert alice.get("/me").headers["Location"] == "/agree"
+
+
 def test_all_who_agreed_ahead_are_bound_at_the_turn_of_its_day_and_not_asked_again(
     alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

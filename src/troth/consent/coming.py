@@ -98,6 +98,13 @@ def unagree_ahead(*, token: str) -> None:
     act("unagree_ahead", token, {})
 
 
+def bind(subject: UUID) -> bool:
+    """Bind somebody who comes before the keeper's turn to what they agreed to ahead; tell whether that is in force."""
+    with connect.acting("door") as connection:
+        row = connection.execute(SQL["bind_one"].encode(), {"subject": subject}).fetchone()
+    return bool(row and row[0])
+
+
 def forget_ahead(subject: UUID) -> None:
     """Take back what somebody agreed to ahead, who declines once its day has come and before it binds."""
     with connect.acting("door") as connection:

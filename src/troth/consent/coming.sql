@@ -36,6 +36,9 @@ SELECT troth.tell_some(%(many)s)
 -- name: agree_ahead
 SELECT troth.agree_ahead(%(version)s, %(policy)s, %(terms)s, %(wording)s, %(language)s)
 
+-- name: bind_one
+SELECT troth.bind_one(%(subject)s)
+
 -- name: forget_ahead
 SELECT troth.forget_ahead(%(subject)s)
 

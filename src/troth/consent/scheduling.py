@@ -1,4 +1,7 @@
-"""Versions that wait for their day: signed by the operator's key, in force by the keeper's own turn, or withdrawn."""
+"""Versions that wait for their day: signed by the operator's key, in force by the keeper's own turn, or withdrawn.
+
+Which one may wait is remembered outside the database: a signature holds for ever, also that of one that was withdrawn.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +28,7 @@ SQL = load("troth.consent")
 #: What a refusal may say on a page.
 LONGEST = 2000
 CLOSED = "TR046"
+AGAIN = "publish it again"
 
 type Told = dict[str, Any]
 
@@ -49,11 +53,30 @@ class Scheduled:
         """Return what the signature of the wait covers: the version by its very texts, and what it asks."""
         return _covered(self.version, self.source, self.terms, str(self.effective_on), self.raised)
 
+    @property
+    def mark(self) -> str:
+        """What it is remembered by while it waits: what the signature covers, and what people are told it asks."""
+        return _mark(self.covered(), self.verdict)
+
+    def ensure_signed(self) -> None:
+        """Raise AlteredVersion unless this operator's key signed it."""
+        if not signatures.holds(self.covered(), bytes(self.signature)):
+            raise signatures.AlteredVersion("what waits is not what was signed", advice=AGAIN)
+
+    def ensure_left(self) -> None:
+        """Raise AlteredVersion unless it is what was left to wait here, and not one that was withdrawn."""
+        if signatures.expected() not in (None, self.mark):
+            raise signatures.AlteredVersion("what waits is not what was left to wait here", advice=AGAIN)
+
 
 def _covered(version: int, source: str, terms: str, effective: str, raised: int) -> bytes:
     told: dict[str, str | int] = {"version": version, "effective": effective}
     told |= {"digest": digest(source), "terms": digest(terms)}
     return signatures.covered(signatures.EARLIER, told) + b"\0%d" % raised
+
+
+def _mark(covered: bytes, verdict: int) -> str:
+    return sha256(covered + b"\0%d" % verdict).hexdigest()
 
 
 def digest(text: str) -> str:
@@ -102,7 +125,9 @@ def schedule(
     verdict = max(apply.verdict(connection, source), raised)
     told: Told = {"version": policy.version, "source": source, "terms_text": terms, "policy": policy.digest}
     told |= {"terms": digest(terms), "effective": policy.effective, "verdict": verdict, "raised": raised}
-    told["signature"] = signatures.seal(_covered(policy.version, source, terms, str(policy.effective), raised))
+    covered = _covered(policy.version, source, terms, str(policy.effective), raised)
+    told["signature"] = signatures.seal(covered)
+    signatures.expect(_mark(covered, verdict))  # before the commit: one that is remembered and not there does no harm
     with connection.transaction():
         connection.execute(SQL["schedule"].encode(), told)
         record(connection, action="policy-scheduled", actor=None, subject=None, facts=facts)
@@ -114,8 +139,8 @@ def countersign(connection: Connection[Any], key: Ed25519PrivateKey) -> None:
     there = waiting(connection)
     if there is None:
         return
-    if not signatures.holds(there.covered(), bytes(there.signature)):
-        raise signatures.AlteredVersion("what waits is not what was signed", advice="withdraw it first")
+    there.ensure_signed()
+    there.ensure_left()
     told = {"scheduled": there.scheduled, "signature": key.sign(there.covered())}
     connection.execute(SQL["countersign_scheduled"].encode(), told)
 
@@ -123,11 +148,17 @@ def countersign(connection: Connection[Any], key: Ed25519PrivateKey) -> None:
 def take_effect(connection: Connection[Any]) -> None:
     """Put what waited into force on its day, in the one transaction that also ends its waiting; every turn asks."""
     there = waiting(connection)
-    if there is None or apply.not_yet(there.effective_on):
+    try:
+        _adopt(there)
+    except signatures.AlteredVersion:  # a probe tells; nothing takes effect by a memory that cannot be read
+        return
+    if there is None:
         return
     try:
-        if not signatures.holds(there.covered(), bytes(there.signature)):
-            raise signatures.AlteredVersion("what waited is not what was signed", advice="publish it again")
+        there.ensure_left()
+        if apply.not_yet(there.effective_on):
+            return
+        there.ensure_signed()
         significant = apply.significant(connection, there.source) or there.raised >= Verdict.AGREE_AGAIN
         then = partial(_in_force, there, significant)
         apply.apply(connection, there.source, there.terms, raised=Verdict(there.raised), and_then=then)
@@ -138,6 +169,14 @@ def take_effect(connection: Connection[Any]) -> None:
     except Error as error:
         if error.sqlstate != CLOSED:  # withdrawn at the last moment: nothing is in force of it
             raise
+
+
+def _adopt(there: Scheduled | None) -> None:
+    """Remember that nothing waits; or, where nothing was ever remembered of it, what waits and is signed."""
+    if there is None:
+        signatures.expect("")
+    elif signatures.expected() is None and signatures.holds(there.covered(), bytes(there.signature)):
+        signatures.expect(there.mark)
 
 
 def _in_force(there: Scheduled, significant: bool, connection: Connection[Any]) -> None:  # noqa: FBT001 - a partial's

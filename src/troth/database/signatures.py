@@ -24,7 +24,7 @@ from troth.database.statements import load
 FORMAT = "troth-policy-version-2"
 #: What was signed before a signature covered whether people must agree again.
 EARLIER = "troth-policy-version-1"
-#: In the data folder: the SHA-256 (hex) of what was signed, by version.
+#: In the data folder: the SHA-256 (hex) of what was signed, by version, and of what waits for its day.
 FILE = "versions-signed.json"
 BACK = "restore a backup, with the secrets that belong to it"
 
@@ -131,12 +131,32 @@ def remember(connection: Connection[Any]) -> None:
 
 def recall() -> dict[int, str]:
     """Return what the data folder remembers of each version that was signed here. Raises AlteredVersion."""
+    return _recall()[0]
+
+
+def expected() -> str | None:
+    """Return what the data folder remembers of the one version that may wait for its day. Raises AlteredVersion.
+
+    Empty where nothing may wait; None where nothing was ever remembered of it.
+    """
+    return _recall()[1]
+
+
+def expect(waiting: str) -> None:
+    """Remember what may wait for its day from now on; empty is nothing. Raises AlteredVersion."""
+    known, before = _recall()
+    if waiting != before:
+        _write(known, waiting)
+
+
+def _recall() -> tuple[dict[int, str], str | None]:
     file = _file()
     try:
         told = json.loads(file.read_text(encoding="utf-8"))
-        return {int(version): str(mark) for version, mark in told["versions"].items()}
+        waiting = str(told["waiting"]) if "waiting" in told else None
+        return {int(version): str(mark) for version, mark in told["versions"].items()}, waiting
     except FileNotFoundError:
-        return {}
+        return {}, None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         sentence = f"`{file}` does not say which versions were signed: {error}"
         raise AlteredVersion(sentence, advice="bring back a copy of it; only without any may it be removed") from error
@@ -146,8 +166,13 @@ def _remember(held: Iterable[Held], known: Mapping[int, str]) -> None:
     """Add what is new. What is remembered stays, whatever the database says of it by now."""
     told = {**{each.version: each.mark for each in held}, **known}
     if told != known:
-        text = json.dumps({"versions": {str(version): told[version] for version in sorted(told)}}, indent=1) + "\n"
-        place.replace_file(_file(), text.encode(), 0o600)
+        _write(told, expected())
+
+
+def _write(versions: Mapping[int, str], waiting: str | None) -> None:
+    told: dict[str, Any] = {"versions": {str(version): versions[version] for version in sorted(versions)}}
+    told |= {} if waiting is None else {"waiting": waiting}
+    place.replace_file(_file(), (json.dumps(told, indent=1) + "\n").encode(), 0o600)
 
 
 def countersign(connection: Connection[Any], key: Ed25519PrivateKey) -> int:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from troth.consent import coming, queries
 from troth.consent import errors as consent
 from troth.consent.errors import NothingToPublish, NothingToSee
 from troth.people import errors as people
@@ -24,6 +25,13 @@ UNSECURED = (people.Unsecured, consent.Unsecured)
 def _way_back(request: HttpRequest) -> str:
     """Return where somebody was going; a form that was sent is not sent again."""
     return request.get_full_path() if request.method in ("GET", "HEAD") else request.path
+
+
+def agreed(request: Any) -> bool:  # noqa: ANN401 - a request on which it is known who asks
+    """Whether somebody agreed to what is needed now, or did ahead and is bound by it from here on."""
+    if not request.standing.agreed and request.standing.version and coming.bind(request.user.subject):
+        request.standing = queries.standing(request.user.subject)
+    return bool(request.standing.agreed)
 
 
 class Gate:
@@ -49,7 +57,7 @@ class Gate:
             return HttpResponseRedirect(f"{reverse('account_login')}?next={quote(_way_back(request))}", status=303)
         if audience is Audience.SIGNED_IN:
             return None
-        if not request.standing.agreed:  # type: ignore[attr-defined]
+        if not agreed(request):
             return HttpResponseRedirect(reverse("agree"), status=303)
         if match and match.url_name in WAYS_IN and second_factor(request.user):
             return unconfirmed(request, back=_way_back(request))

@@ -89,31 +89,51 @@ BEGIN
 END
 $$;
 
+-- name: bind_one
+-- Bind a subject to what they agreed to ahead, where that is in force by now; tell whether it did. Nobody is bound to other words than
+-- they read.
+CREATE OR REPLACE FUNCTION troth.bind_one(whose uuid) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE ahead troth.agreement_ahead;
+BEGIN
+    PERFORM 1 FROM troth.permitted WHERE subject = whose FOR UPDATE;
+    DELETE FROM troth.agreement_ahead AS a
+    WHERE a.subject = whose
+      AND EXISTS (SELECT FROM troth.subject AS s WHERE s.subject = whose AND s.ended_at IS NULL)
+      AND EXISTS (
+        SELECT FROM troth.policy_version AS v
+        WHERE v.version = a.version AND v.digest = a.policy_digest AND v.terms_digest = a.terms_digest
+      )
+    RETURNING * INTO ahead;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO troth.agreement (subject, version, policy_digest, terms_digest, how, wording, language)
+    VALUES (whose, ahead.version, ahead.policy_digest, ahead.terms_digest, 'page, ahead of its day', ahead.wording, ahead.language);
+    PERFORM troth.fold(whose);
+    UPDATE troth.request_token SET version = greatest(version, ahead.version) WHERE subject = whose;
+    PERFORM troth.record('agreed', whose, whose, jsonb_build_object(
+        'version', ahead.version, 'policy', ahead.policy_digest, 'terms', ahead.terms_digest
+    ));
+    RETURN true;
+END
+$$;
+
 -- name: bind_ahead
 -- Bind some of those who agreed ahead, now that their version is in force, and return how many; forget what was withdrawn.
--- Nobody is bound to other words than they read.
 CREATE OR REPLACE FUNCTION troth.bind_ahead(many integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-DECLARE ahead troth.agreement_ahead; bound bigint := 0;
+DECLARE who uuid; bound bigint := 0;
 BEGIN
     DELETE FROM troth.agreement_ahead AS gone
     WHERE NOT EXISTS (SELECT FROM troth.policy_scheduled AS s WHERE s.closed_at IS NULL AND s.digest = gone.policy_digest AND s.terms_digest = gone.terms_digest)
       AND NOT EXISTS (SELECT FROM troth.policy_version AS v WHERE v.version = gone.version AND v.digest = gone.policy_digest AND v.terms_digest = gone.terms_digest);
-    FOR ahead IN
-        SELECT a.* FROM troth.agreement_ahead AS a JOIN troth.policy_version AS v ON v.version = a.version
+    FOR who IN
+        SELECT a.subject FROM troth.agreement_ahead AS a JOIN troth.policy_version AS v ON v.version = a.version
         JOIN troth.subject AS s ON s.subject = a.subject
         WHERE s.ended_at IS NULL ORDER BY uuid_hash(a.subject) & 1023 LIMIT many
     LOOP
-        PERFORM 1 FROM troth.permitted WHERE subject = ahead.subject FOR UPDATE;
-        DELETE FROM troth.agreement_ahead WHERE subject = ahead.subject;
-        IF FOUND THEN
-            INSERT INTO troth.agreement (subject, version, policy_digest, terms_digest, how, wording, language)
-            VALUES (ahead.subject, ahead.version, ahead.policy_digest, ahead.terms_digest, 'page, ahead of its day', ahead.wording, ahead.language);
-            PERFORM troth.fold(ahead.subject);
-            UPDATE troth.request_token SET version = greatest(version, ahead.version) WHERE subject = ahead.subject;
-            PERFORM troth.record('agreed', ahead.subject, ahead.subject, jsonb_build_object(
-                'version', ahead.version, 'policy', ahead.policy_digest, 'terms', ahead.terms_digest
-            ));
+        IF troth.bind_one(who) THEN
             bound := bound + 1;
         END IF;
     END LOOP;

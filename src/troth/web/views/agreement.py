@@ -37,6 +37,8 @@ def agree(request: HttpRequest) -> HttpResponse:
         return redirect("account_login")
     if stage is None and request.standing.agreed:  # type: ignore[attr-defined]
         return redirect("me")
+    if request.method != "POST" and account is not None and coming.bind(account.subject):
+        return stage.exit() if stage else after_agreement(request)
     problem = ""
     if request.method == "POST":
         if request.POST.get("answer") == "decline":
