@@ -15,11 +15,12 @@ from psycopg import Connection
 from tests.conftest import Person
 from tests.intake.sending import Application, Sent, event, post, registered, sent, together
 from troth.api.app import Lean
-from troth.api.intake import BODIES_OF_ONE
+from troth.api.intake import BODIES_OF_ONE, LEAST, weight
 from troth.database import connect
 from troth.database.catalog import load
 from troth.intake import bridging, gate, queries, store
 from troth.intake.sent import Known
+from troth.intake.unpacking import LONGEST
 from troth.people import registering
 
 CRASH = (
@@ -273,7 +274,7 @@ def test_who_sends_slowly_takes_room_from_nobody_else(
         body = event("crash", notes.names["Alice"], "slow-0001")
         slow = [asyncio.create_task(post(lean, body, key=notes.key, until=ended)) for _ in range(BODIES_OF_ONE)]
         async with asyncio.timeout(20):
-            while lean.intake.bodies.total() < BODIES_OF_ONE:  # noqa: ASYNC110 - nothing tells of it
+            while lean.intake.held < BODIES_OF_ONE * LONGEST:  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.01)
         more = await post(lean, body, key=notes.key)
         theirs = await post(lean, event("crash", other.names["Charlie"], "quick-0001"), key=other.key)
@@ -284,6 +285,41 @@ def test_who_sends_slowly_takes_room_from_nobody_else(
 
     assert asyncio.run(whole()) == ([503, 201], BODIES_OF_ONE)
     assert stored(owner) == {cast["alice"].subject, cast["charlie"].subject}
+
+
+def test_many_short_ones_at_once_are_taken_and_what_may_unfold_counts_as_the_longest(
+    notes: Application, owner: Connection[Any]
+) -> None:
+    async def whole() -> tuple[list[int], int]:
+        lean, ended = Lean(), asyncio.Event()
+        await lean.start()
+        bodies = [event("crash", notes.names["Alice"], f"short-{nth:04}") for nth in range(4 * BODIES_OF_ONE)]
+        said = [{"content_length": str(len(json.dumps(body)))} for body in bodies]
+        short = [
+            asyncio.create_task(post(lean, body, key=notes.key, until=ended, **told))
+            for body, told in zip(bodies, said, strict=True)
+        ]
+        async with asyncio.timeout(20):
+            while len(lean.intake.held_of) < 1 or lean.intake.held < len(bodies) * LEAST:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        held = lean.intake.held
+        ended.set()
+        done = await asyncio.gather(*short)
+        left = lean.intake.held
+        await lean.stop()
+        assert held < BODIES_OF_ONE * LONGEST
+        return sorted({each.status for each in done}), left
+
+    assert asyncio.run(whole()) == ([201], 0)
+    length = (b"content-length", b"100")
+    assert weight({"headers": [length]}) == LEAST + 400
+    for odd in (
+        [],
+        [length, (b"content-encoding", b"gzip")],
+        [(b"content-length", b"-1")],
+        [(b"content-length", b"9" * 99)],
+    ):
+        assert weight({"headers": odd}) == LONGEST, odd
 
 
 def test_more_than_waits_is_shed_at_once_and_said_so(

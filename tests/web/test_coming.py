@@ -435,7 +435,7 @@ def test_who_agreed_ahead_and_comes_before_the_keepers_turn_is_not_asked_again(
 def test_the_door_binds_nobody_to_what_they_did_not_agree_to_or_is_not_in_force(
     alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (whose,) = owner.execute("SELECT subject FROM troth.person WHERE email = %s", (ALICE,)).fetchone() or (None,)
+    ((whose,),) = owner.execute("SELECT subject FROM troth.person WHERE email = %s", (ALICE,)).fetchall()
     publish(owner)
     assert coming.bind(whose) is False, "nothing was agreed to"
     agree_ahead(alice)

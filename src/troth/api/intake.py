@@ -16,7 +16,7 @@ from troth.intake.event import Refused
 from troth.intake.gate import Answer, Away, Full, Gate, Outcome
 from troth.intake.kinds import schema
 from troth.intake.sent import Sender, Sent, ahead_of, decode
-from troth.intake.unpacking import LONGEST_PACKED, TooLong, Unpackable, unpack
+from troth.intake.unpacking import LONGEST, LONGEST_PACKED, TooLong, Unpackable, unpack
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -28,9 +28,10 @@ WHOLE = (b"", b"application/json")
 MOST = 1_000
 #: Events after which others are answered before more are read.
 TURN = 100
-#: Bodies that are held at once, each at most `LONGEST_PACKED` and what it unpacks to, until it is committed; and of
-#: one application, which may send slowly, or much.
+#: Bodies of the longest kind that are held at once, until they are committed; and of one application, which may send
+#: slowly, or much. One that says how short it is counts for that, and for what is made of it: so many times as much.
 BODIES, BODIES_OF_ONE = 64, 24
+UNFOLDED, LEAST = LONGEST // LONGEST_PACKED, 16 * 1024
 RETRY = 5
 STATUS = {Outcome.STORED: 201, Outcome.KEPT: 202, Outcome.REPEATED: 200, Outcome.CONFLICT: 409, Outcome.REFUSED: 403}
 #: What was refused because of what it is, not because of what the policy or its person says.
@@ -43,7 +44,7 @@ class Intake:
     def __init__(self) -> None:
         """Begin with an empty gate."""
         self.gate = Gate()
-        self.bodies: Counter[str] = Counter()
+        self.held, self.held_of = 0, Counter[str]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Raises Refusal."""
@@ -78,7 +79,7 @@ class Intake:
             sender = await self.gate.sender(sha256(key).digest(), objects=header(scope, b"sec-gpc") == b"1")
             if sender is None:
                 raise Refusal("key-needed")
-            with self._held(sender.application):
+            with self._held(sender.application, weight(scope)):
                 yield sender
         except Full:
             raise Refusal("busy", retry=RETRY) from None
@@ -86,15 +87,19 @@ class Intake:
             raise Refusal("unavailable", retry=RETRY) from None
 
     @contextlib.contextmanager
-    def _held(self, application: str) -> Iterator[None]:
-        """Count a body while it is held. Raises Full where as many are as may be."""
-        if self.bodies.total() >= BODIES or self.bodies[application] >= BODIES_OF_ONE:
+    def _held(self, application: str, many: int) -> Iterator[None]:
+        """Count a body of so many bytes while it is held. Raises Full where no more may be."""
+        if self.held + many > BODIES * LONGEST or self.held_of[application] + many > BODIES_OF_ONE * LONGEST:
             raise Full
-        self.bodies[application] += 1
+        self.held += many
+        self.held_of[application] += many
         try:
             yield
         finally:
-            self.bodies -= Counter({application: 1})
+            self.held -= many
+            self.held_of[application] -= many
+            if not self.held_of[application]:
+                del self.held_of[application]
 
     async def _read(self, scope: Scope, receive: Receive, sender: Sender) -> tuple[bool, Sequence[Sent | Refused]]:
         kind = header(scope, b"content-type").split(b";")[0].strip().lower()
@@ -111,6 +116,14 @@ class Intake:
             if nth % TURN == 0:
                 await asyncio.sleep(0)  # others are answered meanwhile
         return single, events
+
+
+def weight(scope: Scope) -> int:
+    """Return how many bytes a request may come to hold, by what it says of its body."""
+    said = header(scope, b"content-length")
+    if header(scope, b"content-encoding") or not said.isdigit() or len(said) > len(str(LONGEST)):
+        return LONGEST
+    return min(LEAST + UNFOLDED * int(said), LONGEST)
 
 
 async def unpacked(scope: Scope, receive: Receive) -> bytes:

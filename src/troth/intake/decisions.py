@@ -46,6 +46,8 @@ class Decisions:
     collected: Mapping[str, Kept]  # by kind of event
     apart: Mapping[tuple[str, str], str]  # by table and column of something sensitive: the clause that keeps it apart
     anonymous: str  # the clause that keeps anything sensitive apart from whoever is not known; empty where none does
+    every: int  # the bits of all units, and those to which a browser's signal objects
+    objected: int
     shares: dict[tuple[Occasion, int], Share] = field(default_factory=dict, compare=False)
     parts: dict[tuple[str, int], Part] = field(default_factory=dict, compare=False)
 
@@ -53,16 +55,19 @@ class Decisions:
     def of(cls, plan: Plan, bits: Mapping[str, int]) -> "Decisions":
         """Compile; `bits` names the place of each purpose's bit."""
         ages = [timedelta(days=c.days) for c in plan.coarsenings if (c.table, c.column) == ("access", "ip")]
+        units = {1 << bits[unit.purpose]: unit for unit in plan.units if unit.purpose in bits}
         return cls(
             kept={occasion: plan.kept_on(occasion, "access") for occasion in (Occasion.ACCESS, Occasion.VISIT)},
             devices=plan.kept_on(Occasion.SIGN_IN, "device"),
             oldest=_longest(plan.units, Occasion.VISIT),
             exact=min(ages, default=None),
-            units={1 << bits[unit.purpose]: unit for unit in plan.units if unit.purpose in bits},
+            units=units,
             signalled=frozenset(plan.signalled),
             clauses={kind.table: clause_of(plan, kind) for kind in KINDS.values()},
             collected={kind.table: plan.kept_on(kind.occasion, kind.table) for kind in KINDS.values()},
             anonymous="apart" if "apart" in plan.duties else "",
+            every=sum(units),
+            objected=sum(bit for bit, unit in units.items() if unit.purpose in plan.signalled),
             apart={(each.table, each.column): each.clause for each in plan.apart},
         )
 
@@ -95,8 +100,7 @@ class Decisions:
         return Share(access, device, _longest(units, occasion))
 
     def _inside(self, uses: int, *, objects: bool) -> int:
-        objected = {bit for bit, unit in self.units.items() if objects and unit.purpose in self.signalled}
-        return uses & sum(self.units) & ~sum(objected)
+        return uses & self.every & ~(self.objected if objects else 0)
 
 
 def clause_of(plan: Plan, kind: Kind) -> str:

@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from urllib.parse import quote, unquote
 
 from troth.intake import special
@@ -13,6 +14,8 @@ from troth.intake.plain import Plain, fold
 
 #: How often a text is looked at again: what was cut out of it may have kept the two ends of another apart.
 AGAIN = 4
+#: Signs up to which a text is short.
+SHORT = 200
 #: How long a text may become by its marks where it was shorter: what the shortest column of free text holds.
 SHORTEST_COLUMN = 100
 MARK = re.compile(r"\[([a-z-]{1,40})\]")
@@ -26,7 +29,19 @@ class Found:
     """A text without what was found in it, and how often each detector found something. Never what it found."""
 
     text: str
-    counts: Counter[str]
+    counts: Mapping[str, int]
+
+
+#: What is found nearly always.
+NOTHING: Mapping[str, int] = MappingProxyType({})
+
+
+class _Holds(Exception):
+    """An address holds something; `found` is what is left of it."""
+
+    def __init__(self, found: Found) -> None:
+        super().__init__()
+        self.found = found
 
 
 def structured(plain: Plain) -> Iterator[tuple[str, Span]]:
@@ -43,6 +58,28 @@ def sensitive(text: str) -> frozenset[str]:
 
 def cleared(text: str) -> Found:
     """Return a text with what was found replaced; no longer than it was, or than any column holds."""
+    try:
+        (_ensure_plain if len(text) <= SHORT else _ensure_long_plain)(text)
+    except _Holds as holds:
+        return holds.found
+    return Found(text, NOTHING)
+
+
+@lru_cache(maxsize=8192)
+def _ensure_plain(text: str) -> None:
+    """Raise _Holds for a text that holds something, which is not remembered: only what is harmless is."""
+    found = _cleared(text)
+    if found.counts:
+        raise _Holds(found)
+
+
+@lru_cache(maxsize=512)
+def _ensure_long_plain(text: str) -> None:
+    """Do the same for what is long, of which fewer are remembered: the stacks of crashes that come again and again."""
+    _ensure_plain.__wrapped__(text)
+
+
+def _cleared(text: str) -> Found:
     counts = Counter[str]()
     shorter = text
     for _ in range(AGAIN):
@@ -57,21 +94,13 @@ def cleared(text: str) -> Found:
     return Found(shorter[: max(len(text), SHORTEST_COLUMN)] if counts else text, counts)
 
 
-class _Holds(Exception):
-    """An address holds something; `found` is what is left of it."""
-
-    def __init__(self, found: Found) -> None:
-        super().__init__()
-        self.found = found
-
-
 def cleared_address(url: str) -> Found:
     """Return path and query of an address, stripped before; a part that holds something is replaced whole."""
     try:
         _ensure_harmless(url)
     except _Holds as holds:
         return holds.found
-    return Found(url, Counter())
+    return Found(url, NOTHING)
 
 
 @lru_cache(maxsize=8192)
@@ -87,7 +116,7 @@ def _ensure_harmless(url: str) -> None:
 
 def _part(part: str, counts: Counter[str]) -> str:
     found = cleared(unquote(part) if "%" in part else part).counts
-    counts += found
+    counts.update(found)
     return quote("~".join(("", *sorted(found), ""))) if found else part
 
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from pathlib import PurePosixPath
 from typing import Any, cast
 
 import msgspec
@@ -74,10 +73,8 @@ class Sender:
 
     def mark(self, *parts: bytes) -> bytes:
         """Return 32 bytes that only this place can make of something this application sent."""
-        made = hmac.new(self.secret, digestmod="sha256")
-        for part in (self.application.encode(), *parts):
-            made.update(len(part).to_bytes(8) + part)
-        return made.digest()
+        said = b"".join(len(part).to_bytes(8) + part for part in (self.application.encode(), *parts))
+        return hmac.digest(self.secret, said, "sha256")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +173,7 @@ def _guarded(event: Sent, column: str, value: Any) -> Any:  # noqa: ANN401 - wha
     if column in UNTOLD or not isinstance(value, str):
         return value
     found = cleared(value)
-    event.found += found.counts
+    event.found.update(found.counts)
     return found.text
 
 
@@ -213,19 +210,20 @@ def _of_a_crash(application: str, crash: Crash) -> dict[str, Any]:
 
 def _frame(frame: Frame) -> str:
     """Return a frame in a line; of a path, which says whose computer it was, only the file's name."""
-    file = PurePosixPath((frame.file or "?").replace("\\", "/").partition("?")[0]).name or "?"
+    path = (frame.file or "").replace("\\", "/").partition("?")[0]
+    file = path.rstrip("/").rpartition("/")[2] or "?"
     return _printable(f"{frame.function or '?'} ({file}):{frame.line or 0}")
 
 
 def _hidden(event: Sent, text: str) -> str:
     """Return words without what the guard finds, and then without what only might be somebody's."""
     found = cleared(_printable(text))
-    event.found += found.counts
+    event.found.update(found.counts)
     return TELLING.sub(HIDDEN, found.text)
 
 
 def _printable(text: str) -> str:
-    return "".join(sign for sign in text if sign.isprintable())
+    return text if text.isprintable() else "".join(sign for sign in text if sign.isprintable())
 
 
 def ahead_of(told: datetime | None, received: datetime) -> timedelta:

@@ -89,8 +89,9 @@ def words(file: str) -> Words:
     return Words({first: tuple(told) for first, told in whole.items()}, begun, left, frozenset(lists), stems)
 
 
+@cache
 def current() -> Words:
-    """Return those that are in force here."""
+    """Return those that are in force here, as this process was told when it began."""
     return words(os.environ.get(VARIABLE, ""))
 
 

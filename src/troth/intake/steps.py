@@ -122,7 +122,7 @@ def guard(event: Event, decisions: Decisions) -> Event | Refused:
             ):
                 return Refused(SENSITIVE, decisions.anonymous, event.occasion)
             setattr(event, column, found.text if column == "url" else None)
-            event.found += found.counts
+            event.found.update(found.counts)
     return event
 
 
