@@ -1,8 +1,9 @@
 """What is kept of an event, and for how long at the most: by its occasion, and by the purposes its person is in."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from troth.database.catalog import load as load_catalog
 from troth.intake.event import Event
@@ -10,6 +11,9 @@ from troth.intake.kinds import KINDS, Kind
 from troth.policy.filling import REDUCIBLE
 from troth.policy.meaning import Occasion, Precision, WindowKind
 from troth.policy.planned import Plan, Unit
+
+if TYPE_CHECKING:
+    from troth.intake.sent import Sent
 
 Kept = Mapping[str, Precision]
 
@@ -33,6 +37,15 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Counting:
+    """For which purpose a column of events is counted, by its bit, and whether it knows of the time the day alone."""
+
+    bit: int
+    purpose: str
+    daily: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Decisions:
     """The decision table, compiled from a plan and the bits of its units."""
 
@@ -48,6 +61,7 @@ class Decisions:
     anonymous: str  # the clause that keeps anything sensitive apart from whoever is not known; empty where none does
     every: int  # the bits of all units, and those to which a browser's signal objects
     objected: int
+    counting: Mapping[tuple[Occasion, str, str], Counting]  # by occasion, table and column; none: nothing may count it
     shares: dict[tuple[Occasion, int], Share] = field(default_factory=dict, compare=False)
     parts: dict[tuple[str, int], Part] = field(default_factory=dict, compare=False)
 
@@ -69,6 +83,7 @@ class Decisions:
             every=sum(units),
             objected=sum(bit for bit, unit in units.items() if unit.purpose in plan.signalled),
             apart={(each.table, each.column): each.clause for each in plan.apart},
+            counting=dict(countings(plan, bits)),
         )
 
     def share(self, event: Event) -> Share:
@@ -94,6 +109,11 @@ class Decisions:
             self.parts[key] = Part(kept, _longest(units, kind.occasion), self.clauses[kind.table])
         return self.parts[key]
 
+    def inside(self, event: "Event | Sent") -> int:
+        """Return the bits of the units that may use an event."""
+        visit = isinstance(event, Event) and event.occasion is Occasion.VISIT
+        return self._inside(-1 if visit else event.uses, objects=event.objects)
+
     def _share(self, units: list[Unit], occasion: Occasion) -> Share:
         access = _narrowed(self.kept[occasion], units, occasion, "access")
         device = {} if occasion is Occasion.VISIT else _narrowed(self.devices, units, Occasion.SIGN_IN, "device")
@@ -101,6 +121,37 @@ class Decisions:
 
     def _inside(self, uses: int, *, objects: bool) -> int:
         return uses & self.every & ~(self.objected if objects else 0)
+
+
+def countings(plan: Plan, bits: Mapping[str, int]) -> Iterator[tuple[tuple[Occasion, str, str], Counting]]:
+    """Yield for which purpose each column of events is counted.
+
+    One to which browsers' signals object comes first, and otherwise the first of the policy that may use the column. A
+    count tells a time: a purpose that may not know that counts nothing.
+    """
+    known = [unit for unit in plan.units if unit.purpose in bits]
+    units = sorted(known, key=lambda unit: unit.purpose not in plan.signalled)
+    for occasion, table in {(Occasion.ACCESS, "access"), (Occasion.VISIT, "access"), *_kinds()}:
+        columns = load_catalog().table(table)
+        for column in columns.columns:
+            found = (_counting(unit, occasion, (columns.column("at").category, column.category)) for unit in units)
+            first = next((each for each in found if each), None) if column.category else None
+            if first:
+                purpose, daily = first
+                yield (occasion, table, column.name), Counting(1 << bits[purpose], purpose, daily)
+
+
+def _kinds() -> Iterator[tuple[Occasion, str]]:
+    return ((kind.occasion, kind.table) for kind in KINDS.values())
+
+
+def _counting(unit: Unit, occasion: Occasion, categories: tuple[str | None, ...]) -> tuple[str, bool] | None:
+    """Return a purpose that may use both the time and a value on an occasion, and whether it counts by day alone."""
+    known = [{a.precision for a in unit.atoms if a.occasion is occasion and a.category == each} for each in categories]
+    if not all(known):
+        return None
+    hourly = not known[0].isdisjoint({Precision.AS_IS, Precision.HOUR}) and known[1] != {Precision.COUNTED}
+    return unit.purpose, not hourly
 
 
 def clause_of(plan: Plan, kind: Kind) -> str:

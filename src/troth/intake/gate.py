@@ -21,6 +21,7 @@ from troth.intake.bridging import LEASE, Asked, Bridge
 from troth.intake.decisions import Decisions
 from troth.intake.event import Counted, Refused
 from troth.intake.recorder import ANSWERED, ASTRAY, AWAY, DECIDED
+from troth.intake.rolling import Roller
 from troth.intake.sent import Known, Sender, Sent
 from troth.policy.refusing import DECLINED, UNUSED
 
@@ -61,6 +62,7 @@ class Gate:
         self.secret = b""
         self.bridge = Bridge(b"")
         self.away_until = 0.0
+        self.roller = Roller()
 
     async def start(self) -> None:
         """Begin to store, first of all what a process before this one had kept while the database was away."""
@@ -237,6 +239,7 @@ class Gate:
         fresh = await _fresh(connection, judged)
         reduced = [sent.reduce(event, decisions) for event in fresh]
         await store.write_sent(connection, reduced, decisions)
+        await self.roller.roll(connection, reduced, decisions)
         await store.count_found(connection, reduced)
         await _count(connection, batch, known)
         await _count_parts(connection, batch)

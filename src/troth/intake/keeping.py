@@ -1,4 +1,4 @@
-"""What the keeper forgets for the intake: keys of events that nobody sends again, and old counts of refusals."""
+"""What the keeper forgets for the intake: keys that nobody sends again, old counts, and salts of days that are over."""
 
 from typing import Any
 
@@ -21,3 +21,4 @@ def forget(_connection: Connection[Any]) -> None:
     """Forget what is past its time."""
     with connect.acting("steward") as connection:
         connection.execute(SQL["forget"].encode())
+        connection.execute(SQL["forget_rollups"].encode())

@@ -27,6 +27,12 @@ GROUP BY reason, kind ORDER BY reason, kind
 -- name: forget
 SELECT troth.forget_intake()
 
+-- name: forget_rollups
+SELECT troth.forget_rollups()
+
+-- name: rolled
+SELECT at, application, value, count FROM troth.rolled(%(kinds)s, %(dimension)s, %(since)s, %(step)s)
+
 -- name: refusals
 SELECT day, kind, reason, clause, count FROM troth.refused_event ORDER BY day DESC, kind, reason, clause LIMIT 50
 

@@ -12,6 +12,7 @@ from troth.database import connect
 from troth.database.statements import load
 from troth.intake.decisions import Decisions
 from troth.intake.event import NOBODY, Event, Refused
+from troth.intake.rolling import Roller
 from troth.intake.sent import Sent
 from troth.policy.carrying import insert
 
@@ -56,11 +57,12 @@ def arguments(role: str) -> dict[str, Any]:
 
 
 class Store:
-    """Writes batches; remembers the devices that it has written."""
+    """Writes batches and counts them; remembers the devices that it has written."""
 
     def __init__(self) -> None:
         """Remember nothing yet."""
         self.devices: set[uuid.UUID] = set()
+        self.roller = Roller()
 
     async def write(self, connection: Any, events: Sequence[Event], decisions: Decisions) -> None:  # noqa: ANN401 - asyncpg's proxy
         """Write a batch in the caller's transaction. Raises asyncpg.PostgresError; then nothing of it is stored."""
@@ -71,6 +73,7 @@ class Store:
         arrays = [[_value(event, column) for event in events] for column in columns]
         await connection.execute(insert("access", columns), *arrays)
         await self._write_devices(connection, events, decisions)
+        await self.roller.roll(connection, events, decisions)
 
     async def _write_devices(self, connection: Any, events: Sequence[Event], decisions: Decisions) -> None:  # noqa: ANN401
         if "device" not in decisions.devices:
