@@ -248,6 +248,34 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("nothing is remembered", "ON CONFLICT DO NOTHING", "ON CONFLICT (key) DO UPDATE SET at = excluded.at"),
     ),
     "count_outcomes": (("counts do not add up", "c.count + excluded.count", "excluded.count"),),
+    "roll": (
+        ("counts do not add up", "r.count + excluded.count", "excluded.count"),
+        ("people do not add up", "r.people | excluded.people", "excluded.people"),
+        ("any number of words", "<= 50 THEN", "<= 5000 THEN"),
+        ("known words go under too", "CASE WHEN told.known OR", "CASE WHEN"),
+    ),
+    "rolled": (
+        ("of four people", ">= 5 AS enough", ">= 4 AS enough"),
+        ("of six people", ">= 5 AS enough", ">= 6 AS enough"),
+        ("of anybody", ">= 5 AS enough", ">= 0 AS enough"),
+        ("exact numbers", "t.count - t.count % 5", "t.count"),
+        ("what is other", "CASE r.value WHEN 'other' THEN 0 ELSE", "CASE WHEN false THEN 0 ELSE"),
+        ("of all time", "r.hour >= since AND ", ""),
+        (
+            "of too few with their words",
+            "SELECT t.at, t.application, NULL, NULL",
+            "SELECT t.at, t.application, max(t.value), NULL",
+        ),
+    ),
+    "roll_salt": (
+        ("yesterday's stays", "held.day < roll_salt.day", "false"),
+        ("one that was made is known", "fresh := FOUND", "fresh := false"),
+    ),
+    "forget_rollups": (
+        ("counts longer", "interval '9600 hours'", "interval '9800 hours'"),
+        ("counts shorter", "interval '9600 hours'", "interval '9400 hours'"),
+        ("salts stay", "DELETE FROM troth.rollup_salt WHERE", "DELETE FROM troth.rollup_salt WHERE false AND"),
+    ),
     "misstamped": (
         ("looks at nobody", "ELSE r.uses & ~(1::bigint << 63) <> coalesce(p.uses, 0) END", "ELSE false END"),
     ),
