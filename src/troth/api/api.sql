@@ -19,3 +19,7 @@ SELECT choice, purpose, kind, version, at FROM troth.choice ORDER BY at DESC, ch
 
 -- name: choose
 SELECT troth.choose(%s, %s, %s)
+
+-- name: counting
+-- Whoever looks at counts: nobody else is answered with a row.
+SELECT troth.staff_viewer('{owner,analyst,auditor}')

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -13,7 +14,7 @@ from psycopg import AsyncConnection, Error
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from troth.api import intake, ledger, protocols
+from troth.api import intake, ledger, protocols, watching
 from troth.api.answering import Receive, Scope, Send, answer, body_of, deliver, header
 from troth.api.refusals import Refusal
 from troth.api.speaking import speaking
@@ -58,6 +59,7 @@ class Lean:
         }
         self.pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
         self.intake = intake.Intake()
+        self.watching = watching.Watching()
 
     async def start(self) -> None:
         """Open the pool; it connects when it is first needed."""
@@ -84,6 +86,9 @@ class Lean:
             clients = speaking(scope["path"])
             if clients is not None:
                 await protocols.serve(clients, self.intake, scope, receive, send)
+                return
+            if scope["path"] == watching.PATH and scope["method"] == "GET":
+                await self.watching.stream(scope, receive, send, partial(self._counting, scope))
                 return
             if scope["path"].startswith(intake.ROOT):
                 await self.intake(scope, receive, send)
@@ -175,6 +180,18 @@ class Lean:
             raise Refusal("agreement-missing")
         scope["troth.access"] |= {"subject": row[0], "uses": row[2], "identified": row[4]}
         return token
+
+    async def _counting(self, scope: Scope) -> UUID:
+        """Return the viewer, whose role on the staff lets them look at counts. Raises Refusal for anybody else."""
+        token = await self._viewer(scope)
+        try:
+            async with self._bound(token) as connection:
+                row = await (await connection.execute(SQL["counting"])).fetchone()
+        except Error as error:
+            if error.sqlstate not in ("TR040", "TR065"):
+                raise
+            raise Refusal("not-found") from error
+        return UUID(str(row[0]))
 
     @contextlib.asynccontextmanager
     async def _bound(self, token: str) -> Any:  # noqa: ANN401 - an async iterator of a connection

@@ -21,8 +21,8 @@ from troth.intake.recorder import Recorder, seen
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-#: What applications send is judged event by event, and says more than that it came.
-UNRECORDED = ("/static/", "/health", "/favicon.ico", "/intake/")
+#: What applications send is judged event by event, and says more than that it came; a stream says less than its page.
+UNRECORDED = ("/static/", "/health", "/favicon.ico", "/intake/", "/api/v1/activity")
 #: What applications and directories ask for in an address says who somebody is: it is recorded without.
 SAYING = ("/connect/", "/device", "/scim/")
 LEAN = ("/api/", "/ledger/", "/intake/", "/health")

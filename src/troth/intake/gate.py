@@ -20,6 +20,7 @@ from troth.intake.answers import Answer, Outcome, Part, Request
 from troth.intake.bridging import LEASE, Asked, Bridge
 from troth.intake.decisions import Decisions
 from troth.intake.event import Counted, Refused
+from troth.intake.health import PULSE
 from troth.intake.recorder import ANSWERED, ASTRAY, AWAY, DECIDED
 from troth.intake.rolling import Roller
 from troth.intake.sent import Known, Sender, Sent
@@ -69,6 +70,8 @@ class Gate:
         self.secret = place.secrets_of(place.current()).derive(LABEL)
         self.bridge = Bridge(self.secret)
         await self.bridge.start()
+        PULSE.watch("events", lambda: sum(self.many.values()))
+        PULSE.watch("kept", lambda: len(self.bridge.keys))
         self.task = asyncio.create_task(self._run(), name="gate")
 
     async def stop(self) -> None:
@@ -103,6 +106,7 @@ class Gate:
         """Return what became of each event once that is committed. Raises Full at once, and Away."""
         held = sum(self.many.values())
         if held + len(events) > ROOM or self.many[sender.application] + len(events) > SHARE:
+            PULSE.shed += len(events)
             raise Full
         request = Request(sender, events, asyncio.get_running_loop().create_future())
         self.many[sender.application] += len(events)
@@ -227,6 +231,7 @@ class Gate:
                 self.pool.terminate()
                 self.pool = None
             raise
+        PULSE.committed()
         for request in batch:
             request.tell([request.answers[nth] for nth in range(len(request.events))])
         return True

@@ -18,6 +18,17 @@ WHERE outcome <> 'counted' ORDER BY day DESC, outcome, kind, reason, clause LIMI
 SELECT day, outcome, kind, reason, clause, count FROM troth.intake_count
 WHERE outcome = 'counted' ORDER BY day DESC, count DESC, kind, reason LIMIT 50
 
+-- name: by_clause
+-- What was refused in the last month, by the clause that does.
+SELECT min(day) AS day, outcome, kind, reason, clause, sum(count)::bigint AS count FROM troth.intake_count
+WHERE outcome = 'refused' AND clause <> '' AND day > (statement_timestamp() AT TIME ZONE 'UTC')::date - 30
+GROUP BY outcome, kind, reason, clause ORDER BY count DESC, clause, kind, reason LIMIT 20
+
+-- name: lost
+SELECT min(day) AS day, outcome, '' AS kind, reason, '' AS clause, sum(count)::bigint AS count FROM troth.intake_count
+WHERE outcome = 'dropped' AND day > (statement_timestamp() AT TIME ZONE 'UTC')::date - 30
+GROUP BY outcome, reason ORDER BY count DESC, reason
+
 -- name: found
 -- How often each detector found something in the last month, by kind of event.
 SELECT reason, kind, sum(count)::bigint FROM troth.intake_count

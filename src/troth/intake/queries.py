@@ -106,14 +106,27 @@ def by_day(token: str) -> list[tuple[date, int]]:
 
 def counts() -> list[Count]:
     """Return what was refused or dropped, the newest day first."""
-    with connect.acting("door") as connection, connection.cursor(row_factory=class_row(Count)) as cursor:
-        return cursor.execute(SQL["counts"].encode()).fetchall()
+    return _counts("counts")
 
 
 def reports() -> list[Count]:
     """Return how often browsers reported what, the newest day first; `reason` are the words of the closed list."""
+    return _counts("reports")
+
+
+def by_clause() -> list[Count]:
+    """Return what was refused in the last month by each clause, the most frequent first; `day` is the first of it."""
+    return _counts("by_clause")
+
+
+def lost() -> list[Count]:
+    """Return what was dropped in the last month, by reason."""
+    return _counts("lost")
+
+
+def _counts(name: str) -> list[Count]:
     with connect.acting("door") as connection, connection.cursor(row_factory=class_row(Count)) as cursor:
-        return cursor.execute(SQL["reports"].encode()).fetchall()
+        return cursor.execute(SQL[name].encode()).fetchall()
 
 
 def found(file: str = "") -> dict[str, dict[str, int]]:

@@ -15,6 +15,7 @@ from troth.database import place, published
 from troth.database.errors import DatabaseRefusal
 from troth.intake.decisions import Decisions
 from troth.intake.event import Event, Refused
+from troth.intake.health import FIGURES, PULSE
 from troth.intake.remainder import Remainder
 from troth.intake.steps import shorten, through
 from troth.intake.store import Store, count, count_found, count_refused, open_pool
@@ -83,6 +84,7 @@ class Recorder:
         if self.remainder is not None and self.remainder.lost:
             self.counts["dropped", "killed"] += self.remainder.lost
             self.wake.set()
+        PULSE.watch("accesses", lambda: len(self.waiting) + self.taken)
         self.task = asyncio.create_task(self._run(), name="intake")
 
     async def stop(self) -> None:
@@ -197,6 +199,7 @@ class Recorder:
                 await count(connection, outcome, reason, many)
             await count_refused(connection, refused)
             await count_found(connection, kept)
+        PULSE.committed(other=any(not (event.url or "").startswith(FIGURES) for event in kept))
 
     async def _decide(self) -> Decisions:
         if self.decisions is None or time.monotonic() - self.decided > DECIDED:

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from django.utils import timezone
+
+from troth.intake.rollups import Rolled
 
 DAYS = 30
 STEP, WIDTH, HEIGHT = 20, 14, 96
@@ -57,3 +59,54 @@ def by_day(counts: Sequence[tuple[date, int]], today: date | None = None) -> Cha
         bars.append(Bar(day, count, place * STEP + (STEP - WIDTH) // 2, HEIGHT - height, height))
     rows = tuple((bar.day, bar.count) for bar in bars if bar.count)
     return Chart(tuple(bars), rows, sum(count for _, count in rows), most)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One hour or day: its bar, and its count; None where there were fewer than are counted out."""
+
+    at: datetime
+    count: int | None
+    x: int
+    y: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """A bar for each hour or day of a span; `rows` is the table behind it, the newest first, without what is empty."""
+
+    steps: tuple[Step, ...]
+    hourly: bool
+    total: int
+    most: int
+    height: int = HEIGHT
+    bar: int = WIDTH
+
+    @property
+    def width(self) -> int:
+        """The width of the view box."""
+        return len(self.steps) * STEP
+
+    @property
+    def rows(self) -> tuple[Step, ...]:
+        """What stands in the table."""
+        return tuple(step for step in reversed(self.steps) if step.count != 0)
+
+
+def by_step(found: Sequence[Rolled], days: int, now: datetime | None = None) -> Steps:
+    """Return the chart of a span up to now: of a day by hour, of more by day."""
+    hourly, end = days == 1, now or timezone.now()
+    end = end.replace(minute=0, second=0, microsecond=0, **({} if hourly else {"hour": 0}))  # type: ignore[arg-type]
+    width, many = (timedelta(hours=1), 24) if hourly else (timedelta(days=1), days)
+    counts: dict[datetime, int | None] = {}
+    for each in found:
+        counts[each.at] = (counts.get(each.at) or 0) + (each.count or 0) or None
+    most = max((count or 0 for count in counts.values()), default=0)
+    steps = []
+    for place in range(many):
+        at = end - width * (many - 1 - place)
+        count = counts.get(at, 0)
+        height = max(3, round(count / most * HEIGHT)) if count else 3 if count is None else 1
+        steps.append(Step(at, count, place * STEP + (STEP - WIDTH) // 2, HEIGHT - height, height))
+    return Steps(tuple(steps), hourly, sum(step.count or 0 for step in steps), most)

@@ -17,6 +17,7 @@ class Audience(Enum):
     PUBLISHER = auto()  # publishers and owners
     SUPPORT = auto()
     AUDITOR = auto()
+    COUNTING = auto()  # owners, analysts and auditors: counts, never a person
     DEV = auto()  # only with --dev
 
 
@@ -27,6 +28,7 @@ ROLES: dict[Audience, frozenset[Role]] = {
     Audience.PUBLISHER: frozenset({Role.PUBLISHER, Role.OWNER}),
     Audience.SUPPORT: frozenset({Role.SUPPORT}),
     Audience.AUDITOR: frozenset({Role.AUDITOR}),
+    Audience.COUNTING: frozenset({Role.OWNER, Role.ANALYST, Role.AUDITOR}),
 }
 #: Where what lets somebody in is added, changed or removed: whoever has a second factor shows it again, just before.
 WAYS_IN = frozenset(
@@ -166,6 +168,7 @@ ROUTES: dict[str, Audience] = {
     "proposal": Audience.PUBLISHER,
     "answer_proposal": Audience.PUBLISHER,
     "record": Audience.AUDITOR,
+    "activity": Audience.COUNTING,
     "support": Audience.SUPPORT,
     "support_access": Audience.SUPPORT,
     "support_look": Audience.SUPPORT,

@@ -268,6 +268,22 @@ EVENTS: Words = {
     "intervention": _("what a browser refused to do"),
     "page-crash": _("pages that ended"),
 }
+FIGURES: Words = {
+    "pages": _("Pages"),
+    "answers": _("Answers"),
+    "browsers": _("Browsers"),
+    "systems": _("Systems"),
+    "devices": _("Kinds of devices"),
+    "features": _("Features"),
+    "releases": _("Releases that crashed"),
+}
+ANSWERS: Words = {
+    "1xx": _("not answered yet"),
+    "2xx": _("answered"),
+    "3xx": _("sent elsewhere"),
+    "4xx": _("refused"),
+    "5xx": _("failed here"),
+}
 SEVERITIES: Words = {
     "trace": _("of the finest detail"),
     "debug": _("for finding faults"),
@@ -295,6 +311,8 @@ FAMILIES: Mapping[str, Words] = {
     "reason": REASONS,
     "event": EVENTS,
     "severity": SEVERITIES,
+    "figure": FIGURES,
+    "answer": ANSWERS,
 }
 
 

@@ -1,0 +1,39 @@
+"""How the intake of this process does: what waits, what is kept while the database is away, when it last committed."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from troth.intake.event import now
+
+#: Where figures are looked at.
+FIGURES = "/operator/activity"
+
+
+class Pulse:
+    """What the recorder and the gate tell of themselves. `commits` grows with each commit: whoever watches compares."""
+
+    def __init__(self) -> None:
+        """Know of nothing yet."""
+        self.started = now()
+        self.latest: datetime | None = None
+        self.commits = 0
+        #: Events that were turned away since there was no room, and that their senders send again.
+        self.shed = 0
+        self._watched: dict[str, Callable[[], int]] = {}
+
+    def watch(self, what: str, many: Callable[[], int]) -> None:
+        """Let something be asked how much of it there is."""
+        self._watched[what] = many
+
+    def committed(self, *, other: bool = True) -> None:
+        """Note that something was stored; `other` than looks at the figures, which would change them for ever."""
+        self.commits += other
+        self.latest = now()
+
+    def many(self) -> Mapping[str, int]:
+        """Return how much there is of everything that is watched."""
+        return {what: many() for what, many in self._watched.items()}
+
+
+#: The one of this process.
+PULSE = Pulse()

@@ -1,0 +1,155 @@
+"""What the operator's figures are made of: rollups, crashes as the purpose that may sees them, refusals, the intake."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.utils import timezone
+from psycopg.rows import class_row
+
+from troth.database import connect, published
+from troth.database.statements import load
+from troth.intake import queries, rollups
+from troth.intake.folding import RELEASE
+from troth.intake.health import PULSE
+from troth.policy.meaning import Occasion
+
+SQL = load("troth.web")
+#: Accesses of people, and of visitors.
+TRAFFIC = (Occasion.ACCESS.value, Occasion.VISIT.value)
+#: Spans that are shown, in days.
+SPANS = (1, 7, 30)
+#: Rows of a list.
+MOST = 12
+#: What a crash must be readable by to be grouped.
+GROUPED = ("fingerprint", "application", "kind", "stack", "release", "day")
+#: What a program calls what went wrong, and a line of where it was: other words may be somebody's.
+KIND, FRAME = re.compile(r"[A-Za-z_][\w.:]{0,80}"), re.compile(r"[\w.<>$:~-]{1,80} \([\w.-]{1,60}\):\d{1,8}")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A word with its count, and how long its bar is, of 100."""
+
+    word: str
+    count: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """The most frequent words; whether there are others, of fewer than five people; for which purposes it counts."""
+
+    name: str
+    rows: Sequence[Row]
+    others: bool
+    purposes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A crash that came more than once, or once: what failed and where, since when, and how many people it affected.
+
+    `people` and `times` are None where they are fewer than five.
+    """
+
+    fingerprint: str
+    application: str
+    kind: str | None
+    stack: str | None
+    release: str | None
+    first: date
+    last: date
+    people: int | None
+    times: int | None
+
+    @property
+    def what(self) -> str:
+        """What went wrong, as the program calls it."""
+        return self.kind if self.kind and KIND.fullmatch(self.kind) else ""
+
+    @property
+    def where(self) -> str:
+        """The function, file and line that failed."""
+        frame = (self.stack or "").rpartition("\n")[2]
+        return frame if FRAME.fullmatch(frame) else ""
+
+    @property
+    def version(self) -> str:
+        """The newest release in which it did."""
+        return self.release if self.release and RELEASE.fullmatch(self.release) else ""
+
+
+def listed(name: str, dimension: str, kinds: Sequence[str], table: str, column: str, *, days: int) -> List:
+    """Return the most frequent words of a dimension."""
+    found = rollups.by_word(kinds, dimension, days=days)
+    return List(name, rows(found), any(each.count is None for each in found), purposes(table, column))
+
+
+def rows(found: Iterable[rollups.Rolled]) -> list[Row]:
+    """Return what is counted out, with its bars; the same word of several applications is one."""
+    counts: dict[str, int] = {}
+    for each in found:
+        if each.value is not None and each.count:
+            counts[each.value] = counts.get(each.value, 0) + each.count
+    ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:MOST]
+    most = max((many for _, many in ordered), default=1)
+    return [Row(word, many, max(1, round(many / most * 100))) for word, many in ordered]
+
+
+def purposes(table: str, column: str) -> list[str]:
+    """Return the purposes for which a column is counted, as the policy in force has it."""
+    counted = rollups.counted_for()
+    return sorted({purpose for (_, its, name), purpose in counted.items() if (its, name) == (table, column)})
+
+
+def crashes() -> tuple[list[Group], dict[str, list[tuple[date, int]]], str]:
+    """Return groups of crashes of the last month, the days on which each came, and the purpose that reads them.
+
+    Of days, as of people, there is a number where at least five people were affected. Empty where no purpose may read.
+    """
+    readings = published.current().plan.readings
+    read = {(each.purpose, each.column) for each in readings if each.table == "crash"}
+    able = (unit.purpose for unit in published.current().plan.units)
+    purpose = next((each for each in able if all((each, column) in read for column in GROUPED)), "")
+    if not purpose:
+        return [], {}, ""
+    since = timezone.now().date() - timedelta(days=30)
+    with connect.acting(purpose) as connection:
+        with connection.cursor(row_factory=class_row(Group)) as cursor:
+            groups = cursor.execute(SQL["crash_groups"].encode(), {"since": since}).fetchall()
+        days: dict[str, list[tuple[date, int]]] = {}
+        for fingerprint, day, many in connection.execute(SQL["crash_days"].encode(), {"since": since}).fetchall():
+            days.setdefault(fingerprint, []).append((day, many))
+    return groups, days, purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """How often something was refused in the last month, by which clause."""
+
+    clause: str
+    kind: str
+    reason: str
+    count: int
+    width: int
+
+
+def refusals() -> list[Refused]:
+    """Return what was refused by clause, the most frequent first."""
+    found = queries.by_clause()
+    most = max((each.count for each in found), default=1)
+    return [Refused(e.clause, e.kind, e.reason, e.count, max(1, round(e.count / most * 100))) for e in found]
+
+
+def health() -> dict[str, Any]:
+    """Return how the intake of this process does, and what was lost in the last month."""
+    return {
+        "waiting": PULSE.many(),
+        "shed": PULSE.shed,
+        "latest": PULSE.latest,
+        "started": PULSE.started,
+        "lost": queries.lost(),
+    }

@@ -1,0 +1,159 @@
+"""`/operator/activity`: what happened, in counts that are nobody; for those of the staff who count, and for nobody else."""
+
+import re
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from psycopg import Connection
+
+from tests.browsing import Browser
+from tests.conftest import Person
+from tests.intake.sending import event, registered, sent
+from tests.intake.test_rollups import NETWORKS, recorded, visits
+from tests.web.second import hire
+from troth.intake.event import now
+
+PAGE = "/operator/activity"
+
+
+@pytest.fixture
+def olga(browser: Browser, owner: Connection[Any]) -> Browser:
+    """Somebody who owns the service, in a browser."""
+    hire(owner, browser, browser.sign_up(owner, "olga@harbor.example"), "owner")
+    return browser
+
+
+def shown(browser: Browser, query: str = "") -> str:
+    answer = browser.get(PAGE + query)
+    assert answer.status_code == 200, answer
+    return str(answer.content.decode())
+
+
+def section(page: str, name: str) -> str:
+    found = re.search(rf'<section class="card" aria-labelledby="{name}">(.*?)</section>', page, re.DOTALL)
+    assert found, name
+    return found[1]
+
+
+def words(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def test_without_anything_each_figure_says_so(olga: Browser) -> None:
+    page = shown(olga)
+    for name in ("traffic", "pages", "browsers", "releases"):
+        assert "Nothing was counted in this time." in section(page, name)
+    assert "No place is known" in section(page, "places")
+    assert "Nothing crashed." in section(page, "crashes")
+    assert "No clause refused anything." in section(page, "refused")
+    assert "Nothing was lost" in section(page, "health")
+
+
+def test_figures_stand_with_the_purpose_they_are_counted_for_and_a_table_behind(olga: Browser) -> None:
+    recorded([*visits("/policy", 13), *visits("/terms", 3, each=9)])
+    for span in ("", "?days=7", "?days=30"):
+        page = shown(olga, span)
+        assert "/policy 10" in words(section(page, "pages"))
+        assert "/terms" not in section(page, "pages"), "which three networks asked for"
+        assert "And others" in section(page, "pages")
+        assert "Firefox 40" in words(section(page, "browsers"))
+        assert 'href="/policy#purpose-understand"' in section(page, "pages")
+        traffic = section(page, "traffic")
+        assert "At least 40 accesses" in traffic
+        assert re.search(r"<table>.*</table>", traffic, re.DOTALL)
+    assert "Nothing was counted" in section(shown(olga, "?days=99999"), "features")
+
+
+def test_crashes_are_grouped_with_what_failed_and_no_word_of_anybody(
+    olga: Browser, cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    notes = registered(owner)
+    crash = {
+        "kind": "TypeError", "message": "the diary of Alice", "release": "1.4.2",
+        "stack": [{"function": "save", "file": "/home/alice/store.py", "line": 41}],
+    }  # fmt: skip
+    odd = {"kind": "Alice Doe's secret", "stack": [{"function": "open Alice's diary", "file": "x.py"}]}
+    bodies = [
+        event("crash", notes.knows(cast["alice"]), f"crash-000{n}", data=each) for n, each in enumerate((crash, odd))
+    ]
+    assert sent(bodies, key=notes.key).status == 200
+    crashes = section(shown(olga), "crashes")
+    assert "TypeError" in crashes
+    assert "save (store.py):41" in crashes
+    assert "1.4.2" in crashes
+    assert "Fewer than five people" in crashes
+    assert "something without a name" in crashes
+    assert "Alice" not in crashes
+    assert "diary" not in crashes
+
+
+def test_a_crash_that_five_people_met_says_how_many(olga: Browser, owner: Connection[Any]) -> None:
+    meet(owner, "e1", 6, each=2)
+    meet(owner, "e2", 4, each=20)
+    crashes = words(section(shown(olga), "crashes"))
+    assert "At least 5 people, at least 10 times" in crashes
+    assert crashes.count("Fewer than five people") == 1
+    assert "80" not in crashes
+
+
+def meet(owner: Connection[Any], fingerprint: str, people: int, *, each: int) -> None:
+    """Let so many people, who permit everything, meet a crash so many times."""
+    bits = owner.execute("SELECT bit_or(1::bigint << bit) FROM troth.unit").fetchone()
+    for _ in range(people):
+        whose = uuid.uuid4()
+        owner.execute("ALTER TABLE troth.crash DISABLE TRIGGER USER")
+        for _ in range(each):
+            owner.execute(
+                "INSERT INTO troth.crash (subject, at, uses, id, application, fingerprint, kind)"
+                " VALUES (%s, %s, %s, gen_random_uuid(), 'notes', %s, 'KeyError')",
+                (whose, now(), bits[0] if bits else 0, fingerprint),
+            )
+        owner.execute("ALTER TABLE troth.crash ENABLE TRIGGER USER")
+
+
+def test_what_was_refused_stands_with_its_clause(olga: Browser, owner: Connection[Any]) -> None:
+    owner.execute(
+        "INSERT INTO troth.intake_count VALUES (now(), 'refused', 'person-declined', 7, 'crash', 'collect-crash')"
+    )
+    owner.execute("INSERT INTO troth.intake_count VALUES (now(), 'dropped', 'killed', 3, '', '')")
+    page = shown(olga)
+    assert "/policy#collect-crash" in section(page, "refused")
+    assert words(section(page, "refused")).endswith("7")
+    assert "lost when the service was killed 3" in words(section(page, "health"))
+
+
+@pytest.mark.parametrize(
+    ("roles", "status"), [(("auditor",), 200), (("analyst",), 200), (("support",), 404), (("publisher",), 404)]
+)
+def test_who_counts_sees_it_and_nobody_else(
+    browser: Browser, owner: Connection[Any], roles: Sequence[str], status: int
+) -> None:
+    whose = browser.sign_up(owner, "quinn@harbor.example")
+    assert browser.get(PAGE).status_code == 404
+    hire(owner, browser, whose, *roles)
+    assert browser.get(PAGE).status_code == status
+    overview = browser.get("/operator").content.decode()
+    assert (f'href="{PAGE}"' in overview) is (status == 200)
+
+
+def test_it_speaks_spanish_with_countries_by_name(olga: Browser, owner: Connection[Any]) -> None:
+    owner.execute(
+        "INSERT INTO troth.rollup VALUES (date_trunc('hour', now()), 'access', '', 'place', 'ES', 40, 31),"
+        " (date_trunc('hour', now()), 'access', '', 'place', 'FR', 12, 31), (date_trunc('hour', now()), 'access', '', 'place', 'MC', 9, 1)"
+    )
+    assert "Spain 40 France 10" in words(section(shown(olga), "places"))
+    olga.post("/language", {"language": "es", "next": PAGE})
+    page = shown(olga)
+    assert "España 40 Francia 10" in words(section(page, "places"))
+    assert "Monaco" not in page
+    assert 'class="shade4"' in section(page, "places")
+
+
+def test_a_lively_page_is_still_small(olga: Browser) -> None:
+    import gzip
+
+    recorded([one for nth in range(40) for one in visits(f"/{'abcdefghij'[nth % 10]}{nth % 4}", 6)])
+    assert len(NETWORKS) > 6
+    assert len(gzip.compress(olga.get(PAGE).content)) < 30_000
