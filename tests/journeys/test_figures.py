@@ -1,0 +1,67 @@
+"""The operator's figures in a browser: on a phone and on a desk, light and dark, and as they follow what happens."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.journeys.conftest import Visitor
+from tests.serving import Serving
+
+Visit = Callable[..., Visitor]
+ADD = (
+    "INSERT INTO troth.rollup (hour, kind, application, dimension, value, count, people)"
+    " SELECT date_trunc('hour', now()) - make_interval(hours => %s), 'visit', '', %s, %s, %s, 31 ON CONFLICT DO NOTHING"
+)
+WORDS = {
+    "page": {"/": 90, "/policy": 55, "/policy/promises": 20, "/sign-in": 40, "/me": 35},
+    "place": {"ES": 70, "FR": 25, "DE": 40, "US": 15, "BR": 10, "JP": 5},
+    "browser": {"Firefox": 90, "Chrome Mobile": 60, "Safari": 30},
+    "status": {"2xx": 150, "3xx": 30, "4xx": 15},
+}
+
+
+def faults(someone: Visitor) -> list[str]:
+    found = [violation["id"] for violation in Axe().run(someone.page).response["violations"]]
+    if someone.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        found.append("too wide")
+    return found
+
+
+def filled(service: Serving) -> None:
+    """Let a day have been busy, without anybody."""
+    with service.connect("owner") as owner:
+        for dimension, words in WORDS.items():
+            for word, many in words.items():
+                owner.execute(ADD, (1, dimension, word, many))
+        for hours in range(24):
+            owner.execute(ADD, (hours, "", "", 7 + hours * 5 % 60))
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (390, "light"), (1280, "light"), (1280, "dark")])
+def test_figures_read_well(
+    service: Serving, visit: Visit, operator: Any, width: int, scheme: str, tmp_path: Any
+) -> None:
+    filled(service)
+    olga = visit(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
+    olga.context.add_cookies(operator)
+    olga.go("/operator/activity")
+    assert olga.title() == "Activity"
+    assert olga.page.get_by_role("table").count() == 3
+    assert faults(olga) == []
+    olga.page.screenshot(path=tmp_path / f"activity-{width}-{scheme}.png", full_page=True)
+    for summary in olga.page.locator("#figures summary").all():
+        summary.click()
+    assert olga.page.get_by_role("cell", name="Spain").is_visible()
+    assert faults(olga) == []
+
+
+def test_what_happens_is_followed_under_the_pages_own_policy(service: Serving, visit: Visit, operator: Any) -> None:
+    olga = visit(viewport={"width": 1280, "height": 800})
+    olga.context.add_cookies(operator)
+    olga.go("/operator/activity")
+    olga.page.evaluate("document.querySelector('#figures .card').dataset.old = 'yes'")
+    visit().go("/policy")
+    olga.page.locator("#figures .card[data-old]").wait_for(state="detached", timeout=30_000)
+    assert olga.page.locator("#traffic").is_visible()
