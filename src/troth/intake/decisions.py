@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from troth.database.catalog import load as load_catalog
 from troth.intake.event import Event
@@ -64,6 +64,7 @@ class Decisions:
     counting: Mapping[tuple[Occasion, str, str], Counting]  # by occasion, table and column; none: nothing may count it
     shares: dict[tuple[Occasion, int], Share] = field(default_factory=dict, compare=False)
     parts: dict[tuple[str, int], Part] = field(default_factory=dict, compare=False)
+    shapes: dict[tuple[Occasion, str, int], Any] = field(default_factory=dict, compare=False)  # what `rolling` counts
 
     @classmethod
     def of(cls, plan: Plan, bits: Mapping[str, int]) -> "Decisions":

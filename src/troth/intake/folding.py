@@ -18,6 +18,7 @@ ANY = "*"
 PART, PARTS = re.compile(r"[a-z](?:[a-z_-]{0,29}|[a-z]{0,9}\d{1,2})"), 4
 #: From here on a status says that there was no page.
 FAILED = 400
+STATUSES = {hundreds: f"{hundreds}xx" for hundreds in range(1, 6)}
 #: Sources: what ua-parser calls browsers and systems.
 BROWSERS = frozenset({
     "Chrome", "Chrome Mobile", "Chrome Mobile WebView", "Chrome Mobile iOS", "HeadlessChrome", "Chromium", "Firefox",
@@ -58,16 +59,18 @@ def folded(url: str) -> str:
 
 def status(event: Any) -> str | None:  # noqa: ANN401 - an access
     """Return the class of an answer: `2xx`."""
-    return None if event.status is None else f"{event.status // 100}xx" if 100 <= event.status < 600 else OTHER  # noqa: PLR2004
+    return None if event.status is None else STATUSES.get(event.status // 100, OTHER)
 
 
 def _listed(column: str, words: frozenset[str]) -> Callable[[Any], str | None]:
+    @lru_cache(maxsize=1024)
+    def bare(told: str) -> str:
+        word = VERSION.sub("", told)
+        return word if word in words else OTHER
+
     def fold(event: Any) -> str | None:  # noqa: ANN401 - an event with that column
         told = _told(event, column)
-        if told is None:
-            return None
-        bare = VERSION.sub("", told)
-        return bare if bare in words else OTHER
+        return None if told is None else bare(told)
 
     return fold
 

@@ -2,27 +2,29 @@
 
 An event is counted for one purpose, as its person permitted when it happened; what that purpose may not use has no
 part in it. Of who it was there is one bit of 64 for the day, made with a salt that is gone once the day is over: at
-least as many people as there are bits had to do with what is counted. `docs/decisions/0039` says why.
+least as many people as there are bits had to do with what is counted. `docs/decisions/0037` says why.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from hashlib import blake2b
 from typing import Any
 
-from troth.intake.decisions import Counting, Decisions
+from troth.intake.decisions import Decisions
 from troth.intake.event import NOBODY, Event, now
-from troth.intake.folding import DIMENSIONS, EVERYTHING
+from troth.intake.folding import DIMENSIONS, EVERYTHING, Fold
 from troth.intake.sent import Sent
 from troth.intake.steps import coarse_address, coarse_time
 from troth.policy.meaning import Occasion, Precision
 
 ROLL = "SELECT troth.roll($1, $2, $3, $4, $5, $6, $7)"
 BITS = 64
-#: The sign of a number of 64 bits.
-SIGN = 1 << (BITS - 1)
+#: All of them, their sign as a number, and how far a product is shifted to be the place of one.
+WHOLE, SIGN, SHIFT = (1 << BITS) - 1, 1 << (BITS - 1), BITS - 6
 
+#: What is counted of an event: dimension, the fold that makes its word, whether by day.
+type Shape = tuple[tuple[str, Fold | None, bool], ...]
 #: hour, kind, application, dimension, word.
 type Group = tuple[datetime, str, str, str, str]
 
@@ -65,37 +67,66 @@ class Roller:
 
 def counted(events: Iterable[Event | Sent], decisions: Decisions, salt: Salt) -> dict[Group, tuple[int, int]]:
     """Return how many events each group has, and the bits of who they were of."""
-    counts: dict[Group, tuple[int, int]] = {}
+    found: dict[Group, Sketch] = {}
+    people: dict[bytes, int] = {}
+    hours: dict[int, datetime] = {}
     for event in events:
-        who = _who(event) if event.at.astimezone(UTC).date() == salt.day else b""
-        for group in groups(event, decisions):
-            many, bits = counts.get(group, (0, 0))
-            counts[group] = many + 1, bits | (bit(salt, group, who) if who else 0)
-    return counts
+        hour = int(event.at.timestamp()) // 3600
+        at = hours.get(hour) or hours.setdefault(hour, coarse_time(event.at, Precision.HOUR))
+        who = _who(event) if at.date() == salt.day else b""
+        number = people.get(who) or people.setdefault(who, _number(salt, who)) if who else 0
+        for group in _groups(event, at, decisions):
+            sketch = found.get(group) or found.setdefault(group, Sketch(_number(salt, "\0".join(group[1:]).encode())))
+            sketch.add(number)
+    return {group: (sketch.count, sketch.bits) for group, sketch in found.items()}
 
 
-def groups(event: Event | Sent, decisions: Decisions) -> Iterator[Group]:
+@dataclass(slots=True)
+class Sketch:
+    """How often, and by whom as bits: `mark` is the number of what is counted, so that each has bits of its own."""
+
+    mark: int
+    count: int = 0
+    bits: int = 0
+
+    def add(self, number: int) -> None:
+        """Count once more, by somebody who has this number, or by somebody who has none (zero)."""
+        self.count += 1
+        if number:
+            self.bits |= 1 << ((number * self.mark & WHOLE) >> SHIFT)
+
+
+def _number(salt: Salt, what: bytes) -> int:
+    """Return an odd number of 64 bits that only the day's salt can make of something."""
+    return int.from_bytes(blake2b(what, key=salt.value, digest_size=8).digest()) | 1
+
+
+def _groups(event: Event | Sent, hour: datetime, decisions: Decisions) -> Iterator[Group]:
     """Yield where an event is counted: once as such, and once for each word that its columns fold into."""
-    occasion, table, application = _kind(event)
-    kind = occasion.value if table == "access" else table
-    inside = decisions.inside(event)
-    for dimension, column, fold in ((EVERYTHING, "at", None), *DIMENSIONS[table]):
-        counting = decisions.counting.get((occasion, table, column))
-        if counting is None or not inside & counting.bit:
-            continue
+    if isinstance(event, Sent):
+        occasion, kind, table, application = event.kind.occasion, event.kind.table, event.kind.table, event.application
+    else:
+        occasion, table, application = event.occasion, "access", ""
+        kind = occasion.value
+    for dimension, fold, daily in _shape(decisions, occasion, table, decisions.inside(event)):
         word = fold(event) if fold else ""
         if word is not None:
-            yield _hour(event, counting), kind, application, dimension, word
+            yield hour.replace(hour=0) if daily else hour, kind, application, dimension, word
 
 
-def _kind(event: Event | Sent) -> tuple[Occasion, str, str]:
-    if isinstance(event, Sent):
-        return event.kind.occasion, event.kind.table, event.application
-    return event.occasion, "access", ""
+def _shape(decisions: Decisions, occasion: Occasion, table: str, inside: int) -> Shape:
+    """Return what is counted of events of somebody who is in these units: the dimension, its fold, whether by day."""
+    key = (occasion, table, inside)
+    shape: Shape | None = decisions.shapes.get(key)
+    if shape is None:
+        told = ((d, fold, decisions.counting.get((occasion, table, column))) for d, column, fold in _all(table))
+        shape = tuple((d, fold, each.daily) for d, fold, each in told if each and inside & each.bit)
+        decisions.shapes[key] = shape
+    return shape
 
 
-def _hour(event: Event | Sent, counting: Counting) -> datetime:
-    return coarse_time(event.at, Precision.DAY if counting.daily else Precision.HOUR)
+def _all(table: str) -> tuple[tuple[str, str, Fold | None], ...]:
+    return (EVERYTHING, "at", None), *DIMENSIONS[table]
 
 
 def _who(event: Event | Sent) -> bytes:
@@ -104,14 +135,6 @@ def _who(event: Event | Sent) -> bytes:
         return event.subject.bytes
     network = coarse_address(event.ip) if isinstance(event, Event) and event.ip else None
     return network.encode() if network else b""
-
-
-def bit(salt: Salt, group: Group, who: bytes) -> int:
-    """Return the one bit that somebody sets in a group's sketch on the salt's day, in each group another."""
-    _, *words = group
-    made = blake2b("\0".join(words).encode(), key=salt.value, digest_size=1)
-    made.update(who)
-    return 1 << made.digest()[0] % BITS
 
 
 def signed(bits: int) -> int:
