@@ -23,7 +23,7 @@ local function one()
   local key = string.format("%s-%d-%d", run, mine, count)
   local person = string.format("person-%d", (count * 7919 + mine * 104729) % people)
   local id = string.format("%s%04x%016x", string.sub(run, 1, 12), mine, count)
-  return (said:gsub("@KEY@", key):gsub("@PERSON@", person):gsub("@ID@", id))
+  return (said:gsub("@KEY@", key):gsub("@PERSON@", person):gsub("@ID@", id):gsub("@N@", count))
 end
 
 function request()

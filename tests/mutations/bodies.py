@@ -310,6 +310,7 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("whoever is in no purpose", "WHERE coalesce(truth.uses, 0) &", "WHERE false AND coalesce(truth.uses, 0) &"),
         ("by an answer that ended", "AND given.until IS NULL", ""),
         ("of a removed application", " AND known.removed_at IS NULL", ""),
+        ("of whose account ended", " AND person.ended_at IS NULL", ""),
         ("of a kind that was not declared", " AND 'crash' = ANY (known.events)", ""),
         ("of another application", """AND given.application = fresh."application\"""", ""),
         ("of somebody else", "given.subject = fresh.subject AND ", ""),

@@ -93,6 +93,7 @@ def _judged(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     for change, which in (
         ("UPDATE troth.application SET removed_at = {} WHERE application = %s", APPLICATION),
         ("UPDATE troth.application_grant SET until = {} WHERE subject = %s", whose),
+        ("UPDATE troth.subject SET ended_at = {} WHERE subject = %s", whose),
     ):
         scene.does("owner", change.format("now()"), which)
         for statement in (CRASH, DOES):

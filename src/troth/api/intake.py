@@ -68,9 +68,10 @@ class Intake:
             status = 422 if _unfit(found[0]) else STATUS[found[0].outcome]
             await answer(send, status, told(found[0]))
         else:
-            conflict = any(each.outcome is Outcome.CONFLICT for each in found)
-            counts = {outcome: sum(each.outcome is outcome for each in found) for outcome in STATUS}
-            await answer(send, 409 if conflict else 200, counts | {"events": [told(each) for each in found]})
+            many = Counter([each.outcome for each in found])
+            counts = {outcome.value: many[outcome] for outcome in STATUS}
+            status = 409 if many[Outcome.CONFLICT] else 200
+            await answer(send, status, counts | {"events": [told(each) for each in found]})
 
     @contextlib.asynccontextmanager
     async def opened(self, key: bytes, scope: Scope) -> AsyncIterator[Sender]:

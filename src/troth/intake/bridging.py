@@ -104,6 +104,12 @@ class Bridge:
         while len(self.known) > REMEMBERED:
             del self.known[next(iter(self.known))]
 
+    def recent(self, asked: Sequence[Asked], seconds: float) -> dict[Asked, Known]:
+        """Return what the database said of people within so many seconds."""
+        since = time.monotonic() - seconds
+        found = ((each, self.known.get(each)) for each in asked)
+        return {each: said[0] for each, said in found if said is not None and said[1] > since}
+
     async def keep(self, batch: Sequence[Request]) -> None:
         """Keep each request whose events all pass, and answer it; the others are to be sent again."""
         answers: list[tuple[Request, list[Answer]]] = []
@@ -185,7 +191,7 @@ class Bridge:
             event = Sent(
                 each.key, each.body, KINDS[each.kind], each.at, each.person, None, each.application, each.objects
             )
-            event.id, event.values, event.found = each.id, each.values, Counter(each.found)
+            event.id, event.values, event.found = each.id, each.values, dict(each.found)
             by.setdefault((each.application, each.digest), []).append(event)
         loop = asyncio.get_running_loop()
         return [

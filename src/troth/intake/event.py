@@ -1,9 +1,9 @@
 """An access as it passes through the intake, and what a step may answer instead of it."""
 
 import os
+import threading
 import time
 import uuid
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -58,7 +58,7 @@ class Event:
     subject: uuid.UUID = NOBODY
     uses: int = 0
     objects: bool = False
-    found: Counter[str] = field(default_factory=Counter)
+    found: dict[str, int] = field(default_factory=dict)
     id: uuid.UUID = field(default_factory=lambda: ordered_uuid())  # noqa: PLW0108 - defined below
 
     @property
@@ -104,9 +104,25 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+class _Bits(threading.local):
+    """Random bits of the operating system, of which each thread asks for many at once."""
+
+    def __init__(self) -> None:
+        self.left: list[int] = []
+
+    def next(self) -> int:
+        if not self.left:
+            many = os.urandom(10 * 256)
+            self.left = [int.from_bytes(many[at : at + 10]) for at in range(0, len(many), 10)]
+        return self.left.pop()
+
+
+_BITS = _Bits()
+
+
 def ordered_uuid() -> uuid.UUID:
     """Return a UUID version 7 (RFC 9562): milliseconds, then random bits, so that new keys stand together."""
     milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds << 80) | int.from_bytes(os.urandom(10))
+    value = (milliseconds << 80) | _BITS.next()
     value = (value & ~(0xF << 76)) | (0x7 << 76)
     return uuid.UUID(int=(value & ~(0x3 << 62)) | (0x2 << 62))

@@ -31,7 +31,8 @@ __all__ = ["Answer", "Away", "Full", "Gate", "Outcome"]
 LOG = logging.getLogger(__name__)
 #: Events that may wait, of one application at most a part of them; events of one commit.
 ROOM, SHARE, BATCH = 20_000, 5_000, 2_000
-#: How long a key that was looked up is known without looking again; each commit asks the database itself.
+#: How long a key or a person that was looked up is known without looking again. Each commit asks whether its keys are
+#: open, the trigger refuses what a person does not permit any more, and nothing is refused by what was remembered.
 KNOWN, MOST_KNOWN = 5.0, 1_000
 LABEL = "what applications send"
 #: Seconds after which a database that was away is tried again.
@@ -196,9 +197,9 @@ class Gate:
 
     async def _commit(self, batch: Sequence[Request]) -> None:
         """Write a batch. One that the database refuses is judged anew, and then request by request."""
-        if not await self._attempt(batch) and not await self._attempt(batch):
+        if not await self._attempt(batch) and not await self._attempt(batch, anew=True):
             for request in batch:
-                if not await self._attempt([request]):
+                if not await self._attempt([request], anew=True):
                     LOG.warning("%d events were refused by the database", len(request.events))
                     await self._turned_away(request)
 
@@ -209,8 +210,11 @@ class Gate:
             await store.count(connection, "refused", why.reason, len(request.events))
         request.tell([_refused(why)] * len(request.events))
 
-    async def _attempt(self, batch: Sequence[Request]) -> bool:
-        """Judge and commit a batch and answer; False when the database refuses it as a whole."""
+    async def _attempt(self, batch: Sequence[Request], *, anew: bool = False) -> bool:
+        """Judge and commit a batch and answer; False when the database refuses it as a whole.
+
+        With `anew` nothing that was said of a person before counts.
+        """
         for request in batch:
             request.answers.clear()
         try:
@@ -218,7 +222,7 @@ class Gate:
                 pool = await self._pool()
                 async with pool.acquire() as connection, connection.transaction():
                     # Behind the beginning, which a database that is away refuses at once.
-                    await self._write(connection, batch, await self._decide())
+                    await self._write(connection, batch, await self._decide(), KNOWN if not anew else 0.0)
         except asyncpg.PostgresError as error:
             if isinstance(error, AWAY):
                 raise
@@ -236,11 +240,21 @@ class Gate:
             request.tell([request.answers[nth] for nth in range(len(request.events))])
         return True
 
-    async def _write(self, connection: Any, batch: Sequence[Request], decisions: Decisions) -> None:  # noqa: ANN401 - asyncpg's proxy
-        moment, asked = time.monotonic(), _asked(batch)
-        known = await _known(connection, asked)
-        self.bridge.learn(known, asked, decisions, min(moment, self.decided))
+    async def _write(
+        self,
+        connection: Any,  # noqa: ANN401 - asyncpg's proxy
+        batch: Sequence[Request],
+        decisions: Decisions,
+        known_for: float,
+    ) -> None:
+        asked = _asked(batch)
+        recent = self.bridge.recent([each for each in asked if each[1]], known_for)
+        known = await self._learnt(connection, [each for each in asked if each not in recent], decisions)
+        known |= {each: said for each, said in recent.items() if (each[0], "") in known}
         judged = list(_judged(batch, known, decisions))
+        if doubted := _doubted(batch, recent):
+            known |= await self._learnt(connection, doubted, decisions)
+            judged = list(_judged(batch, known, decisions))
         fresh = await _fresh(connection, judged)
         reduced = [sent.reduce(event, decisions) for event in fresh]
         await store.write_sent(connection, reduced, decisions)
@@ -248,6 +262,18 @@ class Gate:
         await store.count_found(connection, reduced)
         await _count(connection, batch, known)
         await _count_parts(connection, batch)
+
+    async def _learnt(
+        self,
+        connection: Any,  # noqa: ANN401 - asyncpg's proxy
+        asked: Sequence[Asked],
+        decisions: Decisions,
+    ) -> dict[Asked, Known]:
+        """Ask the database, and remember what it says."""
+        moment = time.monotonic()
+        known = await _known(connection, asked)
+        self.bridge.learn(known, asked, decisions, min(moment, self.decided))
+        return known
 
     async def _decide(self) -> Decisions:
         if self.decisions is None or time.monotonic() - self.decided > DECIDED:
@@ -266,12 +292,27 @@ type Judged = tuple[Request, int, Sent]
 
 
 def _asked(batch: Iterable[Request]) -> list[Asked]:
-    """Return which keys a batch was sent with, and about whom each, as its application calls them."""
-    sent_by = ((request.sender.digest, event) for request in batch for event in request.events)
-    return list(dict.fromkeys((digest, event.person) for digest, event in sent_by if isinstance(event, Sent)))
+    """Return which keys a batch was sent with, each with no name, and about whom, as its application calls them."""
+    asked: dict[Asked, None] = {}
+    for request in batch:
+        digest = request.sender.digest
+        asked[digest, ""] = None
+        asked.update(((digest, event.person), None) for event in request.events if isinstance(event, Sent))
+    return list(asked)
 
 
-async def _known(connection: Any, asked: Sequence[Asked]) -> Mapping[Asked, Known]:  # noqa: ANN401 - asyncpg's proxy
+def _doubted(batch: Iterable[Request], recent: Mapping[Asked, Known]) -> list[Asked]:
+    """Return who is to be asked about again: of whom something was refused by what was said a moment ago."""
+    refused = (
+        (request.sender.digest, event.person)
+        for request in batch
+        for nth, event in enumerate(request.events)
+        if isinstance(event, Sent) and nth in request.answers
+    )
+    return [each for each in dict.fromkeys(refused) if each in recent]
+
+
+async def _known(connection: Any, asked: Sequence[Asked]) -> dict[Asked, Known]:  # noqa: ANN401 - asyncpg's proxy
     rows = await connection.fetch(
         "SELECT nth, application, events, subject, uses FROM troth.sent_about($1, $2)",
         [digest for digest, _ in asked],
@@ -284,7 +325,7 @@ def _judged(batch: Iterable[Request], known: Mapping[Asked, Known], decisions: D
     for request in batch:
         for nth, event in enumerate(request.events):
             if isinstance(event, Counted):
-                request.answers[nth] = Answer(Outcome.COUNTED)
+                request.answers[nth] = ANSWERS[Outcome.COUNTED]
                 continue
             outcome: Sent | Refused = event
             if isinstance(event, Sent):
@@ -312,7 +353,7 @@ async def _fresh(connection: Any, judged: Sequence[Judged]) -> list[Sent]:  # no
             outcome = Outcome.STORED if new else Outcome.REPEATED if same else Outcome.CONFLICT
         else:
             outcome = Outcome.REPEATED if same and event.body == first[event.key].body else Outcome.CONFLICT
-        request.answers[nth] = Answer(outcome)
+        request.answers[nth] = ANSWERS[outcome]
     return [event for key, event in first.items() if taken[key][0]]
 
 
@@ -340,9 +381,13 @@ async def _count(connection: Any, batch: Iterable[Request], known: Mapping[Asked
 
 async def _count_parts(connection: Any, batch: Iterable[Request]) -> None:  # noqa: ANN401 - asyncpg's proxy
     """Count what is about nobody, which is all that is kept of it."""
-    every = Counter(event for request in batch for event in request.events if isinstance(event, Counted))
+    every = Counter([event for request in batch for event in request.events if isinstance(event, Counted)])
     for event, many in sorted(every.items(), key=lambda each: (each[0].kind, each[0].words)):
         await store.count(connection, "counted", event.words, many, kind=event.kind)
+
+
+#: What is answered to nearly all.
+ANSWERS = {outcome: Answer(outcome) for outcome in Outcome}
 
 
 def _refused(why: Refused) -> Answer:

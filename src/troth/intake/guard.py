@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Protocol
 from urllib.parse import quote, unquote
 
 from troth.intake import special
@@ -34,6 +35,18 @@ class Found:
 
 #: What is found nearly always.
 NOTHING: Mapping[str, int] = MappingProxyType({})
+
+
+class Noting(Protocol):
+    """What an event that is looked through keeps of it."""
+
+    found: dict[str, int]
+
+
+def note(event: Noting, found: Found) -> None:
+    """Add what was found to what an event counts."""
+    for name, many in found.counts.items():
+        event.found[name] = event.found.get(name, 0) + many
 
 
 class _Holds(Exception):

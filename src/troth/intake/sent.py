@@ -1,20 +1,19 @@
 """An event that an application sent, on its way to the store: decode, judge, reduce, or a reasoned refusal."""
 
-import hmac
 import re
 import uuid
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from functools import lru_cache
+from hashlib import blake2b, sha256
 from typing import Any, cast
 
 import msgspec
 
 from troth.intake.decisions import Decisions
 from troth.intake.event import NOBODY, Refused, now, ordered_uuid, stamp
-from troth.intake.guard import cleared
+from troth.intake.guard import cleared, note
 from troth.intake.kinds import KINDS, Activity, Crash, FeatureUse, Frame, Kind, Says, Sending
 from troth.intake.steps import FUTURE, HIDDEN, SENSITIVE, coarse_time
 from troth.policy.meaning import Precision
@@ -25,10 +24,13 @@ LATEST = timedelta(days=21)
 SKEW, WILDEST = timedelta(seconds=2), timedelta(days=400)
 #: What in the words of a program may be somebody's: addresses, long numbers, long secrets, and what stands in quotes.
 TELLING = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+|\"[^\"\n]*\"|'[^'\n]*'|[A-Za-z0-9+/_=-]{24,}|\d[\d .()-]{5,}\d")
+#: What each of these has in it: most words are told at one look that have none.
+MAY_TELL = re.compile(r"[@\"']|[A-Za-z0-9+/_=-]{24}|\d[\d .()-]{5}")
 #: The frames next to the failure that make two crashes one, and the most characters that are kept of them all.
 NEAREST, LONGEST_STACK = 5, 20_000
-#: Columns that hold no words of a sender's.
+#: Columns that hold no words of a sender's, and whose words were looked through when they were hidden.
 UNTOLD = frozenset({"fingerprint", "severity"})
+HIDDEN_ALREADY = frozenset({"event", "message"})
 
 
 @dataclass(slots=True)
@@ -50,7 +52,7 @@ class Sent:
     subject: uuid.UUID = NOBODY
     uses: int = 0
     values: dict[str, Any] = field(default_factory=dict)
-    found: Counter[str] = field(default_factory=Counter)
+    found: dict[str, int] = field(default_factory=dict)
     id: uuid.UUID = field(default_factory=ordered_uuid)
 
     @property
@@ -73,8 +75,18 @@ class Sender:
 
     def mark(self, *parts: bytes) -> bytes:
         """Return 32 bytes that only this place can make of something this application sent."""
-        said = b"".join(len(part).to_bytes(8) + part for part in (self.application.encode(), *parts))
-        return hmac.digest(self.secret, said, "sha256")
+        made = _marking(self.secret, self.application).copy()
+        for part in parts:
+            made.update(len(part).to_bytes(8))
+            made.update(part)
+        return made.digest()
+
+
+@lru_cache(maxsize=1024)
+def _marking(secret: bytes, application: str) -> "blake2b":
+    """Return a keyed BLAKE2b (RFC 7693) that has taken whose marks they are."""
+    name = application.encode()
+    return blake2b(len(name).to_bytes(8) + name, digest_size=32, key=secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,17 +175,17 @@ def reduce(event: Sent, decisions: Decisions) -> Sent:
     kept = decisions.part(event.kind, event.uses, objects=event.objects).kept
     event.at = coarse_time(event.at, kept.get("at", Precision.DAY))
     if event.says is not None:
-        event.found = Counter()  # what is tried again is counted once
+        event.found = {}  # what is tried again is counted once
     told = _values(event)
     event.values = {name: _guarded(event, name, value) for name, value in told.items() if name in kept}
     return event
 
 
 def _guarded(event: Sent, column: str, value: Any) -> Any:  # noqa: ANN401 - whatever the column holds
-    if column in UNTOLD or not isinstance(value, str):
+    if column in UNTOLD or (column in HIDDEN_ALREADY and event.says is not None) or not isinstance(value, str):
         return value
     found = cleared(value)
-    event.found.update(found.counts)
+    note(event, found)
     return found.text
 
 
@@ -218,8 +230,12 @@ def _frame(frame: Frame) -> str:
 def _hidden(event: Sent, text: str) -> str:
     """Return words without what the guard finds, and then without what only might be somebody's."""
     found = cleared(_printable(text))
-    event.found.update(found.counts)
-    return TELLING.sub(HIDDEN, found.text)
+    note(event, found)
+    if not MAY_TELL.search(found.text):
+        return found.text
+    again = cleared(TELLING.sub(HIDDEN, found.text))
+    note(event, again)
+    return again.text
 
 
 def _printable(text: str) -> str:

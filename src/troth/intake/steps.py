@@ -13,7 +13,7 @@ from ua_parser import parse
 from troth.intake import special
 from troth.intake.decisions import Decisions, Share
 from troth.intake.event import Device, Event, Refused, now
-from troth.intake.guard import cleared_address
+from troth.intake.guard import cleared_address, note
 from troth.intake.hints import NONE, Hints, refined
 from troth.policy.meaning import Occasion, Precision
 
@@ -122,7 +122,7 @@ def guard(event: Event, decisions: Decisions) -> Event | Refused:
             ):
                 return Refused(SENSITIVE, decisions.anonymous, event.occasion)
             setattr(event, column, found.text if column == "url" else None)
-            event.found.update(found.counts)
+            note(event, found)
     return event
 
 

@@ -29,6 +29,7 @@ TYPES: Mapping[str, str] = {
 }
 ALWAYS: Mapping[str, str] = {"subject": "uuid", "at": "timestamptz", "uses": "bigint", "id": "uuid"}
 DEVICES: Mapping[str, str] = {"subject": "uuid", "uses": "bigint", "device": "uuid"}
+#: In the order in which `write_sent` fills them.
 SENT: Mapping[str, str] = dict(ALWAYS) | {"application": "text"}
 KNOWN = 50_000
 
@@ -101,9 +102,10 @@ async def write_sent(connection: Any, events: Sequence[Sent], decisions: Decisio
     for table in sorted({event.kind.table for event in events}):
         mine = [event for event in events if event.kind.table == table]
         filled = {name: kind for name, kind in mine[0].kind.columns.items() if name in decisions.collected[table]}
-        arrays = [[_value(event, column) for event in mine] for column in SENT]
+        rows = [(each.subject, each.at, each.stamp, each.id, each.application) for each in mine]
+        arrays: list[Sequence[Any]] = [list(column) for column in zip(*rows, strict=True)]
         arrays += [[event.values.get(name) for event in mine] for name in filled]
-        await connection.execute(insert(table, dict(SENT) | filled), *arrays)
+        await connection.execute(insert(table, dict(SENT) | filled, twice=False), *arrays)
 
 
 def _value(event: Event | Sent, column: str) -> Any:  # noqa: ANN401 - whatever the column holds
@@ -122,8 +124,9 @@ async def count_found(connection: Any, events: Sequence[Event | Sent]) -> None: 
     """Add to what the guard took out, by kind of event and detector; never what it was."""
     found: Counter[tuple[str, str]] = Counter()
     for event in events:
-        kind = event.kind.table if isinstance(event, Sent) else event.occasion.value
-        found.update({(kind, name): many for name, many in event.found.items()})
+        if event.found:
+            kind = event.kind.table if isinstance(event, Sent) else event.occasion.value
+            found.update({(kind, name): many for name, many in event.found.items()})
     for (kind, name), many in sorted(found.items()):
         await count(connection, "reduced", name, many, kind=kind)
 

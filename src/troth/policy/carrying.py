@@ -56,9 +56,13 @@ def drop_month(name: str) -> str:
     return f"DROP TABLE troth.{quoted(name)}"
 
 
-def insert(table: str, columns: Mapping[str, str]) -> str:
-    """Insert a batch from one array a column, in the order of `columns` (name -> type); `$1` is the first."""
+def insert(table: str, columns: Mapping[str, str], *, twice: bool = True) -> str:
+    """Insert a batch from one array a column, in the order of `columns` (name -> type); `$1` is the first.
+
+    With `twice` a row that is there already is passed over, which costs as much again as storing it.
+    """
     names = ", ".join(quoted(column) for column in columns)
     arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(columns.values(), start=1))
     # Without a target: naming one would need the right to read it.
-    return f"INSERT INTO troth.{quoted(table)} ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"
+    conflict = " ON CONFLICT DO NOTHING" if twice else ""
+    return f"INSERT INTO troth.{quoted(table)} ({names}) SELECT * FROM unnest({arrays}){conflict}"

@@ -1,7 +1,8 @@
 """What the database refuses of a batch that an application sent: the last judge, behind the intake's decision table.
 
 A row that came through an application says something of a person who uses it. It is refused when its person is in no
-purpose that may use anything of it, or when a column of it holds what no purpose that they are in may use. In a purpose
+purpose that may use anything of it, when a column of it holds what no purpose that they are in may use, or when they do
+not use the application, or have no account any more. In a purpose
 to which a browser's signal objects nobody is with a row that is marked so.
 """
 
@@ -26,12 +27,14 @@ def refusing(plan: Plan, table: Table) -> str:
         RAISE EXCEPTION 'somebody is in no purpose that may use this' USING ERRCODE = '{DECLINED}';
     END IF;
     IF EXISTS (
-        SELECT FROM fresh WHERE NOT EXISTS (
-            SELECT FROM troth.application_grant AS given
+        SELECT FROM (SELECT DISTINCT subject, {quoted(table.through)} FROM fresh) AS fresh
+        WHERE (  -- looked up one by one: as a join, it is planned as if the batch met every grant there is
+            SELECT true FROM troth.application_grant AS given
             JOIN troth.application AS known ON known.application = given.application AND known.removed_at IS NULL
+            JOIN troth.subject AS person ON person.subject = given.subject AND person.ended_at IS NULL
             WHERE given.subject = fresh.subject AND given.application = fresh.{quoted(table.through)}
-              AND given.until IS NULL AND {literal(table.name)} = ANY (known.events)
-        )
+              AND given.until IS NULL AND {literal(table.name)} = ANY (known.events) LIMIT 1
+        ) IS NULL
     ) THEN
         RAISE EXCEPTION 'somebody does not use the application that sent this' USING ERRCODE = '{UNUSED}';
     END IF;

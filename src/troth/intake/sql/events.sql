@@ -36,6 +36,10 @@ BEGIN
         INSERT INTO troth.intake_taken AS held (key, body) SELECT told.key, told.body FROM unnest(keys, bodies) AS told (key, body)
         ORDER BY told.key ON CONFLICT DO NOTHING RETURNING held.key
     ) SELECT coalesce(array_agg(taken.key), '{}') INTO made FROM taken;
+    IF cardinality(made) = cardinality(keys) THEN  -- nearly always: nothing came before
+        RETURN QUERY SELECT n, true, true FROM generate_series(1, cardinality(keys)::bigint) AS n;
+        RETURN;
+    END IF;
     -- In a statement of its own, which sees what those committed for whom this one waited.
     RETURN QUERY SELECT told.nth, new.key IS NOT NULL, held.body = told.body
     FROM unnest(keys, bodies) WITH ORDINALITY AS told (key, body, nth)

@@ -1,0 +1,123 @@
+"""What the gate remembers of people makes it quicker and changes nothing: no yes outlives its end, no no its beginning."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from psycopg import Connection
+
+from tests.conftest import Person
+from tests.intake.sending import Application, Sent, event, finished, post, registered
+from troth.api.app import Lean
+from troth.database import connect
+from troth.intake import gate, queries
+from troth.people import registering
+
+type Step = Callable[[], object] | dict[str, Any]
+
+
+@pytest.fixture
+def notes(owner: Connection[Any], cast: dict[str, Person]) -> Application:
+    """Harbor Notes, which Alice uses."""
+    made = registered(owner)
+    made.knows(cast["alice"])
+    return made
+
+
+def steps(notes: Application, *every: Step) -> list[Sent]:
+    """Send each event to one service, and do between them what is to be done; return the answers."""
+
+    async def whole() -> list[Sent]:
+        lean, answers = Lean(), []
+        await lean.start()
+        try:
+            for step in every:
+                if callable(step):
+                    step()
+                else:
+                    answers.append(await post(lean, step, key=notes.key))
+        finally:
+            await lean.stop()
+        return answers
+
+    return finished(whole())
+
+
+def chosen(person: Person, kind: str) -> Callable[[], None]:
+    def choose() -> None:
+        with connect.acting("self", token=person.token) as viewer:
+            viewer.execute("SELECT troth.choose('understand', %s)", (kind,))
+
+    return choose
+
+
+def test_a_yes_that_is_remembered_does_not_outlive_its_end(
+    notes: Application, cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    alice = cast["alice"]
+    use = [event("feature_use", notes.names["Alice"], f"remembered-{nth}") for nth in range(3)]
+    answers = steps(notes, use[0], chosen(alice, "objection"), use[1], chosen(alice, "permission"), use[2])
+    assert [each.status for each in answers] == [201, 403, 201]
+    assert answers[1].body["reason"] == "person-declined"
+    assert [(each.reason, each.count) for each in queries.refusals(alice.token)] == [("person-declined", 1)]
+    assert owner.execute("SELECT count(*) FROM troth.feature_use").fetchone() == (2,)
+
+
+def test_a_no_that_is_remembered_is_asked_again(
+    notes: Application, cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    crash = [event("crash", "somebody-new", f"remembered-{nth}") for nth in range(2)]
+    answers = steps(notes, crash[0], lambda: notes.knows(cast["bob"], "somebody-new"), crash[1])
+    assert [each.status for each in answers] == [403, 201]
+
+
+def test_a_key_an_account_and_a_use_that_ended_take_nothing_from_the_very_next_request(
+    notes: Application, cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    alice, crash = cast["alice"], [event("crash", notes.names["Alice"], f"remembered-{nth}") for nth in range(5)]
+
+    def changed(statement: str, *told: object) -> Callable[[], object]:
+        return lambda: owner.execute(statement.encode(), told)
+
+    ended = "UPDATE troth.subject SET ended_at = {} WHERE subject = %s"
+    answers = steps(
+        notes,
+        crash[0],
+        changed(ended.format("now()"), alice.subject),
+        crash[1],
+        changed(ended.format("NULL"), alice.subject),
+        crash[2],
+        changed("UPDATE troth.application_grant SET until = now() WHERE subject = %s", alice.subject),
+        crash[3],
+        lambda: registering.end_keys(owner, {"application": notes.application}),
+        crash[4],
+    )
+    assert [each.status for each in answers] == [201, 403, 201, 403, 403]
+    assert [each.body.get("reason") for each in answers][1::2] == ["unknown-person", "unknown-person"]
+    assert answers[4].body["reason"] == "key-ended"
+
+
+def test_without_the_triggers_judgement_a_remembered_yes_would_outlive_its_end(
+    notes: Application, cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    """The control taken away."""
+    owner.execute("ALTER TABLE troth.feature_use DISABLE TRIGGER stamp")
+    use = [event("feature_use", notes.names["Alice"], f"remembered-{nth}") for nth in range(2)]
+    answers = steps(notes, use[0], chosen(cast["alice"], "objection"), use[1])
+    assert [each.status for each in answers] == [201, 201]
+
+
+def test_people_are_asked_about_once_in_a_while_and_not_for_each_event(
+    notes: Application, cast: dict[str, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    real = gate._known
+
+    async def counted(connection: Any, about: Any) -> Any:
+        asked.extend(name for _, name in about if name)
+        return await real(connection, about)
+
+    monkeypatch.setattr(gate, "_known", counted)
+    answers = steps(notes, *(event("crash", notes.names["Alice"], f"remembered-{nth}") for nth in range(5)))
+    assert {each.status for each in answers} == {201}
+    assert asked == [notes.names["Alice"]]
