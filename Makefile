@@ -10,7 +10,7 @@ UV := .uv/bin/uv
 INSTALLED := .venv/.installed
 SYNCED := .venv/.synced
 
-.PHONY: help run test journeys check prove format bench bench-governing bench-policy bench-people bench-storing bench-agreeing bench-guarding clean
+.PHONY: help run test journeys check prove format bench bench-governing bench-policy bench-people bench-storing bench-agreeing bench-guarding bench-intake clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ format: $(SYNCED) ## Put the code into its canonical form
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
 
-bench: bench-governing bench-policy bench-people bench-storing bench-agreeing bench-guarding ## Measure everything that has a benchmark
+bench: bench-governing bench-policy bench-people bench-storing bench-agreeing bench-guarding bench-intake ## Measure everything that has a benchmark
 
 bench-governing: $(SYNCED) ## Measure what governing costs, as ratios
 	@.venv/bin/python -m benchmarks.governing $(ARGS)
@@ -54,6 +54,9 @@ bench-agreeing: $(SYNCED) ## Measure publishing to a million people, their mails
 
 bench-guarding: $(SYNCED) ## Measure what looking through free text costs, as a ratio to judging without it
 	@.venv/bin/python -m benchmarks.guarding $(ARGS)
+
+bench-intake: $(SYNCED) ## Measure what taking an event costs, against a server that parses and copies (needs wrk)
+	@.venv/bin/python -m benchmarks.intake $(ARGS)
 
 bench-people: $(SYNCED) ## Measure large organizations against small ones, and what signing in and a page cost
 	@.venv/bin/python -m benchmarks.people $(ARGS)
