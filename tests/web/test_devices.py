@@ -58,9 +58,9 @@ def test_each_session_is_listed_as_far_as_the_policy_collects_it(
 
 
 def test_about_where_each_session_is_stands_there_and_is_kept_nowhere(
-    two: tuple[Browser, Browser], owner: Connection[Any], tmp_path: Path, settings: Any
+    two: tuple[Browser, Browser], owner: Connection[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.GEO_DB = str(written(tmp_path / "places.mmdb", {"127.0.0.0/24": NESTED}))
+    monkeypatch.setenv("TROTH_GEO_DB", str(written(tmp_path / "places.mmdb", {"127.0.0.0/24": NESTED})))
     assert two[1].get("/me/devices").content.decode().count("about Seville, Spain") == 2
     two[1].cookies["__Host-language"] = "es"
     assert "más o menos en Sevilla, España" in two[1].get("/me/devices").content.decode()

@@ -8,7 +8,7 @@ SELECT subject, agreed, uses, version, troth.device_of(%(token)s) AS device FROM
 SELECT subject, email, name, at FROM troth.person
 
 -- name: accesses
-SELECT at, method, url, status, referrer, host(ip) AS ip, text(network) AS network, browser, system, kind
+SELECT at, method, url, status, referrer, host(ip) AS ip, text(network) AS network, place, provider, browser, system, kind
 FROM troth.access WHERE (%(before)s::timestamptz IS NULL OR at < %(before)s) ORDER BY at DESC LIMIT 50
 
 -- name: agreements

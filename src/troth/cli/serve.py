@@ -63,13 +63,18 @@ class Options:
     mail_from: str = "troth@localhost"
     mail_rate: float = 20.0
     returns: Path | None = None
-    geo_db: Path | None = None
+    geo_db: tuple[Path, ...] = ()
     guard_words: Path | None = None
 
     @property
     def name(self) -> str:
         """The host people use."""
         return "localhost" if self.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else self.host  # noqa: S104 - compared, not bound
+
+    @property
+    def places(self) -> str:
+        """The operator's databases of places, as the environment and the place name them."""
+        return os.pathsep.join(str(file.resolve()) for file in self.geo_db)
 
     @property
     def address(self) -> str:
@@ -101,9 +106,10 @@ class Options:
 )
 @click.option(
     "--geo-db",
+    multiple=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    envvar="TROTH_GEO_DB",
-    help="A database of places (.mmdb), to tell people about where they are signed in.",
+    envvar=places.VARIABLE,
+    help="A database of places or providers (.mmdb) of your own, before the free one; may be given several times.",
 )
 @click.option(
     "--guard-words",
@@ -136,9 +142,9 @@ def serve(**told: object) -> None:
             special.words(str(options.guard_words.resolve()))
         except special.NotWords as error:
             raise click.UsageError(f"--guard-words `{options.guard_words}`: {error}") from error
-    if options.geo_db:
+    for file in options.geo_db:
         try:
-            places.atlas(str(options.geo_db.resolve())).place("192.0.2.1", "en")
+            places.atlas(str(file.resolve())).check()
         except NoAtlas as refusal:
             raise click.UsageError(f"--geo-db {refusal.sentence}; {refusal.advice}") from refusal
     first = First.read(options.policy)
@@ -204,6 +210,8 @@ class Service:
             self._start_server(where)
             self._fill(where)
             self._banner(where, outcome, time.monotonic() - began)
+            if not (self.options.geo_db or places.free()):
+                self._say(places.ABSENT)
             while not self.stopping:
                 self._turn(keeper)
                 time.sleep(TURN)
@@ -225,7 +233,7 @@ class Service:
             where = embedded.located(self.data)
             self.database = embedded.Server(where, tell=self._say)
             self.database.start()
-        where = replace(where, address=self.options.address)
+        where = replace(where, address=self.options.address, geo_db=self.options.places)
         where.write()
         return where
 
@@ -263,7 +271,7 @@ class Service:
             "TROTH_FROM": self.options.mail_from,
             "TROTH_MAIL_RATE": str(self.options.mail_rate),
             "TROTH_RETURNS": str(self.options.returns.resolve()) if self.options.returns else "",
-            "TROTH_GEO_DB": str(self.options.geo_db.resolve()) if self.options.geo_db else "",
+            places.VARIABLE: self.options.places,
             special.VARIABLE: str(self.options.guard_words.resolve()) if self.options.guard_words else "",
             "TROTH_DEV": "1" if self.options.dev else "",
             "TROTH_CERTIFICATE": str(certificate),

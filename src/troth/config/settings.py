@@ -17,7 +17,6 @@ MAIL = os.environ.get("TROTH_MAIL", "")
 #: Of what is sent to many, at most so many a second; the folder in which mails arrive that come back.
 MAIL_RATE = float(os.environ.get("TROTH_MAIL_RATE", "20"))
 RETURNS = os.environ.get("TROTH_RETURNS", "")
-GEO_DB = os.environ.get("TROTH_GEO_DB", "")
 #: The key of the application under which browsers report what these pages' own policy blocked; without it they do not.
 REPORTS = os.environ.get("TROTH_REPORTS", "")
 if not (REPORTS.isascii() and REPORTS.isalnum()) and REPORTS:

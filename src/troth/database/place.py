@@ -39,6 +39,7 @@ class Place:
     owner: str = f"{DATABASE}_owner"
     tls: tuple[tuple[str, str], ...] = ()  # libpq's ssl* parameters of an external server
     address: str = ""  # where pages are served, once they are
+    geo_db: str = ""  # the operator's own databases of places, separated as paths are
 
     @property
     def secrets(self) -> Path:

@@ -36,6 +36,7 @@ class Device:
 class Event:
     """One access. What the policy does not collect is None by the time it is stored. Times are UTC.
 
+    `place` is about where the address is (`ES`, `ES/Seville`), `provider` whose network it is.
     `identified` is which device it was, where its browser or its session says so.
     `uses` are the bits of the units that its person is in, as whoever found out who is asking knew them.
     `objects` says that the browser sent the signal of Global Privacy Control.
@@ -48,6 +49,8 @@ class Event:
     status: int | None = None
     referrer: str | None = None
     ip: str | None = None
+    place: str | None = None
+    provider: str | None = None
     agent: str | None = None
     browser: str | None = None
     system: str | None = None

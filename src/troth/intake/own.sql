@@ -1,6 +1,7 @@
 -- name: accesses
 -- The viewer's accesses, newest first. A prefix is a range, since only leakproof operators can use an index here.
-SELECT at, method, url, status, referrer, host(ip), text(network), browser, system, kind FROM troth.access
+SELECT at, method, url, status, referrer, host(ip), text(network), place, provider, browser, system, kind
+FROM troth.access
 WHERE (%(before)s::timestamptz IS NULL OR at < %(before)s)
   AND (%(day)s::date IS NULL OR day = %(day)s)
   AND (%(path)s = '' OR url ^@ %(path)s)

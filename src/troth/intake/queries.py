@@ -28,6 +28,8 @@ class Seen:
     referrer: str | None
     host: str | None
     text: str | None
+    place: str | None
+    provider: str | None
     browser: str | None
     system: str | None
     kind: str | None

@@ -15,6 +15,7 @@ from troth.intake.decisions import Decisions, Share
 from troth.intake.event import Device, Event, Refused, now
 from troth.intake.guard import cleared_address, note
 from troth.intake.hints import NONE, Hints, refined
+from troth.people import places
 from troth.policy.meaning import Occasion, Precision
 
 #: Names of query fields whose values are never kept, and what a value that gives itself away looks like.
@@ -29,8 +30,9 @@ HIDDEN = "-"
 LONGEST = 2048
 LONGEST_TOLD, LONGEST_AGENT = 4 * LONGEST, 1024
 FUTURE = timedelta(minutes=5)
-#: Why something sensitive about nobody known is refused; the columns that are read from the user agent.
-SENSITIVE, FROM_AGENT = "sensitive-of-nobody", ("browser", "system", "kind")
+#: Why something sensitive about nobody known is refused; from what columns are read.
+SENSITIVE = "sensitive-of-nobody"
+READ_FROM = dict.fromkeys(("browser", "system", "kind"), "agent") | dict.fromkeys(("place", "provider"), "ip")
 #: The longest that an event waits to be stored; what comes of age on its way is coarsened before.
 ON_ITS_WAY = timedelta(hours=1)
 
@@ -77,15 +79,19 @@ def _sensitive(event: Event, decisions: Decisions) -> str:
 
 
 def _says(event: Event, column: str) -> bool:
-    return getattr(event, "agent" if column in FROM_AGENT else column, None) is not None
+    return getattr(event, READ_FROM.get(column, column), None) is not None
 
 
-def enrich(event: Event, _decisions: Decisions) -> Event | Refused:
-    """Read browser, system and kind of device from the user agent, which itself is not kept."""
+def enrich(event: Event, decisions: Decisions) -> Event | Refused:
+    """Read what the user agent tells of the device, and, where it is kept, about where the address is, still exact."""
     if event.agent is not None:
         event.device = seen(event.agent, event.hints)
         event.browser, event.system, event.kind = event.device.browser, event.device.system, event.device.kind
         event.agent, event.hints = None, NONE
+    kept = decisions.share(event).access
+    if event.ip and not (event.place or event.provider) and ("place" in kept or "provider" in kept):
+        found = places.looked_up(valid_address(event.ip.partition("/")[0]) or "")
+        event.place, event.provider = found.place, found.provider
     return event
 
 
@@ -95,7 +101,7 @@ def reduce(event: Event, decisions: Decisions) -> Event | Refused:
     The database checks what the policy collects; what a person left is known here alone.
     """
     share = decisions.share(event)
-    for column in ("method", "url", "status", "referrer", "ip", "browser", "system", "kind"):
+    for column in ("method", "url", "status", "referrer", "ip", "place", "provider", "browser", "system", "kind"):
         if column not in share.access:
             setattr(event, column, None)
     event.at = coarse_time(event.at, share.access.get("at", Precision.DAY))

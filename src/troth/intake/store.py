@@ -23,6 +23,8 @@ TYPES: Mapping[str, str] = {
     "status": "smallint",
     "referrer": "text",
     "ip": "inet",
+    "place": "text",
+    "provider": "text",
     "browser": "text",
     "system": "text",
     "kind": "text",

@@ -1,7 +1,13 @@
-"""About where a network is, out of the operator's own database (P12): looked up as a page is shown, stored nowhere."""
+"""About where an address is, and whose network (P12), out of databases that lie on this machine; nobody is asked.
 
-import ipaddress
+The operator's own come first; what they do not say is looked up in the free one of DB-IP that is installed beside the
+product. Pages look a place up as they are shown and keep it nowhere; the intake keeps what the policy collects.
+"""
+
 import logging
+import os
+import re
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,10 +15,34 @@ from functools import cache
 from pathlib import Path
 
 import maxminddb
+from babel import Locale
 
+from troth.database import place as folder
+from troth.database.errors import DatabaseRefusal
 from troth.people.errors import NoAtlas
 
 LOG = logging.getLogger(__name__)
+VARIABLE = "TROTH_GEO_DB"
+#: Where `troth places fetch` puts what is free: beside the product's own packages.
+BUNDLED = Path(sys.prefix) / "share" / "troth" / "places"
+FREE = ("country.mmdb", "provider.mmdb")
+ABSENT = (
+    "no database of places is installed, so that no approximate place and no provider is collected;"
+    " `troth places fetch` brings the free one, --geo-db FILE names your own"
+)
+#: A country's code (ISO 3166-1 alpha-2), and how long a place and a provider may be.
+CODE = re.compile(r"[A-Z]{2}")
+LONGEST = 100
+#: What a provider is called in one schema or another.
+PROVIDERS = ("autonomous_system_organization", "as_name", "isp", "organization")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Of an address: its country's code, perhaps with a city behind a stroke (`ES/Seville`), and whose network."""
+
+    place: str | None = None
+    provider: str | None = None
 
 
 @dataclass(slots=True)
@@ -22,23 +52,48 @@ class Atlas:
     file: Path
     _reader: maxminddb.Reader | None = None
     _seen: tuple[int, int] = (0, 0)
+    _told: bool = False
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def place(self, network: str, language: str) -> str:
-        """Return the city, where it is known, and the country of a network's first address; empty where none is.
-
-        Raises NoAtlas when there is no such database any more.
-        """
-        found = self._open().get(str(ipaddress.ip_network(network, strict=False).network_address))
-        if not isinstance(found, dict):
-            return ""
+        """Return the city, where it is known, and the country of a network's first address; empty where none is."""
+        found = self._row(network)
         city = _said(found.get("city"), language) or _said(found.get("city_name"), language)
         country = (
             _said(found.get("country"), language)
             or _said(found.get("country_name"), language)
             or _said(found.get("country_code"), language)
         )
-        return ", ".join(filter(None, (city, country)))
+        return ", ".join(filter(None, (city, named(country, language))))
+
+    def found(self, address: str) -> Found:
+        """Return what is stored of an address."""
+        row = self._row(address)
+        country = row.get("country")
+        code = (country.get("iso_code") if isinstance(country, Mapping) else country) or row.get("country_code")
+        provider = next((_clean(row[name]) for name in PROVIDERS if row.get(name)), None)
+        if not isinstance(code, str) or not CODE.fullmatch(code):
+            return Found(None, provider)
+        city = _clean(_said(row.get("city"), "en") or _said(row.get("city_name"), "en"))
+        return Found(f"{code}/{city}"[:LONGEST] if city else code, provider)
+
+    def check(self) -> None:
+        """Open the file. Raises NoAtlas where it is none."""
+        self._open()
+
+    def _row(self, network: str) -> Mapping[str, object]:
+        """Return what stands at a network's first address; nothing while the file is gone, which is logged once."""
+        try:
+            found = self._open().get(network.partition("/")[0])
+        except NoAtlas as gone:
+            if not self._told:
+                LOG.warning("%s; %s", gone.sentence, gone.advice)
+            self._told = True
+            return {}
+        except ValueError:
+            return {}  # no address, or one of the protocol that the file does not know
+        self._told = False
+        return found if isinstance(found, dict) else {}
 
     def _open(self) -> maxminddb.Reader:
         try:
@@ -55,13 +110,43 @@ class Atlas:
             ) from problem
 
 
-def about(network: str | None, language: str, *, file: str) -> str:
-    """Return about where a network is; empty where it is not known, no file was named, or it is gone meanwhile."""
+def about(network: str | None, language: str) -> str:
+    """Return about where a network is, in words; empty where it is not known."""
+    every = (each.place(network, language) for each in _atlases(configured()) if network)
+    return next(filter(None, every), "")
+
+
+def looked_up(address: str) -> Found:
+    """Return about where an address is and whose it is, each out of the first database that says so."""
+    place = provider = None
+    for each in _atlases(configured()):
+        found = each.found(address)
+        place, provider = place or found.place, provider or found.provider
+    return Found(place, provider)
+
+
+def named(country: str, language: str) -> str:
+    """Return what a country is called whose code is told instead."""
+    return str(Locale.parse(language).territories.get(country, country)) if CODE.fullmatch(country) else country
+
+
+def free() -> bool:
+    """Whether the free database is looked into, so that pages name where it comes from, as its licence wants."""
+    return any((BUNDLED / name).exists() for name in FREE)
+
+
+def configured() -> str:
+    """Return the operator's own databases, separated as paths are: the environment's, else the service's."""
     try:
-        return atlas(file).place(network, language) if network and file else ""
-    except NoAtlas as gone:
-        LOG.warning("%s; %s", gone.sentence, gone.advice)
+        return os.environ.get(VARIABLE) or folder.current().geo_db
+    except DatabaseRefusal:
         return ""
+
+
+@cache
+def _atlases(files: str) -> tuple[Atlas, ...]:
+    installed = (str(BUNDLED / name) for name in FREE if (BUNDLED / name).exists())
+    return tuple(map(atlas, (*filter(None, files.split(os.pathsep)), *installed)))
 
 
 @cache
@@ -80,3 +165,7 @@ def _said(what: object, language: str) -> str:
     if isinstance(names, Mapping):
         return str(names.get(language) or names.get("en") or what.get("iso_code") or "")
     return ""
+
+
+def _clean(name: object) -> str:
+    return "".join(sign for sign in str(name) if sign.isprintable()).strip()[:LONGEST]

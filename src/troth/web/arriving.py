@@ -7,12 +7,14 @@ from typing import Any
 from allauth.account.adapter import get_adapter
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import get_language
 
+from troth.database import published
 from troth.intake import hints
 from troth.intake.event import VERSION, Device
 from troth.intake.steps import coarse_address, coarse_time, seen, valid_address
-from troth.people import actions, devices, queries
-from troth.policy.meaning import Precision
+from troth.people import actions, devices, places, queries
+from troth.policy.meaning import Occasion, Precision
 
 #: Seconds for which a look at one's own devices is opened.
 LOOK = 30
@@ -43,13 +45,23 @@ def known(account: Any, told: tuple[str, str, str]) -> bool:  # noqa: ANN401 - a
 
 
 def tell(request: HttpRequest, account: Any) -> None:  # noqa: ANN401 - the same
-    """Mail somebody that a browser which was not seen before signed in: which kind, when, nothing of where from."""
+    """Mail somebody that a browser which was not seen before signed in: which kind, when, about where from.
+
+    The place is said where the policy lets one be known of an access; it stands in the mail alone.
+    """
     told = browser_of(request)
     if known(account, told):
         return
     browser, system, _kind = told
-    context = {"browser": browser, "system": system, "at": timezone.now()}
+    context = {"browser": browser, "system": system, "at": timezone.now(), "place": _place(request)}
     get_adapter().send_mail("account/email/new_browser", account.email, context)
+
+
+def _place(request: HttpRequest) -> str:
+    if "place" not in published.current().plan.kept_on(Occasion.ACCESS, "access"):
+        return ""
+    address = valid_address(request.META.get("REMOTE_ADDR", ""))
+    return places.about(address, get_language() or "en")
 
 
 def tell_of_theft(_request: HttpRequest, account: Any) -> None:  # noqa: ANN401 - the same

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from troth.consent.support import attention
 from troth.database import published
 from troth.database.errors import DatabaseRefusal
-from troth.people import devices, organizations
+from troth.people import devices, organizations, places
 from troth.web.assets import address
 from troth.web.sessions import IDENTIFIED, IDENTIFIER, NOTED, days_of
 from troth.web.staff import roles
@@ -31,6 +31,7 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "organizations_kept": now is not None and organizations.are_kept(),
         "home": f"/{request.path.split('/')[1]}",
         "dev": settings.DEV,
+        "free_places": places.free(),
         "style": address("style.css"),
         "favicon": address("favicon.svg"),
         "passkeys": address("passkeys.js"),

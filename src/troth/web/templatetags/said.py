@@ -6,8 +6,10 @@ from typing import Any
 
 from django import template
 from django.utils.formats import date_format
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from troth.people.places import named
 from troth.web.words import say
 
 register = template.Library()
@@ -24,6 +26,13 @@ def day(value: date) -> str:
 def moment(value: datetime) -> str:
     """Say a day and the time, to the minute."""
     return f"{day(value)}, {date_format(value, 'H:i')}"
+
+
+@register.filter
+def place(value: str) -> str:
+    """Say a stored place (`ES`, `ES/Seville`) in the reader's language."""
+    country, _stroke, city = value.partition("/")
+    return ", ".join(filter(None, (city, named(country, get_language() or "en"))))
 
 
 @register.filter

@@ -2,7 +2,6 @@
 
 import uuid
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -28,10 +27,7 @@ def devices(request: HttpRequest) -> HttpResponse:
     """Show both."""
     token = request.viewer  # type: ignore[attr-defined]
     context = {
-        "sessions": [
-            (each, places.about(each.network, get_language() or "en", file=settings.GEO_DB))
-            for each in people.sessions(token)
-        ],
+        "sessions": [(each, places.about(each.network, get_language() or "en")) for each in people.sessions(token)],
         "devices": queries.devices(token),
         "sentences": _sentences(),
         "nameable": may_correct("device", "name"),
