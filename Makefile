@@ -9,18 +9,21 @@ PYTHON ?= python3
 UV := .uv/bin/uv
 INSTALLED := .venv/.installed
 SYNCED := .venv/.synced
+PLACES := .venv/share/troth/places/versions.txt
 
-.PHONY: help run test journeys check prove format bench bench-governing bench-policy bench-people bench-storing bench-agreeing bench-guarding bench-intake clean
+.PHONY: help places run test journeys check prove format bench bench-governing bench-policy bench-people bench-storing bench-agreeing bench-guarding bench-intake clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(INSTALLED) ## Start troth; options go in ARGS="--port 18443 --data DIR"
+	@$(MAKE) places
 	@exec .venv/bin/troth serve $(ARGS)
 
 test: $(SYNCED) ## Run every test, the browser's included (installs Chromium and other clients when absent)
 	@.ci/chromium
 	@.ci/clients
+	@$(MAKE) places
 	@.venv/bin/pytest -n 2 --dist loadgroup $(ARGS)
 
 journeys: $(SYNCED) ## Run only the browser journeys
@@ -69,6 +72,14 @@ bench-storing: $(SYNCED) ## Measure COPY against unnest behind the stamp trigger
 
 clean: ## Remove what was built (the data folder stays)
 	@rm -rf .uv .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+# Without them everything works but what is told about places; so nothing fails where they cannot be fetched.
+places: $(PLACES)
+	@:
+
+$(PLACES): src/troth/cli/places.py
+	@PATH="$$PWD/.uv/bin:$$PATH" .venv/bin/troth places fetch || \
+	  echo "troth: there are no free databases of places; \`make places\` tries again." >&2
 
 $(UV):
 	@command -v $(PYTHON) >/dev/null || { \

@@ -62,7 +62,12 @@ def test_what_the_policy_does_not_collect_is_not_even_looked_up(monkeypatch: pyt
     assert COLLECTS in SOURCE
     asked: list[str] = []
     real = places.looked_up
-    monkeypatch.setattr(places, "looked_up", lambda address: asked.append(address) or real(address))
+
+    def watched(address: str) -> places.Found:
+        asked.append(address)
+        return real(address)
+
+    monkeypatch.setattr(places, "looked_up", watched)
     without = decisions(SOURCE.replace(COLLECTS, ""))
     assert (passed(judged(ip=ADDRESS), without).place, asked) == (None, [])
     alone = decisions(SOURCE.replace("collect access.place, access.provider on", "collect access.place on"))

@@ -29,6 +29,7 @@ class Lazy(click.Group):
         "profile": ("profile:profile", "Declare the fields that people fill in."),
         "import": ("import_:import_", "Bring in access logs."),
         "tail": ("tail:tail", "Follow a web server's log."),
+        "places": ("places:places", "Bring the free database of places, and look an address up."),
         "guard": ("guard:guard", "See what is taken out of free text, and how often it was."),
         "retention": ("retention:retention", "See what is past its time, and remove it now."),
         "export": ("rights:export", "Write down everything that is held about a person."),

@@ -143,10 +143,9 @@ def configured() -> str:
         return ""
 
 
-@cache
-def _atlases(files: str) -> tuple[Atlas, ...]:
+def _atlases(files: str) -> list[Atlas]:
     installed = (str(BUNDLED / name) for name in FREE if (BUNDLED / name).exists())
-    return tuple(map(atlas, (*filter(None, files.split(os.pathsep)), *installed)))
+    return [atlas(each) for each in (*filter(None, files.split(os.pathsep)), *installed)]
 
 
 @cache
