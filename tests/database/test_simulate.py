@@ -48,7 +48,7 @@ CHANGES: dict[str, tuple[tuple[str, str], ...]] = {
         ("on transaction [P9]\n    for provide while the account exists then 365 days", "on transaction [P9]\n    for provide while the account exists then 400 days"),
     ),
     "a consent asked for": (('cómo se usa el servicio"\n    by legitimate interest', 'cómo se usa el servicio"\n    by consent'),
-                            ("protect 90 days as network\n    for understand 30 days as network", "protect 90 days as network"), ("access.provider on access, visit", "access.provider on access"),
+                            ("protect 90 days as network\n    for understand 30 days as network", "protect 90 days as network"),
                             ("honour global privacy control as an objection to understand [P3]\n", "")),
     "a consent that reaches further": (("collect access.url, access.time on access", "collect access.url, access.time, access.status on access"),),
     "a right less": (("let people correct person.name, device.name, person.phone,", "let people correct person.name, person.phone,"),),
@@ -332,7 +332,7 @@ def test_the_command_says_it_in_words_and_as_data(town: Town, files: tuple[str, 
     )
     assert "nobody must agree again" in said.output
     assert not re.search(r"\b1 (rows|records|people|objections|consents|mails)\b", said.output)
-    together = "access (browser, ip, network, kind, method, referrer, status, system, at, day, hour, url): 7 records of 4 people"
+    together = "access (browser, ip, network, kind, method, place, provider, referrer, status, system, at, day, hour, url): 7 records of 4 people"
     assert said.output.count(together) == 1
     told = [
         json.loads(CliRunner().invoke(policy, ["simulate", *named, "--data", data, "--format", "json"]).output)

@@ -229,8 +229,7 @@ def test_the_log_of_another_host_is_told_by_nobody_but_listed_proxies(cluster: P
 
 
 def test_what_the_policy_does_not_collect_is_refused_with_the_reason() -> None:
-    clauses = SOURCE.replace("on access, visit", "on access")
-    mute = decisions(re.sub(r"collect [^\n]* on visit[^\n]*\n(    for [^\n]*\n)+", "", clauses))
+    mute = decisions(re.sub(r"collect [^\n]* on visit[^\n]*\n(    for [^\n]*\n)+", "", SOURCE))
     assert through(a_visit(), mute) == Refused("not-collected", kind="visit")
     assert isinstance(through(an_access(), mute), Event)
 
@@ -254,8 +253,7 @@ def test_what_is_older_than_every_window_or_from_the_future_is_refused() -> None
 def test_the_windows_that_count_are_those_of_the_occasion() -> None:
     """A visit that no use of visits may see any more is refused, though members' accesses are kept for longer."""
     head, visits, tail = re.split(
-        r"(?=collect access.url, access.method[^\n]* on visit)|(?=collect access.url, access.time on)",
-        SOURCE.replace("on access, visit", "on access"),
+        r"(?=collect access.url, access.method[^\n]* on visit)|(?=collect access.url, access.time on)", SOURCE
     )
     shorter = decisions(head + visits.replace("    for protect 90 days as network\n", "") + tail)
     for days, refused in ((29, False), (31, True)):

@@ -26,6 +26,8 @@ def incoming(world: World, _focus: object) -> Iterator[str]:
         "browser": "'b'",
         "system": "'s'",
         "kind": "'k'",
+        "place": "'ES'",
+        "provider": "'p'",
     }
     with Scene(world) as scene:
         insert = "INSERT INTO troth.access (subject, at, id, {}) VALUES (%s, statement_timestamp() + %s::interval, uuidv7(), {})"

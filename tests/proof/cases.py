@@ -38,6 +38,8 @@ VALUES: dict[str, dict[str, tuple[Any, ...]]] = {
         "status": (200, 404),
         "referrer": ("", "https://harbor.example/"),
         "ip": ("192.0.2.77", "192.0.2.80", "2001:db8:1:2::3"),
+        "place": ("ES", "PT/Lisbon"),
+        "provider": ("Harbor Networks", "Quay"),
         "browser": ("Firefox", "Lynx"),
         "system": ("Linux", "BSD"),
         "kind": ("computer", "phone"),
