@@ -1,14 +1,18 @@
 """Signing in by a code, several addresses, and the mail about a browser that was not seen before; nothing tells who is known."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from psycopg import Connection
 
 from tests.browsing import PASSWORD, Browser, code, mails
+from tests.conftest import POLICY, TERMS
+from tests.people.test_places import NESTED, written
 from tests.web.second import confirm
 from tests.web.test_sessions import clean
+from troth.database import apply, published
 
 ALICE, WORK, UNKNOWN = "alice@harbor.example", "alice@work.example", "zelda@harbor.example"
 ENTER = "/sign-in/code/enter"
@@ -200,6 +204,23 @@ def test_a_browser_not_seen_before_is_told_of_by_mail(owner: Connection[Any]) ->
     assert mail["subject"] == "A new browser signed in"
     assert "Chrome on Windows" in mail["text"]
     assert "192.0.2.9" not in mail["text"]
+    assert "About where" not in mail["text"]
+
+
+@pytest.mark.parametrize("collected", [True, False])
+def test_the_mail_says_about_where_from_if_the_policy_lets_a_place_be_known(
+    owner: Connection[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, collected: bool
+) -> None:
+    seen(owner, ALICE, "Firefox 140")
+    monkeypatch.setenv("TROTH_GEO_DB", str(written(tmp_path / "places.mmdb", {"192.0.2.0/24": NESTED})))
+    if not collected:
+        text = re.sub(r"access\.place, access\.provider,\s+(?=access)", "", POLICY.read_text(encoding="utf-8"))
+        apply.apply(owner, text.replace("version 1 effective", "version 2 effective"), TERMS)
+        published.forget()
+    agent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36"
+    Browser().post("/sign-in", {"login": ALICE, "password": PASSWORD}, HTTP_USER_AGENT=agent, REMOTE_ADDR="192.0.2.9")
+    mail = next(each for each in mails(owner, ALICE) if each["subject"] == "A new browser signed in")
+    assert ("About where: Seville, Spain." in mail["text"]) is collected
 
 
 def test_a_failed_sign_in_and_the_first_one_are_not_told_of(owner: Connection[Any]) -> None:
