@@ -23,7 +23,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "troth.config.settings"
 # The browser of the journeys leaves its event loop running in a worker; the database of later tests is not asked from it.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
-from troth.database import connect, embedded, place, published, signatures
+from troth.database import answered, connect, embedded, place, published, signatures
 from troth.database.keeper import Keeper
 
 DATA = Path(os.environ["TROTH_DATA"])
@@ -125,7 +125,8 @@ def database(cluster: place.Place, rehearsal: "Rehearsal", request: pytest.Fixtu
 
 def copied(cluster: place.Place, template: str = "troth_template") -> dict[str, bool]:
     """Put a copy of a database in the place of the one that tests use; return the roles there are, and who signs in."""
-    (cluster.data / signatures.FILE).unlink(missing_ok=True)
+    for memory in (signatures.FILE, answered.FILE):
+        (cluster.data / memory).unlink(missing_ok=True)
     with connect.owning(cluster, database="postgres") as connection:
         connection.execute("DROP DATABASE IF EXISTS troth WITH (FORCE)")
         connection.execute(f"CREATE DATABASE troth TEMPLATE {template} STRATEGY file_copy".encode())

@@ -13,7 +13,19 @@ from cryptography.exceptions import InvalidSignature
 from psycopg import Connection, Error, OperationalError
 from psycopg.types.json import Jsonb
 
-from troth.database import apply, clocks, connect, migrating, months, place, probes, published, retention, versions
+from troth.database import (
+    answered,
+    apply,
+    clocks,
+    connect,
+    migrating,
+    months,
+    place,
+    probes,
+    published,
+    retention,
+    versions,
+)
 from troth.database.catalog import load as load_catalog
 from troth.database.errors import DatabaseRefusal, RequestRefusal
 from troth.database.place import Place
@@ -84,6 +96,7 @@ class Keeper:
             else:
                 self.tell("putting the policy into force")
             outcome = apply.apply(connection, source, terms, name=name)
+            answered.begin(connection, self.where)
         for stray in outcome.strays:
             self.tell(f"`{stray}` is in the database and no room's: no role reads it; move it elsewhere, or drop it")
         return outcome
@@ -155,10 +168,18 @@ class Keeper:
     ) -> tuple[bool, dict[str, Any]]:
         try:
             place.secrets_of(self.where).operator.public_key().verify(signature, signed(kind, payload))
-            _once(connection, kind, payload)
-            return True, self.kinds[kind](connection, json.loads(payload))
+            answered.ensure_new(connection, self.where, kind, payload)
         except InvalidSignature:
             return False, {"sentence": "the request's signature does not hold", "advice": "ask with the operator's key"}
+        except RequestRefusal as refusal:
+            return False, {"sentence": refusal.sentence, "advice": refusal.advice}
+        done = self._carried_out(connection, kind, payload)
+        answered.remember(self.where, payload)  # before the database says so: a stop in between answers nothing twice
+        return done
+
+    def _carried_out(self, connection: Connection[Any], kind: str, payload: str) -> tuple[bool, dict[str, Any]]:
+        try:
+            return True, self.kinds[kind](connection, json.loads(payload))
         except KeyError:
             return False, {"sentence": f"the keeper knows no request `{kind}`", "advice": "use this version's commands"}
         except Waiting:
@@ -225,11 +246,6 @@ class Keeper:
         if now is None:
             raise RequestRefusal("no policy is in force", advice="apply one first")
         apply.apply(connection, now.source, now.terms, name=now.name)
-
-
-def _once(connection: Connection[Any], kind: str, payload: str) -> None:
-    if connection.execute(SQL["answered_before"].encode(), {"kind": kind, "payload": payload}).fetchone():
-        raise RequestRefusal("this request was answered before", advice="ask anew")
 
 
 def reachable(where: Place) -> bool:

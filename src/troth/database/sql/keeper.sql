@@ -19,6 +19,11 @@ WHERE request = %(request)s
 SELECT 1 FROM troth.keeper_request
 WHERE kind = %(kind)s AND payload IN (%(payload)s, encode(sha256(convert_to(%(payload)s, 'UTF8')), 'hex')) AND answered_at IS NOT NULL LIMIT 1
 
+-- name: answered_requests
+-- The SHA-256 (hex) of what was asked and answered; of what asked about a person nothing else is there.
+SELECT CASE WHEN starts_with(kind, 'rights.') AND payload ~ '^[0-9a-f]{64}$' THEN payload ELSE encode(sha256(convert_to(payload, 'UTF8')), 'hex') END
+FROM troth.keeper_request WHERE answered_at IS NOT NULL
+
 -- name: forget_answer
 -- What an answer held stays only until it is read: an analyst's password is shown once.
 UPDATE troth.keeper_request SET answer = '{}' WHERE answered_at < statement_timestamp() - interval '10 seconds' AND answer <> '{}'
