@@ -1,6 +1,8 @@
 """A version whose day has not come waits for it, signed; it takes effect by the keeper's own turn, or is withdrawn before."""
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +13,7 @@ from tests.conftest import POLICY, TERMS, Person, employ, make
 from tests.consent.test_publishing import PLAIN, WIDER, outcome, turn
 from troth.consent import publishing, scheduling
 from troth.consent.errors import ProposalClosed
-from troth.database import apply, connect, place, requests, signatures
+from troth.database import apply, connect, place, requests, signatures, simulate
 from troth.database.drift import drift
 from troth.database.keeper import Keeper
 from troth.policy.compare import Verdict
@@ -90,6 +92,60 @@ def test_it_can_be_withdrawn_until_its_day(
     assert turn(keeper, owner) == 1
     with pytest.raises(ProposalClosed):
         publishing.withdraw(viewer=olga.token, proposal=made)
+    assert actions(owner) == ["policy-scheduled", "proposal-withdrawn"]
+
+
+@pytest.mark.parametrize("when", ["later", "at once"])
+def test_one_withdrawn_while_it_is_counted_neither_waits_nor_takes_effect(
+    keeper: Keeper, owner: Connection[Any], olga: Person, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    made = publishing.propose(viewer=olga.token, source=later(PLAIN) if when == "later" else PLAIN, terms=TERMS)
+    counts = simulate.simulate
+
+    def meanwhile(connection: Connection[Any], source: str) -> simulate.Simulation:
+        publishing.withdraw(viewer=olga.token, proposal=made)
+        return counts(connection, source)
+
+    monkeypatch.setattr(simulate, "simulate", meanwhile)
+    assert turn(keeper, owner) == 1
+    assert scheduling.waiting(owner) is None
+    assert outcome(olga, made) == ("withdrawn", "")
+    assert actions(owner) == ["proposal-withdrawn"]
+    query = "SELECT granted, answer->>'sentence' FROM troth.keeper_request"
+    assert owner.execute(query).fetchall() == [(False, "it was withdrawn meanwhile")]
+
+
+def test_without_holding_what_is_proposed_it_would_wait_though_it_was_withdrawn(
+    keeper: Keeper, owner: Connection[Any], olga: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control taken away."""
+    monkeypatch.setattr(publishing, "_hold", lambda *_: None)
+    with pytest.raises(AssertionError):
+        test_one_withdrawn_while_it_is_counted_neither_waits_nor_takes_effect(keeper, owner, olga, monkeypatch, "later")
+
+
+def test_one_withdrawn_in_the_moment_before_it_waits_is_withdrawn_with_it(
+    keeper: Keeper, owner: Connection[Any], olga: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = publishing.propose(viewer=olga.token, source=later(PLAIN), terms=TERMS)
+    began, held = [], publishing._hold
+
+    def meanwhile(words: Any, connection: Connection[Any]) -> None:
+        held(words, connection)
+        began.append(ThreadPoolExecutor(1).submit(publishing.withdraw, viewer=olga.token, proposal=made))
+        waits = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%withdraw_proposal%'"
+        )
+        with connect.owning(place.current()) as looking:
+            while looking.execute(waits.encode()).fetchone() != (1,):
+                time.sleep(0.01)
+
+    monkeypatch.setattr(publishing, "_hold", meanwhile)
+    turn(keeper, owner)
+    began[0].result(30)
+    assert turn(keeper, owner) == 1
+    assert scheduling.waiting(owner) is None
+    assert outcome(olga, made) == ("withdrawn", "")
     assert actions(owner) == ["policy-scheduled", "proposal-withdrawn"]
 
 

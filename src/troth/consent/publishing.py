@@ -122,9 +122,13 @@ def proposals(viewer: str) -> list[Proposal]:
 def standing(source: str, terms: str, raised: Verdict = Verdict.EDITORIAL) -> Standing:
     """Return how a proposal of these words that asks at least so much of people stands."""
     with connect.acting("steward") as connection:
-        cursor = connection.cursor(row_factory=class_row(Standing))
-        told = {"policy": digest(source), "terms": digest(terms), "raised": raised}
-        found = cursor.execute(SQL["proposal_standing"].encode(), told).fetchone()
+        return _standing(connection, {"policy": digest(source), "terms": digest(terms), "raised": raised})
+
+
+def _standing(connection: Connection[Any], words: Mapping[str, Any]) -> Standing:
+    found = (
+        connection.cursor(row_factory=class_row(Standing)).execute(SQL["proposal_standing"].encode(), words).fetchone()
+    )
     return found or Standing(None, 0, proposer=False, approvals=0, counted=True)
 
 
@@ -189,12 +193,28 @@ def _publish(connection: Connection[Any], told: Told, significant: bool, now: St
     scheduling.ensure_free(connection, policy)
     facts: Facts = {"version": policy.version, "policy": digest(source), "significant": significant}
     facts |= {"approvals": now.approvals}
+    words = {"policy": digest(source), "terms": digest(terms)}
+    held = partial(_hold, None if told.get("key") else words | {"raised": raised})
     if apply.not_yet(policy.effective):
-        day = scheduling.schedule(connection, policy, (source, terms), raised, facts)
+        day = scheduling.schedule(connection, policy, (source, terms), raised, facts, held)
         return {"version": policy.version, "waits": str(day)}
-    then = partial(_published, {"policy": digest(source), "terms": digest(terms)}, facts)
+
+    def then(switching: Connection[Any]) -> None:
+        held(switching)
+        _published(words, facts, switching)
+
     outcome = apply.apply(connection, source, terms, raised=raised, and_then=then)
     return {"version": outcome.version, "widened": list(outcome.widened), "verdict": outcome.verdict.name}
+
+
+def _hold(words: Mapping[str, Any] | None, connection: Connection[Any]) -> None:
+    """Refuse what was withdrawn while it was judged and counted, which takes seconds; nobody can from here on."""
+    if words is None:
+        return
+    connection.execute(SQL["as_steward"].encode())
+    connection.execute(SQL["count_proposal"].encode(), {**words, "counts": None})
+    if _standing(connection, words).proposal is None:
+        raise RequestRefusal("it was withdrawn meanwhile", advice="propose it again")
 
 
 def _published(words: Mapping[str, str], facts: Facts, connection: Connection[Any]) -> None:

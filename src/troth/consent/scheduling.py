@@ -3,7 +3,7 @@
 Which one may wait is remembered outside the database: a signature holds for ever, also that of one that was withdrawn.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
@@ -113,9 +113,17 @@ def ensure_free(connection: Connection[Any], policy: Policy) -> None:
 
 
 def schedule(
-    connection: Connection[Any], policy: Policy, texts: tuple[str, str], raised: Verdict, facts: Facts
+    connection: Connection[Any],
+    policy: Policy,
+    texts: tuple[str, str],
+    raised: Verdict,
+    facts: Facts,
+    and_then: Callable[[Connection[Any]], None],
 ) -> date:
-    """Let a version, of these texts of policy and terms, wait for its day. Raises RequestRefusal."""
+    """Let a version, of these texts of policy and terms, wait for its day. Raises RequestRefusal.
+
+    `and_then` runs last in its transaction.
+    """
     source, terms = texts
     if waiting(connection) is not None:
         raise RequestRefusal(f"version {policy.version} waits already", advice="it takes effect on its day")
@@ -131,6 +139,7 @@ def schedule(
     with connection.transaction():
         connection.execute(SQL["schedule"].encode(), told)
         record(connection, action="policy-scheduled", actor=None, subject=None, facts=facts)
+        and_then(connection)
     return policy.effective
 
 

@@ -129,8 +129,9 @@ END
 $$;
 
 -- name: count_proposal
--- The keeper says whom every open proposal of these words would touch.
+-- The keeper says whom every open proposal of these words would touch; without anything found it only holds them, so that nobody takes
+-- back what just takes effect.
 CREATE OR REPLACE FUNCTION troth.count_proposal(words text, of_terms text, found jsonb) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
-    UPDATE troth.policy_proposal SET counts = found WHERE digest = words AND terms_digest = of_terms AND closed_at IS NULL
+    UPDATE troth.policy_proposal SET counts = coalesce(found, counts) WHERE digest = words AND terms_digest = of_terms AND closed_at IS NULL
 $$;
