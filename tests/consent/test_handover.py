@@ -172,6 +172,32 @@ def test_what_waits_takes_effect_under_the_successor(
     assert turn(keeper, owner) == 2
 
 
+def stopped(owner: Connection[Any], keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hand over, and stop before the keys changed places."""
+    with monkeypatch.context() as patched:
+        patched.setattr(handover, "_finish", lambda *_: None)
+        hands_over(owner, keeper)
+
+
+def test_what_waits_takes_effect_though_its_day_comes_before_the_keys_changed_places(
+    keeper: Keeper, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publishing.publish(owner, publishing.asked(later(PLAIN), TERMS, Verdict.EDITORIAL, key=True))
+    stopped(owner, keeper, monkeypatch)
+    comes(monkeypatch)
+    assert turn(keeper, owner) == 2
+    signatures.check(owner)
+
+
+def test_what_the_old_key_was_asked_is_not_signed_by_it_after_the_new_one_took_over(
+    keeper: Keeper, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests.leave("policy.publish", publishing.asked(PLAIN, TERMS, Verdict.EDITORIAL, key=True))
+    stopped(owner, keeper, monkeypatch)
+    assert turn(keeper, owner) == 1
+    signatures.check(owner)
+
+
 def test_no_successor_signs_what_was_altered(keeper: Keeper, owner: Connection[Any], folder: Path) -> None:
     publishing.publish(owner, publishing.asked(later(PLAIN), TERMS, Verdict.EDITORIAL, key=True))
     owner.execute("UPDATE troth.policy_scheduled SET source = replace(source, '90 days', '900 days')")

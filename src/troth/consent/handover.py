@@ -107,7 +107,8 @@ def taught(keeper: Keeper) -> Keeper:
         return _hand_over(connection, keeper.where, told)
 
     keeper.kinds = {**keeper.kinds, KIND: hand_over}
-    keeper.always = (*keeper.always, finish)
+    # Before anything that is asked: the old key signs nothing more once the new one took over.
+    keeper.first = (*keeper.first, finish)
     return keeper
 
 

@@ -60,6 +60,8 @@ class Keeper:
     settled: bool = False
     horizons: deque[tuple[datetime, str]] = field(default_factory=lambda: deque(maxlen=HORIZONS))
     kinds: Mapping[str, Callable[[Connection[Any], dict[str, Any]], dict[str, Any]]] = field(init=False)
+    #: What was begun and is gone on from before anything that is asked.
+    first: tuple[Callable[[Connection[Any]], None], ...] = ()
     #: What rooms above want done each round, and at each turn.
     chores: tuple[Callable[[Connection[Any]], None], ...] = ()
     always: tuple[Callable[[Connection[Any]], None], ...] = ()
@@ -104,6 +106,8 @@ class Keeper:
     def turn(self) -> None:
         """Answer what was asked, and once a minute keep the house. Called again and again; raises psycopg.Error."""
         with connect.owning(self.where) as connection:
+            for each in self.first:
+                each(connection)
             for request, kind, payload, signature in connection.execute(SQL["open_requests"].encode()).fetchall():
                 try:
                     granted, answer = self._answer(connection, kind, payload, bytes(signature))
