@@ -57,6 +57,19 @@ def first(block: str, keyword: str) -> str:
     return "".join(ast.literal_eval(part) for part in re.findall(r'".*"', match.group(1)))
 
 
+#: How Spanish would name somebody it is formal with, and begin a sentence about what they did, may or must do.
+FORMAL = re.compile(r"\busted(es)?\b|^(Puede|Tiene|Ha|Aceptó|Retiró)\b|\bsus? (acuerdo|datos|aceptación)\b")
+
+
+def test_whoever_reads_is_spoken_to_as_a_friend() -> None:
+    """What says "you" in English speaks of nobody else in Spanish."""
+    said = {words[0] if isinstance(words, tuple) else str(words): translated for words, translated in spanish().items()}
+    spoken = {words: translated for words, translated in said.items() if words.startswith("You ")}
+    assert len(spoken) > 50
+    assert {words: translated for words, translated in spoken.items() if FORMAL.search(translated)} == {}
+    assert [translated for translated in said.values() if "usted" in translated] == []
+
+
 def test_a_translation_names_what_the_original_names() -> None:
     for words, translated in spanish().items():
         original = words[0] if isinstance(words, tuple) else str(words)

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 from django.utils.formats import date_format
 from psycopg import Connection
 
-from tests.browsing import Browser, mails, subject
+from tests.browsing import PASSWORD, Browser, mails, subject
 from tests.conftest import POLICY, TERMS, Person, visit
 from tests.consent.test_scheduling import DAY, comes, later
 from tests.web.second import hire
@@ -303,7 +305,7 @@ def test_whoever_agreed_ahead_is_shown_that_and_can_take_it_back(alice: Browser,
     publish(owner)
     agree_ahead(alice)
     page = alice.get("/coming").content.decode()
-    assert f"It takes effect on {DAY}; until then you can take it back." in page
+    assert f"It takes effect on {date_format(DAY, 'j F Y')}; until then you can take it back." in page
     assert 'value="agree"' not in page
     page = alice.get("/me").content.decode()
     assert "You agreed to it on" in page
@@ -482,3 +484,89 @@ def test_what_one_agrees_to_stands_under_headings_and_what_reaches_further_is_op
     for summary in re.findall(r"<summary>(.*?)</summary>", page):
         assert summary.strip()
     assert "60 days" in rest.partition("</details>")[0]
+
+
+def agreed_to(owner: Connection[Any], version: int = 2) -> list[str]:
+    """Return how each agreement to a version came about."""
+    return [
+        how for (how,) in owner.execute("SELECT how FROM troth.agreement WHERE version = %s", (version,)).fetchall()
+    ]
+
+
+@pytest.mark.parametrize(("answer", "leads"), [("decline", "/declining"), ("back", "/agree")])
+def test_whoever_takes_it_back_from_an_older_page_is_not_bound_first(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch, answer: str, leads: str
+) -> None:
+    publish(owner)
+    agree_ahead(alice)
+    take_effect(owner, monkeypatch)
+    assert alice.post("/coming", {"answer": answer}).headers["Location"] == leads
+    coming.follow(owner)
+    assert agreed_to(owner) == []
+    assert alice.get("/me").headers["Location"] == "/agree"
+    assert alice.get("/coming").headers["Location"] == "/agree"
+
+
+def test_an_answer_to_what_does_not_wait_any_more_is_answered_aloud(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(owner)
+    agree_ahead(alice)
+    take_effect(owner, monkeypatch)
+    coming.follow(owner)
+    assert alice.post("/coming", {"answer": "back"}).headers["Location"] == "/policy/versions"
+    assert "No version waits any more" in alice.get("/policy/versions").content.decode()
+    assert agreed_to(owner) == ["page, ahead of its day"]
+
+
+def test_whoever_agrees_on_its_page_and_did_ahead_agrees_once(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(owner)
+    form = dict(re.findall(r'name="(policy|terms)" value="([0-9a-f]{64})"', alice.get("/coming").content.decode()))
+    agree_ahead(alice)
+    take_effect(owner, monkeypatch)
+    assert alice.post("/agree", form | {"answer": "agree"}).headers["Location"] == "/me"
+    assert coming.bind(subject(owner, ALICE)) is False
+    coming.follow(owner)
+    assert agreed_to(owner) == ["page"]
+    assert owner.execute("SELECT count(*) FROM troth.agreement_ahead").fetchone() == (0,)
+
+
+def test_many_requests_at_once_bind_once(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(owner)
+    agree_ahead(alice)
+    take_effect(owner, monkeypatch)
+    whose, together = subject(owner, ALICE), Barrier(6)
+
+    def comes_in(_: int) -> bool:
+        together.wait()
+        return coming.bind(whose)
+
+    with ThreadPoolExecutor(6) as several:
+        assert sorted(several.map(comes_in, range(6))) == [False] * 5 + [True]
+    assert agreed_to(owner) == ["page, ahead of its day"]
+    entries = "SELECT count(*) FROM troth.ledger_entry WHERE action = 'agreed' AND facts->>'version' = '2'"
+    assert owner.execute(entries).fetchone() == (1,)
+
+
+@pytest.mark.parametrize("why", ["another", "withdrawn", "declined", "closed"])
+def test_nobody_is_bound_to_what_they_did_not_agree_to(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    bob = Browser()
+    bob.sign_up(owner, BOB, "Bob")
+    whose = subject(owner, BOB if why == "another" else ALICE)
+    publish(owner)
+    agree_ahead(alice)
+    if why == "withdrawn":
+        scheduling.withdraw(owner, {"version": 2})
+    if why == "declined":
+        alice.post("/coming", {"answer": "decline"})
+    if why == "closed":
+        assert alice.post("/me/close", {"password": PASSWORD}).status_code == 302
+    take_effect(owner, monkeypatch)
+    assert coming.bind(whose) is False
+    assert agreed_to(owner) == []

@@ -61,7 +61,8 @@ ROUTES: dict[str, Audience] = {
     "first": Audience.ANYBODY,
     "agree": Audience.ANYBODY,
     "declining": Audience.SIGNED_IN,
-    "coming": Audience.AGREED,
+    # Whoever takes back what is about to bind them is not bound first; nobody else gets in without an agreement.
+    "coming": Audience.SIGNED_IN,
     # Applications and their pages ask these; who may know what is judged by token, secret and answer.
     "configuration": Audience.ANYBODY,
     "jwks": Audience.ANYBODY,

@@ -91,7 +91,7 @@ $$;
 
 -- name: bind_one
 -- Bind a subject to what they agreed to ahead, where that is in force by now; tell whether it did. Nobody is bound to other words than
--- they read.
+-- they read, nor again to what they agreed to on its page meanwhile.
 CREATE OR REPLACE FUNCTION troth.bind_one(whose uuid) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE ahead troth.agreement_ahead;
@@ -105,7 +105,9 @@ BEGIN
         WHERE v.version = a.version AND v.digest = a.policy_digest AND v.terms_digest = a.terms_digest
       )
     RETURNING * INTO ahead;
-    IF NOT FOUND THEN
+    IF NOT FOUND OR EXISTS (
+        SELECT FROM troth.agreement AS given WHERE given.subject = whose AND given.version >= ahead.version AND given.ended_at IS NULL
+    ) THEN
         RETURN false;
     END IF;
     INSERT INTO troth.agreement (subject, version, policy_digest, terms_digest, how, wording, language)

@@ -17,6 +17,7 @@ from troth.database import published
 from troth.policy.differences import Differing
 from troth.policy.meaning import Policy
 from troth.policy.voice import voice
+from troth.web.gate import agreed
 from troth.web.views.agreement import read, wording
 from troth.web.views.policy import differences
 
@@ -27,9 +28,15 @@ SHOWN = "shown_coming"
 @require_http_methods(["GET", "HEAD", "POST"])
 def coming(request: HttpRequest) -> HttpResponse:
     """Show what comes next and what it does to the reader's own records; take their answer."""
-    token = request.viewer  # type: ignore[attr-defined]
+    token, told = request.viewer, request.POST.get("answer")  # type: ignore[attr-defined]
+    if told in ("back", "decline"):  # whoever declines does so also after they agreed, as from an older page
+        _take_back(request, token)
+    if not agreed(request):
+        return redirect("declining" if told == "decline" else "agree")
     found = ahead.coming(token)
     if found is None:
+        if request.method == "POST":
+            messages.error(request, _("No version waits any more: it took effect, or was withdrawn."))
         return redirect("versions")
     request.session[SHOWN] = found.scheduled.version
     if request.method == "POST":
@@ -37,6 +44,14 @@ def coming(request: HttpRequest) -> HttpResponse:
     context = differences(published.current().policy, found.policy)
     context |= {"found": found, "touched": _touched(token, found.policy), "wording": wording(found.scheduled.version)}
     return render(request, "policy/coming.html", context)
+
+
+def _take_back(request: Any, token: str) -> None:  # noqa: ANN401 - a request on which it is known who asks
+    """Take an agreement ahead back, also in the moment between its day and its binding, when the viewer is nobody."""
+    if request.standing.agreed:
+        ahead.unagree_ahead(token=token)
+    else:
+        ahead.forget_ahead(request.user.subject)
 
 
 def unanswered(request: HttpRequest, found: Coming | None) -> bool:
@@ -47,8 +62,6 @@ def unanswered(request: HttpRequest, found: Coming | None) -> bool:
 
 def _answer(request: HttpRequest, token: str, found: Coming) -> HttpResponse:
     there, told = found.scheduled, request.POST.get("answer")
-    if told in ("back", "decline"):  # whoever declines does so also after they agreed, as from an older page
-        ahead.unagree_ahead(token=token)
     if told == "agree":
         shown = {"policy": request.POST.get("policy", ""), "terms": request.POST.get("terms", "")}
         try:
