@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from troth.cli.options import data_option, form_option
+from troth.cli.options import data_option, form_option, text_of
 from troth.database import connect, place, requests
 from troth.database.statements import load
 
@@ -24,10 +24,7 @@ def app() -> None:
 @data_option
 def register(manifest: Path, form: str) -> None:
     """Hold a manifest against the policy in force and register it; the secret is not shown again."""
-    try:
-        text = manifest.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise click.ClickException(f"`{manifest}` is not UTF-8") from error
+    text = text_of(manifest)
     answer = requests.ask("application.register", {"manifest": text})
     if form == "json":
         click.echo(json.dumps(answer | {"issuer": place.current().address}))

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from troth.cli.options import data_option, form_option
+from troth.cli.options import data_option, form_option, text_of
 from troth.cli.publish import publish, withdraw
 from troth.cli.reading import compare_command, coverage, explain_command, fmt, meant, show
 from troth.cli.simulate import simulate
@@ -83,8 +83,8 @@ def apply(file: Path, terms_file: Path | None, form: str) -> None:
     """
     _, compiled = meant(file, form)
     before = published.current("steward")
-    terms = terms_file.read_text(encoding="utf-8") if terms_file else before.terms
-    answer = requests.ask("policy.apply", {"source": file.read_text(encoding="utf-8"), "terms": terms})
+    terms = text_of(terms_file) if terms_file else before.terms
+    answer = requests.ask("policy.apply", {"source": text_of(file), "terms": terms})
     follows = what_follows(before.plan, compiled, frozenset(answer["widened"]))
     verdict = Verdict[answer["verdict"]].name.lower().replace("_", " ")
     if form == "json":

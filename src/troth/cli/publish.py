@@ -2,12 +2,12 @@
 
 import json
 import re
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 
 import click
 
-from troth.cli.options import data_option, form_option
+from troth.cli.options import Day, data_option, form_option, text_of
 from troth.cli.reading import meant
 from troth.cli.simulate import as_text
 from troth.consent import publishing
@@ -24,14 +24,14 @@ DAY = re.compile(r'^(policy\s+"[^"]*"\s+version\s+\d+\s+effective\s+)\S+', re.MU
 
 @click.command("publish")
 @click.argument("file", type=FILE)
-@click.option("--effective", type=click.DateTime(["%Y-%m-%d"]), help="The day it takes effect  [default: the file's].")
+@click.option("--effective", type=Day(), help="The day it takes effect, as 2027-01-31  [default: the file's].")
 @click.option("--terms", "terms_file", type=FILE, help="The terms that go with it  [default: those in force].")
 @click.option("--raise", "raised", type=click.Choice(list(RAISED)), help="Ask more of people than the changes do.")
 @click.option("--yes", is_flag=True, help="Do not ask before publishing.")
 @form_option("text", "json")
 @data_option
 def publish(
-    file: Path, effective: datetime | None, terms_file: Path | None, raised: str | None, form: str, *, yes: bool
+    file: Path, effective: date | None, terms_file: Path | None, raised: str | None, form: str, *, yes: bool
 ) -> None:
     """Show what FILE changes, whom it touches and what is asked of them; then publish it for its day.
 
@@ -39,13 +39,13 @@ def publish(
     agree again, and two persons may publish, both agree at /operator/publishing instead.
     """
     meant(file, form)
-    source = file.read_text(encoding="utf-8")
+    source = text_of(file)
     if effective is not None:
-        source = DAY.sub(rf"\g<1>{effective.date()}", source, count=1)
-        if parse.read(source, str(file)).effective != effective.date():
+        source = DAY.sub(rf"\g<1>{effective}", source, count=1)
+        if parse.read(source, str(file)).effective != effective:
             sentence = "the day of the first clause was not found"
             raise click.ClickException(f"{sentence}; write policy, name, version and effective one after the other")
-    terms = terms_file.read_text(encoding="utf-8") if terms_file else published.current("steward").terms
+    terms = text_of(terms_file) if terms_file else published.current("steward").terms
     level = RAISED.get(raised or "", Verdict.EDITORIAL)
     if not yes:
         _show(source, file, level)

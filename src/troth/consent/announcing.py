@@ -77,7 +77,9 @@ def checked(told: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         subject, text = (str(parts.get(part, "")).replace("\r\n", "\n").strip() for part in ("subject", "text"))
         if not subject or not text or "\0" in subject + text:
             raise NotAnAnnouncement(f"`{language}` has no subject or no text", advice=advice)
-        if len(subject) > LONGEST_SUBJECT or "\n" in subject or len(text) > LONGEST_TEXT:
+        if "\n" in subject:
+            raise NotAnAnnouncement(f"the subject of `{language}` is more than one line", advice="write it in one")
+        if len(subject) > LONGEST_SUBJECT or len(text) > LONGEST_TEXT:
             sentence = f"the subject or the text of `{language}` is too long"
             raise NotAnAnnouncement(sentence, advice=f"keep to {LONGEST_SUBJECT} and {LONGEST_TEXT} characters")
         found[language] = {"subject": subject, "text": text}

@@ -35,9 +35,9 @@ def leave(kind: str, payload: Mapping[str, Any]) -> Any:  # noqa: ANN401 - which
     where = place.current()
     # A request is carried out once: asked again it is another one.
     text = json.dumps(dict(payload) | {"nonce": secrets.token_urlsafe(16)}, sort_keys=True)
-    signature = place.secrets_of(where).operator.sign(signed(kind, text))
     try:
         with connect.acting("steward") as connection:
+            signature = place.secrets_of(where).operator.sign(signed(kind, text))
             told = {"kind": kind, "payload": text, "signature": signature}
             row = connection.execute(SQL["ask"].encode(), told).fetchone()
     except OperationalError as error:
