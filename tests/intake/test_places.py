@@ -1,5 +1,6 @@
 """P12: about where an address is, and whose network, is collected as the policy says, and by nobody asked."""
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from tests.intake.test_steps import SOURCE, a_visit, decisions, passed, within
 from tests.intake.test_steps import an_access as judged
 from tests.people.test_places import NESTED, written
 from troth.intake import queries
-from troth.intake.event import Refused
+from troth.intake.accesslog import bring_in
+from troth.intake.event import Refused, now
 from troth.intake.recorder import Recorder
 from troth.intake.steps import through
 from troth.people import places
@@ -57,6 +59,13 @@ def test_a_place_and_a_provider_stand_beside_an_access_and_its_person_sees_them(
         (None, None),
         ("ES/Seville", "Harbor Networks"),
     ]
+
+
+def test_lines_of_a_log_that_is_brought_in_are_placed_as_well(owner: Connection[Any], tmp_path: Path) -> None:
+    line = f'{ADDRESS} - - [{now():%d/%b/%Y:%H:%M:%S} +0000] "GET /placed/imported HTTP/1.1" 200 5'
+    (tmp_path / "access.log").write_text(f"{line}\n", encoding="utf-8")
+    assert asyncio.run(bring_in(tmp_path / "access.log", source="placed")).stored == 1
+    assert told(owner, "/placed/imported") == [("ES/Seville", "Harbor Networks", "203.0.113.0")]
 
 
 def test_what_the_policy_does_not_collect_is_not_even_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,7 +116,8 @@ def _judged(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     scene.refused("TR070", "intake", CRASH, other, OTHER)
     scene.refused("TR070", "intake", BARE, other, OTHER)
     scene.does("owner", "UPDATE troth.application SET events = '{crash,activity}' WHERE application = %s", OTHER)
-    scene.refused("TR070", "intake", DOES, other, OTHER)
+    for statement in (DOES, BARE.replace("troth.crash", "troth.activity")):
+        scene.refused("TR070", "intake", statement, other, OTHER)
 
 
 def _once(scene: Scene, _whose: uuid.UUID, _other: uuid.UUID) -> None:
