@@ -248,6 +248,16 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("nothing is remembered", "ON CONFLICT DO NOTHING", "ON CONFLICT (key) DO UPDATE SET at = excluded.at"),
     ),
     "count_outcomes": (("counts do not add up", "c.count + excluded.count", "excluded.count"),),
+    "remove_own": (
+        ("anybody's", "WHERE subject = whose AND at", "WHERE at"),
+        ("of any moment", " AND at = moment", ""),
+        ("all of a moment", " AND id = what", ""),
+        ("without a viewer", "IF whose IS NULL THEN", "IF false THEN"),
+    ),
+    "uses_of_own": (
+        ("anybody's", "r.subject = troth.viewer() AND ", ""),
+        ("of any moment", " AND r.at = asked.moment", ""),
+    ),
     "roll": (
         ("counts do not add up", "r.count + excluded.count", "excluded.count"),
         ("people do not add up", "r.people | excluded.people", "excluded.people"),

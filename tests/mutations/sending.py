@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 
 from tests.mutations.flows import agree, give_token, newcomer
 from tests.mutations.scene import Play, Scene
@@ -159,4 +160,38 @@ def _forgotten(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
     scene.must("refusals", clauses, [("30",)])
 
 
-PLAYS = (_keys, _about, _judged, _once, _noted, _forgotten)
+def _own(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
+    for statement in (CRASH, CRASH, DOES, USE):
+        scene.does("intake", statement, whose, APPLICATION)
+    scene.does("owner", "UPDATE troth.crash SET at = now() WHERE subject = %s", whose)  # both in one moment
+    found = scene.does("owner", "SELECT at, id, uses FROM troth.crash WHERE subject = %s ORDER BY id", whose)
+    (at, first, uses), (_, second, _) = found
+    stamp = "SELECT uses FROM troth.uses_of_own(ARRAY['crash'], ARRAY[%s::timestamptz], ARRAY[%s::uuid])"
+    scene.must("what is told of one's own", scene.does("self", stamp, at, first, token="hers"), [(uses,)])
+    scene.must("what is told of another's", scene.does("self", stamp, at, first, token="theirs"), [(None,)])
+    scene.must("of another moment", scene.does("self", stamp, at - timedelta(days=1), first, token="hers"), [(None,)])
+    remove = "SELECT troth.remove_own(%s, %s, %s)"
+    scene.refused("TR003", "self", remove, "crash", at, first)
+    scene.refused("TR060", "self", remove, "access", at, first, token="hers")
+    scene.must("another's", scene.does("self", remove, "crash", at, first, token="theirs"), [(False,)])
+    scene.must(
+        "of another moment",
+        scene.does("self", remove, "crash", at - timedelta(days=1), first, token="hers"),
+        [(False,)],
+    )
+    scene.must("one's own", scene.does("self", remove, "crash", at, first, token="hers"), [(True,)])
+    left = scene.does("owner", "SELECT id FROM troth.crash WHERE subject = %s", whose)
+    scene.must("the other one stays", left, [(second,)])
+    for table in ("activity", "feature_use"):
+        ((at, which),) = scene.does("owner", f"SELECT at, id FROM troth.{table} WHERE subject = %s", whose)
+        told = scene.does("self", stamp.replace("crash", table), at, which, token="hers")
+        scene.must(f"what is told of {table}", told, [(uses,)])
+        scene.must(f"one's own {table}", scene.does("self", remove, table, at, which, token="hers"), [(True,)])
+        scene.must(
+            f"{table} is gone", scene.does("owner", f"SELECT id FROM troth.{table} WHERE subject = %s", whose), []
+        )
+    entries = "SELECT count(*) FROM troth.ledger_entry WHERE action = 'record-deleted'"
+    scene.must("entries", scene.does("owner", entries), [(3,)])
+
+
+PLAYS = (_own, _keys, _about, _judged, _once, _noted, _forgotten)

@@ -42,6 +42,7 @@ from troth.web.views import (
     staff,
     standards,
     support,
+    timeline,
     verifying,
     wellknown,
 )
@@ -129,6 +130,8 @@ urlpatterns = [
     path("me/profile/<slug:field>/delete", profile.delete, name="profile_delete"),
     path("me/accesses", me.accesses, name="accesses"),
     path("me/sent", sent.sent, name="sent"),
+    path("me/timeline", timeline.mine, name="timeline"),
+    path("me/timeline/<slug:table>/<str:place>/delete", timeline.delete, name="timeline_delete"),
     path("me/purposes/<slug:purpose>", me.choose, name="choose"),
     path("me/receipts", receipts.history, name="receipts"),
     path("me/receipts/<slug:kind>/<uuid:which>", receipts.receipt, name="receipt"),

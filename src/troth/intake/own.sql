@@ -7,6 +7,28 @@ WHERE (%(before)s::timestamptz IS NULL OR at < %(before)s)
   AND (%(path)s = '' OR url ^@ %(path)s)
 ORDER BY at DESC LIMIT %(limit)s
 
+-- name: timeline_access
+SELECT at, id, '' AS application, concat_ws(' ', method, url) AS words, browser AS more FROM troth.access
+WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
+
+-- name: timeline_crash
+SELECT at, id, application, concat_ws(': ', kind, message) AS words, release AS more FROM troth.crash
+WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
+
+-- name: timeline_activity
+SELECT at, id, application, concat_ws(': ', event, message) AS words, severity AS more FROM troth.activity
+WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
+
+-- name: timeline_feature_use
+SELECT at, id, application, feature AS words, outcome AS more FROM troth.feature_use
+WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
+
+-- name: uses_of_own
+SELECT nth, uses FROM troth.uses_of_own(%(tables)s, %(moments)s, %(ids)s) WHERE uses IS NOT NULL
+
+-- name: remove_own
+SELECT troth.remove_own(%(table)s, %(at)s, %(id)s)
+
 -- name: by_day
 SELECT day, count(*) FROM troth.access WHERE at > statement_timestamp() - interval '720 hours' GROUP BY day ORDER BY day
 

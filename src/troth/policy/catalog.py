@@ -131,6 +131,11 @@ class Table:
         return any(column.category for column in self.columns)
 
     @property
+    def records(self) -> bool:
+        """Whether each row is something that happened at some moment, by itself."""
+        return self.stamped and {"at", "id"} <= set(self.key)
+
+    @property
     def by_subject(self) -> bool:
         """Whether each row names its subject itself."""
         return (self.bound or self.personal) and any(column.name == "subject" for column in self.columns)

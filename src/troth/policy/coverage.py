@@ -149,6 +149,7 @@ def _done_with_data(
     """Yield whether each clause on data is carried out: nothing is, where no table holds any of the data."""
     held = catalog.categories
     deleting = {own.clause for own in plan.own if own.privilege == "delete"}
+    deleting |= {own.clause for own in plan.own if own.privilege == "remove" and plan.removable(own.table)}
     for coarsening in policy.coarsenings:
         yield coarsening.clause.name, "coarsenings", not held.isdisjoint(coarsening.categories)
     for sight in policy.sights:

@@ -178,6 +178,9 @@ def _allowed(table: Table, column: Column, right: Right, *, collected: bool) -> 
     # To empty a value where it stands there must be one row of it, which stays.
     if Verb.DELETE in verbs and theirs and table.key == ("subject",):
         yield Own(table.name, column.name, "delete", right.clause.name)
+    # What happened goes as a whole: a row of it without what it said would say that there was something.
+    if Verb.DELETE in verbs and table.records and not column.derived:
+        yield Own(table.name, column.name, "remove", right.clause.name)
 
 
 def _stored(policy: Policy, catalog: Catalog) -> Iterator[Collected]:

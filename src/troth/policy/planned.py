@@ -62,7 +62,10 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Own:
-    """What a viewer may do with a column of their own rows: `select`, `update`, or `delete`, which empties it."""
+    """What a viewer may do with a column of their own rows: `select`, `update`, or `delete`, which empties it.
+
+    `remove`: the column goes with its row, where every other that is collected goes with it too.
+    """
 
     table: str
     column: str
@@ -246,6 +249,12 @@ class Plan:
         """Return what an analyst of a purpose may read: what the purpose may, less what tells who somebody is."""
         names = {(each.table, each.column) for each in self.identifying}
         return tuple(r for r in self.readings if r.purpose == purpose and (r.table, r.column) not in names)
+
+    def removable(self, table: str) -> str:
+        """Return the clause by which people delete single rows of a table; empty where they may not."""
+        removed = {each.column: each.clause for each in self.own if (each.table, each.privilege) == (table, "remove")}
+        collected = {each.column for each in self.collected if each.table == table}
+        return min(removed.values()) if removed and collected <= removed.keys() else ""
 
     @property
     def audiences(self) -> tuple[str, ...]:

@@ -38,6 +38,12 @@ def routines(plan: Plan, catalog: Catalog) -> Iterator[Function]:
     yield Function("end_run", "uuid", "stamper", ("steward",), _end_run(plan))
     yield Function("retention_status", "", "stamper", ("steward",), _status(plan, catalog))
     yield Function("empty_own", "text, text", "stamper", ("self",), _empty_own(plan))
+    yield Function(
+        "remove_own", "text, timestamp with time zone, uuid", "stamper", ("self",), _remove_own(plan, catalog)
+    )
+    yield Function(
+        "uses_of_own", "text[], timestamp with time zone[], uuid[]", "stamper", ("self",), _uses_of_own(catalog)
+    )
     yield Function("misstamped", "", "stamper", ("steward",), _misstamped(catalog))
     yield Function("overdue", "", "stamper", ("steward",), _overdue(plan))
     yield Function("rows_in_area", "uuid, text", "stamper", ("warden",), _rows_in_area(plan, catalog))
@@ -341,6 +347,48 @@ BEGIN
 {steps}
     RAISE EXCEPTION 'the policy lets nobody delete this' USING ERRCODE = 'TR060';
 END
+$$"""
+
+
+def _remove_own(plan: Plan, catalog: Catalog) -> str:
+    steps = "\n".join(
+        f"""    IF which = {literal(table.name)} THEN
+        DELETE FROM troth.{quoted(table.name)} WHERE subject = whose AND at = moment AND id = what;
+        IF FOUND THEN
+            PERFORM troth.record('record-deleted', whose, whose, '{{}}');
+            RETURN true;
+        END IF;
+        RETURN false;
+    END IF;"""
+        for table in catalog
+        if table.records and plan.removable(table.name)
+    )
+    return f"""CREATE OR REPLACE FUNCTION troth.remove_own(which text, moment timestamptz, what uuid) RETURNS boolean
+LANGUAGE plpgsql VOLATILE {SECURE} AS $$
+DECLARE whose uuid := troth.viewer();
+BEGIN
+    IF whose IS NULL THEN
+        RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
+    END IF;
+{steps}
+    RAISE EXCEPTION 'the policy lets nobody delete this' USING ERRCODE = 'TR060';
+END
+$$"""
+
+
+def _uses_of_own(catalog: Catalog) -> str:
+    # A viewer reads their rows, and of no row what it is stamped with: which purposes still read it, they are told.
+    stamps = " ".join(
+        f"WHEN {literal(table.name)} THEN (SELECT r.uses FROM troth.{quoted(table.name)} AS r"
+        " WHERE r.subject = troth.viewer() AND r.at = asked.moment AND r.id = asked.what)"
+        for table in catalog
+        if table.records
+    )
+    return f"""CREATE OR REPLACE FUNCTION troth.uses_of_own(tables text [], moments timestamptz [], ids uuid [])
+RETURNS TABLE (nth bigint, uses bigint)
+LANGUAGE sql STABLE {SECURE} AS $$
+    SELECT asked.nth, CASE asked.which {stamps} END
+    FROM unnest(tables, moments, ids) WITH ORDINALITY AS asked (which, moment, what, nth)
 $$"""
 
 

@@ -15,6 +15,8 @@ from troth.policy.roles import LOGINS, TWINS, Target, analysts
 from troth.policy.routines import NOBODY, UNMARKED, routines
 from troth.policy.withholding import explanation
 
+#: What functions alone do for a viewer.
+GOING = ("delete", "remove")
 #: Functions of PostgreSQL that stay with the twins that need them (drift finds PUBLIC's grants on their kind).
 LOCKS = {
     "stamper": ("pg_advisory_xact_lock(integer, integer)", "pg_advisory_xact_lock_shared(integer, integer)"),
@@ -176,7 +178,7 @@ def _rules(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
         yield _rule(name, target, "counter", "select", using="true")
     for name in sorted({each.table for each in plan.grantable}):
         yield _rule(name, target, granting.TWIN, "select", using="ended_at IS NULL")
-    own = {(o.table, o.privilege) for o in plan.own if o.privilege != "delete"}
+    own = {(o.table, o.privilege) for o in plan.own if o.privilege not in GOING}
     for name, privilege in sorted(own):
         yield _rule(name, target, "self", privilege, using="subject = troth.viewer()")
     for name in copying.tables(catalog):
@@ -317,7 +319,7 @@ def _grants(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
 
 
 def _sights(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
-    for own in (each for each in plan.own if each.privilege != "delete"):
+    for own in (each for each in plan.own if each.privilege not in GOING):
         yield from _columns(own.table, (own.column,), target.role("self"), own.privilege.upper())
     for seen in plan.seen:
         yield from _columns(seen.table, (seen.column,), target.role(seen.role), "SELECT")

@@ -27,12 +27,7 @@ def _made(policy: Policy, plan: Plan, catalog: Catalog) -> Iterator[tuple[str, s
             yield purpose.clause.name, what
     yield from _of_readings(policy, catalog)
     yield from _of_collected(plan, catalog)
-    for own in plan.own:
-        if own.privilege == "delete":
-            yield own.clause, f"function troth.empty_own empties {own.table}.{own.column}"
-            continue
-        yield own.clause, f"grant {own.privilege} ({own.column}) on troth.{own.table} to self"
-        yield own.clause, f"rule {own.table}.self_{own.privilege}"
+    yield from _of_own(plan)
     yield from _of_sights(policy, catalog)
     for each in plan.grantable:
         yield each.clause, f"function troth.{each.name}"
@@ -104,6 +99,19 @@ def _of_collected(plan: Plan, catalog: Catalog) -> Iterator[tuple[str, str]]:
                         collected.clause,
                         f"grant {privilege} ({collected.column}) on troth.{table.name} to {access.role}",
                     )
+
+
+def _of_own(plan: Plan) -> Iterator[tuple[str, str]]:
+    for own in plan.own:
+        match own.privilege:
+            case "delete":
+                yield own.clause, f"function troth.empty_own empties {own.table}.{own.column}"
+            case "remove":
+                if plan.removable(own.table):
+                    yield own.clause, f"function troth.remove_own removes rows of {own.table}"
+            case privilege:
+                yield own.clause, f"grant {privilege} ({own.column}) on troth.{own.table} to self"
+                yield own.clause, f"rule {own.table}.self_{privilege}"
 
 
 def _of_readings(policy: Policy, catalog: Catalog) -> Iterator[tuple[str, str]]:

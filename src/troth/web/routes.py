@@ -113,6 +113,8 @@ ROUTES: dict[str, Audience] = {
     "profile_delete": Audience.AGREED,
     "accesses": Audience.AGREED,
     "sent": Audience.AGREED,
+    "timeline": Audience.AGREED,
+    "timeline_delete": Audience.AGREED,
     "choose": Audience.AGREED,
     "receipts": Audience.AGREED,
     "receipt": Audience.AGREED,

@@ -22,6 +22,7 @@ ACTIONS: Words = {
     "field-corrected": _("You corrected your profile"),
     "held-field-changed": _("Something that an organization holds about you was changed"),
     "field-deleted": _("You deleted something from your profile"),
+    "record-deleted": _("You deleted something that was collected about you"),
     "correction-asked": _("You asked an organization for a correction"),
     "correction-made": _("An organization corrected what it holds, as its member asked"),
     "correction-declined": _("An organization declined a correction that its member asked for"),
@@ -284,6 +285,13 @@ ANSWERS: Words = {
     "4xx": _("refused"),
     "5xx": _("failed here"),
 }
+#: What happened to a person, one by one.
+ITEMS: Words = {
+    "access": _("You asked for a page"),
+    "crash": _("A program crashed"),
+    "activity": _("A program did something"),
+    "feature_use": _("You used a feature"),
+}
 SEVERITIES: Words = {
     "trace": _("of the finest detail"),
     "debug": _("for finding faults"),
@@ -312,6 +320,7 @@ FAMILIES: Mapping[str, Words] = {
     "event": EVENTS,
     "severity": SEVERITIES,
     "figure": FIGURES,
+    "item": ITEMS,
     "answer": ANSWERS,
 }
 
