@@ -193,8 +193,9 @@ def _own(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
     entries = "SELECT count(*) FROM troth.ledger_entry WHERE action = 'record-deleted'"
     scene.must("entries", scene.does("owner", entries), [(3,)])
     scene.does("owner", "UPDATE troth.permitted SET uses = 0 WHERE subject = %s", whose)
-    for statement in (CRASH, DOES, USE):
-        scene.refused("TR070", "intake", statement, whose, APPLICATION)
+    for statement, said in ((CRASH, "kind"), (DOES, "event"), (USE, "feature")):
+        bare = statement.replace(f", {said}", "").replace(", 'planted'", "")  # says nothing but that it happened
+        scene.refused("TR070", "intake", bare, whose, APPLICATION)
 
 
 PLAYS = (_own, _keys, _about, _judged, _once, _noted, _forgotten)
