@@ -39,7 +39,7 @@ def sign_in(owner: Connection[Any], subject: uuid.UUID, account: int | None = No
     """Plant an answer, a code, a spent token and, with an account, a live one."""
     owner.execute(
         "INSERT INTO troth.application (application, name, manifest, purposes, claims, events)"
-        " VALUES (%s, 'Planted', '', '{provide}', '{name:person.name:provide}', '{crash,activity,feature_use}') ON CONFLICT DO NOTHING",
+        " VALUES (%s, 'Planted', '', '{provide}', '{name:person.name:provide}', '{crash,activity,feature_use,page_view}') ON CONFLICT DO NOTHING",
         (APPLICATION,),
     )
     owner.execute(
@@ -163,6 +163,9 @@ REPORTED = (
     "INSERT INTO troth.feature_use (subject, at, id, application, feature, outcome, uses)"
     " SELECT %(subject)s, now() - make_interval(secs => %(hours)s * 3600), uuidv7(), %(application)s, 'planted', 'planted',"
     " coalesce((SELECT uses FROM troth.permitted WHERE subject = %(subject)s), 0)",
+    "INSERT INTO troth.page_view (subject, at, id, application, url, referrer, browser, system, kind, uses)"
+    " SELECT %(subject)s, now() - make_interval(secs => %(hours)s * 3600), uuidv7(), %(application)s, 'planted', 'planted', 'planted',"
+    " 'planted', 'planted', coalesce((SELECT uses FROM troth.permitted WHERE subject = %(subject)s), 0)",
 )
 REFUSED = (
     "INSERT INTO troth.refused_event (subject, day, kind, reason, clause, count)"
@@ -171,7 +174,7 @@ REFUSED = (
 
 
 def reported(owner: Connection[Any], subject: uuid.UUID, hours: float = 1) -> None:
-    """Plant a crash, an activity and a use of a feature of somebody, whatever they permit: past the trigger that would refuse it."""
+    """Plant one of each kind that applications tell of somebody, whatever they permit: past the trigger that would refuse it."""
     owner.execute("SET session_replication_role = replica")
     for statement in REPORTED:
         owner.execute(statement, {"subject": subject, "application": APPLICATION, "hours": hours})

@@ -18,7 +18,7 @@ from troth.database.keeper import Keeper
 from troth.policy.carrying import partition
 from troth.policy.sql import security
 
-EVENTS = ("access", "crash", "feature_use")
+EVENTS = ("access", "crash", "feature_use", "page_view")
 WHOLE = Path(months.__file__).parents[1] / "intake" / "migrations" / "0003_events.sql"
 
 
@@ -146,7 +146,8 @@ def test_what_applications_sent_before_is_moved_into_months_and_stays_governed(
         if "CREATE" in part:
             owner.execute(part.encode())
     Keeper(database)._reapply(owner)
-    owner.execute("DROP TABLE troth.activity CASCADE")  # which came after
+    for later in ("activity", "page_view"):
+        owner.execute(f"DROP TABLE troth.{later} CASCADE".encode())
     owner.execute("DELETE FROM troth.django_migrations WHERE app = 'intake' AND name >= '0004'")
     before = {}
     for table, column in (("crash", "kind"), ("feature_use", "feature")):

@@ -230,7 +230,7 @@ def test_each_difference_says_what_it_touches(town: Town, owner: Connection[Any]
     touched = {each.delta.about: each for each in said.touched if each.delta.kind is Kind.USE}
     url = touched["access.url", "access", "understand"]
     # Alice and Charlie: three accesses each of the last 30 days, one each of the next 30; Bob objects, Dana has left.
-    assert url.columns == (("access", ("url",)),)
+    assert url.columns == (("access", ("url",)), ("page_view", ("application", "url")))
     assert (url.records, url.people) == (8 + 3, 2 + 1)
     (sight,) = [s for s in said.sights if (s.purpose, s.table, s.visits) == ("understand", "access", False)]
     assert (sight.lost.rows, sight.gained.rows, sight.objected, sight.consented) == (9, 2, 1, 0)
@@ -332,7 +332,10 @@ def test_the_command_says_it_in_words_and_as_data(town: Town, files: tuple[str, 
     )
     assert "nobody must agree again" in said.output
     assert not re.search(r"\b1 (rows|records|people|objections|consents|mails)\b", said.output)
-    together = "access (browser, ip, network, kind, method, place, provider, referrer, status, system, at, day, hour, url): 7 records of 4 people"
+    together = (
+        "access (browser, kind, referrer, system, at, day, hour, url),"
+        " page_view (browser, kind, referrer, system, at, day, hour, application, url): 7 records of 4 people"
+    )
     assert said.output.count(together) == 1
     told = [
         json.loads(CliRunner().invoke(policy, ["simulate", *named, "--data", data, "--format", "json"]).output)

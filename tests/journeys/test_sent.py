@@ -20,7 +20,7 @@ Visit = Callable[..., Visitor]
 MANIFEST = """name = "مفكرة الميناء"
 redirect_uris = ["https://notes.example/signed-in"]
 purposes = ["provide"]
-events = ["crash", "activity", "feature_use"]
+events = ["crash", "activity", "feature_use", "page_view"]
 
 [claims]
 name = { category = "person.name", purpose = "provide" }
@@ -82,10 +82,10 @@ def test_a_person_sees_what_was_told_of_them_and_what_was_refused(
     assert lena.go("/me/sent").get_by_text("Nothing was refused.").is_visible()
     assert inspect(lena, ("/me/sent",)) == []
     who = signed_in(lena, notes)
-    crash = event("crash", who, f"journey-{width}-0")
-    assert [each["outcome"] for each in post(lena, notes, crash, event("feature_use", who, f"journey-{width}-1"))] == [
-        "stored"
-    ] * 2
+    crash, use = event("crash", who, f"journey-{width}-0"), event("feature_use", who, f"journey-{width}-1")
+    shown = {"url": f"/notes/{'harbor-' * 12}", "referrer": "https://search.example/", "browser": "Firefox 140"}
+    view = {"key": f"journey-{width}-3", "kind": "page_view", "person": who, "data": shown | {"system": "Windows 11"}}
+    assert [each["outcome"] for each in post(lena, notes, crash, use, view)] == ["stored"] * 3
     lena.go("/me").locator("#purpose-understand").get_by_role("button", name="No").click()
     lena.page.wait_for_load_state()
     (refused,) = post(lena, notes, event("feature_use", who, f"journey-{width}-2"))
@@ -98,6 +98,7 @@ def test_a_person_sees_what_was_told_of_them_and_what_was_refused(
     assert "1 record was refused: uses of features" in said
     assert f"{CRASH['kind']}: cannot read - of [e-mail], card [card]" in said
     assert "مفكرة الميناء" in said
+    assert shown["url"] in said
     assert inspect(lena, ("/me/sent",)) == []
     clause = page.locator("[aria-labelledby=refused]").get_by_role("link", name="The clause").get_attribute("href")
     assert clause == f"/policy#{refused['clause']}"

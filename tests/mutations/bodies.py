@@ -329,6 +329,10 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("whoever is in no purpose", "WHERE coalesce(truth.uses, 0) &", "WHERE false AND coalesce(truth.uses, 0) &"),
         ("of a kind that was not declared", " AND 'activity' = ANY (known.events)", ""),
     ),
+    "stamp_page_view": (
+        ("whoever is in no purpose", "WHERE (coalesce(truth.uses, 0) &", "WHERE (false AND coalesce(truth.uses, 0) &"),
+        ("of a kind that was not declared", " AND 'page_view' = ANY (known.events)", ""),
+    ),
     "stamp_feature_use": (
         ("whoever's browser objects", "OR (fresh.uses < 0 AND", "OR (false AND"),
         ("of purposes that are retired", "WHERE u.retired_at IS NULL AND u.purpose", "WHERE u.purpose"),

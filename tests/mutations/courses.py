@@ -324,12 +324,14 @@ def numbers(world: World, _focus: object) -> Iterator[str]:
     for counted in world.plan.counted:
         assert counted.window.kind is WindowKind.DAYS
         with Scene(world) as scene:
-            scene.does("owner", "ALTER TABLE troth.access DISABLE TRIGGER stamp")
+            scene.does("owner", f"ALTER TABLE troth.{counted.table} DISABLE TRIGGER stamp")
+            through = CATALOG.table(counted.table).through
+            column, whose = (f", {through}", f", '{APPLICATION}'") if through else ("", "")
             bit = world.target.bits[counted.purpose]
             insert = (
-                "INSERT INTO troth.access (subject, at, id, kind, uses)"
+                f"INSERT INTO troth.{counted.table} (subject, at, id, kind, uses{column})"
                 " SELECT %s::uuid, date_trunc('day', statement_timestamp()) - make_interval(days => %s, hours => 12),"
-                " uuidv7(), %s, %s::bigint FROM generate_series(1, %s)"
+                f" uuidv7(), %s, %s::bigint{whose} FROM generate_series(1, %s)"
             )
             people = [uuid.UUID(int=n) for n in range(1, 6)]
             for kind, who, days, uses, many in (
@@ -344,7 +346,7 @@ def numbers(world: World, _focus: object) -> Iterator[str]:
             )
             found = [tuple(row) for row in found if row[0] != "computer"]
             scene.must("counted", found, [("", 5, 10), ("five", 5, 10)])
-            scene.does("owner", "ALTER TABLE troth.access ENABLE TRIGGER stamp")
+            scene.does("owner", f"ALTER TABLE troth.{counted.table} ENABLE TRIGGER stamp")
         yield from scene.wrong
 
 
@@ -397,6 +399,7 @@ def _answer(scene: Scene, world: World, name: str, arguments: str, text: str, pa
             "crash": f"INSERT INTO troth.crash {sent}",
             "activity": f"INSERT INTO troth.activity {sent}",
             "feature_use": f"INSERT INTO troth.feature_use {sent}",
+            "page_view": f"INSERT INTO troth.page_view {sent}",
             "person": f"INSERT INTO troth.person (subject, uses) VALUES ('{NOBODY}', 1)",
             "session": f"INSERT INTO troth.session (subject, session, uses) VALUES ('{world.people['bob']}', '{NOBODY}', 0)",
             "copy_membership_name": "UPDATE troth.membership SET name = NULL",

@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from tests.conftest import SECURE, TERMS, forget, make
 from tests.mutations.world import CATALOG, DAY, NOBODY, Row, World, source
-from tests.planting import everything, reported
+from tests.planting import APPLICATION, everything, reported
 from troth.database import apply, connect, place, published
 from troth.policy import parse
 from troth.policy.plan import plan
@@ -116,9 +116,27 @@ def _plant(world: World) -> None:
     for days in (29.5, 30.5, 89.5, 90.5):
         for name in ("alice", "greta"):
             reported(world.owner, world.people[name], days * DAY)
-            world.rows += [Row(table, world.people[name], days * DAY) for table in ("crash", "activity", "feature_use")]
+            world.rows += [
+                Row(table, world.people[name], days * DAY)
+                for table in ("crash", "activity", "feature_use", "page_view")
+            ]
+    _object(world)
     _open_to_support(world)
     world.owner.execute("ANALYZE")
+
+
+def _object(world: World) -> None:
+    """Let an application have told of a page that Alice saw in a browser that objects, past the trigger that would stamp it."""
+    whose = _subject(world, "Alice")
+    world.owner.execute("SET session_replication_role = replica")
+    world.owner.execute(
+        "INSERT INTO troth.page_view (subject, at, id, application, url, uses)"
+        " SELECT subject, statement_timestamp() - interval '1 hour', uuidv7(), %s, '/', uses | (1::bigint << 63)"
+        " FROM troth.permitted WHERE subject = %s",
+        (APPLICATION, whose),
+    )
+    world.owner.execute("RESET session_replication_role")
+    world.rows.append(Row("page_view", whose, hidden=frozenset({"understand"})))
 
 
 def _open_to_support(world: World) -> None:
@@ -139,7 +157,7 @@ def _open_to_support(world: World) -> None:
 #: Stamped tables that the doors leave empty here.
 PLANTED = (
     "session", "earlier_name", "profile", "membership", "correction", "join_request", "directory_entry", "directory_awaited",
-    "notice_outcome", "crash", "activity", "feature_use",
+    "notice_outcome", "crash", "activity", "feature_use", "page_view",
 )  # fmt: skip
 
 

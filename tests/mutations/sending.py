@@ -22,6 +22,7 @@ USE = (
     " VALUES (%s, statement_timestamp(), uuidv7(), %s, 'planted', ~(1::bigint << 63))"
 )
 DOES = CRASH.replace("troth.crash", "troth.activity").replace(", kind", ", event")
+SEES = CRASH.replace("troth.crash", "troth.page_view").replace(", kind", ", url")
 SENDER = "SELECT troth.sender(sha256(%s))"
 ABOUT = "SELECT application, events, subject FROM troth.sent_about(ARRAY[sha256(%s)], ARRAY[%s])"
 TAKE = "SELECT nth, fresh, same FROM troth.take_keys(ARRAY[sha256('k'), sha256('l')], ARRAY[sha256(%s), sha256('b')]) ORDER BY 1"
@@ -65,7 +66,7 @@ def _keys(scene: Scene, _whose: uuid.UUID, _other: uuid.UUID) -> None:
 
 
 def _about(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
-    every = ["crash", "activity", "feature_use"]
+    every = ["crash", "activity", "feature_use", "page_view"]
     scene.must("about her", scene.does("intake", ABOUT, "key", "she"), [(APPLICATION, every, whose)])
     scene.must("about them", scene.does("intake", ABOUT, "another", "they"), [(OTHER, ["crash"], other)])
     for name in ("they", "nobody"):
@@ -80,16 +81,16 @@ def _about(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
 
 
 def _judged(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
-    for statement in (CRASH, DOES, USE):
+    for statement in (CRASH, DOES, USE, SEES):
         scene.does("intake", statement, whose, APPLICATION)
         scene.refused("TR071", "intake", statement, whose, OTHER)
     scene.does("intake", CRASH, other, OTHER)
     stamps = {int(many) for _, many in scene.does("steward", "SELECT * FROM troth.misstamped()")}
     scene.must("misstamped", stamps, {0})
-    for statement in (DOES, USE):
+    for statement in (DOES, USE, SEES):
         scene.refused("TR071", "intake", statement, other, OTHER)
     scene.refused("TR071", "intake", CRASH, other, APPLICATION)
-    for statement in (CRASH, DOES, USE):
+    for statement in (CRASH, DOES, USE, SEES):
         scene.refused("42501", "intake", statement, NOBODY, APPLICATION)
     for change, which in (
         ("UPDATE troth.application SET removed_at = {} WHERE application = %s", APPLICATION),
@@ -102,6 +103,8 @@ def _judged(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
         scene.does("owner", change.format("NULL"), which)
     scene.does("intake", CRASH.replace(*MARKED), whose, APPLICATION)
     scene.refused("TR070", "intake", USE.replace(*MARKED), whose, APPLICATION)
+    scene.does("intake", SEES.replace(*MARKED), whose, APPLICATION)
+    scene.must("unmarked, seen for `understand`", scene.sees("understand", "page_view", whose), 1)
     scene.does("owner", "UPDATE troth.application SET events = '{feature_use}' WHERE application = %s", APPLICATION)
     scene.refused("TR071", "intake", CRASH, whose, APPLICATION)
     scene.does("self", "SELECT troth.choose('understand', 'objection')", token="hers")
@@ -116,8 +119,11 @@ def _judged(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     scene.does("owner", "UPDATE troth.permitted SET uses = 0 WHERE subject = %s", other)
     scene.refused("TR070", "intake", CRASH, other, OTHER)
     scene.refused("TR070", "intake", BARE, other, OTHER)
-    scene.does("owner", "UPDATE troth.application SET events = '{crash,activity}' WHERE application = %s", OTHER)
-    for statement in (DOES, BARE.replace("troth.crash", "troth.activity")):
+    scene.does(
+        "owner", "UPDATE troth.application SET events = '{crash,activity,page_view}' WHERE application = %s", OTHER
+    )
+    bare = [BARE.replace("troth.crash", f"troth.{table}") for table in ("activity", "page_view")]
+    for statement in (DOES, SEES, *bare):
         scene.refused("TR070", "intake", statement, other, OTHER)
 
 

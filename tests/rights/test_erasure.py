@@ -113,6 +113,7 @@ def test_what_stays_has_a_clause_a_window_and_a_day(planted: dict[str, Person], 
         "crash": {("provide", 90)},
         "activity": {("provide", 30)},
         "feature_use": {("understand", 30)},
+        "page_view": {("protect", 90), ("understand", 30)},
         "subject": set(), "permitted": set(), SALTS: set(),
     }  # fmt: skip
     with connect.acting("announce") as announce:

@@ -5,7 +5,7 @@ Pages of any origin may send: no cookie is looked at.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from troth.api.intake import Intake, unpacked
 from troth.api.refusals import Refusal
 from troth.intake.answers import Part
 from troth.intake.gate import Answer
+from troth.intake.permitting import Permitted
 from troth.intake.sent import Sender
 
 MOST = 1_000
@@ -22,10 +23,16 @@ ANY_ORIGIN = (b"access-control-allow-origin", b"*")
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What was in a body: what is to be judged or counted or was refused, and what the body calls itself."""
+    """What was in a body: what is to be judged or counted or was refused, and what the body calls itself.
+
+    `about` names whom it asks what is permitted of, and `permitted` is what is: None where it asks nothing.
+    """
 
     events: Sequence[Part]
     name: str = ""
+    about: str | None = None
+    objects: bool = False
+    permitted: Permitted | None = None
 
     def __post_init__(self) -> None:
         """Take no more than is taken at once. Raises Refusal."""
@@ -87,7 +94,10 @@ async def _taken(clients: Clients, intake: Intake, scope: Scope, receive: Receiv
     async with intake.opened(clients.key(scope), scope) as sender:
         body = await unpacked(scope, receive)
         brought = clients.read(scope, body, sender, datetime.now(UTC))
-        found = await intake.gate.take(sender, brought.events)
+        found = await intake.gate.take(sender, brought.events) if brought.events or brought.about is None else []
+        if brought.about is not None:
+            asks = replace(sender, objects=sender.objects or brought.objects)
+            brought = replace(brought, permitted=await intake.gate.permitted(asks, brought.about))
     return clients.told(scope, brought, found)
 
 

@@ -45,6 +45,7 @@ REFUSALS: dict[str, tuple[int, str, str]] = {
     ),
     "export": (400, "the body is no export of OpenTelemetry", "send what an exporter sends by OTLP/HTTP"),
     "export-kind": (415, "the export is of an unknown kind", "send `application/x-protobuf` or `application/json`"),
+    "page": (400, "the body is not what a page sends", "send what the library in `clients/javascript` sends"),
     "reports": (400, "the body is no report", "send what a browser sends"),
     "reports-kind": (
         415,

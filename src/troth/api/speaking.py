@@ -4,9 +4,10 @@ from troth.api.envelopes import Envelopes
 from troth.api.logs import Logs
 from troth.api.protocols import Clients
 from troth.api.reports import Reports
+from troth.api.telemetry import Telemetry
 from troth.api.tracks import Tracks
 
-SPOKEN: tuple[Clients, ...] = (Envelopes(), Logs(), Tracks(), Reports())
+SPOKEN: tuple[Clients, ...] = (Envelopes(), Logs(), Tracks(), Reports(), Telemetry())
 
 
 def speaking(path: str) -> Clients | None:

@@ -59,6 +59,9 @@ SELECT count(*) FROM troth.activity
 -- name: count_feature_use
 SELECT count(*) FROM troth.feature_use
 
+-- name: count_page_view
+SELECT count(*) FROM troth.page_view
+
 -- name: count_agreement
 SELECT count(*) FROM troth.agreement
 

@@ -27,6 +27,7 @@ TABLES = (
     "crash",
     "activity",
     "feature_use",
+    "page_view",
     "agreement",
     "choice",
 )

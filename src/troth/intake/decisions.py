@@ -115,6 +115,11 @@ class Decisions:
         visit = isinstance(event, Event) and event.occasion is Occasion.VISIT
         return self._inside(-1 if visit else event.uses, objects=event.objects)
 
+    def uses(self, purpose: str, uses: int, *, objects: bool) -> bool:
+        """Whether somebody who is in the units of these bits is in a purpose."""
+        inside = self._inside(uses, objects=objects)
+        return any(inside & bit for bit, unit in self.units.items() if unit.purpose == purpose)
+
     def _share(self, units: list[Unit], occasion: Occasion) -> Share:
         access = _narrowed(self.kept[occasion], units, occasion, "access")
         device = {} if occasion is Occasion.VISIT else _narrowed(self.devices, units, Occasion.SIGN_IN, "device")

@@ -113,4 +113,5 @@ DIMENSIONS: Mapping[str, tuple[tuple[str, str, Fold], ...]] = {
     "crash": (("release", "release", _shaped("release", RELEASE)),),
     "activity": (("severity", "severity", _listed("severity", SEVERITIES)),),
     "feature_use": (("feature", "feature", _shaped("feature", FEATURE)),),
+    "page_view": (),
 }

@@ -21,9 +21,11 @@ from troth.intake.bridging import LEASE, Asked, Bridge
 from troth.intake.decisions import Decisions
 from troth.intake.event import Counted, Refused
 from troth.intake.health import PULSE
+from troth.intake.permitting import Permitted, permitted
 from troth.intake.recorder import ANSWERED, ASTRAY, AWAY, DECIDED
 from troth.intake.rolling import Roller
 from troth.intake.sent import Known, Sender, Sent
+from troth.policy.meaning import Stored
 from troth.policy.refusing import DECLINED, UNUSED
 
 __all__ = ["Answer", "Away", "Full", "Gate", "Outcome"]
@@ -59,6 +61,7 @@ class Gate:
         self.pool: asyncpg.Pool[asyncpg.Record] | None = None
         self.task: asyncio.Task[None] | None = None
         self.decisions: Decisions | None = None
+        self.stored: Sequence[Stored] = ()
         self.decided = 0.0
         self.senders: dict[bytes, tuple[str | None, float]] = {}
         self.secret = b""
@@ -102,6 +105,16 @@ class Gate:
                 self.senders.clear()
             known = self.senders[digest] = (application, time.monotonic() + KNOWN)
         return Sender(known[0], digest, self.secret, objects) if known[0] else None
+
+    async def permitted(self, sender: Sender, person: str) -> Permitted:
+        """Return what would be kept now of somebody's events, and in their browser. Raises Away."""
+        asked = sender.digest, person
+        try:
+            async with asyncio.timeout(ANSWERED):
+                decisions, known = await self._decide(), await _known(await self._pool(), [asked])
+        except AWAY as error:
+            raise Away from error
+        return permitted(known.get(asked), decisions, self.stored, objects=sender.objects)
 
     async def take(self, sender: Sender, events: Sequence[Part]) -> list[Answer]:
         """Return what became of each event once that is committed. Raises Full at once, and Away."""
@@ -278,7 +291,8 @@ class Gate:
     async def _decide(self) -> Decisions:
         if self.decisions is None or time.monotonic() - self.decided > DECIDED:
             now = await asyncio.to_thread(published.current, "intake")
-            self.decisions, self.decided = Decisions.of(now.plan, now.bits), time.monotonic()
+            self.decisions, self.stored = Decisions.of(now.plan, now.bits), now.policy.stored
+            self.decided = time.monotonic()
         return self.decisions
 
     async def _pool(self) -> "asyncpg.Pool[asyncpg.Record]":

@@ -58,6 +58,16 @@ class Activity(Struct, forbid_unknown_fields=True):
     environment: Word | None = None
 
 
+class PageView(Struct, forbid_unknown_fields=True):
+    """Which page was shown: its path, where its visitor came from, and what it was shown in."""
+
+    url: Annotated[str, Meta(min_length=1, max_length=2000)]
+    referrer: Long | None = None
+    browser: Short | None = None
+    system: Short | None = None
+    kind: Literal["computer", "phone", "tablet", "robot"] | None = None
+
+
 class Sending(Struct, forbid_unknown_fields=True):
     """An event as it is sent: a key of the sender's own choice, the kind, the moment, the person, and what is said.
 
@@ -74,7 +84,7 @@ class Sending(Struct, forbid_unknown_fields=True):
 
 
 #: What an event says, by its kind.
-Says = Crash | FeatureUse | Activity
+Says = Crash | FeatureUse | Activity | PageView
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +114,12 @@ KINDS: Mapping[str, Kind] = {
             dict.fromkeys(("event", "severity", "message", "release", "environment"), "text"),
         ),
         Kind("feature_use", Occasion.FEATURE, FeatureUse, dict.fromkeys(("feature", "outcome"), "text")),
+        Kind(
+            "page_view",
+            Occasion.ACCESS,
+            PageView,
+            dict.fromkeys(("url", "referrer", "browser", "system", "kind"), "text"),
+        ),
     )
 }
 

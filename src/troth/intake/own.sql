@@ -78,3 +78,6 @@ SELECT at, application, event, severity, message FROM troth.activity ORDER BY at
 
 -- name: feature_uses
 SELECT at, application, feature, outcome FROM troth.feature_use ORDER BY at DESC LIMIT %(limit)s
+
+-- name: page_views
+SELECT at, application, url, referrer, browser, system FROM troth.page_view ORDER BY at DESC LIMIT %(limit)s

@@ -91,6 +91,18 @@ class FeatureUse:
     outcome: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """A page of an application that somebody was shown, as they see it."""
+
+    at: datetime
+    application: str
+    url: str | None
+    referrer: str | None
+    browser: str | None
+    system: str | None
+
+
 def accesses(
     token: str, *, before: datetime | None = None, day: date | None = None, path: str = "", limit: int = PAGE
 ) -> list[Seen]:
@@ -172,6 +184,15 @@ def feature_uses(token: str, *, limit: int = PAGE) -> list[FeatureUse]:
         connection.cursor(row_factory=class_row(FeatureUse)) as cursor,
     ):
         return cursor.execute(shown(SQL["feature_uses"]), {"limit": limit}).fetchall()
+
+
+def page_views(token: str, *, limit: int = PAGE) -> list[PageView]:
+    """Return the pages of applications that the viewer was shown, the newest first."""
+    with (
+        connect.acting("self", token=token) as connection,
+        connection.cursor(row_factory=class_row(PageView)) as cursor,
+    ):
+        return cursor.execute(shown(SQL["page_views"]), {"limit": limit}).fetchall()
 
 
 def clauses() -> dict[str, str]:

@@ -8,14 +8,15 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b, sha256
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import msgspec
 
 from troth.intake.decisions import Decisions
 from troth.intake.event import NOBODY, Refused, now, ordered_uuid, stamp
-from troth.intake.guard import cleared, note
-from troth.intake.kinds import KINDS, Activity, Crash, FeatureUse, Frame, Kind, Says, Sending
-from troth.intake.steps import FUTURE, HIDDEN, SENSITIVE, coarse_time
+from troth.intake.guard import cleared, cleared_address, note
+from troth.intake.kinds import KINDS, Activity, Crash, FeatureUse, Frame, Kind, PageView, Says, Sending
+from troth.intake.steps import FUTURE, HIDDEN, SENSITIVE, coarse_time, origin_only, stripped
 from troth.policy.meaning import Precision
 
 #: An event that is older is refused, whatever its windows: keys are remembered longer, so that none is stored twice.
@@ -31,6 +32,8 @@ NEAREST, LONGEST_STACK = 5, 20_000
 #: Columns that hold no words of a sender's, and whose words were looked through when they were hidden.
 UNTOLD = frozenset({"fingerprint", "severity"})
 HIDDEN_ALREADY = frozenset({"event", "message"})
+#: Columns that hold addresses; of those that a page came from, one that holds something is not kept at all.
+ADDRESSES, FROM = frozenset({"url", "referrer"}), "referrer"
 
 
 @dataclass(slots=True)
@@ -99,12 +102,17 @@ class Known:
     uses: int
 
 
-def decode(raw: bytes, sender: Sender, ahead: timedelta) -> Sent | Refused:
-    """Read one event by its kind's schema; `ahead` is by how much the sender's clock is."""
+def decode(raw: bytes, sender: Sender, ahead: timedelta, person: str | None = None) -> Sent | Refused:
+    """Read one event by its kind's schema; `ahead` is by how much the sender's clock is.
+
+    `person` is whom all that was sent with it is about, whatever it says itself.
+    """
     try:
         sending = msgspec.json.decode(raw, type=Sending)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Refused("malformed")
+    if person is not None:
+        sending.person = person
     kind = KINDS.get(sending.kind)
     if kind is None:
         return Refused("unknown-kind")
@@ -184,9 +192,9 @@ def reduce(event: Sent, decisions: Decisions) -> Sent:
 def _guarded(event: Sent, column: str, value: Any) -> Any:  # noqa: ANN401 - whatever the column holds
     if column in UNTOLD or (column in HIDDEN_ALREADY and event.says is not None) or not isinstance(value, str):
         return value
-    found = cleared(value)
+    found = cleared_address(value) if column in ADDRESSES else cleared(value)
     note(event, found)
-    return found.text
+    return None if column == FROM and found.counts else found.text
 
 
 def _values(event: Sent) -> dict[str, Any]:
@@ -195,6 +203,8 @@ def _values(event: Sent) -> dict[str, Any]:
             return event.values
         case FeatureUse(feature, outcome):
             return {"feature": feature, "outcome": outcome}
+        case PageView() as view:
+            return _of_a_page(view)
         case Activity() as activity:
             told = {"event": _hidden(event, activity.event), "severity": activity.severity}
             return told | _of_any(event, activity)
@@ -207,6 +217,22 @@ def _of_any(event: Sent, said: Crash | Activity) -> dict[str, Any]:
         "message": _hidden(event, said.message) if said.message else None,
         "release": _printable(said.release) if said.release else None,
         "environment": _printable(said.environment) if said.environment else None,
+    }
+
+
+def _of_a_page(view: PageView) -> dict[str, Any]:
+    """Return the path without what stands before it or secret in it, and of where somebody came from the origin."""
+    try:
+        parts = urlsplit(view.url)
+    except ValueError:
+        parts = urlsplit("")
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    return {
+        "url": stripped(path) or HIDDEN,
+        "referrer": origin_only(view.referrer),
+        "browser": view.browser and _printable(view.browser),
+        "system": view.system and _printable(view.system),
+        "kind": view.kind,
     }
 
 

@@ -20,6 +20,7 @@ def sent(request: HttpRequest) -> HttpResponse:
         "crashes": queries.crashes,
         "activities": queries.activities,
         "uses": queries.feature_uses,
+        "views": queries.page_views,
     }
     context: dict[str, Any] = {
         "clauses": queries.clauses(),

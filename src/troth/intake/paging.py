@@ -1,0 +1,61 @@
+"""What a page of an application tells: events of one person, as every sender's, and the browser that it is shown in."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from troth.intake.event import Device, Refused
+from troth.intake.hints import Hints
+from troth.intake.kinds import PERSON, PageView
+from troth.intake.sent import Sender, Sent, ahead_of, decode
+from troth.intake.steps import seen
+
+VERSION = re.compile(r"[0-9.]{1,40}")
+
+
+class Unreadable(Exception):
+    """The body is not what a page sends."""
+
+
+class Told(Struct):
+    """A body: whom it is about, whether their browser objects, what its clock showed, its system's version."""
+
+    person: Annotated[str, Meta(max_length=64, pattern=rf"^{PERSON.pattern}$(?!\n)")]
+    events: list[msgspec.Raw]
+    objects: bool = False
+    sent: datetime | None = None
+    system: Annotated[str, Meta(max_length=200)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What was in a body, decoded."""
+
+    person: str
+    objects: bool
+    events: Sequence[Sent | Refused]
+
+
+def opened(body: bytes, sender: Sender, received: datetime, *, agent: str, system: str) -> Page:
+    """Decode a body; `agent` and `system` are what the browser says of itself in every request. Raises Unreadable."""
+    try:
+        told = msgspec.json.decode(body, type=Told)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Unreadable("it is no JSON of a page's") from error
+    whole, ahead = replace(sender, objects=sender.objects or told.objects), ahead_of(told.sent, received)
+    version = f'"{told.system}"' if told.system and VERSION.fullmatch(told.system) else ""
+    device = seen(agent, Hints(platform=system, platform_version=version))
+    events = [_shown_in(device, decode(bytes(each), whole, ahead, told.person)) for each in told.events]
+    return Page(told.person, told.objects, events)
+
+
+def _shown_in(device: Device, event: Sent | Refused) -> Sent | Refused:
+    """Add what a page was shown in, which is no part of what was sent: that is the same when it comes again."""
+    if isinstance(event, Sent) and isinstance(event.says, PageView):
+        event.says = msgspec.structs.replace(event.says, browser=device.browser, system=device.system, kind=device.kind)
+    return event
