@@ -131,6 +131,8 @@ def _once(scene: Scene, _whose: uuid.UUID, _other: uuid.UUID) -> None:
     scene.must("new keys", scene.does("intake", TAKE, "a"), [(1, True, True), (2, True, True)])
     scene.must("keys again", scene.does("intake", TAKE, "a"), [(1, False, True), (2, False, True)])
     scene.must("another body", scene.does("intake", TAKE, "c"), [(1, False, False), (2, False, True)])
+    mixed = TAKE.replace("sha256('l')", "sha256('m')")
+    scene.must("one new, one not", scene.does("intake", mixed, "a"), [(1, False, True), (2, True, True)])
 
 
 def _noted(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
