@@ -255,6 +255,9 @@ collect access.time on access
 def test_a_purpose_that_knows_the_day_alone_counts_by_day(precision: str, *, daily: bool) -> None:
     compiled = plan(read(DAILY.format(precision=precision), "a test"), load())
     counting = Decisions.of(compiled, {"look": 3}).counting
+    named = {"access": ("at", "day", "hour", "url"), "page_view": ("application", "at", "day", "hour", "url")}
     assert counting == {
-        (Occasion.ACCESS, "access", column): Counting(8, "look", daily) for column in ("at", "day", "hour", "url")
+        (Occasion.ACCESS, table, column): Counting(8, "look", daily)
+        for table, columns in named.items()
+        for column in columns
     }
