@@ -1,5 +1,6 @@
 """What a command is given wrong is told in a sentence that says what to do, and changes nothing."""
 
+import json
 import os
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,9 @@ from click.testing import CliRunner
 from tests.cli.test_reading import TINY, ask
 from tests.serving import TROTH
 from troth.cli.announce import announce
+from troth.cli.guard import guard
+from troth.cli.serve import serve
+from troth.database.place import Place
 
 TODAY = datetime.now(UTC).date()
 
@@ -60,3 +64,25 @@ def test_a_subject_of_two_lines_is_not_called_too_long(tmp_path: Path) -> None:
     news.write_text('[en]\nsubject = "News\\nof today"\ntext = "There is some."\n', encoding="utf-8")
     done = CliRunner().invoke(announce, [str(news), "--yes"])
     assert "the subject of `en` is more than one line" in done.output
+
+
+@pytest.mark.parametrize("address", ["http://nats.example:4222", "nats://", "nats.example", "nats://a b"])
+def test_what_is_no_address_of_a_stream_stops_the_start(tmp_path: Path, address: str) -> None:
+    done = CliRunner().invoke(serve, ["--intake", address, "--data", str(tmp_path / "data")])
+    assert done.exit_code == 2
+    assert f"--intake `{address}` is no NATS server; write nats://host:port" in " ".join(done.output.split())
+
+
+def test_words_of_an_operators_own_are_listed_and_a_file_that_holds_none_stops_the_start(
+    tmp_path: Path, database: Place
+) -> None:
+    words = tmp_path / "words.toml"
+    words.write_text('harbor-law = ["contraband"]\n', encoding="utf-8")
+    listed = CliRunner().invoke(guard, ["--guard-words", str(words), "--data", str(database.data), "--format", "json"])
+    assert json.loads(listed.output)["harbor-law"] == {}
+    none = tmp_path / "none.toml"
+    none.write_text("harbor-law = 3\n", encoding="utf-8")
+    for command, data in ((guard, database.data), (serve, tmp_path / "data")):
+        done = CliRunner().invoke(command, ["--guard-words", str(none), "--data", str(data)])
+        assert done.exit_code == 2
+        assert "`harbor-law` is no list of words" in " ".join(done.output.split())

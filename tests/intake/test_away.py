@@ -16,6 +16,7 @@ from tests.intake.sending import Application, event, post, registered
 from troth.api.app import Lean
 from troth.database import connect, place
 from troth.intake import bridging, gate, queries
+from troth.intake.shelf import Folder
 from troth.intake.spool import KEY, SEGMENT, Spool
 
 type Play = Callable[[Lean], Awaitable[None]]
@@ -354,8 +355,9 @@ def test_where_nothing_can_be_kept_it_is_not_acknowledged(
 ) -> None:
     async def play(lean: Lean) -> None:
         await post(lean, use(notes, "Alice", "before-1"), key=notes.key)
-        spool = lean.intake.gate.bridge.spool
-        assert spool is not None
+        shelf = lean.intake.gate.bridge.shelf
+        assert isinstance(shelf, Folder)
+        spool = shelf.spool
         with away(owner):
             shutil.rmtree(spool.folder)
             for _ in range(2):

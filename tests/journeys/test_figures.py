@@ -48,7 +48,7 @@ def test_figures_read_well(
     olga.context.add_cookies(operator)
     olga.go("/operator/activity")
     assert olga.title() == "Activity"
-    assert olga.page.get_by_role("table").count() == 3
+    assert olga.page.get_by_role("table").count() >= 3, "and more where others used the service"
     assert faults(olga) == []
     olga.page.screenshot(path=tmp_path / f"activity-{width}-{scheme}.png", full_page=True)
     for summary in olga.page.locator("#figures summary").all():

@@ -1,6 +1,7 @@
 """`troth serve`: the keeper, the database and the server together, until told to stop."""
 
 import os
+import re
 import secrets
 import shlex
 import signal
@@ -28,8 +29,8 @@ from troth.database.errors import DatabaseRefusal, ServerRefusal
 from troth.database.keeper import Keeper
 from troth.database.place import Place
 from troth.database.statements import load
+from troth.intake import bridging, special
 from troth.intake import keeping as forgetting
-from troth.intake import special
 from troth.ledger import sequencing
 from troth.notices import delivery, tokens
 from troth.people import fielding, places, registering
@@ -65,6 +66,7 @@ class Options:
     returns: Path | None = None
     geo_db: tuple[Path, ...] = ()
     guard_words: Path | None = None
+    intake: str = ""
 
     @property
     def name(self) -> str:
@@ -118,6 +120,12 @@ class Options:
     help="A file of words of the special categories, beside those that come along (docs/guard.md).",
 )
 @click.option(
+    "--intake",
+    default="",
+    envvar=bridging.VARIABLE,
+    help="nats://host:port of a JetStream that keeps what comes while the database is away (docs/intake.md).",
+)
+@click.option(
     "--certificate", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A certificate of your own."
 )
 @click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its private key.")
@@ -142,6 +150,10 @@ def serve(**told: object) -> None:
             special.words(str(options.guard_words.resolve()))
         except special.NotWords as error:
             raise click.UsageError(f"--guard-words `{options.guard_words}`: {error}") from error
+    if options.intake and not re.fullmatch(r"(nats|tls)://[^/\s]+", options.intake):
+        raise click.UsageError(
+            f"--intake `{options.intake}` is no NATS server; write nats://host:port or tls://host:port"
+        )
     for file in options.geo_db:
         try:
             places.atlas(str(file.resolve())).check()
@@ -273,6 +285,7 @@ class Service:
             "TROTH_RETURNS": str(self.options.returns.resolve()) if self.options.returns else "",
             places.VARIABLE: self.options.places,
             special.VARIABLE: str(self.options.guard_words.resolve()) if self.options.guard_words else "",
+            bridging.VARIABLE: self.options.intake,
             "TROTH_DEV": "1" if self.options.dev else "",
             "TROTH_CERTIFICATE": str(certificate),
             "TROTH_KEY": str(key),

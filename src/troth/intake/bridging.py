@@ -7,10 +7,11 @@ by the database when it is back, before anything newer, and stored once by its k
 import asyncio
 import contextlib
 import logging
+import os
 import time
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +23,7 @@ from troth.intake.answers import Answer, Outcome, Request
 from troth.intake.decisions import Decisions
 from troth.intake.kinds import KINDS
 from troth.intake.sent import Known, Sender, Sent
+from troth.intake.shelf import Folder, Lot, Shelf
 from troth.intake.spool import Spool
 
 LOG = logging.getLogger(__name__)
@@ -31,7 +33,11 @@ LEASE = 15.0
 REMEMBERED = 20_000
 #: Events that may lie in the spool, whose keys are remembered.
 MOST = 100_000
+#: Bytes of events that are sealed in one record: a server takes no more than a million in one message.
+LONGEST_PART = 256 * 1024
 LABEL = "what is kept while the database is away"
+#: Names the stream that nodes share, `nats://...`.
+VARIABLE = "TROTH_INTAKE"
 
 type Asked = tuple[bytes, str]
 
@@ -56,7 +62,7 @@ READER = msgspec.msgpack.Decoder(list[Kept])
 
 
 class Bridge:
-    """The lease, and the spool. Without a spool, since another process has it, nothing is kept."""
+    """The lease, and the shelf. Without one, since another process has the folder, nothing is kept."""
 
     def __init__(self, secret: bytes) -> None:
         """Know nothing yet."""
@@ -66,33 +72,33 @@ class Bridge:
         self.keys: dict[bytes, bytes] = {}
         #: By outcome and reason, what was acknowledged and is not stored: to be counted where the operator sees it.
         self.lost: Counter[tuple[str, str]] = Counter()
-        self.spool: Spool | None = None
+        self.shelf: Shelf | None = None
 
     async def start(self) -> None:
-        """Take the spool, with what a process before this one left."""
-        where = place.current()
+        """Take the shelf, with what a process before this one left there."""
         try:
-            self.spool = Spool(where.data / "spool", place.secrets_of(where).derive(LABEL))
+            self.shelf = _shelf()
         except OSError as error:
             LOG.warning("nothing is kept while the database is away (%s)", type(error).__name__)
             return
-        await asyncio.to_thread(self._recall, self.spool)
+        for record in await self.shelf.left():
+            self.keys.update((each.key, each.body) for each in READER.decode(record))
 
-    def _recall(self, spool: Spool) -> None:
-        for name in spool.names:
-            for record in spool.read(name).records:
-                self.keys.update((each.key, each.body) for each in READER.decode(record))
-
-    def stop(self) -> None:
-        """Let go of the spool; what it holds stays for the next process."""
-        if self.spool is not None:
-            self.spool.close()
-            self.spool = None
+    async def stop(self) -> None:
+        """Let go of the shelf; what it holds stays for the next process."""
+        if self.shelf is not None:
+            await self.shelf.close()
+            self.shelf = None
 
     @property
     def holds(self) -> bool:
         """Whether something was kept that the database has not been told."""
-        return self.spool is not None and bool(self.spool.names)
+        return self.shelf is not None and self.shelf.holds
+
+    @property
+    def shared(self) -> bool:
+        """Whether something may come to lie there that this process did not keep."""
+        return self.shelf is not None and self.shelf.shared
 
     def learn(self, known: Mapping[Asked, Known], asked: Sequence[Asked], decisions: Decisions, moment: float) -> None:
         """Remember what the database said of people, who was asked about at a moment of the monotonic clock."""
@@ -129,7 +135,7 @@ class Bridge:
     def _passing(self, request: Request) -> list[Kept] | None:
         """Return what of a request would be stored; None where any event is not, or cannot be judged now."""
         now = time.monotonic()
-        if self.spool is None or self.decisions is None or now - self.decisions[1] > LEASE:
+        if self.shelf is None or self.decisions is None or now - self.decisions[1] > LEASE:
             return None
         found = []
         for event in request.events:
@@ -156,34 +162,36 @@ class Bridge:
         return answers
 
     async def _sealed(self, kept: Sequence[Kept]) -> bool:
-        if not kept or self.spool is None:
+        if not kept or self.shelf is None:
             return not kept
         try:
-            await asyncio.to_thread(self.spool.append, msgspec.msgpack.encode(kept), len(kept))
+            for part in _parts(kept):
+                await self.shelf.put(msgspec.msgpack.encode(part), len(part))
         except OSError as error:
             LOG.warning("%d events could not be kept (%s)", len(kept), type(error).__name__)
             return False
         return True
 
     async def drain(self, commit: Callable[[Sequence[Request]], Awaitable[None]]) -> None:
-        """Hand what was kept to `commit`, in order; a segment goes once all of it was. Raises what `commit` raises."""
-        spool = self.spool
-        if spool is None:
+        """Hand what was kept to `commit`, in order; a lot goes once all of it was. Raises what `commit` raises."""
+        if self.shelf is None:
             return
-        await asyncio.to_thread(spool.finish)
-        for name in list(spool.names):
-            read = await asyncio.to_thread(spool.read, name)
-            for record in read.records:
-                requests = self._requests(READER.decode(record))
-                await commit(requests)
-                answers = [answer for request in requests for answer in request.done.result() or ()]
-                if many := sum(answer.outcome is Outcome.CONFLICT for answer in answers):
-                    self.lost["refused", "conflict"] += many
-            if read.torn:
-                LOG.warning("a kept segment was torn, and its end is set aside")
-                self.lost["dropped", "spool-torn"] += 1
-            await asyncio.to_thread(spool.forget, name, torn=read.torn)
+        async with contextlib.aclosing(self.shelf.lots()) as lots:
+            async for lot in lots:
+                await self._handed(lot, commit)
         self.keys.clear()
+
+    async def _handed(self, lot: Lot, commit: Callable[[Sequence[Request]], Awaitable[None]]) -> None:
+        for record in lot.records:
+            requests = self._requests(READER.decode(record))
+            await commit(requests)
+            answers = [answer for request in requests for answer in request.done.result() or ()]
+            if many := sum(answer.outcome is Outcome.CONFLICT for answer in answers):
+                self.lost["refused", "conflict"] += many
+        if lot.torn:
+            LOG.warning("what was kept was torn, and its end is set aside")
+            self.lost["dropped", "spool-torn"] += 1
+        await lot.done()
 
     def _requests(self, kept: Sequence[Kept]) -> list[Request]:
         by: dict[tuple[str, bytes], list[Sent]] = {}
@@ -200,14 +208,38 @@ class Bridge:
         ]
 
     async def expire(self) -> None:
-        """Let go of what has lain in the spool too long, and count it."""
-        if self.spool is None or not self.spool.names:
+        """Let go of what has lain there too long, and count it."""
+        if self.shelf is None:
             return
         with contextlib.suppress(OSError):
-            gone = await asyncio.to_thread(self.spool.expire)
+            gone = await self.shelf.expire()
             if gone:
                 LOG.warning("%d events were kept until their time was over", gone)
                 self.lost["dropped", "spool-expired"] += gone
+
+
+def _shelf() -> Shelf:
+    """Return where is kept what may be kept: the stream that was named, or this node's own folder. Raises OSError."""
+    where = place.current()
+    secret = place.secrets_of(where).derive(LABEL)
+    address = os.environ.get(VARIABLE, "")
+    if address:
+        from troth.intake.stream import Stream  # noqa: PLC0415 - who has no stream does not load its client
+
+        return Stream(address, where.database, secret)
+    return Folder(Spool(where.data / "spool", secret))
+
+
+def _parts(kept: Sequence[Kept]) -> Iterator[list[Kept]]:
+    """Yield events in parts that are no longer, packed, than `LONGEST_PART`, or hold one."""
+    part, size = list[Kept](), 0
+    for each in kept:
+        size += len(msgspec.msgpack.encode(each))
+        if part and size > LONGEST_PART:
+            yield part
+            part, size = [], len(msgspec.msgpack.encode(each))
+        part.append(each)
+    yield part
 
 
 def _kept(event: Sent, sender: Sender) -> Kept:

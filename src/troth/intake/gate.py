@@ -37,8 +37,8 @@ ROOM, SHARE, BATCH = 20_000, 5_000, 2_000
 #: open, the trigger refuses what a person does not permit any more, and nothing is refused by what was remembered.
 KNOWN, MOST_KNOWN = 5.0, 1_000
 LABEL = "what applications send"
-#: Seconds after which a database that was away is tried again.
-PAUSE = 1.0
+#: Seconds after which a database that was away is tried again; after which it is looked for what another node kept.
+PAUSE, WATCHED = 1.0, 5.0
 
 
 class Full(Exception):
@@ -85,7 +85,7 @@ class Gate:
             await asyncio.gather(self.task, return_exceptions=True)
         while self.waiting:
             self.waiting.popleft().tell(None)
-        self.bridge.stop()
+        await self.bridge.stop()
         if self.pool is not None:
             self.pool.terminate()
             self.pool = None
@@ -144,9 +144,10 @@ class Gate:
 
     async def _woken(self) -> None:
         """Wait for a request; while something is kept, or lost and not told, no longer than until the next try."""
-        if self.bridge.holds or self.bridge.lost:
+        if self.bridge.holds or self.bridge.lost or self.bridge.shared:
+            pause = PAUSE if self.bridge.holds or self.bridge.lost else WATCHED
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.wake.wait(), PAUSE)
+                await asyncio.wait_for(self.wake.wait(), pause)
         else:
             await self.wake.wait()
         self.wake.clear()

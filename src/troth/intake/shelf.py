@@ -1,0 +1,86 @@
+"""Where what may not be lost lies while the database is away: a folder of this node's, or a stream that all share."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from troth.intake.spool import Spool
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Records that lie together, in order; `torn` where more lay there and cannot be read. `done` lets go of them."""
+
+    records: Sequence[bytes]
+    torn: bool
+    done: Callable[[], Awaitable[None]]
+
+
+class Shelf(Protocol):
+    """What keeps records, sealed, until somebody takes them."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether something lies there, as far as this node knows."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether other nodes put something there, too."""
+
+    async def left(self) -> Sequence[bytes]:
+        """Return the records that this node left before it ended."""
+
+    async def put(self, content: bytes, many: int) -> None:
+        """Keep one record of so many events: it outlives any end of this process then. Raises OSError: it may not."""
+
+    def lots(self) -> AsyncGenerator[Lot]:
+        """Yield what lies there, the oldest first. What is not let go of stays."""
+
+    async def expire(self) -> int:
+        """Let go of what has lain there too long; return how many events that was."""
+
+    async def close(self) -> None:
+        """End; what lies there stays."""
+
+
+class Folder:
+    """The shelf that is a spool."""
+
+    shared = False
+
+    def __init__(self, spool: Spool) -> None:
+        """Keep what that spool keeps."""
+        self.spool = spool
+
+    @property
+    def holds(self) -> bool:
+        """Whether a segment lies there."""
+        return bool(self.spool.names)
+
+    async def left(self) -> Sequence[bytes]:
+        """Return every record."""
+        return await asyncio.to_thread(
+            lambda: [record for name in self.spool.names for record in self.spool.read(name).records]
+        )
+
+    async def put(self, content: bytes, many: int) -> None:
+        """Append a record."""
+        await asyncio.to_thread(self.spool.append, content, many)
+
+    async def lots(self) -> AsyncGenerator[Lot]:
+        """Yield segment by segment."""
+        await asyncio.to_thread(self.spool.finish)
+        for name in list(self.spool.names):
+            read = await asyncio.to_thread(self.spool.read, name)
+            gone = partial(asyncio.to_thread, self.spool.forget, name, torn=read.torn)
+            yield Lot(read.records, read.torn, gone)
+
+    async def expire(self) -> int:
+        """Remove segments that are too old."""
+        return await asyncio.to_thread(self.spool.expire) if self.spool.names else 0
+
+    async def close(self) -> None:
+        """Let go of the folder."""
+        self.spool.close()
