@@ -45,7 +45,7 @@ def decisions(source: str) -> Decisions:
 
 
 def test_the_policy_that_is_tried_says_what_it_is_to_say() -> None:
-    assert decisions(SENSITIVE).apart == {("access", "referrer"): CLAUSE}
+    assert decisions(SENSITIVE).apart == {("access", "referrer"): CLAUSE, ("page_view", "referrer"): CLAUSE}
     assert ("crash", "message") in decisions(CRASHES).apart
     assert decisions(FIRST).apart == {}
 
