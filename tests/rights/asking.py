@@ -26,6 +26,8 @@ CHANGE = sql.SQL("UPDATE troth.{} SET {} = %s WHERE subject = %s")
 #: What can be planted, by type of column; values of other types are compared with the table's own.
 PLANTED = {"inet": "198.51.100.{n}", "jsonb": '{{"planted": "{word}"}}'}
 PLANTED |= dict.fromkeys(("text", "character varying"), "{word}")
+#: What a column takes that wants a form of its own.
+FORMS = {("access", "place"): "ES/{word}"}
 #: What the database checks.
 CHECKED = {("choice", "kind"), ("choice", "purpose"), ("correction", "outcome"), ("application_grant", "application")}
 CHECKED |= {
@@ -94,7 +96,8 @@ def plant(owner: Connection[Any], person: Person, number: int) -> dict[tuple[str
     planted: dict[tuple[str, str], str] = {}
     for table, column, kind in _plantable(owner):
         word = f"canary-{person.name.lower()}-{len(planted)}"
-        planted[table.name, column] = PLANTED[kind].format(word=word, n=number)
+        form = FORMS.get((table.name, column), PLANTED[kind])
+        planted[table.name, column] = form.format(word=word, n=number)
         owner.execute(
             CHANGE.format(sql.Identifier(table.name), sql.Identifier(column)),
             (planted[table.name, column], person.subject),

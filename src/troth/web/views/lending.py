@@ -194,12 +194,17 @@ def _steer(request: HttpRequest, grant: PersonGrant, form: Change | None) -> Htt
     return None
 
 
+def _column(each: Grantable) -> str:
+    """Return the column of a table that says a category: the one that is called so, or else the first."""
+    name = each.category.rpartition(".")[2]
+    return name if name in each.columns else each.columns[0]
+
+
 def _shown(request: HttpRequest, grant: PersonGrant, category: dict[str, str]) -> dict[str, Any]:
     """Return the values of a category as its receiver reads them now, the newest first."""
-    columns: dict[str, Grantable] = {each.category: each for each in permissions.grantable()}
-    known = columns.get(category["name"])
-    rows = permissions.seen(_token(request), grant.subject, category["name"]) if known else []
+    columns = {_column(each) for each in permissions.grantable() if each.category == category["name"]}
+    rows = permissions.seen(_token(request), grant.subject, category["name"]) if columns else []
     rows.sort(key=lambda row: str(row.get("at") or row.get("id") or ""), reverse=True)
-    found = [row[known.columns[0]] for row in rows if row[known.columns[0]] is not None] if known else []
+    found = [row[column] for row in rows for column in columns.intersection(row) if row[column] is not None]
     values = [value(category["name"], each) for each in found]
     return category | {"values": list(dict.fromkeys(values))[:SHOWN], "many": len(rows)}
