@@ -14,6 +14,7 @@ import pytest
 from psycopg import Connection
 
 from tests.conftest import Person, count
+from tests.intake.sending import finished
 from troth.database import connect, published
 from troth.database.place import Place
 from troth.intake import queries, recorder
@@ -50,7 +51,7 @@ def run(scenario: Callable[[Recorder], Any]) -> Recorder:
             await each.stop()
         return each
 
-    return asyncio.run(whole())
+    return finished(whole())
 
 
 async def stored(each: Recorder, seconds: float = 20) -> None:
