@@ -1,6 +1,5 @@
 """What happened is counted as it arrives: by hour and bounded words, of nobody, and nothing that fewer than five people did."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 from psycopg import Connection
 
 from tests.conftest import Person
-from tests.intake.sending import event, registered, sent
+from tests.intake.sending import event, finished, registered, sent
 from tests.intake.test_recorder import an_access, in_purposes, run
 from troth.database import connect, published
 from troth.database.catalog import load
@@ -233,7 +232,7 @@ def test_a_batch_that_fails_is_not_counted_and_leaves_no_salt_to_believe(databas
         await pool.close()
         return forgotten, 0 if roller.salt is None else 1
 
-    assert asyncio.run(scenario()) == (None, 1)
+    assert finished(scenario()) == (None, 1)
     with connect.owning(database) as owner:
         assert held(owner) == {"/policy": 12}
     assert told() == {"/policy": 10}
