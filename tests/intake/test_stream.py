@@ -242,7 +242,7 @@ def test_what_lay_there_too_long_is_gone_and_counted(
 @pytest.mark.parametrize(("name", "value"), [("OLDEST", (99, 0)), ("ROOM", 100)])
 def test_a_server_that_is_too_old_or_has_no_room_acknowledges_nothing(
     notes: Application, cast: dict[str, Person], owner: Connection[object], server: Server,
-    monkeypatch: pytest.MonkeyPatch, name: str, value: object,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, value: object,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(stream, name, value)
 
@@ -256,6 +256,8 @@ def test_a_server_that_is_too_old_or_has_no_room_acknowledges_nothing(
         assert len(stored(owner)) == 2
 
     run(play)
+    said = "run 2.10 or newer, with `sync_interval: always`"
+    assert any(said in each.message for each in caplog.records) is (name == "OLDEST")
 
 
 async def _state(server: Server) -> Any:

@@ -6,6 +6,7 @@ setting, `sync_interval: always`. Whatever node reaches the database first hands
 """
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
@@ -25,6 +26,7 @@ from nats.js.errors import NotFoundError
 from troth.intake.shelf import Lot
 from troth.intake.spool import LONGEST, NONCE, ROOM
 
+LOG = logging.getLogger(__name__)
 #: The oldest server whose `sync_interval` may be `always`.
 OLDEST = (2, 10)
 SEALED_FOR = b"troth stream 1"
@@ -133,6 +135,9 @@ class Stream:
         """Raise OSError where the server does not answer; what lies there then holds nobody up."""
         try:
             yield
+        except Unfit as error:
+            LOG.warning("%s", error)
+            raise
         except (nats.errors.Error, TimeoutError, OSError) as error:
             self.many, self.looked = 0, time.monotonic()
             raise OSError(f"the stream does not answer ({type(error).__name__})") from error
@@ -166,7 +171,7 @@ class Stream:
     async def _prepare(self, client: Client) -> None:
         version = client.connected_server_version
         if (version.major, version.minor) < OLDEST:
-            raise Unfit(f"NATS {version} cannot sync each record; 2.10 can (`sync_interval: always`)")
+            raise Unfit(f"NATS {version} cannot sync each record; run 2.10 or newer, with `sync_interval: always`")
         wanted = StreamConfig(
             name=self.name, subjects=[self.subject], retention=RetentionPolicy.WORK_QUEUE, storage=StorageType.FILE,
             discard=DiscardPolicy.NEW, max_bytes=ROOM, max_age=LONGEST + BEYOND, duplicate_window=120,
