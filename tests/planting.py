@@ -39,7 +39,7 @@ def sign_in(owner: Connection[Any], subject: uuid.UUID, account: int | None = No
     """Plant an answer, a code, a spent token and, with an account, a live one."""
     owner.execute(
         "INSERT INTO troth.application (application, name, manifest, purposes, claims, events)"
-        " VALUES (%s, 'Planted', '', '{provide}', '{name:person.name:provide}', '{crash,activity,feature_use,page_view}') ON CONFLICT DO NOTHING",
+        " VALUES (%s, 'Planted', '', '{provide}', '{name:person.name:provide}', '{crash,activity,feature_use,page_view,transaction,location}') ON CONFLICT DO NOTHING",
         (APPLICATION,),
     )
     owner.execute(
@@ -166,6 +166,12 @@ REPORTED = (
     "INSERT INTO troth.page_view (subject, at, id, application, url, referrer, browser, system, kind, uses)"
     " SELECT %(subject)s, now() - make_interval(secs => %(hours)s * 3600), uuidv7(), %(application)s, 'planted', 'planted', 'planted',"
     " 'planted', 'planted', coalesce((SELECT uses FROM troth.permitted WHERE subject = %(subject)s), 0)",
+    "INSERT INTO troth.transaction (subject, at, id, application, item, amount, currency, uses)"
+    " SELECT %(subject)s, now() - make_interval(secs => %(hours)s * 3600), uuidv7(), %(application)s, 'planted', 19.95, 'EUR',"
+    " coalesce((SELECT uses FROM troth.permitted WHERE subject = %(subject)s), 0)",
+    "INSERT INTO troth.location (subject, at, id, application, latitude, longitude, accuracy, altitude, source, uses)"
+    " SELECT %(subject)s, now() - make_interval(secs => %(hours)s * 3600), uuidv7(), %(application)s, 41.38879, 2.15899, 12, 20,"
+    " 'gps', coalesce((SELECT uses FROM troth.permitted WHERE subject = %(subject)s), 0)",
 )
 REFUSED = (
     "INSERT INTO troth.refused_event (subject, day, kind, reason, clause, count)"

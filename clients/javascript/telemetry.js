@@ -114,10 +114,13 @@ export class Telemetry {
    */
   async locate(options) {
     await this.ask();
-    if (!this.#permits?.location) return null;
+    const kept = () => this.#permits?.location ?? [];
+    if (!kept().includes("latitude")) return null;
     const { coords } = await new Promise((found, not) => navigator.geolocation.getCurrentPosition(found, not, options));
-    const { latitude, longitude, accuracy, altitude } = coords;
-    this.#tell("location", { latitude, longitude, accuracy, altitude: altitude ?? undefined, source: "browser" });
+    const { latitude, longitude, ...more } = coords.toJSON?.() ?? coords;
+    const told = { accuracy: more.accuracy, altitude: more.altitude, source: "browser" };
+    for (const name in told) if (told[name] === null || !kept().includes(name)) delete told[name];
+    this.#tell("location", { latitude, longitude, ...told });
     return coords;
   }
 

@@ -18,7 +18,7 @@ from troth.database.keeper import Keeper
 from troth.policy.carrying import partition
 from troth.policy.sql import security
 
-EVENTS = ("access", "crash", "feature_use", "page_view")
+EVENTS = ("access", "crash", "feature_use", "page_view", "location")
 WHOLE = Path(months.__file__).parents[1] / "intake" / "migrations" / "0003_events.sql"
 
 
@@ -146,7 +146,7 @@ def test_what_applications_sent_before_is_moved_into_months_and_stays_governed(
         if "CREATE" in part:
             owner.execute(part.encode())
     Keeper(database)._reapply(owner)
-    for later in ("activity", "page_view", "rollup", "rollup_salt"):
+    for later in ("activity", "page_view", "transaction", "location", "rollup", "rollup_salt"):
         owner.execute(f"DROP TABLE troth.{later} CASCADE".encode())
     for later in ("place", "provider"):
         owner.execute(f"ALTER TABLE troth.access DROP COLUMN {later} CASCADE".encode())

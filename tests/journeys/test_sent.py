@@ -20,7 +20,7 @@ Visit = Callable[..., Visitor]
 MANIFEST = """name = "مفكرة الميناء"
 redirect_uris = ["https://notes.example/signed-in"]
 purposes = ["provide"]
-events = ["crash", "activity", "feature_use", "page_view"]
+events = ["crash", "activity", "feature_use", "page_view", "transaction", "location"]
 
 [claims]
 name = { category = "person.name", purpose = "provide" }
@@ -75,7 +75,7 @@ def post(someone: Visitor, notes: Registered, *events: Mapping[str, object]) -> 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
 def test_a_person_sees_what_was_told_of_them_and_what_was_refused(
-    visit: Visit, notes: Registered, width: int, scheme: str
+    visit: Visit, notes: Registered, width: int, scheme: str, tmp_path: Path
 ) -> None:
     lena = visit(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
     lena.join(f"lena-{width}@harbor.example", "Lena")
@@ -85,7 +85,13 @@ def test_a_person_sees_what_was_told_of_them_and_what_was_refused(
     crash, use = event("crash", who, f"journey-{width}-0"), event("feature_use", who, f"journey-{width}-1")
     shown = {"url": f"/notes/{'harbor-' * 12}", "referrer": "https://search.example/", "browser": "Firefox 140"}
     view = {"key": f"journey-{width}-3", "kind": "page_view", "person": who, "data": shown | {"system": "Windows 11"}}
-    assert [each["outcome"] for each in post(lena, notes, crash, use, view)] == ["stored"] * 3
+    bought = {"item": "مصباح", "amount": "1234.50", "currency": "EUR"}
+    there = {"latitude": 41.38879, "longitude": 2.15899, "accuracy": 12.4, "altitude": 20, "source": "gps"}
+    told = [
+        {"key": f"journey-{width}-{kind}", "kind": kind, "person": who, "data": data}
+        for kind, data in (("transaction", bought), ("location", there))
+    ]
+    assert [each["outcome"] for each in post(lena, notes, crash, use, view, *told)] == ["stored"] * 5
     lena.go("/me").locator("#purpose-understand").get_by_role("button", name="No").click()
     lena.page.wait_for_load_state()
     (refused,) = post(lena, notes, event("feature_use", who, f"journey-{width}-2"))
@@ -99,10 +105,16 @@ def test_a_person_sees_what_was_told_of_them_and_what_was_refused(
     assert f"{CRASH['kind']}: cannot read - of [e-mail], card [card]" in said
     assert "مفكرة الميناء" in said
     assert shown["url"] in said
+    assert "1234.50 EUR" in said
+    assert "latitude 41.38879, longitude 2.15899" in said
+    assert "within 12 m" in said
     assert inspect(lena, ("/me/sent",)) == []
+    lena.page.screenshot(path=tmp_path / f"sent-{width}.png", full_page=True)
     clause = page.locator("[aria-labelledby=refused]").get_by_role("link", name="The clause").get_attribute("href")
     assert clause == f"/policy#{refused['clause']}"
     assert lena.go(clause).locator(f"#{refused['clause']}").is_visible()
+    assert inspect(lena, ("/me/timeline",)) == []
+    lena.page.screenshot(path=tmp_path / f"timeline-{width}.png", full_page=True)
     lena.context.add_cookies([{"name": "__Host-language", "value": "es", "url": lena.service.address}])
     assert "Se rechazó 1 registro: usos de funciones" in lena.go("/me/sent").locator("main").inner_text()
     assert inspect(lena, ("/me/sent",)) == []

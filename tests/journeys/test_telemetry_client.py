@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ HINTING = """window.hinted = []; if (window.NavigatorUAData) { const asked = Nav
 NavigatorUAData.prototype.getHighEntropyValues = function (names) { window.hinted.push(names); return asked.call(this, names) } }"""
 #: Who asks the browser where it is, and how often.
 LOCATING = "window.located = 0; navigator.geolocation.getCurrentPosition = () => { window.located += 1 }"
+THERE = {"latitude": 41.38879, "longitude": 2.15899, "accuracy": 12}
 NUMBERS = count()
 
 
@@ -199,8 +201,43 @@ def test_the_browser_is_asked_for_its_systems_version_only_where_that_is_kept(us
     assert "system" not in json.loads(noor.requests[-1].post_data or "")
 
 
+def test_where_they_are_is_asked_of_the_browser_after_the_service_said_yes(using: Callable[..., Using]) -> None:
+    noor = using(geolocation=THERE, permissions=["geolocation"]).open()
+    asked = len(noor.requests)
+    found = noor.run("const at = await telemetry.locate(); await telemetry.flush(); return [at.latitude, at.accuracy]")
+    assert found == [THERE["latitude"], THERE["accuracy"]]
+    assert json.loads(noor.requests[asked].post_data or "")["events"] == []
+    noor.wait("location", "latitude", Decimal("41.38879"))
+    wanted = {"latitude": 41.38879, "longitude": 2.15899, "accuracy": 12, "source": "browser"}
+    assert [each["data"] for each in noor.sent() if each["kind"] == "location"] == [wanted]
+    assert (noor.stored("location", "region"), noor.stored("location", "source")) == (["41, 2"], ["browser"])
+
+
+def test_whoever_tells_their_browser_no_is_asked_by_it_and_nothing_is_told(using: Callable[..., Using]) -> None:
+    noor = using(geolocation=THERE).open()
+    assert noor.run("return await telemetry.locate().then(() => 0, (error) => error.code)") == 1
+    noor.run("await telemetry.flush()")
+    assert [each for each in noor.sent() if each["kind"] == "location"] == []
+    assert noor.stored("location", "latitude") == []
+
+
+def test_what_is_not_kept_of_a_place_does_not_leave_the_browser(using: Callable[..., Using]) -> None:
+    """As where a policy collects the place alone; where it collects all but that, the browser is not asked."""
+    noor = using(geolocation=THERE, permissions=["geolocation"])
+    allowed = ["latitude", "longitude"]
+    answer = {"events": [], "permits": {"location": allowed}, "keeps": {}, "lasts": 10}
+    noor.page.route(
+        "**/telemetry/*", lambda route: route.fulfill(json=answer, headers={"access-control-allow-origin": "*"})
+    )
+    noor.open()
+    noor.run("await telemetry.locate(); await telemetry.flush()")
+    assert [set(each["data"]) for each in noor.sent()] == [{"latitude", "longitude"}]
+    allowed[:] = ["accuracy", "source"]
+    assert noor.run(f"{LOCATING}; return [await telemetry.locate(), window.located]") == [None, 0]
+
+
 def test_of_whoever_lets_the_application_see_nothing_it_asks_and_sends_nothing(using: Callable[..., Using]) -> None:
-    noor = using()
+    noor = using(geolocation=THERE, permissions=["geolocation"])
     with noor.service.connect("owner") as owner:
         owner.execute("UPDATE troth.application_grant SET until = now() WHERE known_as = %s", (noor.sub,))
         owner.commit()

@@ -1,6 +1,7 @@
 """What people and roles experience, checked for one table or one function, or for all: never what the catalog says."""
 
 from collections.abc import Iterator
+from itertools import product
 
 import psycopg
 
@@ -13,15 +14,16 @@ from troth.policy.facts import Kind
 
 
 def rows(world: World, focus: Focus) -> Iterator[str]:
-    """Each purpose sees the rows of whom it may, and as many, at the table and through its view."""
+    """Each purpose and its analysts see the rows of whom they may, and as many, at the table and through their view."""
     for seen in world.plan.rows:
         if focus.table in (None, seen.table):
             expected = world.expected(seen.purpose, seen.table, seen.window)
-            for schema in (seen.purpose, "troth"):
-                asked = f"SELECT subject, count(*) FROM {schema}.{seen.table} GROUP BY 1"
-                found = {whose: int(many) for whose, many in world.ask(seen.purpose, asked)}
+            analysts = [role for role, purpose in world.analysts.items() if purpose == seen.purpose]
+            for role, schema in product((seen.purpose, *analysts), (None, "troth")):
+                asked = f"SELECT subject, count(*) FROM {schema or role}.{seen.table} GROUP BY 1"
+                found = {whose: int(many) for whose, many in world.ask(role, asked)}
                 if found != expected:
-                    yield f"`{seen.purpose}` sees {found} in {schema}.{seen.table}, and may see {expected}"
+                    yield f"`{role}` sees {found} in {schema or role}.{seen.table}, and may see {expected}"
             others = f"UPDATE troth.{seen.table} SET uses = {~(1 << world.target.bits[seen.purpose])}"
             if world.ask(seen.purpose, f"SELECT 1 FROM troth.{seen.table} LIMIT 1", before=others):
                 yield f"`{seen.purpose}` sees of {seen.table} what is stamped for all others"

@@ -333,6 +333,14 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("whoever is in no purpose", "WHERE (coalesce(truth.uses, 0) &", "WHERE (false AND coalesce(truth.uses, 0) &"),
         ("of a kind that was not declared", " AND 'page_view' = ANY (known.events)", ""),
     ),
+    "stamp_transaction": (
+        ("whoever is in no purpose", "WHERE coalesce(truth.uses, 0) &", "WHERE false AND coalesce(truth.uses, 0) &"),
+        ("of a kind that was not declared", " AND 'transaction' = ANY (known.events)", ""),
+    ),
+    "stamp_location": (
+        ("whoever is in no purpose", "WHERE (coalesce(truth.uses, 0) &", "WHERE (false AND coalesce(truth.uses, 0) &"),
+        ("of a kind that was not declared", " AND 'location' = ANY (known.events)", ""),
+    ),
     "stamp_feature_use": (
         ("whoever's browser objects", "OR (fresh.uses < 0 AND", "OR (false AND"),
         ("of purposes that are retired", "WHERE u.retired_at IS NULL AND u.purpose", "WHERE u.purpose"),

@@ -400,6 +400,8 @@ def _answer(scene: Scene, world: World, name: str, arguments: str, text: str, pa
             "activity": f"INSERT INTO troth.activity {sent}",
             "feature_use": f"INSERT INTO troth.feature_use {sent}",
             "page_view": f"INSERT INTO troth.page_view {sent}",
+            "transaction": f"INSERT INTO troth.transaction {sent}",
+            "location": f"INSERT INTO troth.location {sent}",
             "person": f"INSERT INTO troth.person (subject, uses) VALUES ('{NOBODY}', 1)",
             "session": f"INSERT INTO troth.session (subject, session, uses) VALUES ('{world.people['bob']}', '{NOBODY}', 0)",
             "copy_membership_name": "UPDATE troth.membership SET name = NULL",

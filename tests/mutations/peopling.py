@@ -118,7 +118,7 @@ def _plant(world: World) -> None:
             reported(world.owner, world.people[name], days * DAY)
             world.rows += [
                 Row(table, world.people[name], days * DAY)
-                for table in ("crash", "activity", "feature_use", "page_view")
+                for table in ("crash", "activity", "feature_use", "page_view", "transaction", "location")
             ]
     _object(world)
     _open_to_support(world)
@@ -157,7 +157,7 @@ def _open_to_support(world: World) -> None:
 #: Stamped tables that the doors leave empty here.
 PLANTED = (
     "session", "earlier_name", "profile", "membership", "correction", "join_request", "directory_entry", "directory_awaited",
-    "notice_outcome", "crash", "activity", "feature_use", "page_view",
+    "notice_outcome", "crash", "activity", "feature_use", "page_view", "transaction", "location",
 )  # fmt: skip
 
 

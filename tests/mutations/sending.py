@@ -23,6 +23,8 @@ USE = (
 )
 DOES = CRASH.replace("troth.crash", "troth.activity").replace(", kind", ", event")
 SEES = CRASH.replace("troth.crash", "troth.page_view").replace(", kind", ", url")
+BUYS = CRASH.replace("troth.crash", "troth.transaction").replace(", kind", ", item")
+IS = CRASH.replace("troth.crash", "troth.location").replace(", kind", ", source")
 SENDER = "SELECT troth.sender(sha256(%s))"
 ABOUT = "SELECT application, events, subject FROM troth.sent_about(ARRAY[sha256(%s)], ARRAY[%s])"
 TAKE = "SELECT nth, fresh, same FROM troth.take_keys(ARRAY[sha256('k'), sha256('l')], ARRAY[sha256(%s), sha256('b')]) ORDER BY 1"
@@ -66,7 +68,7 @@ def _keys(scene: Scene, _whose: uuid.UUID, _other: uuid.UUID) -> None:
 
 
 def _about(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
-    every = ["crash", "activity", "feature_use", "page_view"]
+    every = ["crash", "activity", "feature_use", "page_view", "transaction", "location"]
     scene.must("about her", scene.does("intake", ABOUT, "key", "she"), [(APPLICATION, every, whose)])
     scene.must("about them", scene.does("intake", ABOUT, "another", "they"), [(OTHER, ["crash"], other)])
     for name in ("they", "nobody"):
@@ -81,16 +83,16 @@ def _about(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
 
 
 def _judged(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
-    for statement in (CRASH, DOES, USE, SEES):
+    for statement in (CRASH, DOES, USE, SEES, BUYS, IS):
         scene.does("intake", statement, whose, APPLICATION)
         scene.refused("TR071", "intake", statement, whose, OTHER)
     scene.does("intake", CRASH, other, OTHER)
     stamps = {int(many) for _, many in scene.does("steward", "SELECT * FROM troth.misstamped()")}
     scene.must("misstamped", stamps, {0})
-    for statement in (DOES, USE, SEES):
+    for statement in (DOES, USE, SEES, BUYS, IS):
         scene.refused("TR071", "intake", statement, other, OTHER)
     scene.refused("TR071", "intake", CRASH, other, APPLICATION)
-    for statement in (CRASH, DOES, USE, SEES):
+    for statement in (CRASH, DOES, USE, SEES, BUYS, IS):
         scene.refused("42501", "intake", statement, NOBODY, APPLICATION)
     for change, which in (
         ("UPDATE troth.application SET removed_at = {} WHERE application = %s", APPLICATION),
@@ -120,10 +122,13 @@ def _judged(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     scene.refused("TR070", "intake", CRASH, other, OTHER)
     scene.refused("TR070", "intake", BARE, other, OTHER)
     scene.does(
-        "owner", "UPDATE troth.application SET events = '{crash,activity,page_view}' WHERE application = %s", OTHER
-    )
-    bare = [BARE.replace("troth.crash", f"troth.{table}") for table in ("activity", "page_view")]
-    for statement in (DOES, SEES, *bare):
+        "owner", "UPDATE troth.application SET events = '{crash,activity,page_view,transaction,location}' WHERE application = %s",
+        OTHER,
+    )  # fmt: skip
+    bare = [
+        BARE.replace("troth.crash", f"troth.{table}") for table in ("activity", "page_view", "transaction", "location")
+    ]
+    for statement in (DOES, SEES, BUYS, IS, *bare):
         scene.refused("TR070", "intake", statement, other, OTHER)
 
 

@@ -18,7 +18,7 @@ from psycopg import Connection
 
 from tests.browsing import Browser, browser
 from tests.conftest import QUICK, Person, count, forget, make
-from troth.database import connect, embedded, place
+from troth.database import connect, embedded, place, retention
 from troth.database.catalog import load
 from troth.database.drift import drift
 from troth.database.keeper import Keeper
@@ -433,3 +433,27 @@ def test_a_grant_beyond_the_policy_is_seen_and_shows_what_it_opens(house: House)
     finally:
         house.owner.execute("REVOKE SELECT (url) ON troth.access FROM troth_announce")
     assert not may_read("announce", "access.url")
+
+
+@under("city-maintenance")
+def test_where_a_crew_was_becomes_a_region_after_a_day(house: House) -> None:
+    finn = make(house.owner, "Finn")
+    choose(finn, "dispatch", "consent")
+    house.owner.execute("SET session_replication_role = replica")  # past the trigger that asks for the application
+    house.owner.execute(
+        "INSERT INTO troth.location (subject, at, id, application, latitude, longitude, uses)"
+        " SELECT subject, statement_timestamp() - make_interval(hours => age), uuidv7(), 'map', 41.38879, -2.15899, uses"
+        " FROM troth.permitted, unnest(ARRAY[2, 26]) AS age WHERE subject = %s",
+        (finn.subject,),
+    )  # fmt: skip
+    house.owner.execute("RESET session_replication_role")
+    assert retention.run().coarsened
+    found = house.owner.execute(
+        "SELECT latitude, longitude, region FROM troth.location WHERE subject = %s ORDER BY at DESC", (finn.subject,)
+    ).fetchall()
+    assert [tuple(map(str, row)) for row in found] == [
+        ("41.38879", "-2.15899", "41, -3"),
+        ("41.00000", "-3.00000", "41, -3"),
+    ]
+    assert (may_read("dispatch", "location.latitude"), may_read("schedule", "location.latitude")) == (True, False)
+    assert (rows("dispatch", "location", [finn]), rows("schedule", "location", [finn])) == (1, 2)

@@ -16,12 +16,10 @@ NAMES = ("provide", "protect", "announce", "account", "study")
 BASES = ("agreement", "consent", "legitimate interest", "legal duty")
 DAYS = (1, 3, 7, 30, 90, 365)
 ELSEWHERE = {
-    "location.gps": "use of location",
     "access.place": "access",
     "person.phone": "sign-up",
     "person.session": "sign-in",
     "crash.report": "crash",
-    "transaction.item": "transaction",
     "cookie.identifier": "cookie",
     "post.text": "post",
     "health.allergy": "transaction",
@@ -200,7 +198,7 @@ def _say(dice: Dice, draft: Draft) -> None:
         ("access.ip", ("network",)),
         ("agreement.time", ("hour", "day")),
         ("choice.time", ("hour", "day")),
-        ("location.gps", ("city", "country")),
+        ("location.gps", ("city", "region")),
     ):
         if dice.chance(25):
             draft.coarsenings[category] = (dice.one(precisions), dice.one((1, 3, 30, 90)))

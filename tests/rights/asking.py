@@ -37,6 +37,8 @@ CHECKED |= {
     ("staff", "role"),
     ("notice_outcome", "outcome"),
     ("notice_outcome", "said"),
+    ("transaction", "currency"),
+    ("location", "source"),
     *(("agreed_permission", name) for name in ("purpose", "ends", "answer", "over_by")),
 }
 

@@ -114,6 +114,8 @@ def test_what_stays_has_a_clause_a_window_and_a_day(planted: dict[str, Person], 
         "activity": {("provide", 30)},
         "feature_use": {("understand", 30)},
         "page_view": {("protect", 90), ("understand", 30)},
+        "transaction": {("provide", 365)},
+        "location": {("provide", 30), ("understand", 30)},
         "subject": set(), "permitted": set(), SALTS: set(),
     }  # fmt: skip
     with connect.acting("announce") as announce:

@@ -62,6 +62,12 @@ SELECT count(*) FROM troth.feature_use
 -- name: count_page_view
 SELECT count(*) FROM troth.page_view
 
+-- name: count_transaction
+SELECT count(*) FROM troth.transaction
+
+-- name: count_location
+SELECT count(*) FROM troth.location
+
 -- name: count_agreement
 SELECT count(*) FROM troth.agreement
 

@@ -28,6 +28,8 @@ TABLES = (
     "activity",
     "feature_use",
     "page_view",
+    "transaction",
+    "location",
     "agreement",
     "choice",
 )

@@ -26,6 +26,11 @@ COMPUTED = {
     Precision.HOUR: "date_trunc('hour'::text, (at AT TIME ZONE 'UTC'::text))",
     Precision.HASHED: "sha256(uuid_send(device))",
     Precision.NETWORK: ("network(set_masklen(ip, CASE family(ip) WHEN 4 THEN 24 ELSE 48 END))"),
+    Precision.CITY: (
+        "(((round((floor((latitude * (10)::numeric)) / (10)::numeric), 1))::text || ', '::text)"
+        " || (round((floor((longitude * (10)::numeric)) / (10)::numeric), 1))::text)"
+    ),
+    Precision.REGION: "(((floor(latitude))::text || ', '::text) || (floor(longitude))::text)",
 }
 
 

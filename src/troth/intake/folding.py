@@ -114,4 +114,6 @@ DIMENSIONS: Mapping[str, tuple[tuple[str, str, Fold], ...]] = {
     "activity": (("severity", "severity", _listed("severity", SEVERITIES)),),
     "feature_use": (("feature", "feature", _shaped("feature", FEATURE)),),
     "page_view": (),
+    "transaction": (),
+    "location": (),
 }

@@ -16,6 +16,8 @@ from troth.policy.meaning import Occasion
 
 #: What a name is made of; the end is looked at twice, since a line's end may stand behind `$`.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 _./-]*$(?!\n)"
+#: An amount: digits, and no more behind the point than any currency has.
+AMOUNT = r"^-?[0-9]{1,15}(\.[0-9]{1,4})?$(?!\n)"
 #: What an application may know somebody by.
 PERSON = re.compile(r"[0-9A-Za-z_-]{0,64}")
 Word = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -68,6 +70,33 @@ class PageView(Struct, forbid_unknown_fields=True):
     kind: Literal["computer", "phone", "tablet", "robot"] | None = None
 
 
+class Transaction(Struct, forbid_unknown_fields=True):
+    """What somebody bought, sent or changed, and what it came to.
+
+    `amount` is written as a decimal number, so that none is rounded on the way, and `currency` as ISO 4217 does, in
+    three letters; there is neither without the other.
+    """
+
+    item: Annotated[str, Meta(min_length=1, max_length=200)]
+    amount: Annotated[str, Meta(max_length=21, pattern=AMOUNT)] | None = None
+    currency: Annotated[str, Meta(max_length=3, pattern=r"^[A-Z]{3}$(?!\n)")] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse one without the other. Raises ValueError, which the decoder tells as a field that is wrong."""
+        if (self.amount is None) is not (self.currency is None):
+            raise ValueError
+
+
+class Location(Struct, forbid_unknown_fields=True):
+    """Where somebody is: degrees (WGS 84), metres of accuracy and altitude, and by what that was found out."""
+
+    latitude: Annotated[float, Meta(ge=-90, le=90)]
+    longitude: Annotated[float, Meta(ge=-180, le=180)]
+    accuracy: Annotated[float, Meta(ge=0, le=100_000_000)] | None = None
+    altitude: Annotated[float, Meta(ge=-1_000_000, le=1_000_000)] | None = None
+    source: Literal["gps", "network", "browser", "manual"] | None = None
+
+
 class Sending(Struct, forbid_unknown_fields=True):
     """An event as it is sent: a key of the sender's own choice, the kind, the moment, the person, and what is said.
 
@@ -84,7 +113,7 @@ class Sending(Struct, forbid_unknown_fields=True):
 
 
 #: What an event says, by its kind.
-Says = Crash | FeatureUse | Activity | PageView
+Says = Crash | FeatureUse | Activity | PageView | Transaction | Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +148,20 @@ KINDS: Mapping[str, Kind] = {
             Occasion.ACCESS,
             PageView,
             dict.fromkeys(("url", "referrer", "browser", "system", "kind"), "text"),
+        ),
+        Kind(
+            "transaction",
+            Occasion.TRANSACTION,
+            Transaction,
+            {"item": "text", "amount": "numeric", "currency": "text"},
+        ),
+        Kind(
+            "location",
+            Occasion.LOCATION,
+            Location,
+            dict.fromkeys(("latitude", "longitude"), "numeric")
+            | dict.fromkeys(("accuracy", "altitude"), "double precision")
+            | {"source": "text"},
         ),
     )
 }

@@ -23,6 +23,18 @@ WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 SELECT at, id, application, feature AS words, outcome AS more FROM troth.feature_use
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
+-- name: timeline_page_view
+SELECT at, id, application, url AS words, browser AS more FROM troth.page_view
+WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
+
+-- name: timeline_transaction
+SELECT at, id, application, item AS words, amount::text || ' ' || currency AS more FROM troth.transaction
+WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
+
+-- name: timeline_location
+SELECT at, id, application, latitude::text || ', ' || longitude::text AS words, source AS more FROM troth.location
+WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
+
 -- name: uses_of_own
 SELECT nth, uses FROM troth.uses_of_own(%(tables)s, %(moments)s, %(ids)s) WHERE uses IS NOT NULL
 
@@ -81,3 +93,9 @@ SELECT at, application, feature, outcome FROM troth.feature_use ORDER BY at DESC
 
 -- name: page_views
 SELECT at, application, url, referrer, browser, system FROM troth.page_view ORDER BY at DESC LIMIT %(limit)s
+
+-- name: transactions
+SELECT at, application, item, amount, currency FROM troth.transaction ORDER BY at DESC LIMIT %(limit)s
+
+-- name: locations
+SELECT at, application, latitude, longitude, accuracy, altitude, source FROM troth.location ORDER BY at DESC LIMIT %(limit)s

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 
 from psycopg.rows import class_row
 
@@ -103,6 +104,30 @@ class PageView:
     system: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """Something that somebody bought, sent or changed, as they see it."""
+
+    at: datetime
+    application: str
+    item: str | None
+    amount: Decimal | None
+    currency: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where somebody was, as they see it: degrees, and metres of accuracy and altitude."""
+
+    at: datetime
+    application: str
+    latitude: Decimal | None
+    longitude: Decimal | None
+    accuracy: float | None
+    altitude: float | None
+    source: str | None
+
+
 def accesses(
     token: str, *, before: datetime | None = None, day: date | None = None, path: str = "", limit: int = PAGE
 ) -> list[Seen]:
@@ -193,6 +218,24 @@ def page_views(token: str, *, limit: int = PAGE) -> list[PageView]:
         connection.cursor(row_factory=class_row(PageView)) as cursor,
     ):
         return cursor.execute(shown(SQL["page_views"]), {"limit": limit}).fetchall()
+
+
+def transactions(token: str, *, limit: int = PAGE) -> list[Transaction]:
+    """Return what the viewer bought, sent or changed, the newest first."""
+    with (
+        connect.acting("self", token=token) as connection,
+        connection.cursor(row_factory=class_row(Transaction)) as cursor,
+    ):
+        return cursor.execute(shown(SQL["transactions"]), {"limit": limit}).fetchall()
+
+
+def locations(token: str, *, limit: int = PAGE) -> list[Location]:
+    """Return where the viewer was, the newest first."""
+    with (
+        connect.acting("self", token=token) as connection,
+        connection.cursor(row_factory=class_row(Location)) as cursor,
+    ):
+        return cursor.execute(shown(SQL["locations"]), {"limit": limit}).fetchall()
 
 
 def clauses() -> dict[str, str]:

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_FLOOR, Decimal
 from functools import lru_cache
 from hashlib import blake2b, sha256
 from typing import Any, cast
@@ -15,7 +16,19 @@ import msgspec
 from troth.intake.decisions import Decisions
 from troth.intake.event import NOBODY, Refused, now, ordered_uuid, stamp
 from troth.intake.guard import cleared, cleared_address, note
-from troth.intake.kinds import KINDS, Activity, Crash, FeatureUse, Frame, Kind, PageView, Says, Sending
+from troth.intake.kinds import (
+    KINDS,
+    Activity,
+    Crash,
+    FeatureUse,
+    Frame,
+    Kind,
+    Location,
+    PageView,
+    Says,
+    Sending,
+    Transaction,
+)
 from troth.intake.steps import FUTURE, HIDDEN, SENSITIVE, coarse_time, origin_only, stripped
 from troth.policy.meaning import Precision
 
@@ -30,9 +43,11 @@ MAY_TELL = re.compile(r"[@\"']|[A-Za-z0-9+/_=-]{24}|\d[\d .()-]{5}")
 #: The frames next to the failure that make two crashes one, and the most characters that are kept of them all.
 NEAREST, LONGEST_STACK = 5, 20_000
 #: Columns that hold no words of a sender's, and whose words were looked through when they were hidden.
-UNTOLD = frozenset({"fingerprint", "severity"})
+UNTOLD = frozenset({"fingerprint", "severity", "amount", "currency", "latitude", "longitude", "source"})
 HIDDEN_ALREADY = frozenset({"event", "message"})
 #: Columns that hold addresses; of those that a page came from, one that holds something is not kept at all.
+#: Columns that hold where somebody is, in degrees.
+POSITION = frozenset({"latitude", "longitude"})
 ADDRESSES, FROM = frozenset({"url", "referrer"}), "referrer"
 
 
@@ -186,6 +201,8 @@ def reduce(event: Sent, decisions: Decisions) -> Sent:
         event.found = {}  # what is tried again is counted once
     told = _values(event)
     event.values = {name: _guarded(event, name, value) for name, value in told.items() if name in kept}
+    for name in POSITION.intersection(event.values):
+        event.values[name] = coarse_degrees(event.values[name], kept[name])
     return event
 
 
@@ -205,6 +222,8 @@ def _values(event: Sent) -> dict[str, Any]:
             return {"feature": feature, "outcome": outcome}
         case PageView() as view:
             return _of_a_page(view)
+        case Transaction() | Location() as said:
+            return _of_a_transaction(said) if isinstance(said, Transaction) else _of_a_position(said)
         case Activity() as activity:
             told = {"event": _hidden(event, activity.event), "severity": activity.severity}
             return told | _of_any(event, activity)
@@ -234,6 +253,32 @@ def _of_a_page(view: PageView) -> dict[str, Any]:
         "system": view.system and _printable(view.system),
         "kind": view.kind,
     }
+
+
+def _of_a_transaction(said: Transaction) -> dict[str, Any]:
+    return {"item": _printable(said.item) or HIDDEN, "amount": said.amount, "currency": said.currency}
+
+
+def _of_a_position(found: Location) -> dict[str, Any]:
+    """Return it as columns hold it: degrees as decimal numbers of five places, which is a metre."""
+    return {
+        "latitude": f"{found.latitude:.5f}",
+        "longitude": f"{found.longitude:.5f}",
+        "accuracy": found.accuracy,
+        "altitude": found.altitude,
+        "source": found.source,
+    }
+
+
+def coarse_degrees(degrees: str, precision: Precision) -> str:
+    """Return the side of the cell in which degrees lie that are used so, as `lasting.made` makes it of a column."""
+    match precision:
+        case Precision.CITY:
+            return str((Decimal(degrees) * 10).to_integral_value(ROUND_FLOOR) / 10)
+        case Precision.REGION:
+            return str(Decimal(degrees).to_integral_value(ROUND_FLOOR))
+        case _:
+            return degrees
 
 
 def _of_a_crash(application: str, crash: Crash) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from troth.policy.catalog import Catalog, Table
 from troth.policy.meaning import Collection, Occasion, Policy, Precision, Use
 
 #: How exactly a column itself can hold a value; other precisions are columns of their own beside it.
-REDUCIBLE = (Precision.AS_IS, Precision.NETWORK, Precision.HOUR, Precision.DAY)
+REDUCIBLE = (Precision.AS_IS, Precision.NETWORK, Precision.HOUR, Precision.DAY, Precision.CITY, Precision.REGION)
+#: What of these is made of degrees: a place that is held as words becomes no coarser where it stands.
+CELLS = (Precision.CITY, Precision.REGION)
 
 #: A use of a category in a table that a collection fills.
 type Filling = tuple[Table, str, Collection, Use]

@@ -7,7 +7,7 @@ from troth.policy.meaning import Precision, Window, WindowKind
 from troth.policy.planned import Coarsening, Plan, Retention
 
 #: What a value can become where it stands.
-IN_PLACE = (Precision.NETWORK, Precision.HOUR, Precision.DAY)
+IN_PLACE = (Precision.NETWORK, Precision.HOUR, Precision.DAY, Precision.CITY, Precision.REGION)
 
 
 def hours(days: int) -> str:
@@ -56,6 +56,10 @@ def made(name: str, precision: Precision) -> str:
             return f"network(set_masklen({name}, CASE family({name}) WHEN 4 THEN 24 ELSE 48 END))::inet"
         case Precision.HOUR | Precision.DAY:
             return f"date_trunc('{precision.value}', {name}, 'UTC')"
+        case Precision.CITY:
+            return f"(floor({name} * 10) / 10)"
+        case Precision.REGION:
+            return f"floor({name})"
         case _:
             raise AssertionError(f"P-T06 refuses what would become {precision} in place")
 

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
 
-from troth.policy.catalog import Catalog, Table
+from troth.policy.catalog import Catalog, Column, Table
 from troth.policy.errors import PolicyError
-from troth.policy.filling import REDUCIBLE, Filling, at, finest, holds, kept, needed, uses
+from troth.policy.filling import CELLS, REDUCIBLE, Filling, at, finest, holds, kept, needed, uses
 from troth.policy.meaning import Occasion, Policy, Precision, Purpose, Span, Use, Window
 
 type Wrong = Callable[[str, Span, str, str], PolicyError]
@@ -101,13 +101,14 @@ def _coarsened(wrong: Wrong, policy: Policy, catalog: Catalog) -> Iterator[Polic
             if (
                 column.category in coarsening.categories
                 and not column.derived
-                and _fixed(table, column.name, coarsening.precision)
+                and _fixed(table, column, coarsening.precision)
             ):
                 sentence = f"`{table.name}.{column.name}` cannot become a {coarsening.precision} in place"
                 advice = f"let purposes use it as {coarsening.precision} from the start, or give it a shorter window"
                 yield wrong("P-T06", coarsening.clause.span, sentence, advice)
 
 
-def _fixed(table: Table, column: str, precision: Precision) -> bool:
+def _fixed(table: Table, column: Column, precision: Precision) -> bool:
     """Whether values cannot change where they stand: they tell rows apart, or no expression makes them so coarse."""
-    return column in table.key or precision not in REDUCIBLE
+    words = precision in CELLS and not table.held(column.category or "", precision)
+    return column.name in table.key or precision not in REDUCIBLE or words

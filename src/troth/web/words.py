@@ -146,6 +146,8 @@ TABLES: Words = {
     "activity": _("What programs did while you used them"),
     "feature_use": _("The features you used"),
     "page_view": _("The pages of applications that you saw"),
+    "transaction": _("Your transactions"),
+    "location": _("Where you were"),
     "refused_event": _("How much about you was refused"),
     "agreement": _("Your agreements"),
     "choice": _("Your choices"),
@@ -263,6 +265,8 @@ EVENTS: Words = {
     "activity": _("what programs did"),
     "feature_use": _("uses of features"),
     "page_view": _("pages shown"),
+    "transaction": _("transactions"),
+    "location": _("places where you were"),
     "access": _("accesses"),
     "visit": _("visits"),
     "csp-violation": _("what a page's content policy blocked"),
@@ -293,6 +297,16 @@ ITEMS: Words = {
     "crash": _("A program crashed"),
     "activity": _("A program did something"),
     "feature_use": _("You used a feature"),
+    "page_view": _("You saw a page of an application"),
+    "transaction": _("You bought, sent or changed something"),
+    "location": _("An application asked where you were"),
+}
+#: By what it was found out where somebody was.
+SOURCES: Words = {
+    "gps": _("GPS"),
+    "network": _("the network"),
+    "browser": _("your browser"),
+    "manual": _("you said so"),
 }
 SEVERITIES: Words = {
     "trace": _("of the finest detail"),
@@ -323,6 +337,7 @@ FAMILIES: Mapping[str, Words] = {
     "severity": SEVERITIES,
     "figure": FIGURES,
     "item": ITEMS,
+    "source": SOURCES,
     "answer": ANSWERS,
 }
 

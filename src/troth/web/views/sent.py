@@ -21,6 +21,8 @@ def sent(request: HttpRequest) -> HttpResponse:
         "activities": queries.activities,
         "uses": queries.feature_uses,
         "views": queries.page_views,
+        "transactions": queries.transactions,
+        "positions": queries.locations,
     }
     context: dict[str, Any] = {
         "clauses": queries.clauses(),
