@@ -95,9 +95,9 @@ export class Telemetry {
     this.#tell("page_view", { url: cut(url, 2000), referrer: cut(referrer, 2000) });
   }
 
-  /** Tell that a feature was used, by the application's own name for it, and how it ended. */
-  used(feature, outcome) {
-    this.#tell("feature_use", { feature, outcome });
+  /** Tell that a feature was used, by the application's own name for it, how it ended, and what the manifest declares beside. */
+  used(feature, outcome, metadata) {
+    this.#tell("feature_use", { feature, outcome }, metadata);
   }
 
   /** Tell of a failure that was caught. Of what was thrown only its name, its message and the stack are looked at. */
@@ -139,9 +139,10 @@ export class Telemetry {
     while (this.#waiting.length && (await this.#send(this.#batch())));
   }
 
-  #tell(kind, data) {
+  #tell(kind, data, more) {
     if (!this.#person || (this.#permits && !this.#permits[kind])) return;
-    const event = JSON.stringify({ key: crypto.randomUUID(), kind, at: new Date().toISOString(), data });
+    const metadata = !this.#permits || this.#permits[kind].includes("metadata") ? more : undefined;
+    const event = JSON.stringify({ key: crypto.randomUUID(), kind, at: new Date().toISOString(), data, metadata });
     const among = this.#permits ? this.#waiting : this.#early;
     among.push({ kind, event, size: new TextEncoder().encode(event).length });
     this.#bound(among);

@@ -145,13 +145,15 @@ def test_what_applications_sent_before_is_moved_into_months_and_stays_governed(
     for part in made:
         if "CREATE" in part:
             owner.execute(part.encode())
+    owner.execute("ALTER TABLE troth.feature_use ADD COLUMN metadata jsonb")
     Keeper(database)._reapply(owner)
     for later in ("activity", "page_view", "transaction", "location", "rollup", "rollup_salt"):
         owner.execute(f"DROP TABLE troth.{later} CASCADE".encode())
-    for later in ("place", "provider"):
-        owner.execute(f"ALTER TABLE troth.access DROP COLUMN {later} CASCADE".encode())
+    for table, later in (("access", "place"), ("access", "provider"), ("feature_use", "metadata")):
+        owner.execute(f"ALTER TABLE troth.{table} DROP COLUMN {later} CASCADE".encode())
     owner.execute("DELETE FROM troth.django_migrations WHERE app = 'intake' AND name >= '0004'")
     before = {}
+    owner.execute("SET session_replication_role = replica")  # the trigger is of now
     for table, column in (("crash", "kind"), ("feature_use", "feature")):
         for name, days in (("alice", 0), ("alice", 20), ("bob", 20), ("bob", 400)):
             owner.execute(
@@ -161,10 +163,14 @@ def test_what_applications_sent_before_is_moved_into_months_and_stays_governed(
                 (days, notes.application, cast[name].subject),
             )
         before[table] = owner.execute(f"SELECT * FROM troth.{table} ORDER BY id".encode()).fetchall()
+    owner.execute("RESET session_replication_role")
     Keeper(database).prepare(POLICY.read_text("utf-8"), TERMS)
     for table, rows in before.items():
         assert len(rows) == 4
-        assert owner.execute(f"SELECT * FROM troth.{table} ORDER BY id".encode()).fetchall() == rows
+        assert owner.execute(f"SELECT * FROM troth.{table} ORDER BY id".encode()).fetchall() == [
+            (*row, None) if table == "feature_use" else row  # what came with a later migration
+            for row in rows
+        ]
         assert owner.execute(f"SELECT count(*) FROM troth.{table}_other".encode()).fetchone() == (0,)
         assert f"{table}_{datetime.now(UTC) - timedelta(days=400):%Y_%m}" in months_of(owner, table)
     assert drift(owner).lines() == []

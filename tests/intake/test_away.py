@@ -117,6 +117,21 @@ def test_it_is_acknowledged_sealed_and_stored_once_when_the_database_is_back(
     run(play)
 
 
+def test_what_is_said_in_an_applications_own_words_is_not_kept_but_to_be_sent_again(
+    notes: Application, cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    async def play(lean: Lean) -> None:
+        assert (await post(lean, use(notes, "Alice", "before-1"), key=notes.key)).status == 201
+        with away(owner):
+            own = use(notes, "Alice", "during-1", metadata={})
+            assert (await post(lean, own, key=notes.key)).status == 503
+            assert (await post(lean, use(notes, "Alice", "during-1"), key=notes.key)).status == 202
+        await drained(lean)
+        assert stored(owner) == [cast["alice"].subject] * 2
+
+    run(play)
+
+
 def test_what_cannot_be_judged_or_is_not_permitted_is_not_kept_but_to_be_sent_again(
     notes: Application, cast: dict[str, Person], owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,7 +228,7 @@ def test_who_withdrew_or_left_meanwhile_has_nothing_stored_and_is_told(
 def test_were_it_not_judged_again_the_database_would_still_refuse_it(
     notes: Application, cast: dict[str, Person], owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def believing(told: Any, known: Any, _decisions: Any) -> Any:
+    def believing(told: Any, known: Any, *_decisions: Any) -> Any:
         told.subject, told.uses = known.subject, -1 & ~(1 << 63)
         return told
 

@@ -68,7 +68,7 @@ def test_asking_tells_what_would_be_kept_now_and_what_the_browser_may_hold(
     choose(cast["alice"], "personalise", "consent")
     permits = tell(notes, notes.names["Alice"]).body["permits"]
     assert permits["page_view"] == ["url"]
-    assert permits["feature_use"] == ["feature", "outcome"]
+    assert permits["feature_use"] == ["feature", "outcome", "metadata"]
     assert views(owner) == []
 
 

@@ -24,6 +24,20 @@ events = ["crash", "activity", "feature_use", "page_view", "transaction", "locat
 
 [claims]
 name = { category = "person.name", purpose = "provide" }
+
+[metadata.transaction]
+type = "object"
+
+[metadata.transaction.properties.shop]
+type = "string"
+x-category = "transaction.item"
+
+[metadata.feature_use]
+type = "object"
+
+[metadata.feature_use.properties.format]
+type = "string"
+x-category = "use.feature"
 """
 VERIFIER = "v" * 43
 
@@ -89,6 +103,7 @@ def test_a_person_sees_what_was_told_of_them_and_what_was_refused(
     there = {"latitude": 41.38879, "longitude": 2.15899, "accuracy": 12.4, "altitude": 20, "source": "gps"}
     told = [
         {"key": f"journey-{width}-{kind}", "kind": kind, "person": who, "data": data}
+        | ({"metadata": {"shop": "harbor front"}} if kind == "transaction" else {})
         for kind, data in (("transaction", bought), ("location", there))
     ]
     assert [each["outcome"] for each in post(lena, notes, crash, use, view, *told)] == ["stored"] * 5
@@ -106,6 +121,7 @@ def test_a_person_sees_what_was_told_of_them_and_what_was_refused(
     assert "مفكرة الميناء" in said
     assert shown["url"] in said
     assert "1234.50 EUR" in said
+    assert "shop: harbor front" in said
     assert "latitude 41.38879, longitude 2.15899" in said
     assert "within 12 m" in said
     assert inspect(lena, ("/me/sent",)) == []

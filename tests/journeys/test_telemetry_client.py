@@ -186,6 +186,18 @@ def test_nothing_is_sent_before_a_yes_and_what_came_before_it_is_never_told(usin
     assert [each["data"] for each in noor.sent() if each["kind"] == "feature_use"] == [{"feature": "after"}]
 
 
+def test_what_the_manifest_declares_beside_a_feature_is_told_where_that_is_kept(using: Callable[..., Using]) -> None:
+    noor = using().open()
+    noor.run("await telemetry.ask(); telemetry.used('export', 'done', { format: 'pdf' }); await telemetry.flush()")
+    noor.wait("feature_use", "metadata->>'format'", "pdf")
+    answer = {"events": [], "permits": {"feature_use": ["feature", "outcome"]}, "keeps": {}, "lasts": 10}
+    allowing = {"access-control-allow-origin": "*"}
+    noor.page.route("**/telemetry/*", lambda route: route.fulfill(json=answer, headers=allowing))
+    noor.run("await telemetry.ask(); telemetry.used('import', 'done', { format: 'odt' }); await telemetry.flush()")
+    told = [each.get("metadata") for each in noor.sent() if each["kind"] == "feature_use"]
+    assert told == [{"format": "pdf"}, None]
+
+
 def test_the_browser_is_asked_for_its_systems_version_only_where_that_is_kept(using: Callable[..., Using]) -> None:
     noor = using()
     noor.page.add_init_script(HINTING)

@@ -325,6 +325,10 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("of another application", """AND given.application = fresh."application\"""", ""),
         ("of somebody else", "given.subject = fresh.subject AND ", ""),
     ),
+    "manifests_of": (
+        ("of a removed application", " AND known.removed_at IS NULL", ""),
+        ("by a key that ended", " AND held.ended_at IS NULL", ""),
+    ),
     "stamp_activity": (
         ("whoever is in no purpose", "WHERE coalesce(truth.uses, 0) &", "WHERE false AND coalesce(truth.uses, 0) &"),
         ("of a kind that was not declared", " AND 'activity' = ANY (known.events)", ""),

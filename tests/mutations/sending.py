@@ -26,6 +26,7 @@ SEES = CRASH.replace("troth.crash", "troth.page_view").replace(", kind", ", url"
 BUYS = CRASH.replace("troth.crash", "troth.transaction").replace(", kind", ", item")
 IS = CRASH.replace("troth.crash", "troth.location").replace(", kind", ", source")
 SENDER = "SELECT troth.sender(sha256(%s))"
+DECLARED = "SELECT nth, manifest FROM troth.manifests_of(ARRAY[sha256(%s), sha256('guessed')])"
 ABOUT = "SELECT application, events, subject FROM troth.sent_about(ARRAY[sha256(%s)], ARRAY[%s])"
 TAKE = "SELECT nth, fresh, same FROM troth.take_keys(ARRAY[sha256('k'), sha256('l')], ARRAY[sha256(%s), sha256('b')]) ORDER BY 1"
 NOTE = "SELECT troth.note_refusals(ARRAY[%s]::uuid[], '{crash}', '{mutant}', '{c}', '{2}')"
@@ -57,12 +58,14 @@ def _keys(scene: Scene, _whose: uuid.UUID, _other: uuid.UUID) -> None:
     scene.must("whose key", scene.does("intake", SENDER, "key"), [(APPLICATION,)])
     scene.must("whose other key", scene.does("intake", SENDER, "another"), [(OTHER,)])
     scene.must("no key", scene.does("intake", SENDER, "guessed"), [(None,)])
+    scene.must("its manifest", scene.does("intake", DECLARED, "key"), [(1, "")])
     for change, which in (
         ("UPDATE troth.application SET removed_at = {} WHERE application = %s", APPLICATION),
         ("UPDATE troth.application_key SET ended_at = {} WHERE application = %s", APPLICATION),
     ):
         scene.does("owner", change.format("now()"), which)
         scene.must(f"after {change}", scene.does("intake", SENDER, "key"), [(None,)])
+        scene.must(f"its manifest after {change}", scene.does("intake", DECLARED, "key"), [])
         scene.must(f"about somebody after {change}", scene.does("intake", ABOUT, "key", "she"), [])
         scene.does("owner", change.format("NULL"), which)
 

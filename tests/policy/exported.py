@@ -67,6 +67,7 @@ keep names the same everywhere
 keep anonymous identifiers apart from sensitive data
 encrypt transmission
 never sell anything
+refuse what is not declared in metadata
 stay silent when people ask
 tie people to organizations and accounts later
 agree permissions with people

@@ -159,6 +159,20 @@ CHANGES: dict[str, tuple[str, str, Kind, Direction, Verdict]] = {
         Direction.WIDER,
         Verdict.AGREE_AGAIN,
     ),
+    "what is not declared dropped and no longer refused": (
+        "encrypt transmission\n",
+        "encrypt transmission\ndrop what is not declared in metadata\n",
+        Kind.DUTY,
+        Direction.WIDER,
+        Verdict.AGREE_AGAIN,
+    ),
+    "what is not declared refused by a clause": (
+        "encrypt transmission\n",
+        "encrypt transmission\nrefuse what is not declared in metadata\n",
+        Kind.DUTY,
+        Direction.NARROWER,
+        Verdict.FAVOURABLE,
+    ),
     "a letter for an e-mail": ("by e-mail", "by letter", Kind.DUTY, Direction.INCOMPARABLE, Verdict.AGREE_AGAIN),
     "no more changes": ("allow changes to this policy\n", "", Kind.DUTY, Direction.NARROWER, Verdict.FAVOURABLE),
     "a category that is sensitive no more": (

@@ -121,3 +121,9 @@ def test_a_rule_against_correlation_that_nothing_checks_is_noticed(monkeypatch: 
     monkeypatch.setattr(check, "_parted", lambda _desk: None)
     with pytest.raises(AssertionError):
         test_what_is_never_correlated_is_used_by_no_one_purpose()
+
+
+def test_what_is_not_declared_is_either_refused_or_dropped() -> None:
+    refuse, drop = (f"{word} what is not declared in metadata\n" for word in ("refuse", "drop"))
+    assert (errors(refuse), errors(drop)) == ((), ())
+    assert [e.code for e in errors(refuse + drop)] == ["P-M17"]

@@ -79,15 +79,16 @@ def test_every_link_of_the_document_leads_somewhere() -> None:
 
 
 def test_the_examples_of_the_document_use_every_kind_of_clause() -> None:
-    """`share with nobody` alone cannot: it stands beside no recipient."""
+    """`share with nobody` alone cannot, which stands beside no recipient, nor what drops, beside what refuses."""
     kinds = set(re.findall(r"-> (\w+)$", GRAMMAR, re.MULTILINE)) | set(
         re.findall(r"\w+", re.sub(r"\|", " ", GRAMMAR.split("?start:")[1].split("\n\n")[0]))
     )
     blocks = "\n".join(fenced(DOCUMENT, "troth"))
     clauses = re.split(r"\n+(?=[a-z])", blocks.strip())
     used = {str(parse.grammar().parse(clause).data) for clause in clauses}
-    assert kinds - used == {"duty", "share_nothing"}
-    assert "`share with nobody`" in DOCUMENT
+    assert kinds - used == {"duty", "share_nothing", "drop_undeclared"}
+    for alone in ("share with nobody", "drop what is not declared in metadata"):
+        assert f"`{alone}`" in DOCUMENT
 
 
 @pytest.mark.parametrize("family", [Audience, Basis, Change, Condition, Occasion, Precision, Storage, Verb])

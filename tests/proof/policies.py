@@ -44,6 +44,7 @@ TRIMMINGS = (
     "keep anonymous identifiers apart from sensitive data",
     "tie people to organizations and accounts later",
     "allow changes to this policy",
+    "refuse what is not declared in metadata",
     "notify by e-mail when rights are reduced",
     "ask again when these change: purposes, windows, precision",
     "ask again when these change: recipients",

@@ -35,7 +35,7 @@ UNFOLDED, LEAST = LONGEST // LONGEST_PACKED, 16 * 1024
 RETRY = 5
 STATUS = {Outcome.STORED: 201, Outcome.KEPT: 202, Outcome.REPEATED: 200, Outcome.CONFLICT: 409, Outcome.REFUSED: 403}
 #: What was refused because of what it is, not because of what the policy or its person says.
-UNFIT = frozenset({"malformed", "unknown-kind"})
+UNFIT = frozenset({"malformed", "unknown-kind", "metadata-unfit"})
 
 
 class Intake:

@@ -140,8 +140,8 @@ class Bridge:
         found = []
         for event in request.events:
             known, moment = self.known.get((request.sender.digest, getattr(event, "person", "")), (None, 0.0))
-            if not isinstance(event, Sent) or known is None or now - moment > LEASE:
-                return None
+            if not isinstance(event, Sent) or known is None or now - moment > LEASE or event.metadata is not None:
+                return None  # what an application declared is known to the database alone
             judged = sent.judge(event, known, self.decisions[0])
             if not isinstance(judged, Sent):
                 return None

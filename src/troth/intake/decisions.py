@@ -15,6 +15,8 @@ from troth.policy.planned import Plan, Unit
 if TYPE_CHECKING:
     from troth.intake.sent import Sent
 
+#: The clauses that say what becomes of metadata that was not declared, which are called as their duties are.
+UNDECLARED = ("refuse-undeclared", "drop-undeclared")
 Kept = Mapping[str, Precision]
 
 
@@ -59,6 +61,8 @@ class Decisions:
     collected: Mapping[str, Kept]  # by kind of event
     apart: Mapping[tuple[str, str], str]  # by table and column of something sensitive: the clause that keeps it apart
     anonymous: str  # the clause that keeps anything sensitive apart from whoever is not known; empty where none does
+    undeclared: str  # the clause that says what becomes of metadata that was not declared; empty where none does
+    drops: bool  # whether it is dropped, and the rest stored
     every: int  # the bits of all units, and those to which a browser's signal objects
     objected: int
     counting: Mapping[tuple[Occasion, str, str], Counting]  # by occasion, table and column; none: nothing may count it
@@ -81,6 +85,8 @@ class Decisions:
             clauses={kind.table: clause_of(plan, kind) for kind in KINDS.values()},
             collected={kind.table: plan.kept_on(kind.occasion, kind.table) for kind in KINDS.values()},
             anonymous="apart" if "apart" in plan.duties else "",
+            undeclared=next((duty for duty in plan.duties if duty in UNDECLARED), ""),
+            drops="drop-undeclared" in plan.duties,
             every=sum(units),
             objected=sum(bit for bit, unit in units.items() if unit.purpose in plan.signalled),
             apart={(each.table, each.column): each.clause for each in plan.apart},

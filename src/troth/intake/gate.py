@@ -19,6 +19,7 @@ from troth.intake import sent, store
 from troth.intake.answers import Answer, Outcome, Part, Request
 from troth.intake.bridging import LEASE, Asked, Bridge
 from troth.intake.decisions import Decisions
+from troth.intake.described import NOTHING, Declared, Manifests
 from troth.intake.event import Counted, Refused
 from troth.intake.health import PULSE
 from troth.intake.permitting import Permitted, permitted
@@ -68,6 +69,7 @@ class Gate:
         self.bridge = Bridge(b"")
         self.away_until = 0.0
         self.roller = Roller()
+        self.manifests = Manifests()
 
     async def start(self) -> None:
         """Begin to store, first of all what a process before this one had kept while the database was away."""
@@ -265,10 +267,11 @@ class Gate:
         recent = self.bridge.recent([each for each in asked if each[1]], known_for)
         known = await self._learnt(connection, [each for each in asked if each not in recent], decisions)
         known |= {each: said for each, said in recent.items() if (each[0], "") in known}
-        judged = list(_judged(batch, known, decisions))
+        declared = await self.manifests.of(connection, batch)
+        judged = list(_judged(batch, known, decisions, declared))
         if doubted := _doubted(batch, recent):
             known |= await self._learnt(connection, doubted, decisions)
-            judged = list(_judged(batch, known, decisions))
+            judged = list(_judged(batch, known, decisions, declared))
         fresh = await _fresh(connection, judged)
         reduced = [sent.reduce(event, decisions) for event in fresh]
         await store.write_sent(connection, reduced, decisions)
@@ -293,6 +296,7 @@ class Gate:
         if self.decisions is None or time.monotonic() - self.decided > DECIDED:
             now = await asyncio.to_thread(published.current, "intake")
             self.decisions, self.stored = Decisions.of(now.plan, now.bits), now.policy.stored
+            self.manifests.under(now.policy, now.catalog)
             self.decided = time.monotonic()
         return self.decisions
 
@@ -336,8 +340,14 @@ async def _known(connection: Any, asked: Sequence[Asked]) -> dict[Asked, Known]:
     return {asked[nth - 1]: Known(*rest) for nth, *rest in rows}
 
 
-def _judged(batch: Iterable[Request], known: Mapping[Asked, Known], decisions: Decisions) -> Iterable[Judged]:
+def _judged(
+    batch: Iterable[Request],
+    known: Mapping[Asked, Known],
+    decisions: Decisions,
+    declared: Mapping[bytes, Declared],
+) -> Iterable[Judged]:
     for request in batch:
+        words = declared.get(request.sender.digest, NOTHING)
         for nth, event in enumerate(request.events):
             if isinstance(event, Counted):
                 request.answers[nth] = ANSWERS[Outcome.COUNTED]
@@ -345,7 +355,9 @@ def _judged(batch: Iterable[Request], known: Mapping[Asked, Known], decisions: D
             outcome: Sent | Refused = event
             if isinstance(event, Sent):
                 about = known.get((request.sender.digest, event.person))
-                outcome = sent.judge(event, about, decisions) if about else Refused("key-ended", kind=event.kind.table)
+                outcome = (
+                    sent.judge(event, about, decisions, words) if about else Refused("key-ended", kind=event.kind.table)
+                )
             if isinstance(outcome, Sent):
                 yield request, nth, outcome
             else:

@@ -101,7 +101,8 @@ class Sending(Struct, forbid_unknown_fields=True):
     """An event as it is sent: a key of the sender's own choice, the kind, the moment, the person, and what is said.
 
     `person` is what the application knows them by: the `sub` of its ID token. `at` may be left out for now.
-    `objects` passes on that the person's browser sent the signal of Global Privacy Control.
+    `objects` passes on that the person's browser sent the signal of Global Privacy Control. `metadata` is an
+    object that the application's own schema describes.
     """
 
     key: Annotated[str, Meta(min_length=8, max_length=200)]
@@ -110,6 +111,7 @@ class Sending(Struct, forbid_unknown_fields=True):
     person: Annotated[str, Meta(max_length=64, pattern=rf"^{PERSON.pattern}$(?!\n)")] = ""
     at: datetime | None = None
     objects: bool = False
+    metadata: msgspec.Raw = msgspec.Raw()
 
 
 #: What an event says, by its kind.
@@ -126,6 +128,8 @@ class Kind:
     columns: Mapping[str, str]
 
 
+#: The column of what an application's own schema describes.
+MORE = {"metadata": "jsonb"}
 #: By the name that senders use, which is that of the table.
 KINDS: Mapping[str, Kind] = {
     kind.table: kind
@@ -140,9 +144,9 @@ KINDS: Mapping[str, Kind] = {
             "activity",
             Occasion.ACTIVITY,
             Activity,
-            dict.fromkeys(("event", "severity", "message", "release", "environment"), "text"),
+            dict.fromkeys(("event", "severity", "message", "release", "environment"), "text") | MORE,
         ),
-        Kind("feature_use", Occasion.FEATURE, FeatureUse, dict.fromkeys(("feature", "outcome"), "text")),
+        Kind("feature_use", Occasion.FEATURE, FeatureUse, dict.fromkeys(("feature", "outcome"), "text") | MORE),
         Kind(
             "page_view",
             Occasion.ACCESS,
@@ -153,7 +157,7 @@ KINDS: Mapping[str, Kind] = {
             "transaction",
             Occasion.TRANSACTION,
             Transaction,
-            {"item": "text", "amount": "numeric", "currency": "text"},
+            {"item": "text", "amount": "numeric", "currency": "text"} | MORE,
         ),
         Kind(
             "location",

@@ -16,11 +16,11 @@ SELECT at, id, application, concat_ws(': ', kind, message) AS words, release AS 
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_activity
-SELECT at, id, application, concat_ws(': ', event, message) AS words, severity AS more FROM troth.activity
+SELECT at, id, application, concat_ws(': ', event, message) AS words, severity AS more, metadata FROM troth.activity
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_feature_use
-SELECT at, id, application, feature AS words, outcome AS more FROM troth.feature_use
+SELECT at, id, application, feature AS words, outcome AS more, metadata FROM troth.feature_use
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_page_view
@@ -28,7 +28,7 @@ SELECT at, id, application, url AS words, browser AS more FROM troth.page_view
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_transaction
-SELECT at, id, application, item AS words, amount::text || ' ' || currency AS more FROM troth.transaction
+SELECT at, id, application, item AS words, amount::text || ' ' || currency AS more, metadata FROM troth.transaction
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_location
@@ -86,16 +86,16 @@ SELECT day, kind, reason, clause, count FROM troth.refused_event ORDER BY day DE
 SELECT at, application, kind, message, release, environment FROM troth.crash ORDER BY at DESC LIMIT %(limit)s
 
 -- name: activities
-SELECT at, application, event, severity, message FROM troth.activity ORDER BY at DESC LIMIT %(limit)s
+SELECT at, application, event, severity, message, metadata FROM troth.activity ORDER BY at DESC LIMIT %(limit)s
 
 -- name: feature_uses
-SELECT at, application, feature, outcome FROM troth.feature_use ORDER BY at DESC LIMIT %(limit)s
+SELECT at, application, feature, outcome, metadata FROM troth.feature_use ORDER BY at DESC LIMIT %(limit)s
 
 -- name: page_views
 SELECT at, application, url, referrer, browser, system FROM troth.page_view ORDER BY at DESC LIMIT %(limit)s
 
 -- name: transactions
-SELECT at, application, item, amount, currency FROM troth.transaction ORDER BY at DESC LIMIT %(limit)s
+SELECT at, application, item, amount, currency, metadata FROM troth.transaction ORDER BY at DESC LIMIT %(limit)s
 
 -- name: locations
 SELECT at, application, latitude, longitude, accuracy, altitude, source FROM troth.location ORDER BY at DESC LIMIT %(limit)s

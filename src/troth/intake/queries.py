@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from psycopg.rows import class_row
 
@@ -80,6 +81,7 @@ class Activity:
     event: str | None
     severity: str | None
     message: str | None
+    metadata: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class FeatureUse:
     application: str
     feature: str | None
     outcome: str | None
+    metadata: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ class Transaction:
     item: str | None
     amount: Decimal | None
     currency: str | None
+    metadata: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)

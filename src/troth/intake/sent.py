@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from troth.intake import described
 from troth.intake.decisions import Decisions
+from troth.intake.described import NOTHING, UNDECLARED, Declared
 from troth.intake.event import NOBODY, Refused, now, ordered_uuid, stamp
 from troth.intake.guard import cleared, cleared_address, note
 from troth.intake.kinds import (
@@ -43,11 +45,11 @@ MAY_TELL = re.compile(r"[@\"']|[A-Za-z0-9+/_=-]{24}|\d[\d .()-]{5}")
 #: The frames next to the failure that make two crashes one, and the most characters that are kept of them all.
 NEAREST, LONGEST_STACK = 5, 20_000
 #: Columns that hold no words of a sender's, and whose words were looked through when they were hidden.
-UNTOLD = frozenset({"fingerprint", "severity", "amount", "currency", "latitude", "longitude", "source"})
+UNTOLD = frozenset({"fingerprint", "severity", "amount", "currency", "latitude", "longitude", "source", "metadata"})
 HIDDEN_ALREADY = frozenset({"event", "message"})
 #: Columns that hold addresses; of those that a page came from, one that holds something is not kept at all.
 #: Columns that hold where somebody is, in degrees.
-POSITION = frozenset({"latitude", "longitude"})
+POSITION = ("latitude", "longitude")
 ADDRESSES, FROM = frozenset({"url", "referrer"}), "referrer"
 
 
@@ -71,6 +73,7 @@ class Sent:
     uses: int = 0
     values: dict[str, Any] = field(default_factory=dict)
     found: dict[str, int] = field(default_factory=dict)
+    metadata: dict[str, Any] | None = None
     id: uuid.UUID = field(default_factory=ordered_uuid)
 
     @property
@@ -133,9 +136,14 @@ def decode(raw: bytes, sender: Sender, ahead: timedelta, person: str | None = No
         return Refused("unknown-kind")
     try:
         says = cast("Says", msgspec.json.decode(sending.data, type=kind.says))
+        metadata = described.read(bytes(sending.metadata), kind) if sending.metadata else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Refused("malformed", kind=kind.table)
-    return understood(sending, kind, says, sender, ahead)
+    event = understood(sending, kind, says, sender, ahead)
+    if metadata is not None and isinstance(event, Sent):
+        event.metadata = metadata
+        event.body = sender.mark(b"more", event.body, bytes(sending.metadata))
+    return event
 
 
 def understood(sending: Sending, kind: Kind, says: Says, sender: Sender, ahead: timedelta) -> Sent | Refused:
@@ -164,8 +172,11 @@ def at_of(sending: Sending) -> bytes:
     return sending.at.isoformat().encode() if sending.at else b""
 
 
-def judge(event: Sent, known: Known, decisions: Decisions) -> Sent | Refused:
-    """Refuse what the sender may not send, what the policy does not collect, and what its person does not permit."""
+def judge(event: Sent, known: Known, decisions: Decisions, declared: Declared = NOTHING) -> Sent | Refused:
+    """Refuse what the sender may not send, what the policy does not collect, and what its person does not permit.
+
+    `declared` is what the sender's manifest says of metadata, by kind.
+    """
     name = event.kind.table
     if name not in known.events:
         return Refused("not-declared", kind=name)
@@ -174,11 +185,24 @@ def judge(event: Sent, known: Known, decisions: Decisions) -> Sent | Refused:
     if known.subject is None:
         if clause := next((c for (table, _), c in decisions.apart.items() if table == name), ""):
             return Refused(SENSITIVE, clause, name)
+        if event.metadata and decisions.anonymous and name in declared and declared[name].sensitive(event.metadata):
+            return Refused(SENSITIVE, decisions.anonymous, name)
         reason = "unknown-person" if event.person else "names-nobody"
     else:
         event.subject, event.uses = known.subject, known.uses
         reason = _declined(event, decisions)
-    return Refused(reason, decisions.clauses[name], name) if reason else event
+    if reason:
+        return Refused(reason, decisions.clauses[name], name)
+    return event if event.metadata is None else _fitted(event, decisions, declared)
+
+
+def _fitted(event: Sent, decisions: Decisions, declared: Declared) -> Sent | Refused:
+    """Leave of metadata what was declared, or refuse the event, as the policy says."""
+    found = declared.get(event.kind.table, UNDECLARED).fitted(event.metadata or {}, drop=decisions.drops)
+    if isinstance(found, Refused):
+        return Refused(found.reason, found.clause and decisions.undeclared, event.kind.table)
+    event.metadata = found
+    return event
 
 
 def _declined(event: Sent, decisions: Decisions) -> str:
@@ -199,9 +223,9 @@ def reduce(event: Sent, decisions: Decisions) -> Sent:
     event.at = coarse_time(event.at, kept.get("at", Precision.DAY))
     if event.says is not None:
         event.found = {}  # what is tried again is counted once
-    told = _values(event)
+    told = _values(event) if event.metadata is None else _values(event) | {"metadata": _worded(event)}
     event.values = {name: _guarded(event, name, value) for name, value in told.items() if name in kept}
-    for name in POSITION.intersection(event.values):
+    for name in POSITION if POSITION[0] in event.values else ():
         event.values[name] = coarse_degrees(event.values[name], kept[name])
     return event
 
@@ -307,6 +331,21 @@ def _hidden(event: Sent, text: str) -> str:
     again = cleared(TELLING.sub(HIDDEN, found.text))
     note(event, again)
     return again.text
+
+
+def _worded(event: Sent) -> str | None:
+    """Return metadata as JSON, each text in it guarded; None where nothing is left of it."""
+
+    def guarded(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+        if isinstance(value, str):
+            found = cleared(_printable(value))
+            note(event, found)
+            return found.text
+        if isinstance(value, dict):
+            return {name: guarded(each) for name, each in value.items()}
+        return [guarded(each) for each in value] if isinstance(value, list) else value
+
+    return msgspec.json.encode(guarded(event.metadata)).decode() if event.metadata else None
 
 
 def _printable(text: str) -> str:

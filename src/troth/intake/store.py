@@ -104,6 +104,8 @@ async def write_sent(connection: Any, events: Sequence[Sent], decisions: Decisio
     for table in sorted({event.kind.table for event in events}):
         mine = [event for event in events if event.kind.table == table]
         filled = {name: kind for name, kind in mine[0].kind.columns.items() if name in decisions.collected[table]}
+        if not any("metadata" in event.values for event in mine):
+            filled.pop("metadata", None)
         rows = [(each.subject, each.at, each.stamp, each.id, each.application) for each in mine]
         arrays: list[Sequence[Any]] = [list(column) for column in zip(*rows, strict=True)]
         arrays += [[event.values.get(name) for event in mine] for name in filled]

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from psycopg import errors
 from psycopg.rows import class_row
@@ -41,6 +42,7 @@ class Item:
     application: str
     words: str | None
     more: str | None
+    metadata: dict[str, Any] | None = None
     table: str = ""
     clause: str = ""
     deleted_by: str = ""

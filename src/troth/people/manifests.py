@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from troth.people import metadata
 from troth.people.written import Desk, toml
-from troth.policy.catalog import Catalog
+from troth.policy.catalog import Catalog, Table
 from troth.policy.meaning import Policy, Precision
 from troth.policy.planned import Plan
 
@@ -21,7 +22,7 @@ SCOPES = {
     "organization": ("organization",),
 }
 KEYS = frozenset(
-    {"name", "kind", "device", "origins", "redirect_uris", "after_sign_out", "purposes", "claims", "events"}
+    {"name", "kind", "device", "origins", "redirect_uris", "after_sign_out", "purposes", "claims", "events", "metadata"}
 )
 KINDS = ("confidential", "public")
 LOOPBACK = frozenset({"127.0.0.1", "::1"})
@@ -92,7 +93,7 @@ def read(text: str, *, policy: Policy, plan: Plan, catalog: Catalog, home: str) 
     """
     told = toml(text, "the manifest")
     desk = _Desk(text, told, policy, plan, catalog, home=home)
-    for step in (_known, _named, _addresses, _purposes, _claims, _events):
+    for step in (_known, _named, _addresses, _purposes, _claims, _events, _metadata):
         step(desk)
     desk.refuse("the manifest cannot be registered")
     return Manifest(
@@ -227,6 +228,38 @@ def _events(desk: _Desk) -> None:
             wanted = ", ".join(dict.fromkeys(column.category for column in table.columns if column.category))
             needed = f"collect {wanted} on {table.occasions[0]}"
             desk.wrong(f"the policy collects no `{name}`; it would need: {needed}, for a purpose", "events", name)
+
+
+def _metadata(desk: _Desk) -> None:
+    told, able = desk.told.get("metadata", {}), metadata.kinds(desk.catalog)
+    if not isinstance(told, dict):
+        desk.wrong("`metadata` holds a JSON Schema for each kind of event, as [metadata.feature_use]", "metadata")
+        return
+    for kind, schema in told.items():
+        if kind not in able:
+            desk.wrong(f"no event `{kind}` has metadata; there is {', '.join(sorted(able))}", "metadata", kind)
+        elif kind not in desk.told.get("events", ()):
+            desk.wrong(f"`{kind}` is not among the manifest's events", "metadata", kind)
+        else:
+            for each in metadata.fields(schema):
+                for words in _unfit(desk, able[kind], each):
+                    desk.wrong(words, "metadata", kind, *each.path)
+
+
+def _unfit(desk: _Desk, table: Table, each: metadata.Field | metadata.Wrong) -> Iterator[str]:
+    """Yield what is wrong with a field of metadata, with the clause that the policy would need."""
+    if isinstance(each, metadata.Wrong):
+        yield each.words
+        return
+    category = table.column(metadata.COLUMN).category or ""
+    if not any(metadata.COLUMN in desk.plan.kept_on(occasion, table.name) for occasion in table.occasions):
+        needed = f"collect {category} on {table.occasions[0]}, for a purpose"
+        yield f"the policy collects no `{category}`; it would need: {needed}"
+    elif each.category and (undeclared := list(desk.undeclared(each.category))):
+        yield from undeclared
+    elif each.category:
+        for needed in metadata.uncovered(desk.policy, table, each.category):
+            yield f"`{each.written}` would be used more than `{each.category}` may be; the policy would need: {needed}"
 
 
 def _uncovered(desk: _Desk, category: str, purpose: str) -> Iterator[str]:

@@ -87,6 +87,7 @@ def checked(statements: list[Statement], digest: str, whole: Source, *, partial:
             _kept_on_devices,
             _coarsened,
             _handed_on,
+            _undeclared,
             _parted,
             _honoured,
             _asked,
@@ -354,6 +355,12 @@ def _handed_on(desk: Desk) -> None:
         if desk.of("share_nothing"):
             sentence = f"`share with nobody` stands beside a share with `{statement.text}`"
             desk.wrong("P-M17", statement.span, sentence, "keep one of them")
+
+
+def _undeclared(desk: Desk) -> None:
+    for statement in desk.of("drop_undeclared") if desk.of("refuse_undeclared") else ():
+        sentence = "what is not declared in metadata cannot be both dropped and refused"
+        desk.wrong("P-M17", statement.span, sentence, "keep one of them")
 
 
 def _parted(desk: Desk) -> None:

@@ -27,7 +27,7 @@ CREDENTIALS = frozenset({"person.password", "person.session"})
 PLACES = {
     "agreement": ("one-agreement", "agreement", "remains"),
     "why": ("silence", "tell that purposes end here"),
-    "what": ("ties", "apart", "tell that logs may hold any of it"),
+    "what": ("ties", "apart", "refuse-undeclared", "drop-undeclared", "tell that logs may hold any of it"),
     "device": ("tell that applications may hold copies on their device", "tell what refusing cookies costs"),
     "use": ("names-everywhere", "authorised", "own-permissions", "agreed-permissions"),
     "others": ("opening", "share-nothing", "never-sell"),

@@ -347,7 +347,7 @@ class Honoured:
 
 
 #: Duties that bind people rather than the service: one more of them is wider, not narrower.
-PERMITTING = frozenset({"ties", "agreed-permissions", "changes-allowed", "remains"})
+PERMITTING = frozenset({"ties", "agreed-permissions", "changes-allowed", "remains", "drop-undeclared"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,8 @@ KEYWORDS = (
     "open",
     "verify",
     "allow",
+    "refuse",
+    "drop",
     "ask",
     "notify",
     "tell",

@@ -49,6 +49,8 @@ DUTIES = (
     "opening",
     "authorised",
     "changes_allowed",
+    "refuse_undeclared",
+    "drop_undeclared",
     "new_purpose",
 )
 #: What clauses of these kinds are named; the others after their kind.

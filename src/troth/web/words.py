@@ -238,6 +238,8 @@ REASONS: Words = {
     "unknown-kind": _("of a kind that is not known"),
     "too-long": _("longer than such a record may be"),
     "not-linked": _("it says who somebody is, or that two names are one person's"),
+    "metadata-undeclared": _("with fields that the application did not declare"),
+    "metadata-unfit": _("with fields that are not what the application declared"),
     "not-declared": _("of a kind that the application did not declare"),
     "names-nobody": _("it says of nobody who it is about"),
     "unknown-person": _("its person does not use the application"),

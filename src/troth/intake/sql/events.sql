@@ -25,6 +25,16 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     ) AS about ON true
 $$;
 
+-- name: manifests_of
+-- The manifests of the applications whose keys have these digests; of each its place among them. One that was ended tells nothing.
+CREATE OR REPLACE FUNCTION troth.manifests_of(digests bytea []) RETURNS TABLE (nth bigint, manifest text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT told.nth, known.manifest
+    FROM unnest(digests) WITH ORDINALITY AS told (digest, nth)
+    JOIN troth.application_key AS held ON held.digest = told.digest AND held.ended_at IS NULL
+    JOIN troth.application AS known ON known.application = held.application AND known.removed_at IS NULL
+$$;
+
 -- name: take_keys
 -- Remember keyed digests of events; of each: whether it is new, and whether one that is not said the same before.
 -- Whoever brings a key waits for whoever brought it before; keys are taken in their order, so that nobody waits in a circle.

@@ -34,6 +34,8 @@ SENTENCES = {
     "opening": "open identifying data only with permission",
     "authorised": "verify permissions before use",
     "changes-allowed": "allow changes to this policy",
+    "refuse-undeclared": "refuse what is not declared in metadata",
+    "drop-undeclared": "drop what is not declared in metadata",
     "new-purpose": "ask before any new purpose",
     "tell": "tell people {}",
     "notify": "notify by {} when rights are reduced",

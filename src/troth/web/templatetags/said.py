@@ -39,3 +39,14 @@ def place(value: str) -> str:
 def passkey(told: dict[str, Any]) -> str:
     """Return what a browser is asked to do with passkeys, as JSON for the script."""
     return json.dumps(dict(told.get("creation_options") or told["request_options"]))
+
+
+@register.filter
+def fields(told: Any) -> list[tuple[str, Any]]:  # noqa: ANN401 - whatever JSON holds
+    """Return each value of an object with its path: `shop.city`."""
+    if isinstance(told, dict):
+        inside = [(name, each) for name, value in told.items() for each in fields(value)]
+        return [(f"{name}.{rest}".rstrip("."), value) for name, (rest, value) in inside]
+    if isinstance(told, list):
+        return [each for value in told for each in fields(value)]
+    return [("", told)]

@@ -1,0 +1,167 @@
+"""What applications say of events in their own words: read, held against the schema that they declared, or refused."""
+
+import time
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+import msgspec
+
+from troth.intake.event import Refused
+from troth.intake.kinds import MORE, Kind
+from troth.people import metadata
+from troth.people.metadata import DEEPEST, Field
+from troth.policy.catalog import Catalog, Table
+from troth.policy.meaning import Policy
+
+if TYPE_CHECKING:
+    from troth.intake.answers import Request
+
+#: Seconds for which a manifest is known without looking again, which never changes; keys of how many.
+KNOWN, MOST_KNOWN = 60.0, 500
+#: Bytes of the metadata of one event.
+LONGEST = 8 * 1024
+#: By name, what of an object may be told: of an object or a list of objects what of these, of all else nothing more.
+type Tree = dict[str, "Tree"]
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What an application may say of a kind of event now: the fields that it declared and the policy covers."""
+
+    tree: Tree
+    validator: jsonschema_rs.Draft202012Validator | None = None
+    special: Sequence[Field] = field(default_factory=tuple)
+
+    def fitted(self, told: dict[str, Any], *, drop: bool) -> dict[str, Any] | Refused:
+        """Return what of an object was declared, or why nothing is taken, with a clause where one says so."""
+        left = _left(told, self.tree)
+        if left != told and not drop:
+            return Refused("metadata-undeclared", "undeclared")
+        if self.validator is not None and not self.validator.is_valid(left):
+            return Refused("metadata-unfit")
+        return left if self.validator is not None else {}
+
+    def sensitive(self, told: dict[str, Any]) -> bool:
+        """Whether an object says something of a sensitive category."""
+        return any(_holds(told, each.path) for each in self.special)
+
+
+type Declared = Mapping[str, Described]
+#: Of an application that declared nothing.
+NOTHING: Declared = {}
+UNDECLARED = Described({})
+FORGOTTEN: tuple[Declared, float] = (NOTHING, 0.0)
+
+
+class Manifests:
+    """What applications declared, remembered for a while; asked for only where an event says something of its own."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self.policy: Policy | None = None
+        self.catalog: Catalog | None = None
+        self.known: dict[bytes, tuple[Declared, float]] = {}
+
+    def under(self, policy: Policy, catalog: Catalog) -> None:
+        """Go by another policy, if it is one."""
+        if self.policy is None or self.policy.digest != policy.digest:
+            self.known.clear()
+        self.policy, self.catalog = policy, catalog
+
+    async def of(self, connection: Any, batch: "Iterable[Request]") -> Mapping[bytes, Declared]:  # noqa: ANN401 - asyncpg's proxy
+        """Return, by digests of keys, what those declared who say something of it. Raises asyncpg.PostgresError."""
+        told = {r.sender.digest for r in batch if any(getattr(each, "metadata", None) is not None for each in r.events)}
+        moment = time.monotonic()
+        found = {digest: self.known[digest][0] for digest in told if self.known.get(digest, FORGOTTEN)[1] > moment}
+        asked = sorted(told - found.keys())
+        if asked and self.policy is not None and self.catalog is not None:
+            rows = await connection.fetch("SELECT nth, manifest FROM troth.manifests_of($1)", asked)
+            if len(self.known) >= MOST_KNOWN:
+                self.known.clear()
+            for nth, manifest in rows:
+                digest, declared = asked[nth - 1], compiled(tomllib.loads(manifest), self.policy, self.catalog)
+                found[digest], self.known[digest] = declared, (declared, moment + KNOWN)
+        return found
+
+
+def read(raw: bytes, kind: Kind) -> dict[str, Any]:
+    """Return what JSON says that is an object, and not too long. Raises msgspec.DecodeError, RecursionError."""
+    if len(raw) > LONGEST or not MORE.keys() <= kind.columns.keys():
+        raise msgspec.DecodeError
+    told: dict[str, Any] = msgspec.json.decode(raw, type=dict[str, Any])
+    if not _flat(told, DEEPEST + 1):
+        raise msgspec.DecodeError
+    try:
+        msgspec.json.encode(told)
+    except OverflowError as error:  # a number that no column holds
+        raise msgspec.DecodeError from error
+    return told
+
+
+def _flat(told: Any, deep: int) -> bool:  # noqa: ANN401 - whatever JSON holds
+    """Whether nothing lies deeper than any schema lets it."""
+    inside = told.values() if isinstance(told, dict) else told if isinstance(told, list) else ()
+    return deep > 0 and all(_flat(each, deep - 1) for each in inside)
+
+
+def compiled(manifest: Mapping[str, Any], policy: Policy, catalog: Catalog) -> Declared:
+    """Return what a manifest that was found sound says of metadata, as far as the policy in force covers it."""
+    tables = metadata.kinds(catalog)
+    return {
+        kind: _compiled(schema, policy, tables[kind])
+        for kind, schema in manifest.get("metadata", {}).items()
+        if kind in tables
+    }
+
+
+def _compiled(schema: dict[str, Any], policy: Policy, table: Table) -> Described:
+    known = [each for each in metadata.fields(schema) if isinstance(each, Field)]
+    free = {each for each in known if each.category is None or not [*metadata.uncovered(policy, table, each.category)]}
+    narrowed = _narrowed(schema, (), {each.path for each in free})
+    if narrowed is None:
+        return UNDECLARED
+    sensitive = {each.name for each in policy.categories if each.sensitive}
+    special = tuple(each for each in known if each.category in sensitive)
+    return Described(_tree(narrowed), metadata.validator(narrowed), special)
+
+
+def _narrowed(schema: dict[str, Any], path: tuple[str, ...], free: set[tuple[str, ...]]) -> dict[str, Any] | None:
+    """Return a schema without what the policy does not cover, and closed; None where nothing is left."""
+    match schema["type"]:
+        case "object":
+            told = ((name, _narrowed(each, (*path, name), free)) for name, each in schema["properties"].items())
+            left = {name: each for name, each in told if each is not None}
+            required = [name for name in schema.get("required", ()) if name in left]
+            closed = {"type": "object", "properties": left, "required": required, "additionalProperties": False}
+            return closed if left else None
+        case "array":
+            items = _narrowed(schema["items"], path, free)
+            return None if items is None else schema | {"items": items}
+        case _:
+            return schema if path in free else None
+
+
+def _tree(schema: dict[str, Any]) -> Tree:
+    while schema["type"] == "array":
+        schema = schema["items"]
+    return {name: _tree(each) for name, each in schema.get("properties", {}).items()}
+
+
+def _left(told: Any, tree: Tree) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return what of a value a tree has; a value of another form than declared stays, for the schema to refuse."""
+    if isinstance(told, dict):
+        return {name: _left(each, tree[name]) for name, each in told.items() if name in tree}
+    if isinstance(told, list):
+        return [_left(each, tree) for each in told]
+    return told
+
+
+def _holds(told: Any, path: Sequence[str]) -> bool:  # noqa: ANN401 - whatever JSON holds
+    if isinstance(told, list):
+        return any(_holds(each, path) for each in told)
+    if not path:
+        return True
+    return isinstance(told, dict) and path[0] in told and _holds(told[path[0]], path[1:])
