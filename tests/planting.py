@@ -5,6 +5,8 @@ from typing import Any
 
 from psycopg import Connection
 
+from troth.policy.subjects import LEAST
+
 APPLICATION = "planted-application"
 #: What somebody let themselves see: both sides of a permission are one person's, so that it is theirs alone.
 LENT = (
@@ -143,6 +145,30 @@ def remembered(owner: Connection[Any], subject: uuid.UUID) -> None:
         owner.execute(statement.encode(), (subject,))
 
 
+def ties(owner: Connection[Any], subject: uuid.UUID) -> None:
+    """Plant that they tied a browser to their account of which nothing is left."""
+    browser = uuid.UUID(int=LEAST.int | uuid.uuid5(subject, "gone").int & (1 << 62) - 1)
+    owner.execute("INSERT INTO troth.subject (subject, kind) VALUES (%s, 'anonymous')", (browser,))
+    owner.execute("INSERT INTO troth.tied (subject, identifier) VALUES (%s, %s)", (subject, browser))
+
+
+def knew(owner: Connection[Any], subject: uuid.UUID) -> None:
+    """Plant a browser that was known before they signed in, which they tied to their account, and what it left.
+
+    That is no row of theirs, so that it stands beside `everything`.
+    """
+    browser = uuid.UUID(int=LEAST.int | uuid.uuid5(subject, "browser").int & (1 << 62) - 1)
+    for statement in (
+        "INSERT INTO troth.subject (subject, kind) VALUES (%(browser)s, 'anonymous')",
+        "INSERT INTO troth.permitted (subject, uses) VALUES (%(browser)s, 0)",
+        "INSERT INTO troth.identifier (subject, digest, until, tied_at)"
+        " VALUES (%(browser)s, sha256(uuid_send(%(browser)s::uuid)), now() + interval '1 day', now())",
+        "INSERT INTO troth.access (subject, at, id, url) VALUES (%(browser)s, now(), uuidv7(), '/planted')",
+        "INSERT INTO troth.tied (subject, identifier) VALUES (%(whose)s, %(browser)s)",
+    ):
+        owner.execute(statement.encode(), {"whose": subject, "browser": browser})
+
+
 def mailed(owner: Connection[Any], subject: uuid.UUID) -> None:
     """Plant what became of a mail."""
     owner.execute(
@@ -195,5 +221,5 @@ def told(owner: Connection[Any], subject: uuid.UUID) -> None:
 
 def everything(owner: Connection[Any], subject: uuid.UUID) -> None:
     """Plant all of this, so that there is a row of somebody in every table that agreeing and using leave empty."""
-    for plant in (sign_in, known, belongs, supplied, staffed, remembered, mailed, told):
+    for plant in (sign_in, known, belongs, supplied, staffed, remembered, ties, mailed, told):
         plant(owner, subject)

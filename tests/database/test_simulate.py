@@ -19,6 +19,7 @@ from troth.database.catalog import load
 from troth.policy import foreseeing, parse
 from troth.policy.audiences import ROLES as AUDIENCES
 from troth.policy.compare import Verdict, compare
+from troth.policy.meaning import Whose
 from troth.policy.orders import Kind
 from troth.policy.plan import plan
 
@@ -35,7 +36,8 @@ CHANGES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "a finer precision": (("access.kind on access [P8, P9, P14]\n    for understand 30 days as network",
                            "access.kind on access [P8, P9, P14]\n    for understand 30 days"),),
-    "a column less": (("collect access.url, access.time on access", "collect access.url on access"),),
+    "a column less": (("collect access.url, access.time on access", "collect access.url on access"),
+                      ("access.url, access.time on cookie", "access.url on cookie")),
     "an objection instead of a consent": (
         ('mejorar tu experiencia"\n    by consent', 'mejorar tu experiencia"\n    by legitimate interest'),
         ("for personalise while consented", "for personalise 60 days"),
@@ -50,7 +52,8 @@ CHANGES: dict[str, tuple[tuple[str, str], ...]] = {
     "a consent asked for": (('cómo se usa el servicio"\n    by legitimate interest', 'cómo se usa el servicio"\n    by consent'),
                             ("protect 90 days as network\n    for understand 30 days as network", "protect 90 days as network"),
                             ("honour global privacy control as an objection to understand [P3]\n", "")),
-    "a consent that reaches further": (("collect access.url, access.time on access", "collect access.url, access.time, access.status on access"),),
+    "a consent that reaches further": (("collect access.url, access.time on access", "collect access.url, access.time, access.status on access"),
+                                       ("access.url, access.time on cookie", "access.url, access.time, access.status on cookie")),
     "a right less": (("let people correct person.name, device.name, person.phone,", "let people correct person.name, person.phone,"),),
     "an address made coarse": (("tell people that logs may hold any of it",
                                 "coarsen access.ip to network after 20 days [P14]\ntell people that logs may hold any of it"),),
@@ -136,7 +139,7 @@ def visible(owner: Connection[Any]) -> Visible:
 
 
 def foreseen(sights: tuple[simulate.Sight, ...], when: str) -> Visible:
-    seen = {(s.purpose, s.table, s.visits): getattr(s, when) for s in sights}
+    seen = {(s.purpose, s.table, s.whose is Whose.NOBODY): getattr(s, when) for s in sights}
     return {key: (each.rows, each.people) for key, each in seen.items() if each.rows}
 
 
@@ -232,7 +235,7 @@ def test_each_difference_says_what_it_touches(town: Town, owner: Connection[Any]
     # Alice and Charlie: three accesses each of the last 30 days, one each of the next 30; Bob objects, Dana has left.
     assert url.columns == (("access", ("url",)), ("page_view", ("application", "url")))
     assert (url.records, url.people) == (8 + 3, 2 + 1)
-    (sight,) = [s for s in said.sights if (s.purpose, s.table, s.visits) == ("understand", "access", False)]
+    (sight,) = [s for s in said.sights if (s.purpose, s.table, s.whose) == ("understand", "access", Whose.PERSON)]
     assert (sight.lost.rows, sight.gained.rows, sight.objected, sight.consented) == (9, 2, 1, 0)
     (member,) = [m for m in said.memberships if m.purpose == "understand"]
     assert (member.before, member.dropping, member.agreed, member.objected) == (2, 2, 2, 1)
@@ -353,7 +356,7 @@ def test_what_no_clause_collects_any_more_goes_and_the_record_of_choices_stays(
     text = re.sub("version 1 effective", "version 2 effective", FIRST)
     text = re.sub(r"(?m)^collect (device|choice)\.[^\n]*\n( {4}for [^\n]*\n)+", "", text)
     text = re.sub(r"(?m)^(show|let|coarsen|correlate|never|post|share|store|open)\b[^\n]*\n( {4}[^\n]*\n)*", "", text)
-    said = {h.table: h for h in simulate.simulate(owner, text).holdings if not h.visits}
+    said = {h.table: h for h in simulate.simulate(owner, text).holdings if h.whose is Whose.PERSON}
     before = held(owner)
     assert said["device"].due.rows == said["device"].held.rows == before["device"] > 0
     assert (said["choice"].due.rows, said["choice"].held.rows) == (0, 3)

@@ -123,6 +123,20 @@ def audiences(world: World, focus: Focus) -> Iterator[str]:
                     yield f"`{role}` of {name} sees {len(found)} in {table} {when}"
 
 
+def known(world: World, focus: Focus) -> Iterator[str]:
+    """Tables in which only people have rows take none of an anonymous identifier, whoever writes it."""
+    told = {"table": [table.name for table in focus.tables()]}
+    asked = (
+        "SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = 'troth'::regnamespace AND c.relname = ANY (%(table)s)"
+        " AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conrelid = c.oid AND k.conenforced"
+        " AND pg_get_constraintdef(k.oid) LIKE 'CHECK ((subject < %%ffffffff-ffff-8000-8000-000000000000%%')"
+    )
+    open_to = {table.name for table in focus.tables() if table.unknown or not (table.bound and table.by_subject)}
+    for (table,) in world.owner.execute(asked, told).fetchall():
+        if table not in open_to:
+            yield f"{table} takes rows of an anonymous identifier"
+
+
 #: Rows are moved as nobody could, and nothing that refers to them minds.
 UNTIED = "SET LOCAL session_replication_role = replica"
 #: Who looks with a token of their own; without one, with a forged one, and with that of somebody in nothing there is nothing.

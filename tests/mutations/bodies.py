@@ -14,6 +14,46 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("ended tokens count", " AND held.expires_at > statement_timestamp()", ""),
         ("any token counts", "held.hash = sha256(convert_to(token, 'UTF8')) AND", ""),
     ),
+    "may_tie": (("nobody may tie", "SELECT true", "SELECT false"),),
+    "consent_of_identifier": (
+        ("a person's consent", " AND s.kind = 'anonymous'", ""),
+        ("after the end", " AND s.ended_at IS NULL", ""),
+        ("a second time", "NOT EXISTS (SELECT FROM troth.choice AS c WHERE c.subject = whose)", "true"),
+        ("to what needs none", " AND u.basis = 'consent'", ""),
+    ),
+    "identifier_of": (
+        ("any cookie", "held.hash = sha256(convert_to(token, 'UTF8')) AND", ""),
+        ("ended tokens count", "AND held.expires_at > statement_timestamp()", ""),
+        ("any token of it", "known.digest = held.hash AND ", ""),
+        ("past its time", "known.until > statement_timestamp() AND ", ""),
+        ("after the end", "known.ended_at IS NULL AND ", ""),
+        ("while it is tied", " AND known.tied_at IS NULL", ""),
+    ),
+    "tie_identifier": (
+        ("where the policy lets nobody", "IF NOT troth.may_tie() THEN", "IF false THEN"),
+        ("to itself", " OR which = whose", ""),
+    ),
+    "untie_identifier": (
+        ("anybody's", "t.subject = whose AND ", ""),
+        ("anything", " AND t.identifier = which", ""),
+    ),
+    "tied_identifiers": (
+        ("anybody's", "t.subject = troth.viewer() AND ", ""),
+        ("where the policy lets nobody", " AND troth.may_tie()", ""),
+    ),
+    "look_at_tied": (
+        ("at anybody's", "t.subject = whose AND ", ""),
+        ("at anything", "t.identifier = which AND ", ""),
+        ("where the policy lets nobody", " AND troth.may_tie()", ""),
+        ("without a viewer", "IF whose IS NULL THEN", "IF false THEN"),
+    ),
+    "end_identifier": (("a person ends", " OR whose < 'ffffffff-ffff-8000-8000-000000000000'", ""),),
+    "end_identifiers": (
+        ("people end", "s.subject >= 'ffffffff-ffff-8000-8000-000000000000' AND ", ""),
+        ("again and again", "s.ended_at IS NULL AND NOT EXISTS", "NOT EXISTS"),
+        ("never by time", " AND i.until > statement_timestamp()", ""),
+        ("never without a cookie", "i.digest IS NOT NULL AND ", ""),
+    ),
     "open_token": (
         ("without an agreement", "IF agreed IS NULL THEN", "IF false THEN"),
         ("ended agreements count", " AND ended_at IS NULL", ""),

@@ -1,7 +1,7 @@
 """What comes in and what goes by itself: the intake, retention, numbers, and what lies in wait on a search path."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import psycopg
@@ -13,6 +13,34 @@ from tests.planting import APPLICATION, known, remembered, staffed
 from troth.policy.copying import functions as copying
 from troth.policy.meaning import WindowKind
 from troth.policy.routines import routines
+from troth.policy.subjects import LEAST
+
+
+def _collected(world: World, whose: uuid.UUID, values: Mapping[str, str]) -> Iterator[str]:
+    """What is collected of a person's access is stored, and of an identifier's and a visitor's what is collected of those."""
+    with Scene(world) as scene:
+        scene.does("owner", "INSERT INTO troth.subject (subject, kind) VALUES (%s, 'anonymous')", LEAST)
+        insert = "INSERT INTO troth.access (subject, at, id, {}) VALUES (%s, statement_timestamp() + %s::interval, uuidv7(), {})"
+        for column, value in values.items():
+            scene.does("intake", insert.format(column, value), whose, "0")
+            visit = insert.format(column, value)
+            for stranger in (NOBODY, LEAST):
+                if column in ("referrer", "system"):
+                    scene.refused("42501", "intake", visit, stranger, "0")
+                else:
+                    scene.does("intake", visit, stranger, "0")
+        scene.does("intake", insert.format("ip", "'192.0.2.7'"), whose, "0")
+        for stranger in (NOBODY, LEAST):
+            scene.does("intake", insert.format("ip", "'192.0.2.0/24'"), stranger, "0")
+        for address in ("'192.0.2.7'", "'2001:db8::1'", "'192.0.0.0/16'::inet"):
+            if "/" not in address:
+                for stranger in (NOBODY, LEAST):
+                    scene.refused("42501", "intake", insert.format("ip", address), stranger, "0")
+        for who in (whose, NOBODY, LEAST):
+            scene.refused("42501", "intake", insert.format("url", "'/'"), who, "25 hours")
+            scene.does("intake", insert.format("url", "'/'"), who, "-2159 hours")
+            scene.does("intake", insert.format("url", "'/'"), who, "23 hours")
+    yield from scene.wrong
 
 
 def incoming(world: World, _focus: object) -> Iterator[str]:
@@ -29,25 +57,7 @@ def incoming(world: World, _focus: object) -> Iterator[str]:
         "place": "'ES'",
         "provider": "'p'",
     }
-    with Scene(world) as scene:
-        insert = "INSERT INTO troth.access (subject, at, id, {}) VALUES (%s, statement_timestamp() + %s::interval, uuidv7(), {})"
-        for column, value in values.items():
-            scene.does("intake", insert.format(column, value), whose, "0")
-            visit = insert.format(column, value)
-            if column in ("referrer", "system"):
-                scene.refused("42501", "intake", visit, NOBODY, "0")
-            else:
-                scene.does("intake", visit, NOBODY, "0")
-        scene.does("intake", insert.format("ip", "'192.0.2.7'"), whose, "0")
-        scene.does("intake", insert.format("ip", "'192.0.2.0/24'"), NOBODY, "0")
-        for address in ("'192.0.2.7'", "'2001:db8::1'", "'192.0.0.0/16'::inet"):
-            if "/" not in address:
-                scene.refused("42501", "intake", insert.format("ip", address), NOBODY, "0")
-        for who in (whose, NOBODY):
-            scene.refused("42501", "intake", insert.format("url", "'/'"), who, "25 hours")
-            scene.does("intake", insert.format("url", "'/'"), who, "-2159 hours")
-            scene.does("intake", insert.format("url", "'/'"), who, "23 hours")
-    yield from scene.wrong
+    yield from _collected(world, whose, values)
     yield from _by_the_door(world, other)
     yield from _of_nobody(world)
     yield from _stamped_for_all(world)

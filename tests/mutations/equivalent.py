@@ -7,6 +7,7 @@ from tests.mutations.mutants import Mutant
 from tests.mutations.world import CATALOG, World
 from troth.policy.facts import Kind
 from troth.policy.meaning import Occasion
+from troth.policy.subjects import LEAST
 
 
 def reason(mutant: Mutant, world: World) -> str:
@@ -17,6 +18,12 @@ def reason(mutant: Mutant, world: World) -> str:
 
 
 def _rule(mutant: Mutant, world: World) -> str:
+    if f"subject < '{LEAST}'" in mutant.what and not CATALOG.table(mutant.fact.name.partition(".")[0]).unknown:
+        return "the table's own check keeps whoever is not known out as well"
+    return _ruled(mutant, world)
+
+
+def _ruled(mutant: Mutant, world: World) -> str:
     table, _, name = mutant.fact.name.partition(".")
     role, _, command = name.rpartition("_")
     if "`subject = " in mutant.what and mutant.what.endswith("on a visit`") and command == "insert":

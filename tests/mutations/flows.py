@@ -20,9 +20,11 @@ LAST = (
     "SELECT actor, e.subject, salt FROM troth.ledger_entry AS e JOIN troth.ledger_salt AS s ON entry = index"
     " WHERE s.subject = %s ORDER BY index DESC LIMIT 1"
 )
-STAMPED = tuple(table.name for table in CATALOG.stamped)
+#: In this no person has a row.
+UNKNOWN = "identifier"
+STAMPED = tuple(table.name for table in CATALOG.stamped if table.name != UNKNOWN)
 #: Tables whose rows name their subject, and are theirs alone to leave.
-HELD = tuple(t.name for t in CATALOG if t.bound and any(column.name == "subject" for column in t.columns))
+HELD = tuple(t.name for t in CATALOG if t.bound and t.name != UNKNOWN and any(c.name == "subject" for c in t.columns))
 #: What serves the account alone, and goes with it.
 GONE = tuple(t.name for t in CATALOG if t.bound and t.personal and t.by_subject and not t.stamped)
 

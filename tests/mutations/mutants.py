@@ -37,6 +37,7 @@ def mutants(world: World) -> list[Mutant]:
         Kind.MEMBER: _members,
         Kind.SETTING: _settings,
         Kind.SCHEMA: _schemas,
+        Kind.CHECK: _checks,
         Kind.FUNCTION: _functions,
         Kind.SECURITY: _security,
         Kind.TRIGGER: _triggers,
@@ -109,6 +110,12 @@ def _schemas(fact: Fact, world: World) -> Iterator[Mutant]:
             (f'REVOKE CREATE ON SCHEMA "{fact.name}" FROM {grantee}',),
             Focus(Kind.SCHEMA),
         )
+
+
+def _checks(fact: Fact, world: World) -> Iterator[Mutant]:
+    table, _, name = fact.name.partition(".")
+    on, focus = f'ALTER TABLE troth."{table}"', Focus(Kind.CHECK, table=table)
+    yield Mutant(fact, "dropped", (f'{on} DROP CONSTRAINT "{name}"',), (fact.make,), focus)
 
 
 def _functions(fact: Fact, world: World) -> Iterator[Mutant]:

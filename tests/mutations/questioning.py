@@ -115,4 +115,29 @@ def _counts(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) 
     scene.must("of after", scene.does("staff", QUESTIONS, token="third"), [("announce", False, 5, None)])
 
 
-PLAYS = (_opens, _answers, _counts)
+AHEAD = "SELECT troth.agree_ahead(9, repeat('a', 64), repeat('b', 64), 'I agree.', 'en')"
+COMING = """INSERT INTO troth.policy_scheduled (version, source, terms, digest, terms_digest, effective_on, verdict, raised, signature)
+VALUES (9, '', '', repeat('a', 64), repeat('b', 64), current_date + 9, 3, 0, decode(repeat('00', 64), 'hex'))"""
+
+
+def _ahead(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID) -> None:
+    """What comes next is agreed to in its own words alone, once, and taken back."""
+    scene.refused("TR002", "self", AHEAD, token="hers")
+    scene.does("owner", COMING)
+    for word in ("forged", ""):
+        scene.refused("TR003", "self", AHEAD, token=word)
+    for part in ("9, ", "repeat('a'", "repeat('b'"):
+        scene.refused("TR002", "self", AHEAD.replace(part, {"9, ": "8, "}.get(part, "repeat('c'")), token="hers")
+    held = "SELECT version, wording FROM troth.agreement_ahead WHERE subject = %s"
+    scene.does("self", AHEAD, token="hers")
+    scene.must("the entry", scene.does("owner", LAST)[0][0], "agreed-ahead")
+    scene.does("self", AHEAD.replace("I agree.", "I do."), token="hers")
+    scene.must("agreed ahead", scene.does("owner", held, whose), [(9, "I do.")])
+    scene.does("self", "SELECT troth.unagree_ahead()", token="hers")
+    scene.must("its end", scene.does("owner", LAST)[0][0], "unagreed-ahead")
+    scene.must("taken back", scene.does("owner", held, whose), [])
+    scene.does("owner", "UPDATE troth.policy_scheduled SET closed_at = now(), outcome = 'withdrawn' WHERE version = 9")
+    scene.refused("TR002", "self", AHEAD, token="hers")
+
+
+PLAYS = (_opens, _answers, _counts, _ahead)

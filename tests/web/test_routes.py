@@ -77,6 +77,7 @@ FORMS: dict[str, dict[str, str]] = {
     "support_done": {},
     "end_support": {},
     "withdraw_invitation": {},
+    "browser": {"answer": "yes", "policy": "{policy_digest}", "terms": "{terms_digest}"},
     "agree": {"answer": "agree", "policy": "{policy_digest}", "terms": "{terms_digest}"},
     "account_logout": {},
     "account_change_password": {

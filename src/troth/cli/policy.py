@@ -18,7 +18,7 @@ from troth.database.apply import not_yet
 from troth.database.catalog import known as known_catalog
 from troth.database.drift import drift as find_drift
 from troth.policy.compare import Verdict
-from troth.policy.meaning import Basis, Occasion, Policy
+from troth.policy.meaning import Basis, Policy, Whose
 from troth.policy.planned import Plan, Unit
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -199,8 +199,10 @@ def _whose(unit: Unit, name: str) -> str:
     """Say of which rows of a table a unit is: whose, and stored on which occasions."""
     held = {column.category for column in known_catalog().table(name).columns}
     occasions = {atom.occasion for atom in unit.atoms if atom.category in held}
-    whose = [WHOSE[unit.basis]] if occasions - {Occasion.VISIT} else []
-    whose += ["of visitors"] if Occasion.VISIT in occasions else []
+    kinds = {occasion.whose for occasion in occasions}
+    whose = [WHOSE[unit.basis]] if Whose.PERSON in kinds else []
+    whose += ["of browsers that are known"] if Whose.IDENTIFIER in kinds else []
+    whose += ["of visitors"] if Whose.NOBODY in kinds else []
     return f"{' and '.join(whose)}, stored on {', '.join(sorted(occasions))}"
 
 

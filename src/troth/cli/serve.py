@@ -21,7 +21,7 @@ from rich.console import Console
 
 from troth.cli import certificates, demo, listening
 from troth.cli.options import data_option
-from troth.consent import announcing, handover, publishing
+from troth.consent import announcing, handover, identifiers, publishing
 from troth.database import apply, connect, embedded, place
 from troth.database.account import die_with_parent
 from troth.database.catalog import load as load_catalog
@@ -41,7 +41,7 @@ from troth.policy.plan import plan
 from troth.rights import keeping
 
 #: Those that teach the keeper something.
-ROOMS = (keeping, registering, fielding, sequencing, publishing, handover, announcing, forgetting)
+ROOMS = (keeping, registering, fielding, sequencing, publishing, handover, announcing, identifiers, forgetting)
 DEFAULT_POLICY = Path(__file__).parents[3] / "policies" / "hosted-solutions.troth"
 NO_TERMS = "There are no terms beside the policy."
 TURN = 0.25

@@ -15,10 +15,12 @@ from troth.database import simulate as simulating
 from troth.database.place import Place
 from troth.database.simulate import Holding, Sight, Simulation, Touched
 from troth.policy.differences import CATEGORY_AT, Differing
+from troth.policy.meaning import Whose
 
 OLD = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 IN_FORCE = Path("-")
 PLURALS = {"person": "people"}
+KINDS = {Whose.NOBODY: "visits", Whose.IDENTIFIER: "browsers that are known"}
 UNTOLD = {"before", "after", "comparison", "touched"}
 
 
@@ -151,7 +153,7 @@ def _sight(sight: Sight) -> str:
 
 
 def _rows_of(where: Sight | Holding) -> str:
-    return f"{where.table}, visits" if where.visits else where.table
+    return f"{where.table}, {KINDS[where.whose]}" if where.whose in KINDS else where.table
 
 
 def _readings(found: Simulation) -> list[str]:
@@ -166,7 +168,7 @@ def _goes(found: Simulation) -> list[str]:
     lines = []
     for each in found.holdings:
         if each.due.rows:
-            whose = "" if each.visits else f" of {_many(each.due.people, 'person')}"
+            whose = "" if each.whose in KINDS else f" of {_many(each.due.people, 'person')}"
             lines.append(
                 f"{_rows_of(each)}: removed at once, being past their time: {_many(each.due.rows, 'row')}{whose}"
             )

@@ -67,6 +67,7 @@ MIDDLEWARE = [
     "troth.web.sessions.lasting",
     "troth.web.provider.onward.let",
     "troth.web.middleware.viewer",
+    "troth.web.known.browser",
     "troth.web.gate.Gate",
 ]
 

@@ -73,3 +73,42 @@ SELECT count(*) FROM troth.agreement
 
 -- name: count_choice
 SELECT count(*) FROM troth.choice
+
+-- name: identifier_of
+SELECT subject, agreed, uses, since, until, asked FROM troth.identifier_of(%(token)s)
+
+-- name: claim_identifier
+SELECT troth.claim(%(subject)s)
+
+-- name: add_identifier
+INSERT INTO troth.subject (subject, kind) VALUES (%(subject)s, 'anonymous')
+
+-- name: consent_of_identifier
+SELECT troth.consent_of_identifier(%(subject)s, %(purposes)s)
+
+-- name: known_by
+INSERT INTO troth.identifier (subject, digest, until) VALUES (%(subject)s, %(digest)s, %(until)s)
+
+-- name: open_known
+SELECT troth.open_token(%(subject)s, %(digest)s, %(until)s)
+
+-- name: note_asked
+UPDATE troth.identifier SET asked_at = statement_timestamp() WHERE subject = %(subject)s
+
+-- name: tie_identifier
+SELECT troth.tie_identifier(%(browser)s)
+
+-- name: untie_identifier
+SELECT troth.untie_identifier(%(identifier)s)
+
+-- name: tied_identifiers
+SELECT identifier, since, until, at FROM troth.tied_identifiers()
+
+-- name: look_at_tied
+SELECT troth.look_at_tied(%(identifier)s, %(digest)s)
+
+-- name: end_identifier
+SELECT troth.end_identifier()
+
+-- name: end_identifiers
+SELECT troth.end_identifiers()

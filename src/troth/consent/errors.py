@@ -38,6 +38,12 @@ class NotSignedIn(ConsentRefusal):
     code = "sign-in-needed"
 
 
+class NoSuchIdentifier(ConsentRefusal):
+    """The browser is known by no identifier, the viewer tied no such one, or the policy lets nobody tie any."""
+
+    code = "identifier-unknown"
+
+
 class NoSuchPurpose(ConsentRefusal):
     """The policy has no such purpose."""
 

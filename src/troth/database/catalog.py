@@ -117,6 +117,7 @@ def _table(room: str, name: str, told: Mapping[str, Any]) -> Table:
         supplies=told.get("supplies", ""),
         fleeting=told.get("fleeting", False),
         through=told.get("through", ""),
+        unknown=told.get("unknown", False),
     )
 
 

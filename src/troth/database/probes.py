@@ -111,6 +111,12 @@ PROBES = (
         "nothing is stored that is not collected, or finer than is said",
         walls.intake,
     ),
+    Probe(
+        "identifiers",
+        ("P19",),
+        "an anonymous identifier has rows nowhere but where it may, and nothing sensitive there",
+        walls.identifiers,
+    ),
     Probe("ledger-closed", (), "nobody writes into the ledger but through its one door", walls.ledger),
     Probe("ledger-tail", (), "the ledger's last entries follow from each other", pulse.tail),
     Probe(

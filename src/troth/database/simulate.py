@@ -18,7 +18,7 @@ from troth.policy import foreseeing, parse
 from troth.policy.catalog import Catalog, Column, Table
 from troth.policy.compare import Comparison, Delta, Verdict, compare
 from troth.policy.foreseeing import COUNTED, HEAD, WIDTH, Ahead, Foresight
-from troth.policy.meaning import Occasion, Policy
+from troth.policy.meaning import Occasion, Policy, Whose
 from troth.policy.orders import Kind
 from troth.policy.plan import plan
 from troth.policy.planned import Collected, Plan, Reading
@@ -58,7 +58,7 @@ class Plans:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Rows, and the people whose they are; rows of visits are nobody's."""
+    """Rows, and the people whose they are; those of visits and of anonymous identifiers are no people's."""
 
     rows: int
     people: int
@@ -74,7 +74,7 @@ class Sight:
 
     purpose: str
     table: str
-    visits: bool
+    whose: Whose
     before: Seen
     at_once: Seen
     agreed: Seen
@@ -94,7 +94,7 @@ class Holding:
     """
 
     table: str
-    visits: bool
+    whose: Whose
     held: Seen
     due: Seen
     too_exact: int
@@ -321,7 +321,7 @@ class _Asking:
                 holdings.append(self._holding(table.name, row))
                 for number, ahead in enumerate(self.foresight.purposes):
                     counts = row[HEAD + number * WIDTH : HEAD + (number + 1) * WIDTH]
-                    sights.append(_sight(ahead.purpose, table.name, counts, visits=row[0]))
+                    sights.append(_sight(ahead.purpose, table.name, counts, Whose(row[0])))
         return tuple(each for each in sights if each.either.rows), tuple(holdings)
 
     def _may_be_read(self, table: Table) -> bool:
@@ -334,26 +334,27 @@ class _Asking:
         return bool(row and row[0])
 
     def _holding(self, table: str, row: Sequence[Any]) -> Holding:
-        visits, rows, people, due, whose, fine, in_force = row[:HEAD]
+        kind, rows, people, due, due_of, fine, in_force = row[:HEAD]
+        whose = Whose(kind)
         return Holding(
             table=table,
-            visits=visits,
-            held=_seen(rows, people, visits=visits),
-            due=_seen(due, whose, visits=visits),
+            whose=whose,
+            held=_seen(rows, people, whose),
+            due=_seen(due, due_of, whose),
             too_exact=fine,
             in_force=in_force,
         )
 
 
-def _seen(rows: int, people: int, *, visits: bool) -> Seen:
-    return Seen(rows, 0 if visits else people)
+def _seen(rows: int, people: int, whose: Whose) -> Seen:
+    return Seen(rows, people if whose is Whose.PERSON else 0)
 
 
-def _sight(purpose: str, table: str, counts: Sequence[int], *, visits: bool) -> Sight:
-    pairs = [_seen(*counts[2 * place : 2 * place + 2], visits=visits) for place in range(len(COUNTED))]
+def _sight(purpose: str, table: str, counts: Sequence[int], whose: Whose) -> Sight:
+    pairs = [_seen(counts[2 * place], counts[2 * place + 1], whose) for place in range(len(COUNTED))]
     before, at_once, agreed, lost, gained, either, changed = pairs
     objected, consented = counts[2 * len(COUNTED) :]
-    return Sight(purpose, table, visits, before, at_once, agreed, lost, gained, either, changed, objected, consented)
+    return Sight(purpose, table, whose, before, at_once, agreed, lost, gained, either, changed, objected, consented)
 
 
 # What a difference touches
@@ -391,7 +392,7 @@ def _touched(
         case _:
             places = _places(plans.catalog, delta.about)
             names = {name for name, _ in places}
-            held = [h for h in holdings if h.table in names and not h.visits]
+            held = [h for h in holdings if h.table in names and h.whose is Whose.PERSON]
             return Touched(delta, places, sum(h.held.rows for h in held), max((h.held.people for h in held), default=0))
 
 
@@ -403,8 +404,7 @@ def _of_use(delta: Delta, plans: Plans, sights: Sequence[Sight]) -> Touched:
     for name, columns in places:
         other = any(((name, column) in read[0]) is not ((name, column) in read[1]) for column in columns)
         for each in sights:
-            visits = occasion == Occasion.VISIT
-            if (each.purpose, each.table, each.visits) == (purpose, name, visits):
+            if (each.purpose, each.table, each.whose) == (purpose, name, Occasion(occasion).whose):
                 seen = each.either if other else each.changed
                 records, people = records + seen.rows, max(people, seen.people)
     return Touched(delta, places, records, people)

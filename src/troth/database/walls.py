@@ -8,12 +8,14 @@ from psycopg import sql
 
 from troth.database.probing import REFUSED, UNKNOWN_COLUMN, Round, composed, statement
 from troth.policy import audiences
+from troth.policy.apart import checks
 from troth.policy.catalog import Rows, Table
 from troth.policy.counting import name_of
-from troth.policy.meaning import Occasion, Precision, WindowKind
+from troth.policy.meaning import Occasion, Precision, Whose, WindowKind
 from troth.policy.refusing import DECLINED
 from troth.policy.roles import LOGINS, TWINS
 from troth.policy.routines import routines
+from troth.policy.subjects import LEAST
 
 FORGED = "a token that nobody was given"
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -188,6 +190,18 @@ def shown(turn: Round) -> Iterator[str]:
             yield f"`{role}` {'may' if column in read else 'may not'} read `{table.name}.{column}`"
 
 
+# Who is not known
+
+
+def identifiers(turn: Round) -> Iterator[str]:
+    """Judge that the checks hold which keep anonymous identifiers apart."""
+    held = set(turn.owner.execute(statement("probe_held")).fetchall())
+    for check in checks(turn.now.plan, turn.catalog):
+        table, _, name = check.name.partition(".")
+        if (table, name) not in held:
+            yield f"`{table}` does not keep `{name}` of whoever is not known"
+
+
 # What comes in
 
 
@@ -207,7 +221,7 @@ def intake(turn: Round) -> Iterator[str]:
 def _stored(turn: Round, table: Table, occasion: Occasion) -> Iterator[str]:
     types = dict(turn.rows("intake", composed("probe_types"), {"table": f"troth.{table.name}"}))
     kept = turn.now.plan.kept_on(occasion, table.name)
-    whose = NOBODY if occasion is Occasion.VISIT else VALUES["uuid"]
+    whose = {Whose.NOBODY: NOBODY, Whose.IDENTIFIER: str(LEAST)}.get(occasion.whose, VALUES["uuid"])
     row = {name: VALUES[types[name]] for name in table.key} | {"subject": whose}
     plain = _insert(turn, table, row)
     if kept and table.through:

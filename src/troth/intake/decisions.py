@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: The clauses that say what becomes of metadata that was not declared, which are called as their duties are.
 UNDECLARED = ("refuse-undeclared", "drop-undeclared")
 Kept = Mapping[str, Precision]
+#: On which occasions the service's own pages are asked for: by people, by identifiers, by visitors.
+ACCESSES = (Occasion.ACCESS, Occasion.COOKIE, Occasion.VISIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Decisions:
         ages = [timedelta(days=c.days) for c in plan.coarsenings if (c.table, c.column) == ("access", "ip")]
         units = {1 << bits[unit.purpose]: unit for unit in plan.units if unit.purpose in bits}
         return cls(
-            kept={occasion: plan.kept_on(occasion, "access") for occasion in (Occasion.ACCESS, Occasion.VISIT)},
+            kept={occasion: plan.kept_on(occasion, "access") for occasion in ACCESSES},
             devices=plan.kept_on(Occasion.SIGN_IN, "device"),
             oldest=_longest(plan.units, Occasion.VISIT),
             exact=min(ages, default=None),
@@ -128,7 +130,7 @@ class Decisions:
 
     def _share(self, units: list[Unit], occasion: Occasion) -> Share:
         access = _narrowed(self.kept[occasion], units, occasion, "access")
-        device = {} if occasion is Occasion.VISIT else _narrowed(self.devices, units, Occasion.SIGN_IN, "device")
+        device = {} if occasion is not Occasion.ACCESS else _narrowed(self.devices, units, Occasion.SIGN_IN, "device")
         return Share(access, device, _longest(units, occasion))
 
     def _inside(self, uses: int, *, objects: bool) -> int:
@@ -143,7 +145,7 @@ def countings(plan: Plan, bits: Mapping[str, int]) -> Iterator[tuple[tuple[Occas
     """
     known = [unit for unit in plan.units if unit.purpose in bits]
     units = sorted(known, key=lambda unit: unit.purpose not in plan.signalled)
-    for occasion, table in {(Occasion.ACCESS, "access"), (Occasion.VISIT, "access"), *_kinds()}:
+    for occasion, table in {*((each, "access") for each in ACCESSES), *_kinds()}:
         columns = load_catalog().table(table)
         for column in columns.columns:
             found = (_counting(unit, occasion, (columns.column("at").category, column.category)) for unit in units)

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from troth.intake.hints import NONE, Hints
-from troth.policy.meaning import Occasion
+from troth.policy import subjects
+from troth.policy.meaning import Occasion, Whose
 
 NOBODY = uuid.UUID(int=0)
 #: The sign of a stamp: what a row is marked with that came from a browser whose signal objects.
 MARK = 1 << 63
+OCCASIONS = {Whose.PERSON: Occasion.ACCESS, Whose.IDENTIFIER: Occasion.COOKIE, Whose.NOBODY: Occasion.VISIT}
 #: What a version at the end of a name is made of.
 VERSION = "0123456789. "
 
@@ -71,8 +73,8 @@ class Event:
 
     @property
     def occasion(self) -> Occasion:
-        """An access by somebody who has agreed, or a visit."""
-        return Occasion.VISIT if self.subject == NOBODY else Occasion.ACCESS
+        """An access by somebody who has agreed, with an account or without one; or a visit."""
+        return OCCASIONS[subjects.whose(self.subject)]
 
 
 def stamp(uses: int, *, objects: bool) -> int:

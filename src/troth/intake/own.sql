@@ -7,6 +7,9 @@ WHERE (%(before)s::timestamptz IS NULL OR at < %(before)s)
   AND (%(path)s = '' OR url ^@ %(path)s)
 ORDER BY at DESC LIMIT %(limit)s
 
+-- name: many_accesses
+SELECT count(*) FROM troth.access
+
 -- name: timeline_access
 SELECT at, id, '' AS application, concat_ws(' ', method, url) AS words, browser AS more FROM troth.access
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s

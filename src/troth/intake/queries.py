@@ -141,6 +141,13 @@ def accesses(
         return cursor.execute(shown(SQL["accesses"]), told).fetchall()
 
 
+def many_accesses(token: str) -> int:
+    """Return how many accesses the viewer sees."""
+    with connect.acting("self", token=token) as connection:
+        row = connection.execute(shown(SQL["many_accesses"])).fetchone()
+    return int(row[0]) if row else 0
+
+
 def by_day(token: str) -> list[tuple[date, int]]:
     """Return how many accesses of the viewer there were on each of the last thirty days that had any."""
     with connect.acting("self", token=token) as connection:

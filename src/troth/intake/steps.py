@@ -70,7 +70,7 @@ def judge(event: Event, decisions: Decisions) -> Event | Refused:
 
 def _sensitive(event: Event, decisions: Decisions) -> str:
     """Return the clause that keeps something sensitive apart of which this says something about nobody known."""
-    if event.occasion is not Occasion.VISIT:
+    if event.occasion is Occasion.ACCESS:
         return ""
     holds = (
         clause for (table, column), clause in decisions.apart.items() if table == "access" and _says(event, column)
@@ -122,7 +122,7 @@ def guard(event: Event, decisions: Decisions) -> Event | Refused:
         found = cleared_address(told) if told else None
         if found and found.counts:
             if (
-                event.occasion is Occasion.VISIT
+                event.occasion is not Occasion.ACCESS
                 and decisions.anonymous
                 and not special.current().names.isdisjoint(found.counts)
             ):

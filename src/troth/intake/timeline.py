@@ -14,7 +14,7 @@ from troth.database.published import Published
 from troth.database.statements import load
 from troth.database.viewing import shown
 from troth.intake.event import now
-from troth.policy.meaning import Window, WindowKind
+from troth.policy.meaning import Whose, Window, WindowKind
 
 SQL = load("troth.intake")
 PAGE = 30
@@ -60,8 +60,13 @@ def tables() -> list[str]:
     return [name.removeprefix("timeline_") for name in SQL if name.startswith("timeline_") and name[9:] in shows]
 
 
-def items(token: str, *, of: Collection[str], before: str = "", limit: int = PAGE) -> list[Item]:
-    """Return the viewer's items of some tables, the newest first, behind one that `before` names. Raises ValueError."""
+def items(
+    token: str, *, of: Collection[str], before: str = "", limit: int = PAGE, whose: Whose = Whose.PERSON
+) -> list[Item]:
+    """Return the viewer's items of some tables, the newest first, behind one that `before` names. Raises ValueError.
+
+    `whose` says what the viewer is: a person, or the holder of an anonymous identifier.
+    """
     at, last = placed(before) if before else (datetime.max.replace(tzinfo=UTC), LATEST)
     found: list[Item] = []
     with connect.acting("self", token=token) as connection:
@@ -79,7 +84,7 @@ def items(token: str, *, of: Collection[str], before: str = "", limit: int = PAG
             "ids": [item.id for item in found],
         }
         stamps = dict(connection.execute(SQL["uses_of_own"].encode(), told).fetchall())
-    _explain(found, stamps, published.current())
+    _explain(found, stamps, published.current(), whose)
     return found
 
 
@@ -113,11 +118,11 @@ def remove(token: str, item: Item) -> bool:
     return bool(row and row[0])
 
 
-def _explain(found: Sequence[Item], stamps: Mapping[int, int], policy: Published) -> None:
+def _explain(found: Sequence[Item], stamps: Mapping[int, int], policy: Published, whose: Whose) -> None:
     plan = policy.plan
     collected: dict[str, str] = {}
     for each in plan.collected:
-        if each.occasion.value != "visit":
+        if each.occasion.whose is whose:
             collected.setdefault(each.table, each.clause)
     windows = {(rows.table, rows.purpose): rows.window for rows in plan.rows}
     for nth, item in enumerate(found, start=1):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from troth.policy.meaning import Condition, Occasion, Precision, Right, Verb
+from troth.policy.meaning import Condition, Occasion, Precision, Right, Verb, Whose
 
 
 class Rows(StrEnum):
@@ -102,7 +102,8 @@ class Table:
     another has the columns of it that were declared and somebody holds, for what people want in them; one that
     `supplies` another has them for what a directory says of whoever has not joined. Rows of a `fleeting` one let
     somebody in for a while: no backup holds them, so that none opens anything again. Rows of one that came
-    `through` an application, which that column names, are of people who use it, and of no others.
+    `through` an application, which that column names, are of people who use it, and of no others. In one for the
+    `unknown` anonymous identifiers may have rows; in any other bound table only people have.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Table:
     supplies: str = ""
     fleeting: bool = False
     through: str = ""
+    unknown: bool = False
 
     @property
     def personal(self) -> bool:
@@ -134,6 +136,11 @@ class Table:
     def records(self) -> bool:
         """Whether each row is something that happened at some moment, by itself."""
         return self.stamped and {"at", "id"} <= set(self.key)
+
+    @property
+    def whose(self) -> frozenset[Whose]:
+        """Whose rows its occasions make."""
+        return frozenset(occasion.whose for occasion in self.occasions)
 
     @property
     def by_subject(self) -> bool:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from troth.policy.catalog import Function
 from troth.policy.planned import Counted, Plan
-from troth.policy.routines import NOBODY, SECURE
+from troth.policy.routines import SECURE
+from troth.policy.subjects import NOBODY
 
 #: Fewer people than this are not counted out: a number of one or two is a person.
 FEWEST = 5

@@ -15,9 +15,9 @@ from troth.policy.audiences import (
     of_persons,
 )
 from troth.policy.catalog import Access, Rows, Table
-from troth.policy.meaning import Occasion, Precision
+from troth.policy.meaning import Precision
 from troth.policy.planned import Plan
-from troth.policy.routines import NOBODY
+from troth.policy.subjects import of
 
 REACHED = {
     Rows.ALL: "true",
@@ -75,8 +75,7 @@ def covered(plan: Plan, table: Table, only: Collection[str] | None = None) -> st
     for occasion in table.occasions:
         kept = plan.kept_on(occasion, table.name)
         if kept:
-            who = "=" if occasion is Occasion.VISIT else "<>"
-            parts = [f"subject {who} {NOBODY}::uuid", *_reduced(table, kept, only), *lasting.new_enough(plan, table)]
+            parts = [of(occasion.whose), *_reduced(table, kept, only), *lasting.new_enough(plan, table)]
             branches.append("(" + " AND ".join(parts) + ")")
     return " OR ".join(branches) or "false"
 

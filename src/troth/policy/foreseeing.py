@@ -8,17 +8,22 @@ from troth.policy.lasting import alive, hours
 from troth.policy.meaning import Basis, Window, WindowKind
 from troth.policy.planned import Coarsening, Plan, Retention
 from troth.policy.quoting import quoted
-from troth.policy.routines import NOBODY, UNMARKED
+from troth.policy.routines import UNMARKED
+from troth.policy.subjects import LEAST, NOBODY
 
 #: What is counted of a purpose's rows: seen before (b), at once (o), after agreement (a), and what differs.
 COUNTED = (
     "b{n}", "o{n}", "a{n}", "b{n} AND NOT o{n}", "a{n} AND NOT b{n}", "b{n} OR a{n}", "b{n} <> o{n} OR b{n} <> a{n}",
 )  # fmt: skip
-#: What is said of a whole table before that: whether of visits; rows and people held; due; too exact; agreed people.
+#: What is said of a whole table before that: of whom; rows and people held; due; too exact; agreed people.
 HEAD = 7
 #: What is said of each purpose: rows and people of each count, those who object, those who consent.
 WIDTH = 2 * len(COUNTED) + 2
 
+#: Whose rows those of a subject are, in the words of `Whose`.
+KIND = (
+    f"CASE WHEN whose = {NOBODY}::uuid THEN 'nobody' WHEN whose >= '{LEAST}'::uuid THEN 'identifier' ELSE 'person' END"
+)
 #: Who would be in what once everybody with an open account has agreed to the new version, as `in_units` folds it.
 #: The purposes are given as arrays; `place` is the place of a purpose's bit in what is wanted, whatever its stamp is.
 STANDING = """WITH known AS MATERIALIZED (
@@ -114,12 +119,12 @@ def standings(foresight: Foresight) -> str:
     listed = ", ".join(parts)
     return (
         f"{_standing(foresight)} SELECT {listed} FROM standing"
-        " JOIN troth.permitted AS p ON p.subject = whose WHERE is_open"
+        f" JOIN troth.permitted AS p ON p.subject = whose WHERE is_open AND whose < '{LEAST}'::uuid"
     )
 
 
 def rows(foresight: Foresight, table: Table) -> str:
-    """Ask how a table's rows stand, the rows of visits by themselves: HEAD numbers, then WIDTH for each purpose."""
+    """Ask how a table's rows stand, by whose they are: HEAD numbers, then WIDTH for each purpose."""
     judged = ", ".join(_judged(foresight, table.name))
     sums = ", ".join(f"count(*) FILTER (WHERE {condition}) AS {name}" for name, condition in _sums(foresight))
     whole = ", ".join(_whole(foresight))
@@ -128,8 +133,8 @@ def rows(foresight: Foresight, table: Table) -> str:
     FROM troth.{quoted(table.name)} AS r LEFT JOIN standing AS s ON s.whose = r.subject
     {"WHERE r.subject = %(subject)s" if foresight.personal else ""}
 ), summed AS (SELECT whose, {sums} FROM judged GROUP BY whose)
-SELECT whose = {NOBODY}::uuid, {whole}
-FROM summed LEFT JOIN standing AS s USING (whose) GROUP BY 1"""
+SELECT {KIND}, {whole}
+FROM summed LEFT JOIN standing AS s USING (whose) GROUP BY 1 ORDER BY 1 DESC"""
 
 
 def _standing(foresight: Foresight) -> str:

@@ -26,8 +26,20 @@ class Basis(StrEnum):
     LEGAL_DUTY = "legal duty"
 
 
+class Whose(StrEnum):
+    """Whose rows an occasion makes: a person's, an anonymous identifier's, or nobody's (a visitor's)."""
+
+    PERSON = "person"
+    IDENTIFIER = "identifier"
+    NOBODY = "nobody"
+
+
 class Occasion(StrEnum):
-    """When something is collected. A *visit* is an access by somebody without an agreement."""
+    """When something is collected.
+
+    A *visit* is an access by somebody without an agreement; *cookie* is one by somebody without an account, who agreed
+    that this browser is known by an anonymous identifier.
+    """
 
     SIGN_UP = "sign-up"
     PROFILE = "profile"
@@ -46,6 +58,11 @@ class Occasion(StrEnum):
     UPLOAD = "upload"
     PROVISIONING = "provisioning"
     NOTICE = "notice"
+
+    @property
+    def whose(self) -> Whose:
+        """Whose rows it makes."""
+        return {Occasion.VISIT: Whose.NOBODY, Occasion.COOKIE: Whose.IDENTIFIER}.get(self, Whose.PERSON)
 
 
 class Precision(StrEnum):

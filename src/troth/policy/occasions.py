@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterator
 from troth.policy import lasting
 from troth.policy.catalog import Column, Table
 from troth.policy.lasting import IN_PLACE, holds
-from troth.policy.meaning import Occasion, Precision, Window, WindowKind
+from troth.policy.meaning import Precision, Whose, Window, WindowKind
 from troth.policy.planned import Atom, Plan
-from troth.policy.routines import NOBODY
+from troth.policy.subjects import beside, only
 
 #: How long others are shown a row that is still held.
 WHILE_THERE = Window(WindowKind.ACCOUNT, 0)
@@ -31,23 +31,23 @@ def taken(plan: Plan, purpose: str, table: Table, *, counted: bool = False) -> f
 
 
 def whose(plan: Plan, purpose: str, table: Table, *, counted: bool = False) -> Iterator[str]:
-    """Yield that rows are visitors', or are not, for a purpose that has a part in only one of the two.
+    """Yield that rows are people's, of identifiers or visitors', for a purpose that has no part in some of them.
 
     The stamp cannot say so: everybody is in a unit with all of their rows, and visits keep the stamps of their time.
     """
-    visits = {atom.occasion is Occasion.VISIT for atom in taken(plan, purpose, table, counted=counted)}
-    if Occasion.VISIT in table.occasions and len(visits) == 1:
-        yield _of(visits=True in visits)
+    mine = {atom.occasion.whose for atom in taken(plan, purpose, table, counted=counted)}
+    if mine:
+        yield from only(mine, table.whose)
 
 
 def known(plan: Plan, purpose: str, table: Table, read: Collection[str]) -> Iterator[str]:
-    """Yield that neither visitors' rows nor others hold, in what is read, what may be known of the other kind alone."""
+    """Yield that no kind of rows holds, in what is read, what may be known of another kind alone."""
     atoms = taken(plan, purpose, table)
-    for visits in (True, False):
-        mine = {atom for atom in atoms if (atom.occasion is Occasion.VISIT) is visits}
+    for kind in (Whose.NOBODY, Whose.IDENTIFIER, Whose.PERSON):
+        mine = {atom for atom in atoms if atom.occasion.whose is kind}
         parts = [part for column in table.columns for part in _known(table, column, mine, read)]
         if mine and parts:
-            yield f"({_of(visits=not visits)} OR ({' AND '.join(parts)}))"
+            yield f"({beside(kind)} OR ({' AND '.join(parts)}))"
 
 
 def shown(plan: Plan, table: Table, role: str) -> Iterator[str]:
@@ -57,16 +57,12 @@ def shown(plan: Plan, table: Table, role: str) -> Iterator[str]:
     or such as the sweep has not come to, may hold more. Copies hold what the column holds that they copy.
     """
     seen = {each.column for each in plan.seen if (each.role, each.table) == (role, table.name) and each.category}
-    stored = [plan.kept_on(occasion, table.name) for occasion in table.occasions if occasion is not Occasion.VISIT]
+    stored = [plan.kept_on(occasion, table.name) for occasion in table.occasions if occasion.whose is Whose.PERSON]
     for column in table.columns:
         allowed = {kept[column.name] for kept in stored if column.name in kept}
         if column.name in seen and not column.derived and Precision.AS_IS not in allowed:
             yield from _holding(table, column, allowed)
     yield from lasting.coarse_by_now(plan, table, WHILE_THERE, seen)
-
-
-def _of(*, visits: bool) -> str:
-    return f"subject {'=' if visits else '<>'} {NOBODY}::uuid"
 
 
 def _known(table: Table, column: Column, mine: Collection[Atom], read: Collection[str]) -> Iterator[str]:

@@ -13,7 +13,6 @@ from troth.policy.filling import at, finest, holders, needed, uses
 from troth.policy.meaning import (
     Audience,
     Collection,
-    Occasion,
     Policy,
     Precision,
     Purpose,
@@ -21,6 +20,7 @@ from troth.policy.meaning import (
     Sight,
     Use,
     Verb,
+    Whose,
     Window,
     WindowKind,
 )
@@ -76,6 +76,7 @@ def plan(policy: Policy, catalog: Catalog) -> Plan:
         duties=tuple(sorted(duty.name for duty in policy.duties)),
         signalled=tuple(sorted(policy.signalled)),
         apart=tuple(sorted(_apart(policy, catalog))),
+        tying=_tying(policy),
         grantable=granting.grantable(policy, catalog),
         held=tuple(sorted(_held(policy, catalog))),
     )
@@ -209,8 +210,8 @@ def _retention(policy: Policy, catalog: Catalog) -> Iterator[Retention]:
 def _counted(policy: Policy, catalog: Catalog) -> Iterator[Counted]:
     found: dict[tuple[str, str], tuple[set[str], Window, str]] = {}
     for table, category, collection, use in uses(policy, catalog):
-        # Only people are counted: what may be known of visits alone is no number of theirs.
-        if use.precision is Precision.COUNTED and collection.occasion is not Occasion.VISIT:
+        # Only people are counted: what may be known of whoever is not known is no number of theirs.
+        if use.precision is Precision.COUNTED and collection.occasion.whose is Whose.PERSON:
             columns, *_ = found.setdefault((use.purpose, table.name), (set(), use.window, collection.clause.name))
             columns |= {
                 c.name
@@ -260,6 +261,26 @@ def _apart(policy: Policy, catalog: Catalog) -> Iterator[Apart]:
         for column in table.columns:
             if duty and column.category in sensitive and not column.derived:
                 yield Apart(table.name, column.name, column.category or "", duty.clause.name)
+
+
+def _tying(policy: Policy) -> str:
+    """Return the clause by which what an identifier left may be tied to who somebody is.
+
+    There is none where a clause rules it out, nor where anything sensitive is collected that is to stay apart: through
+    the account an identifier would be tied to that too.
+    """
+    left = {c for each in policy.collections if each.occasion.whose is Whose.IDENTIFIER for c in each.categories}
+    told = {category.name for category in policy.categories if category.identifying}
+    sensitive = {category.name for category in policy.categories if category.sensitive}
+    if policy.duty("apart") and any(sensitive.intersection(each.categories) for each in policy.collections):
+        return ""
+    tying = [
+        each
+        for each in policy.correlations
+        for one, other in ((each.left, each.right), (each.right, each.left))
+        if left.intersection(one) and told.intersection(other)
+    ]
+    return tying[0].clause.name if tying and all(each.allowed for each in tying) else ""
 
 
 def _unheld(policy: Policy, catalog: Catalog) -> Iterator[Unheld]:

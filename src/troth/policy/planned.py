@@ -219,7 +219,8 @@ class Apart:
 class Plan:
     """Everything that a policy version compiles to, before it becomes SQL.
 
-    `signalled` are the purposes that use no row of a browser whose signal objects.
+    `signalled` are the purposes that use no row of a browser whose signal objects. `tying` is the clause that lets
+    people tie what an anonymous identifier left to their account; empty where none does.
     """
 
     policy: str
@@ -244,6 +245,7 @@ class Plan:
     grantable: tuple[Grantable, ...] = ()
     signalled: tuple[str, ...] = ()
     apart: tuple[Apart, ...] = ()
+    tying: str = ""
 
     def analysed(self, purpose: str) -> tuple[Reading, ...]:
         """Return what an analyst of a purpose may read: what the purpose may, less what tells who somebody is."""
@@ -255,6 +257,11 @@ class Plan:
         removed = {each.column: each.clause for each in self.own if (each.table, each.privilege) == (table, "remove")}
         collected = {each.column for each in self.collected if each.table == table}
         return min(removed.values()) if removed and collected <= removed.keys() else ""
+
+    @property
+    def kept_on_identifier(self) -> bool:
+        """Whether browsers may be known at all: some table holds their identifier."""
+        return any(each.occasion is Occasion.COOKIE and each.table == "identifier" for each in self.collected)
 
     @property
     def audiences(self) -> tuple[str, ...]:

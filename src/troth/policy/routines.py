@@ -9,6 +9,7 @@ from troth.policy.meaning import Occasion
 from troth.policy.planned import Coarsening, Plan, Retention
 from troth.policy.quoting import literal, quoted
 from troth.policy.refusing import refusing
+from troth.policy.subjects import NOBODY
 
 SECURE = "SECURITY DEFINER SET search_path = ''"
 #: Rows that one call of `retain` removes from a table, and makes coarser in it, so that no transaction grows long.
@@ -17,7 +18,6 @@ BATCH = 5000
 SILENT = "interval '5 minutes'"
 #: People that one call folds or erases, each of whom holds up the inserts of a bucket until it ends.
 PEOPLE = 500
-NOBODY = "'00000000-0000-0000-0000-000000000000'"
 #: The sign of a stamp, which no unit's bit can be: the row came from a browser whose signal objects.
 MARK = "(1::bigint << 63)"
 #: What a row must satisfy for a purpose to which the signal objects.
@@ -48,6 +48,7 @@ def routines(plan: Plan, catalog: Catalog) -> Iterator[Function]:
     yield Function("overdue", "", "stamper", ("steward",), _overdue(plan))
     yield Function("rows_in_area", "uuid, text", "stamper", ("warden",), _rows_in_area(plan, catalog))
     yield Function("in_force", "text", "stamper", ("stamper",), _in_force(plan))
+    yield Function("may_tie", "", "stamper", ("stamper",), _may_tie(plan))
 
 
 def _key(table: Table, left: str, right: str) -> str:
@@ -436,3 +437,8 @@ def _in_force(plan: Plan) -> str:
     names = ", ".join(f"'{duty}'" for duty in plan.duties)
     return f"""CREATE OR REPLACE FUNCTION troth.in_force(duty text) RETURNS boolean
 LANGUAGE sql IMMUTABLE {SECURE} AS $$ SELECT duty = ANY (ARRAY[{names}]::text[]) $$"""
+
+
+def _may_tie(plan: Plan) -> str:
+    return f"""CREATE OR REPLACE FUNCTION troth.may_tie() RETURNS boolean
+LANGUAGE sql IMMUTABLE {SECURE} AS $$ SELECT {"true" if plan.tying else "false"} $$"""

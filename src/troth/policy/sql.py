@@ -3,16 +3,17 @@
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 
-from troth.policy import audiences, copying, covering, declaring, granting, holding, lasting, occasions, roles
+from troth.policy import apart, audiences, copying, covering, declaring, granting, holding, lasting, occasions, roles
 from troth.policy.catalog import Catalog, Function, Table
 from troth.policy.counting import columns_read, counters, name_of, view_query
 from troth.policy.facts import Fact, Kind, fingerprint
 from troth.policy.lasting import hours
-from troth.policy.meaning import Occasion, Window, WindowKind
+from troth.policy.meaning import Whose, Window, WindowKind
 from troth.policy.planned import Plan, Reading, Rows
 from troth.policy.quoting import quoted
 from troth.policy.roles import LOGINS, TWINS, Target, analysts
-from troth.policy.routines import NOBODY, UNMARKED, routines
+from troth.policy.routines import UNMARKED, routines
+from troth.policy.subjects import only
 from troth.policy.withholding import explanation
 
 #: What functions alone do for a viewer.
@@ -33,6 +34,7 @@ def desired(plan: Plan, catalog: Catalog, target: Target) -> tuple[Fact, ...]:
                 roles.facts(plan, target),
                 _schemas(plan, target),
                 declaring.facts(catalog),
+                apart.checks(plan, catalog),
                 _functions(plan, catalog, target),
                 _security(catalog),
                 _triggers(catalog),
@@ -219,9 +221,10 @@ def _viewer_rules(plan: Plan, table: Table, target: Target) -> Iterator[Fact]:
     for viewing in audiences.VIEWINGS.values():
         if viewing.role in plan.looking(table.name):
             stamped = f"(uses & {1 << target.bits[viewing.role]}::bigint) <> 0 AND {audiences.OPEN}"
-            # What visitors leave is nobody's to be shown.
-            stamped += f" AND subject <> {NOBODY}::uuid" if Occasion.VISIT in table.occasions else ""
-            stamped = " AND ".join((stamped, *occasions.shown(plan, table, viewing.role)))
+            # What visitors leave is nobody's to be shown, and what an identifier leaves its holder's alone.
+            stamped = " AND ".join(
+                (stamped, *only((Whose.PERSON,), table.whose), *occasions.shown(plan, table, viewing.role))
+            )
             reached = viewing.reaches(table)
             using = f"{stamped} AND {reached}" if reached else stamped
             yield _rule(table.name, target, viewing.role, "select", using=using)

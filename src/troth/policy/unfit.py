@@ -7,7 +7,7 @@ from itertools import product
 from troth.policy.catalog import Catalog, Column, Table
 from troth.policy.errors import PolicyError
 from troth.policy.filling import CELLS, REDUCIBLE, Filling, at, finest, holds, kept, needed, uses
-from troth.policy.meaning import Occasion, Policy, Precision, Purpose, Span, Use, Window
+from troth.policy.meaning import Occasion, Policy, Precision, Purpose, Span, Use, Whose, Window
 
 type Wrong = Callable[[str, Span, str, str], PolicyError]
 
@@ -41,13 +41,13 @@ def _spilled(wrong: Wrong, purpose: Purpose, every: Sequence[Filling]) -> Iterat
     A grant reaches every row that is stamped, whatever the occasion.
     """
     mine = [each for each in every if each[-1].purpose == purpose.name]
-    visits = any(collection.occasion is Occasion.VISIT for _, _, collection, _ in mine)
+    kinds = {collection.occasion.whose for _, _, collection, _ in mine} | {Whose.PERSON}
     allowed: dict[tuple[str, str, Occasion], set[Precision]] = defaultdict(set)
     for table, category, collection, use in mine:
         allowed[table.name, category, collection.occasion].add(at(table, category, use))
     granted = _granted(mine)
     for table, category, stored, use in every:
-        if stored.occasion is Occasion.VISIT and not visits:
+        if stored.occasion.whose not in kinds:
             continue
         needs = kept(at(table, category, use))
         for occasion, reading in granted[table.name, category]:
@@ -83,7 +83,7 @@ def _windows(wrong: Wrong, every: Iterable[Filling]) -> Iterator[PolicyError]:
     first: dict[tuple[str, str, bool], dict[Window, Use]] = defaultdict(dict)
     for table, category, collection, use in every:
         counting = at(table, category, use) is Precision.COUNTED
-        if counting and collection.occasion is Occasion.VISIT:
+        if counting and collection.occasion.whose is not Whose.PERSON:
             continue  # only people are counted
         windows = first[use.purpose, table.name, counting]
         if windows and use.window not in windows:

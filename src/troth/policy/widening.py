@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from troth.policy.filling import kept
-from troth.policy.meaning import Occasion, Precision, WindowKind
+from troth.policy.meaning import Precision, Whose, WindowKind
 from troth.policy.planned import Atom, Coarsening, Plan, Retention
 
 
@@ -75,7 +75,7 @@ def _stored_finer(old: Plan, new: Plan, table: str, column: str) -> bool:
 def _stored(plan: Plan, table: str, column: str) -> set[Precision]:
     """Return how exactly a column is stored of people; visitors are nobody who could be shown."""
     found = (each for each in plan.collected if (each.table, each.column) == (table, column))
-    return {each.precision for each in found if each.occasion is not Occasion.VISIT}
+    return {each.precision for each in found if each.occasion.whose is Whose.PERSON}
 
 
 def _longer(before: Retention, now: Retention) -> bool:

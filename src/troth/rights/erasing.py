@@ -80,6 +80,8 @@ def _end(connection: Connection[Any], person: Person) -> None:
     row = connection.execute(composed("agreed_version", subject=subject)).fetchone()
     # Who never agreed to anything is forgotten entirely, as when they decline on the page.
     connection.execute(composed("end" if row and row[0] else "forget", subject=subject))
+    for identifier in person.tied:
+        connection.execute(composed("end", subject=sql.Literal(identifier)))
 
 
 def _remove_outlasted(connection: Connection[Any], source: Source, whose: Mapping[str, sql.Composable]) -> None:

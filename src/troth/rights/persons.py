@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,10 +20,14 @@ ADDRESS = "person.email"
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody whose rows are asked for: the subject, and when the account ended."""
+    """Somebody whose rows are asked for: the subject, and when the account ended.
+
+    `tied` are the anonymous identifiers that they tied to it: what these left is theirs, and goes with them.
+    """
 
     subject: uuid.UUID
     ended_at: datetime | None
+    tied: tuple[uuid.UUID, ...] = ()
 
 
 def composed(name: str, **parts: sql.Composable) -> sql.Composed:
@@ -41,7 +45,8 @@ def find(connection: Connection[Any], catalog: Catalog, told: str) -> Person:
     if len(found) > 1:
         listed = ", ".join(f"{who.subject} ({'ended' if who.ended_at else 'open'})" for who in found)
         raise RequestRefusal(f"`{told}` is more than one: {listed}", advice="name one by the subject")
-    return found[0]
+    tied = connection.execute(composed("tied_to", subject=sql.Literal(found[0].subject))).fetchall()
+    return replace(found[0], tied=tuple(identifier for (identifier,) in tied))
 
 
 def _candidates(connection: Connection[Any], catalog: Catalog, told: str) -> list[tuple[Any, ...]]:
@@ -84,9 +89,10 @@ def conditions(connection: Connection[Any], catalog: Catalog, person: Person) ->
 
 
 def _of_subject(table: Table, person: Person) -> sql.Composable:
-    named = {"table": sql.Identifier(table.name), "subject": sql.Literal(person.subject)}
+    named = {"table": sql.Identifier(table.name)}
+    subjects = sql.SQL(", ").join(map(sql.Literal, (person.subject, *person.tied)))
     columns = ("subject", *table.parties)
-    ways = [composed("of_subject", column=sql.Identifier(column), **named) for column in columns]
+    ways = [composed("of_subject", column=sql.Identifier(column), subjects=subjects, **named) for column in columns]
     return sql.SQL("({})").format(sql.SQL(" OR ").join(ways)) if table.parties else ways[0]
 
 

@@ -7,7 +7,10 @@ SELECT s.subject, s.ended_at FROM troth.subject AS s
 WHERE s.kind <> 'nobody' AND s.subject IN (SELECT subject FROM troth.{table} WHERE lower({column}::text) = lower({text}))
 
 -- name: of_subject
-{table}.{column} = {subject}
+{table}.{column} IN ({subjects})
+
+-- name: tied_to
+SELECT identifier FROM troth.tied WHERE subject = {subject} ORDER BY identifier
 
 -- name: of_values
 {table}.{column} = ANY ({values})

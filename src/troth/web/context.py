@@ -5,11 +5,13 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from troth.consent import identifiers
 from troth.consent.support import attention
 from troth.database import published
 from troth.database.errors import DatabaseRefusal
 from troth.people import devices, organizations, places
 from troth.web.assets import address
+from troth.web.known import COOKIE
 from troth.web.sessions import IDENTIFIED, IDENTIFIER, NOTED, days_of
 from troth.web.staff import roles
 
@@ -32,6 +34,7 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "home": f"/{request.path.split('/')[1]}",
         "dev": settings.DEV,
         "free_places": places.free(),
+        "knows_browsers": now is not None and bool(identifiers.offered(now)) and bool(days_of(COOKIE)),
         "style": address("style.css"),
         "favicon": address("favicon.svg"),
         "passkeys": address("passkeys.js"),

@@ -18,7 +18,7 @@ from troth.policy.meaning import Occasion
 
 SQL = load("troth.web")
 #: Accesses of people, and of visitors.
-TRAFFIC = (Occasion.ACCESS.value, Occasion.VISIT.value)
+TRAFFIC = (Occasion.ACCESS.value, Occasion.COOKIE.value, Occasion.VISIT.value)
 #: Spans that are shown, in days.
 SPANS = (1, 7, 30)
 #: Rows of a list.

@@ -58,6 +58,8 @@ ROUTES: dict[str, Audience] = {
     # What its address names was sent to one person alone.
     "stop_announcements": Audience.ANYBODY,
     "language": Audience.ANYBODY,
+    # Being known without an account: asked of whoever is nobody.
+    "browser": Audience.ANYBODY,
     "first": Audience.ANYBODY,
     "agree": Audience.ANYBODY,
     "declining": Audience.SIGNED_IN,
@@ -150,6 +152,10 @@ ROUTES: dict[str, Audience] = {
     "identify_device": Audience.AGREED,
     "name_device": Audience.AGREED,
     "forget_device": Audience.AGREED,
+    "browsers": Audience.AGREED,
+    "tie_browser": Audience.AGREED,
+    "browser_left": Audience.AGREED,
+    "part_browser": Audience.AGREED,
     "linked": Audience.AGREED,
     "offer_link": Audience.AGREED,
     "enter_link": Audience.AGREED,

@@ -213,11 +213,13 @@ BEGIN
         RAISE EXCEPTION 'there is no such open account' USING ERRCODE = 'TR006';
     END IF;
     PERFORM troth.leave_organizations(whose);
+    -- What they tied to their account goes the same way; who they were, nothing of it says.
+    PERFORM troth.end_subject(t.identifier, why) FROM troth.tied AS t WHERE t.subject = whose;
     PERFORM troth.end_rows(whose);
     DELETE FROM troth.request_token WHERE subject = whose;
     PERFORM troth.fold(whose);
     -- Whoever closes an account on the pages is its person; otherwise it is nobody who has a subject.
-    PERFORM troth.record('account-closed',
+    PERFORM troth.append(CASE WHEN whose < 'ffffffff-ffff-8000-8000-000000000000' THEN 'account-closed' ELSE 'identifier-ended' END,
         CASE WHEN session_user = current_database() || '_door' THEN whose END, whose, jsonb_build_object('reason', why));
 END
 $$;

@@ -51,10 +51,11 @@ JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = 'troth' AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND a.attnum > 0 AND NOT a.attisdropped
 
 -- name: observed_checks
--- What holds declared columns to what was declared of them.
+-- What holds declared columns to what was declared of them, and whoever is not known apart.
 SELECT c.relname, k.conname, obj_description(k.oid, 'pg_constraint'), md5(pg_get_constraintdef(k.oid) || k.conenforced::text)
 FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname = 'troth' AND k.contype = 'c' AND starts_with(k.conname, 'declared_')
+WHERE n.nspname = 'troth' AND k.contype = 'c' AND k.coninhcount = 0
+  AND (starts_with(k.conname, 'declared_') OR starts_with(k.conname, 'apart_') OR k.conname = 'people_alone')
 
 -- name: observed_triggers
 SELECT c.relname, t.tgname, obj_description(t.oid, 'pg_trigger'), md5(pg_get_triggerdef(t.oid) || t.tgenabled::text)

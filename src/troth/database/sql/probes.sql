@@ -121,3 +121,8 @@ DELETE FROM troth.probe WHERE name <> ALL(%(names)s)
 
 -- name: latest_probes
 SELECT name, ok, sentence, at FROM troth.probe
+
+-- name: probe_held
+-- Which checks are enforced.
+SELECT c.relname, k.conname FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid
+WHERE c.relnamespace = 'troth'::regnamespace AND k.contype = 'c' AND k.conenforced

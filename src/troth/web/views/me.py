@@ -28,7 +28,7 @@ from troth.people.organizations import Fate
 from troth.people.staffing import Role
 from troth.rights import actions as rights
 from troth.rights import queries as fates
-from troth.web import operating
+from troth.web import known, operating
 from troth.web.charts import by_day
 from troth.web.forms import Accesses, Close, Name
 from troth.web.views import asking, coming
@@ -44,6 +44,8 @@ LISTED = 50
 def me(request: HttpRequest) -> HttpResponse:
     """Show it all; once in a session, first of all what comes next and needs an agreement."""
     token = request.viewer  # type: ignore[attr-defined]
+    if known.asks(request):
+        return redirect("browsers")
     following = ahead.coming(token)
     if coming.unanswered(request, following):
         return redirect("coming")

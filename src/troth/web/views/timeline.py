@@ -28,7 +28,7 @@ def mine(request: HttpRequest) -> HttpResponse:
         raise Http404 from error
     kind = of[0] if len(of) == 1 and len(known) > 1 else ""
     context = {
-        "items": [_told(item, _named(token)) for item in found[:PAGE]],
+        "items": [told(item, _named(token)) for item in found[:PAGE]],
         "more": found[PAGE - 1].place if len(found) > PAGE else "",
         "later": bool(before),
         "kinds": known,
@@ -51,14 +51,15 @@ def delete(request: HttpRequest, table: str, place: str) -> HttpResponse:
         if timeline.remove(token, item):
             messages.success(request, _("Deleted. Nobody here sees it any more."))
         return redirect("timeline")
-    return render(request, "me/timeline-delete.html", {"told": _told(item, _named(token))})
+    return render(request, "me/timeline-delete.html", {"told": told(item, _named(token))})
 
 
 def _named(token: str) -> dict[str, str]:
     return {grant.application: grant.name for grant in applications.grants(token)}
 
 
-def _told(item: Item, named: dict[str, str]) -> dict[str, Any]:
+def told(item: Item, named: dict[str, str]) -> dict[str, Any]:
+    """Return an item with its clause's sentence and its uses in words; `named` names applications."""
     purposes = {purpose.name: purpose for purpose in published.current().policy.purposes}
     return {
         "item": item,
