@@ -7,6 +7,10 @@ WHERE (%(before)s::timestamptz IS NULL OR at < %(before)s)
   AND (%(path)s = '' OR url ^@ %(path)s)
 ORDER BY at DESC LIMIT %(limit)s
 
+-- name: opened
+-- What some subjects opened, the newest first, as far as the purpose that asks sees it.
+SELECT url FROM access WHERE subject = ANY (%(subjects)s) ORDER BY at DESC LIMIT %(latest)s
+
 -- name: many_accesses
 SELECT count(*) FROM troth.access
 

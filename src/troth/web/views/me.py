@@ -20,6 +20,7 @@ from troth.consent.errors import ConsentRefusal, OutdatedChoice
 from troth.database import connect
 from troth.database.viewing import may_correct
 from troth.intake import queries as intake
+from troth.intake.usual import PURPOSE
 from troth.ledger import queries as ledger
 from troth.notices import queries as mails
 from troth.people import actions as people
@@ -28,7 +29,7 @@ from troth.people.organizations import Fate
 from troth.people.staffing import Role
 from troth.rights import actions as rights
 from troth.rights import queries as fates
-from troth.web import known, operating
+from troth.web import known, operating, usual
 from troth.web.charts import by_day
 from troth.web.forms import Accesses, Close, Name
 from troth.web.views import asking, coming
@@ -52,6 +53,8 @@ def me(request: HttpRequest) -> HttpResponse:
     with connect.acting("self", token=token) as connection:
         events = ledger.about(connection, request.user.subject, limit=20)  # type: ignore[union-attr]
     context = {
+        "usual": usual.first(request),
+        "off": f"#purpose-{PURPOSE}",
         "following": following,
         "correctable": may_correct("person", "name"),
         "profile": queries.profile(token),

@@ -3,12 +3,14 @@
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import check_for_language, get_language
 from django.views.decorators.http import require_POST, require_safe
 
 from troth.database import published
 from troth.policy import explain
+from troth.web import usual
 
 
 @require_safe
@@ -16,9 +18,12 @@ def home(request: HttpRequest) -> HttpResponse:
     """Welcome somebody, or send them to their own page."""
     if request.user.is_authenticated:
         return redirect("me")
-    return render(
-        request, "home.html", {"sections": explain.sections(published.current().policy, get_language() or "en")}
-    )
+    context = {
+        "sections": explain.sections(published.current().policy, get_language() or "en"),
+        "usual": usual.first(request),
+        "off": reverse("browser"),
+    }
+    return render(request, "home.html", context)
 
 
 @require_safe
