@@ -42,6 +42,12 @@ def _collected(world: World, whose: uuid.UUID, values: Mapping[str, str]) -> Ite
             scene.does("intake", insert.format("url", "'/'"), who, "23 hours")
     yield from scene.wrong
 
+#: Of what programs did, older than any purpose may use it.
+TOO_OLD = (
+    "INSERT INTO troth.activity (subject, at, application, id)"
+    " VALUES (%s, statement_timestamp() - interval '721 hours', 'nobodys', uuidv7())"
+)
+
 
 def incoming(world: World, _focus: object) -> Iterator[str]:
     """What the intake stores: what is collected on the occasion, as coarse as is said, now, and stamped as is true."""
@@ -61,6 +67,9 @@ def incoming(world: World, _focus: object) -> Iterator[str]:
     yield from _by_the_door(world, other)
     yield from _of_nobody(world)
     yield from _stamped_for_all(world)
+    with Scene(world) as scene:
+        scene.refused("42501", "intake", TOO_OLD, whose)
+    yield from scene.wrong
     for name, statement in (("bob", DEVICE), ("greta", ACCESS)):
         with Scene(world) as scene:
             scene.does("intake", statement, world.people[name])

@@ -327,4 +327,39 @@ def _forgetting(scene: Scene, whose: uuid.UUID) -> None:
     scene.refused("TR007", "door", "SELECT troth.forget_unagreed(%s)", whose)
 
 
-PLAYS = (_sign_up, _choices, _tokens, _leaving, _forgetting)
+AHEAD = "SELECT troth.agree_ahead(%s, %s, %s, 'I agree.', 'en')"
+COMING = (
+    "INSERT INTO troth.policy_scheduled (version, source, terms, digest, terms_digest, effective_on, verdict, raised, signature)"
+    " VALUES (%s, '', '', %s, %s, current_date, 3, 0, decode(repeat('00', 64), 'hex'))"
+)
+COME = (
+    "INSERT INTO troth.policy_version (version, name, digest, terms_digest, source, terms, effective_on, floor)"
+    " SELECT version, 'come', digest, terms_digest, '', '', effective_on, true FROM troth.policy_scheduled WHERE version = %s"
+)
+
+
+def _ahead(scene: Scene, whose: uuid.UUID) -> None:
+    """Somebody agrees to what comes, takes it back, agrees again, and is bound on its day."""
+    version, *digests = newcomer(scene, whose)
+    agree(scene, whose, (version, *digests))
+    give_token(scene, whose, "hers")
+    coming = (version + 1, "c" * 64, "d" * 64)
+    scene.does("owner", COMING, *coming)
+    scene.refused("TR003", "self", AHEAD, *coming)
+    for wrong in ((version + 2, *coming[1:]), (coming[0], "d" * 64, "d" * 64), (*coming[:2], "c" * 64)):
+        scene.refused("TR002", "self", AHEAD, *wrong, token="hers")
+    scene.does("self", AHEAD, *coming, token="hers")
+    scene.must("not bound before its day", scene.does("door", "SELECT troth.bind_one(%s)", whose), [(False,)])
+    scene.does("self", "SELECT troth.unagree_ahead()", token="hers")
+    scene.does("self", AHEAD, *coming, token="hers")
+    told = ["agreed-ahead", "agreed-ahead", "signed-up", "unagreed-ahead"]
+    scene.must("entries", _entries(scene, whose), ["agreed", *told])
+    scene.does("owner", COME, coming[0])
+    scene.must("nobody before they are bound", scene.does("self", "SELECT troth.viewer()", token="hers"), [(None,)])
+    scene.must("bound", scene.does("door", "SELECT troth.bind_one(%s)", whose), [(True,)])
+    scene.must("somebody", scene.does("self", "SELECT troth.viewer()", token="hers"), [(whose,)])
+    scene.must("entries", _entries(scene, whose), ["agreed", "agreed", *told])
+    scene.must("bound once", scene.does("door", "SELECT troth.bind_one(%s)", whose), [(False,)])
+
+
+PLAYS = (_sign_up, _choices, _tokens, _leaving, _forgetting, _ahead)
