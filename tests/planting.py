@@ -103,6 +103,11 @@ def belongs(owner: Connection[Any], subject: uuid.UUID) -> None:
         "INSERT INTO troth.join_request (subject, organization) VALUES (%(whose)s, %(mine)s)",
         "INSERT INTO troth.directory_entry (subject, organization, user_name) VALUES (%(whose)s, %(mine)s, 'planted')",
         "INSERT INTO troth.directory_awaited (subject, organization) VALUES (%(whose)s, %(mine)s)",
+        "INSERT INTO troth.post (subject, text, audience, organization)"
+        " VALUES (%(whose)s, 'planted', 'members of the same organization', %(mine)s)",
+        "INSERT INTO troth.attachment (subject, post, name, type, content, audience, organization)"
+        " SELECT subject, id, 'planted.txt', 'text/plain', 'planted', audience, organization"
+        " FROM troth.post WHERE subject = %(whose)s",
     ):
         owner.execute(statement.encode(), {"whose": subject, "mine": mine})
 

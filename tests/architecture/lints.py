@@ -15,6 +15,7 @@ ROOMS = (
     "notices",
     "people",
     "consent",
+    "records",
     "intake",
     "rights",
     "web",

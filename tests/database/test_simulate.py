@@ -46,9 +46,7 @@ CHANGES: dict[str, tuple[tuple[str, str], ...]] = {
         ("choice.time on agreement [P2]\n    for provide while the account exists then 365 days",
          "choice.time on agreement [P2]\n    for provide while the account exists then 400 days"),
     ),
-    "posts longer": (
-        ("collect post.text on post [P30]\n    for provide while the account exists", "collect post.text on post [P30]\n    for provide while the account exists then 400 days"),
-    ),
+    "cookies longer": (("on cookie [P18]\n    for personalise while consented", "on cookie [P18]\n    for personalise 400 days"),),
     "a consent asked for": (('cómo se usa el servicio"\n    by legitimate interest', 'cómo se usa el servicio"\n    by consent'),
                             ("protect 90 days as network\n    for understand 30 days as network", "protect 90 days as network"),
                             ("honour global privacy control as an objection to understand [P3]\n", "")),
@@ -244,7 +242,7 @@ def test_each_difference_says_what_it_touches(town: Town, owner: Connection[Any]
 
 
 def test_a_notice_goes_to_everybody_who_has_agreed(town: Town, owner: Connection[Any]) -> None:
-    said = simulate.simulate(owner, version(2, "posts longer"))
+    said = simulate.simulate(owner, version(2, "cookies longer"))
     assert (said.comparison.verdict, said.mails, said.again) == (Verdict.NOTIFY, 3, 0)
     said = simulate.simulate(owner, version(2, "choices longer"))
     assert (said.comparison.verdict, said.mails, said.again) == (Verdict.NOTIFY, 3, 3)

@@ -42,10 +42,13 @@ def own(world: World, focus: Focus) -> Iterator[str]:
                 yield f"with the token `{token}` rows of {found} are seen in {table.name}"
         if may(world, "self", table, "update"):
             # Without a column that is read, the rule of reading does not help the rule of changing.
+            column = min(may(world, "self", table, "update"))
             yield from _change(
-                world, table, "self", f"UPDATE troth.{table.name} SET name = 'Mallory'", "token of Alice", 1
+                world, table, "self", f"UPDATE troth.{table.name} SET {column} = 'Mallory'", "token of Alice", 1
             )
-            moved = f"UPDATE troth.{table.name} SET name = name WHERE subject = '{world.people['bob']}' RETURNING 1"
+            moved = (
+                f"UPDATE troth.{table.name} SET {column} = {column} WHERE subject = '{world.people['bob']}' RETURNING 1"
+            )
             if world.ask("self", moved, token="token of Alice"):
                 yield "a viewer changes a row of Bob"
 

@@ -42,6 +42,7 @@ def _collected(world: World, whose: uuid.UUID, values: Mapping[str, str]) -> Ite
             scene.does("intake", insert.format("url", "'/'"), who, "23 hours")
     yield from scene.wrong
 
+
 #: Of what programs did, older than any purpose may use it.
 TOO_OLD = (
     "INSERT INTO troth.activity (subject, at, application, id)"

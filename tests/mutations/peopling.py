@@ -157,7 +157,7 @@ def _open_to_support(world: World) -> None:
 #: Stamped tables that the doors leave empty here.
 PLANTED = (
     "session", "earlier_name", "profile", "membership", "correction", "join_request", "directory_entry", "directory_awaited",
-    "notice_outcome", "crash", "activity", "feature_use", "page_view", "transaction", "location",
+    "notice_outcome", "crash", "activity", "feature_use", "page_view", "transaction", "location", "post", "attachment",
 )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ DECLARED = {Kind.TABLE, Kind.COLUMN}
 #: The promises that this troth enforces today.
 ENFORCED = {
     "P2", "P3", "P4", "P5", "P6", "P8", "P9", "P10", "P11", "P14", "P15", "P16", "P18", "P19", "P20", "P21", "P22", "P23", "P24", "P25", "P26",
-    "P27", "P28", "P29", "P32", "P34", "P36", "P37", "P38", "P39", "P40",
+    "P27", "P28", "P29", "P30", "P31", "P32", "P34", "P36", "P37", "P38", "P39", "P40",
 }  # fmt: skip
 
 

@@ -13,7 +13,18 @@ from troth.database import place
 
 ALICE, WORK = "alice@harbor.example", "alice.okafor@work.example"
 BEFORE, AFTER = "Zenobia Quartermaine", "Zenobia Featherstonehaugh"
-PAGES = ("/me", "/me/name", "/me/linked", "/me/devices", "/me/accesses", "/me/applications", "/me/security", "/agree")
+PAGES = (
+    "/me",
+    "/me/name",
+    "/me/linked",
+    "/me/devices",
+    "/me/accesses",
+    "/me/applications",
+    "/me/security",
+    "/agree",
+    "/posts?of=mine",
+    "/posts?of=everyone",
+)
 COLUMNS = """
 SELECT n.nspname, c.relname, a.attname FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -74,7 +85,13 @@ def test_a_new_name_is_everywhere_and_the_one_before_is_nowhere(
     assert {notes.told(each).json()["name"] for each in access} == {BEFORE}
     for each in both:
         each.post("/password/forgotten", {"email": ALICE})  # something waits in the outbox
+    reader = Browser()
+    reader.sign_up(owner, "reader@harbor.example", "Rhoda")
+    for each in both:
+        assert each.post("/posts/new", {"text": "Rowing.", "readers": "signed_in~~", "version": "1"}).status_code == 302
+    assert reader.get("/posts?of=everyone").content.decode().count(f"<bdi>{BEFORE}</bdi>") == 2
     assert both[1].post("/me/name", {"name": AFTER}).status_code == 302
+    assert reader.get("/posts?of=everyone").content.decode().count(f"<bdi>{AFTER}</bdi>") == 2
     for gone in ("Quartermaine",):
         assert found(owner, gone) == set()
         assert not cached(gone)

@@ -39,6 +39,9 @@ CHECKED |= {
     ("notice_outcome", "said"),
     ("transaction", "currency"),
     ("location", "source"),
+    ("post", "audience"),
+    ("attachment", "audience"),
+    ("attachment", "type"),
     *(("agreed_permission", name) for name in ("purpose", "ends", "answer", "over_by")),
 }
 

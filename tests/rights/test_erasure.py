@@ -40,7 +40,7 @@ def of(rows: dict[str, list[dict[str, Any]]], person: Person) -> dict[str, list[
 
 
 #: Of stamped tables, what no clause of the default policy keeps once an account has ended.
-AT_ONCE = {"session", "earlier_name", "correction"}
+AT_ONCE = {"session", "earlier_name", "correction", "post", "attachment"}
 
 
 def test_a_preview_counts_what_an_erasure_then_removes(planted: dict[str, Person], owner: Connection[Any]) -> None:
@@ -57,7 +57,7 @@ def test_a_preview_counts_what_an_erasure_then_removes(planted: dict[str, Person
         "invitation", "staff_invitation", "staff", "support_access", "support_look", "policy_proposal", "policy_approval",
         "directory_grouped", "directory_act", "organization_look",
         "session", "earlier_name", "correction", "linked", "link_offer", "person_grant", "person_grant_use", "agreed_permission",
-        "agreement_ahead", "refused_event",
+        "agreement_ahead", "refused_event", "post", "attachment",
     }  # fmt: skip
     assert {n: each["stays"] for n, each in told.items() if n != SALTS} == {
         name: each["stays"] for name, each in done.items() if name != SALTS

@@ -15,7 +15,12 @@ from tests.organizations.conftest import call
 from tests.provider.asking import MANIFEST
 from tests.web.second import hire
 from troth.consent import publishing
+from troth.database import published
 from troth.people import registering, staffing
+from troth.policy.meaning import Audience
+from troth.records import actions, queries
+from troth.records.files import File
+from troth.records.queries import Readers
 
 ABOUT = '[about]\ntype = "text"\ncategory = "person.profile"\nlabel = { en = "About you", es = "Sobre ti" }\n'
 STAFF = ("owner", "support", "publisher", "analyst", "auditor")
@@ -126,6 +131,16 @@ def _organization(made: World, people: dict[str, Person]) -> None:
         call("administrator", alice, invite, found, f"word for {who}", role)
         call("self", people[who].token, "SELECT troth.join_by_invitation(%s)", f"word for {who}")
     made.named["organization"] = str(found)
+    told = actions.write(
+        token=alice,
+        text="To those who row.",
+        readers=Readers(Audience.MEMBERS, found, 3),
+        version=published.current().version,
+        files=[File("boat.txt", "text/plain", b"of a boat")],
+    )
+    posted = queries.post(alice, told)
+    assert posted is not None
+    made.named |= {"post": str(told), "post_file": str(posted.files[0].id)}
 
 
 def _permissions(made: World, people: dict[str, Person], owner: Connection[Any]) -> None:

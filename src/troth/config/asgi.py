@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import os
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -34,6 +35,9 @@ THREADS = 8
 #: A form is shorter, and quicker; settings refuse forms above half of it with a page.
 LONGEST_BODY = 512 * 1024
 SLOWEST_BODY = 20.0
+#: What is posted may have three files of a megabyte, and a phone takes its time.
+UPLOADING = re.compile(r"/posts/(?:new|[0-9a-f-]{36}/edit)")
+LONGEST_UPLOAD, SLOWEST_UPLOAD = 3_500_000, 60.0
 
 
 def proxies(listed: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
@@ -99,13 +103,14 @@ class Application:
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a page answer once the whole body is there: a thread that waited for it would keep others waiting."""
         try:
-            body = await whole(receive)
+            longest, slowest = limits(scope["path"])
+            body = await whole(receive, longest, slowest)
         except TimeoutError:
             await refuse(send, 408)
             return
         if body is None:
             return
-        if len(body) > LONGEST_BODY:
+        if len(body) > longest:
             await refuse(send, 413)
             return
         # Raw bytes beyond ASCII are none of a query's, yet they arrive.
@@ -138,14 +143,19 @@ class Application:
         return any(address in network for network in self.proxies)
 
 
-async def whole(receive: Receive) -> bytes | None:
+def limits(path: str) -> tuple[int, float]:
+    """Return how many bytes a body has at most, and how many seconds it may take."""
+    return (LONGEST_UPLOAD, SLOWEST_UPLOAD) if UPLOADING.fullmatch(path) else (LONGEST_BODY, SLOWEST_BODY)
+
+
+async def whole(receive: Receive, longest: int = LONGEST_BODY, slowest: float = SLOWEST_BODY) -> bytes | None:
     """Return a body, or as much of one as shows that it is too long; None when the client left before its end.
 
     Raises TimeoutError for one that takes too long.
     """
     held = bytearray()
-    async with asyncio.timeout(SLOWEST_BODY):
-        while len(held) <= LONGEST_BODY:
+    async with asyncio.timeout(slowest):
+        while len(held) <= longest:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return None

@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "troth.people",
     "troth.consent",
     "troth.intake",
+    "troth.records",
 ]
 
 MIDDLEWARE = [
@@ -247,6 +248,9 @@ SECURE_CSP = {
 } | ({"report-to": ["csp"], "report-uri": [REPORTED_TO]} if REPORTED_TO else {})
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
+# Longer than any body that is let in: what people post is never written to a file on the way.
+FILE_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FILES = 10
 APPEND_SLASH = False
 
 # Words

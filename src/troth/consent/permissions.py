@@ -118,8 +118,12 @@ def grantable() -> tuple[Grantable, ...]:
 
 def apart() -> dict[str, tuple[Grantable, ...]]:
     """Return what people may show of single records, by the table whose rows are told apart."""
-    known = grantable()
-    return {e.table: tuple(o for o in known if o.table == e.table) for e in known if e.record}
+    known = [each for each in grantable() if each.record]
+    tables = {each.table for each in known}
+    found: dict[str, list[Grantable]] = {}
+    for each in known:  # what is told apart by another table's records is of those records
+        found.setdefault(each.record if each.record in tables else each.table, []).append(each)
+    return {table: tuple(each) for table, each in found.items()}
 
 
 def own_records(
@@ -129,9 +133,11 @@ def own_records(
 
     A record says what the policy shows of it to its person; the first `behind` are left out.
     """
-    shown = apart()[table]
+    shown = [each for each in apart()[table] if each.table == table]
     own = {each.column for each in published.current().plan.own if each.table == table}
-    columns = [c for c in dict.fromkeys(c for each in shown for c in (*each.columns, *each.apart)) if c in own]
+    held = published.current().catalog.table(table)
+    told = dict.fromkeys(c for each in shown for c in (*each.columns, *each.apart) if not held.column(c).large)
+    columns = [c for c in told if c in own]
     record = shown[0].record
     if record not in own:
         return []
@@ -229,7 +235,11 @@ def seen(token: str, whose: uuid.UUID, category: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for each in grantable():
         if each.category == category:
-            statement = sql.SQL(SQL["shown_to_chosen"]).format(function=sql.Identifier("troth", each.name))
+            held = published.current().catalog.table(each.table)
+            told = dict.fromkeys(("subject", *each.apart, *each.columns))
+            listed = map(sql.Identifier, (c for c in told if not held.column(c).large))
+            function = sql.Identifier("troth", each.name)
+            statement = sql.SQL(SQL["shown_to_chosen"]).format(columns=sql.SQL(", ").join(listed), function=function)
             with connect.acting(CHOSEN, token=token) as connection, connection.cursor(row_factory=dict_row) as cursor:
                 rows += cursor.execute(statement, {"whose": whose}).fetchall()
     return rows

@@ -32,7 +32,7 @@ ORDER BY held.over_at DESC NULLS FIRST, held.at DESC
 SELECT via, clause, given, until FROM troth.may_see(%(whose)s, %(category)s)
 
 -- name: shown_to_chosen
-SELECT * FROM {function}() WHERE subject = %(whose)s
+SELECT {columns} FROM {function}() WHERE subject = %(whose)s
 
 -- name: own_records
 -- The viewer's own records of one kind, as a person chooses among them: the newest, or those named alone.

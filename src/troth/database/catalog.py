@@ -18,7 +18,7 @@ from troth.policy.catalog import Access, Catalog, Column, Function, Owner, Rows,
 from troth.policy.declaring import joined
 from troth.policy.meaning import Occasion, Precision, Verb
 
-ROOMS = ("database", "ledger", "notices", "people", "consent", "intake")
+ROOMS = ("database", "ledger", "notices", "people", "consent", "intake", "records")
 #: What every stamped table carries beside what it declares.
 STAMPED = ("subject", "ended_at", "uses")
 #: `column -> table.key`, `column:field -> table.key`, `column:field (base 36) -> table.key`
@@ -118,6 +118,7 @@ def _table(room: str, name: str, told: Mapping[str, Any]) -> Table:
         fleeting=told.get("fleeting", False),
         through=told.get("through", ""),
         unknown=told.get("unknown", False),
+        posted=told.get("posted", False),
     )
 
 
@@ -148,6 +149,7 @@ def _columns(told: Mapping[str, Any]) -> Iterator[Column]:
             choices=tuple(column.get("choices", ())),
             may=tuple(map(Verb, column["may"])) if "may" in column else None,
             held=column.get("held", ""),
+            large=column.get("large", False),
         )
 
 

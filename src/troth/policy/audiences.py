@@ -21,6 +21,10 @@ LOOKED = (
 LOOKED_PERSON = "subject = troth.looked_member()"
 SHARED_PERSON = "troth.accompanies(subject)"
 SUPPLIED_PERSON = "troth.supplies(subject)"
+#: Of a table in which people choose who reads what, each role reads what was posted to its audience.
+POSTED = "audience = {audience}"
+#: Of whoever posts, those are shown to an audience who posted something to it that the viewer may read.
+AUTHORED = "troth.authored(subject, {audience})"
 
 
 @dataclass(frozen=True, slots=True)

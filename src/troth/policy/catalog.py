@@ -28,6 +28,7 @@ class Column:
     What a `credential` holds lets somebody in, so that no export hands it out. A column that was declared at run time
     has a `type` (`declaring.Type`), the most characters it holds, the words of a choice, and the verbs that its holder
     gives people: None is whatever the policy lets them. `held` names who writes it, where that is not the person.
+    What is `large` is read by itself alone: no list takes it along.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Column:
     choices: tuple[str, ...] = ()
     may: tuple[Verb, ...] | None = None
     held: str = ""
+    large: bool = False
 
     def given(self, right: Right, verb: Verb) -> bool:
         """Whether a right reaches the column: one within assigned permissions only as far as they were assigned."""
@@ -103,7 +105,8 @@ class Table:
     `supplies` another has them for what a directory says of whoever has not joined. Rows of a `fleeting` one let
     somebody in for a while: no backup holds them, so that none opens anything again. Rows of one that came
     `through` an application, which that column names, are of people who use it, and of no others. In one for the
-    `unknown` anonymous identifiers may have rows; in any other bound table only people have.
+    `unknown` anonymous identifiers may have rows; in any other bound table only people have. Of a
+    `posted` one its person chose for each row the `audience` that may read it, and of which organization.
     """
 
     name: str
@@ -126,6 +129,7 @@ class Table:
     fleeting: bool = False
     through: str = ""
     unknown: bool = False
+    posted: bool = False
 
     @property
     def personal(self) -> bool:

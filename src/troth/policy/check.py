@@ -31,6 +31,7 @@ RESERVED = frozenset(
         "registrar",
         "namer",
         "provisioner",
+        "poster",
         *audiences.ROLES,
         "owner",
         "keeper",

@@ -133,9 +133,8 @@ def _judged(policy: Policy, plan: Plan, catalog: Catalog) -> Iterator[tuple[str,
         yield stored.clause.name, "stored", _if(stored.key in built["stored"]), ()
     for category in policy.categories:
         yield category.clause.name, "category", Status.ENFORCED, ()
-    unbuilt: tuple[Any, ...] = (*policy.shares, *policy.postings)
-    for thing in unbuilt:
-        yield thing.clause.name, type(thing).__name__, Status.UNBUILT, ()
+    for share in policy.shares:
+        yield share.clause.name, type(share).__name__, Status.UNBUILT, ()
     for duty in policy.duties:
         told = _duty(built, duty)
         yield duty.clause.name, "duties", Status(told.get("status", Status.UNBUILT)), tuple(told.get("by", ()))
@@ -156,6 +155,9 @@ def _done_with_data(
         hidden = {each.category for each in plan.unseen if each.clause == sight.clause.name}
         known = sight.audience in built["audiences"]
         yield sight.clause.name, "sights", known and not held.isdisjoint(set(sight.categories) - hidden)
+    for posting in policy.postings:
+        open_to = {each.audience for each in plan.posted if each.clause == posting.clause.name}
+        yield posting.clause.name, "postings", set(posting.audiences) <= open_to
     for right in policy.rights:
         known = set(right.verbs) <= set(built["verbs"])
         known = known and (Verb.DELETE not in right.verbs or right.clause.name in deleting)

@@ -17,6 +17,7 @@ from troth.policy.audiences import (
 from troth.policy.catalog import Access, Rows, Table
 from troth.policy.meaning import Precision
 from troth.policy.planned import Plan
+from troth.policy.quoting import literal
 from troth.policy.subjects import of
 
 REACHED = {
@@ -76,8 +77,15 @@ def covered(plan: Plan, table: Table, only: Collection[str] | None = None) -> st
         kept = plan.kept_on(occasion, table.name)
         if kept:
             parts = [of(occasion.whose), *_reduced(table, kept, only), *lasting.new_enough(plan, table)]
+            parts += [_addressed(plan, table)] if table.posted else []
             branches.append("(" + " AND ".join(parts) + ")")
     return " OR ".join(branches) or "false"
+
+
+def _addressed(plan: Plan, table: Table) -> str:
+    """Return that a row is for an audience to which the policy lets people post."""
+    allowed = ", ".join(literal(audience) for audience in plan.postable(table.name))
+    return f"audience IN ({allowed})" if allowed else "false"
 
 
 def _reduced(table: Table, kept: Mapping[str, Precision], only: Collection[str] | None) -> Iterator[str]:

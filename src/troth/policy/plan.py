@@ -14,6 +14,7 @@ from troth.policy.meaning import (
     Audience,
     Collection,
     Policy,
+    Posting,
     Precision,
     Purpose,
     Right,
@@ -27,6 +28,7 @@ from troth.policy.meaning import (
 from troth.policy.planned import (
     Apart,
     Atom,
+    Authored,
     Coarsening,
     Collected,
     Counted,
@@ -35,6 +37,7 @@ from troth.policy.planned import (
     Identifying,
     Own,
     Plan,
+    Posted,
     Reading,
     Retention,
     Rows,
@@ -79,6 +82,8 @@ def plan(policy: Policy, catalog: Catalog) -> Plan:
         tying=_tying(policy),
         grantable=granting.grantable(policy, catalog),
         held=tuple(sorted(_held(policy, catalog))),
+        posted=tuple(sorted(_posted(policy, catalog))),
+        authored=tuple(sorted({each for each, *_ in authors(policy, catalog)})),
     )
 
 
@@ -294,15 +299,42 @@ def _unheld(policy: Policy, catalog: Catalog) -> Iterator[Unheld]:
 
 def sights(policy: Policy, catalog: Catalog) -> Iterator[tuple[Sight, str, Viewing, Table, list[str]]]:
     """Yield each sight of an audience, a category of it, and a table with the columns that can show it."""
+    posted = [Sight(p.categories, p.clause, audience) for p in policy.postings for audience in p.audiences]
     shown: dict[Audience, set[str]] = defaultdict(set)
-    for sight in policy.sights:
+    for sight in (*policy.sights, *posted):
         shown[sight.audience].update(sight.categories)
-    for sight in policy.sights:
+    for sight in (*policy.sights, *posted):
         viewing = VIEWINGS.get(sight.audience)
         for table, category in product(catalog.stamped if viewing else (), sight.categories):
             columns = [c.name for c in table.columns if c.category == category]
+            if sight in posted and not table.posted:
+                continue  # what people post opens nothing that they did not post
             if viewing and columns and viewing.sees(table, frozenset(shown[sight.audience])):
                 yield sight, category, viewing, table, columns
+
+
+def authors(policy: Policy, catalog: Catalog) -> Iterator[tuple[Authored, Posting, str, list[str]]]:
+    """Yield what else of whoever posts to an audience stands beside a post: a category, and the columns that show it.
+
+    Where the policy shows the audience a table anyway, its sights alone say which columns.
+    """
+    found = list(sights(policy, catalog))
+    reached = {(viewing.role, table.name) for _, _, viewing, table, _ in found}
+    posts = {sight.audience for sight, _, _, table, _ in found if table.posted}
+    persons = [table for table in catalog.stamped if table.key == ("subject",) and not table.directed]
+    for posting in policy.postings:
+        for audience, table, category in product(posting.audiences, persons, posting.categories):
+            columns = [c.name for c in table.columns if c.category == category and c.copies is None]
+            viewing = VIEWINGS.get(audience) if audience in posts else None
+            if viewing and columns and (viewing.role, table.name) not in reached:
+                yield Authored(viewing.role, table.name, audience), posting, category, columns
+
+
+def _posted(policy: Policy, catalog: Catalog) -> Iterator[Posted]:
+    for posting in policy.postings:
+        for table, audience in product(catalog.stamped, posting.audiences):
+            if table.posted and {c.category for c in table.columns if c.category} <= set(posting.categories):
+                yield Posted(table.name, audience, posting.clause.name)
 
 
 def _seen(policy: Policy, catalog: Catalog) -> Iterator[Seen]:
@@ -315,6 +347,11 @@ def _seen(policy: Policy, catalog: Catalog) -> Iterator[Seen]:
         for column in viewing.told_apart(table):
             structure = Seen(viewing.role, table.name, column, "", sight.clause.name)
             found.setdefault((viewing.role, table.name, column), structure)
+    for each, posting, category, columns in authors(policy, catalog):
+        clause = posting.clause.name
+        found.setdefault((each.role, each.table, "subject"), Seen(each.role, each.table, "subject", "", clause))
+        for column in columns:
+            found[each.role, each.table, column] = Seen(each.role, each.table, column, category, clause)
     yield from found.values()
 
 

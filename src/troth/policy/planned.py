@@ -215,6 +215,24 @@ class Apart:
     clause: str
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Posted:
+    """An audience to which people may post rows of a table, and the clause that lets them."""
+
+    table: str
+    audience: Audience
+    clause: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Authored:
+    """A table of which an audience's role is shown the rows of those alone who posted something to that audience."""
+
+    role: str
+    table: str
+    audience: Audience
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that a policy version compiles to, before it becomes SQL.
@@ -246,6 +264,8 @@ class Plan:
     signalled: tuple[str, ...] = ()
     apart: tuple[Apart, ...] = ()
     tying: str = ""
+    posted: tuple[Posted, ...] = ()
+    authored: tuple[Authored, ...] = ()
 
     def analysed(self, purpose: str) -> tuple[Reading, ...]:
         """Return what an analyst of a purpose may read: what the purpose may, less what tells who somebody is."""
@@ -257,6 +277,11 @@ class Plan:
         removed = {each.column: each.clause for each in self.own if (each.table, each.privilege) == (table, "remove")}
         collected = {each.column for each in self.collected if each.table == table}
         return min(removed.values()) if removed and collected <= removed.keys() else ""
+
+    def postable(self, table: str) -> tuple[Audience, ...]:
+        """Return to whom people may post rows of a table, from the fewest to all."""
+        found = {each.audience for each in self.posted if each.table == table}
+        return tuple(each for each in Audience if each in found)
 
     @property
     def kept_on_identifier(self) -> bool:

@@ -19,6 +19,7 @@ TWINS = (
     "registrar",
     "provisioner",
     "namer",
+    "poster",
     granting.TWIN,
 )
 #: What one analyst may take of the server: connections at once, and what a connection may write while it sorts.

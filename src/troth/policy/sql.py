@@ -10,7 +10,7 @@ from troth.policy.facts import Fact, Kind, fingerprint
 from troth.policy.lasting import hours
 from troth.policy.meaning import Whose, Window, WindowKind
 from troth.policy.planned import Plan, Reading, Rows
-from troth.policy.quoting import quoted
+from troth.policy.quoting import literal, quoted
 from troth.policy.roles import LOGINS, TWINS, Target, analysts
 from troth.policy.routines import UNMARKED, routines
 from troth.policy.subjects import only
@@ -218,14 +218,18 @@ def _within(window: Window) -> str:
 
 
 def _viewer_rules(plan: Plan, table: Table, target: Target) -> Iterator[Fact]:
-    for viewing in audiences.VIEWINGS.values():
+    authored = {(each.role, each.table) for each in plan.authored}
+    for audience, viewing in audiences.VIEWINGS.items():
         if viewing.role in plan.looking(table.name):
             stamped = f"(uses & {1 << target.bits[viewing.role]}::bigint) <> 0 AND {audiences.OPEN}"
             # What visitors leave is nobody's to be shown, and what an identifier leaves its holder's alone.
             stamped = " AND ".join(
                 (stamped, *only((Whose.PERSON,), table.whose), *occasions.shown(plan, table, viewing.role))
             )
-            reached = viewing.reaches(table)
+            if table.posted and audience in plan.postable(table.name):
+                stamped += f" AND {audiences.POSTED.format(audience=literal(audience))}"
+            by_post = (viewing.role, table.name) in authored
+            reached = audiences.AUTHORED.format(audience=literal(audience)) if by_post else viewing.reaches(table)
             using = f"{stamped} AND {reached}" if reached else stamped
             yield _rule(table.name, target, viewing.role, "select", using=using)
             for other, theirs in covering.alike(table) if viewing.role == audiences.MIRRORED else ():

@@ -9,7 +9,7 @@ from troth.policy.catalog import Catalog, Rows
 from troth.policy.counting import columns_read, name_of
 from troth.policy.covering import alike, privileges
 from troth.policy.meaning import Audience, Policy, Verb
-from troth.policy.plan import read, shown, sights
+from troth.policy.plan import authors, read, shown, sights
 from troth.policy.planned import Plan
 
 
@@ -29,6 +29,7 @@ def _made(policy: Policy, plan: Plan, catalog: Catalog) -> Iterator[tuple[str, s
     yield from _of_collected(plan, catalog)
     yield from _of_own(plan)
     yield from _of_sights(policy, catalog)
+    yield from _of_postings(policy, plan, catalog)
     for each in plan.grantable:
         yield each.clause, f"function troth.{each.name}"
         yield each.clause, f"rule {each.table}.{granting.TWIN}_select"
@@ -75,6 +76,18 @@ def _of_sights(policy: Policy, catalog: Catalog) -> Iterator[tuple[str, str]]:
         for copy, copied, _, _ in catalog.copied:
             if copy is table and copied.category == category:
                 yield clause, f"function troth.spread_{copy.name}_{copied.name}"
+
+
+def _of_postings(policy: Policy, plan: Plan, catalog: Catalog) -> Iterator[tuple[str, str]]:
+    for posted in plan.posted:
+        for access in catalog.table(posted.table).accesses:
+            for privilege, _ in access.privileges if access.rows is Rows.COLLECTED else ():
+                if privilege in ("insert", "update"):
+                    yield posted.clause, f"rule {posted.table}.{access.role}_{privilege}"
+    for each, posting, _, columns in authors(policy, catalog):
+        yield posting.clause.name, f"rule {each.table}.{each.role}_select"
+        for column in ("subject", *columns):
+            yield posting.clause.name, f"grant select ({column}) on troth.{each.table} to {each.role}"
 
 
 def _of_categories(policy: Policy, catalog: Catalog) -> Iterator[tuple[str, str]]:

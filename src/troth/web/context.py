@@ -10,6 +10,7 @@ from troth.consent.support import attention
 from troth.database import published
 from troth.database.errors import DatabaseRefusal
 from troth.people import devices, organizations, places
+from troth.records import queries as records
 from troth.web.assets import address
 from troth.web.known import COOKIE
 from troth.web.sessions import IDENTIFIED, IDENTIFIER, NOTED, days_of
@@ -31,6 +32,7 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "account": user if user is not None and user.is_authenticated else None,
         "agreed": getattr(getattr(request, "standing", None), "agreed", False),
         "organizations_kept": now is not None and organizations.are_kept(),
+        "posts_kept": now is not None and records.are_kept(),
         "home": f"/{request.path.split('/')[1]}",
         "dev": settings.DEV,
         "free_places": places.free(),

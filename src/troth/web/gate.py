@@ -14,6 +14,7 @@ from troth.consent.errors import NothingToPublish, NothingToSee
 from troth.people import errors as people
 from troth.people.errors import NothingThere
 from troth.people.passwords import second_factor
+from troth.web.posting import agreement_needed
 from troth.web.routes import ROLES, ROUTES, WAYS_IN, Audience
 from troth.web.staff import roles, unconfirmed, unsecured
 from troth.web.views.errors import missing
@@ -34,6 +35,11 @@ def agreed(request: Any) -> bool:  # noqa: ANN401 - a request on which it is kno
     return bool(request.standing.agreed)
 
 
+def _readable(audience: Audience) -> bool:
+    """Whether somebody may read here who has agreed to nothing: only where the policy asks for no agreement first."""
+    return audience is Audience.READER and not agreement_needed()
+
+
 class Gate:
     """Look up the route's audience before its view runs."""
 
@@ -51,7 +57,7 @@ class Gate:
         audience = ROUTES.get((match.url_name or "") if match else "")
         if audience is None or (audience is Audience.DEV and not settings.DEV):
             raise Http404
-        if audience in (Audience.ANYBODY, Audience.NEWCOMER, Audience.DEV):
+        if audience in (Audience.ANYBODY, Audience.NEWCOMER, Audience.DEV) or _readable(audience):
             return None
         if not request.user.is_authenticated:
             return HttpResponseRedirect(f"{reverse('account_login')}?next={quote(_way_back(request))}", status=303)

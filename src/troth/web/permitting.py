@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.text import Truncator
 from django.utils.translation import get_language, gettext, ngettext, override
 from django.utils.translation import gettext_lazy as _
 
@@ -21,6 +22,8 @@ from troth.web.words import say
 
 LONGEST = 365
 LASTING = 30
+#: Characters of what a record says, where it is one among others.
+LONGEST_CALLED = 120
 
 
 def said(categories: Iterable[str], *, mine: bool = True) -> list[dict[str, str]]:
@@ -62,7 +65,8 @@ def value(category: str, found: object) -> str:
 def called(record: Record) -> str:
     """Return what a record is called among others of its kind: what it says, and when."""
     when = [value("", record.at)] if record.at else []
-    return " · ".join([*(value(category, found) for category, found in record.values.items()), *when]) or record.record
+    said = (Truncator(value(category, found)).chars(LONGEST_CALLED) for category, found in record.values.items())
+    return " · ".join([*said, *when]) or record.record
 
 
 def end_of(day: date) -> datetime:

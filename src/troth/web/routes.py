@@ -12,6 +12,7 @@ class Audience(Enum):
     NEWCOMER = auto()  # on the way in: not signed in, or between the steps of signing in
     SIGNED_IN = auto()  # signed in, agreed or not: agreeing, leaving, signing out
     AGREED = auto()  # signed in and agreed to what is in force
+    READER = auto()  # the same; a visitor only where the policy lets anybody use something before they agree
     STAFF = auto()  # on the operator's staff, agreed, whatever the role
     OWNER = auto()
     PUBLISHER = auto()  # publishers and owners
@@ -146,6 +147,12 @@ ROUTES: dict[str, Audience] = {
     "organization_roles": Audience.AGREED,
     "organization_ask": Audience.AGREED,
     "join": Audience.AGREED,
+    "posts": Audience.READER,
+    "post": Audience.READER,
+    "post_file": Audience.READER,
+    "write_post": Audience.AGREED,
+    "edit_post": Audience.AGREED,
+    "delete_post": Audience.AGREED,
     "devices": Audience.AGREED,
     "end_session": Audience.AGREED,
     "end_other_sessions": Audience.AGREED,

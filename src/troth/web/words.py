@@ -23,6 +23,9 @@ ACTIONS: Words = {
     "held-field-changed": _("Something that an organization holds about you was changed"),
     "field-deleted": _("You deleted something from your profile"),
     "record-deleted": _("You deleted something that was collected about you"),
+    "posted": _("You posted something"),
+    "post-edited": _("You changed what a post of yours says"),
+    "post-addressed": _("You changed who may read a post of yours"),
     "correction-asked": _("You asked an organization for a correction"),
     "correction-made": _("An organization corrected what it holds, as its member asked"),
     "correction-declined": _("An organization declined a correction that its member asked for"),
@@ -158,6 +161,8 @@ TABLES: Words = {
     "membership": _("Your organizations"),
     "join_request": _("What you asked of organizations"),
     "correction": _("Corrections that you asked of organizations"),
+    "post": _("Your posts"),
+    "attachment": _("The files of your posts"),
     "session": _("Where you are signed in"),
     "earlier_name": _("Your earlier names"),
     "person_grant": _("What you let people see"),
@@ -322,6 +327,13 @@ SEVERITIES: Words = {
     "error": _("an error"),
     "fatal": _("the end of the program"),
 }
+FEEDS: Words = {
+    "organizations": _("Your organizations"),
+    "everyone": _("Everyone signed in"),
+    "public": _("The public"),
+    "shown": _("Shown to you"),
+    "mine": _("Your posts"),
+}
 FAMILIES: Mapping[str, Words] = {
     "purpose": PURPOSES,
     "action": ACTIONS,
@@ -345,6 +357,7 @@ FAMILIES: Mapping[str, Words] = {
     "item": ITEMS,
     "source": SOURCES,
     "answer": ANSWERS,
+    "feed": FEEDS,
 }
 
 
