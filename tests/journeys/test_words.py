@@ -85,10 +85,10 @@ def test_whatever_the_ledger_records_has_words() -> None:
     recorded = set()
     for file in [*WEB.parent.rglob("*.sql"), *WEB.parent.rglob("*.py")]:
         text = file.read_text("utf-8")
-        recorded |= set(re.findall(r"troth\.record\(\s*'([a-z-]+)'", text))
+        recorded |= set(re.findall(r"troth\.(?:record|append)\(\s*'([a-z-]+)'", text))
         recorded |= {
             name
-            for case in re.findall(r"troth\.record\(\s*CASE (.*?) END,", text)
+            for case in re.findall(r"troth\.(?:record|append)\(\s*CASE (.*?) END,", text)
             for name in re.findall(r"(?:THEN|ELSE) '([a-z-]+)'", case)
         }
         recorded |= set(re.findall(r'_record\(cursor, "([a-z-]+)"|"action": "([a-z-]+)"', text))

@@ -16,7 +16,9 @@ from troth.policy import parse
 from troth.policy.errors import PolicyErrors
 from troth.policy.plan import plan
 
-PEOPLE = ("alice", "bob", "charlie", "dana", "eve", "frank", "grace")
+#: The last is a browser that is known without an account, and no person.
+BROWSER = "browser"
+PEOPLE = ("alice", "bob", "charlie", "dana", "eve", "frank", "grace", BROWSER)
 NOBODY = "nobody"
 #: How many days before now a row came; no window ends so near to one of these that a second could matter.
 AGES = (0, 2, 5, 20, 45, 100, 400)

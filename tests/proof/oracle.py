@@ -13,11 +13,13 @@ from uuid import UUID
 
 from troth.policy.catalog import Catalog, Column, Table
 from troth.policy.compare import compare
-from troth.policy.meaning import Audience, Basis, Occasion, Policy, Precision, Verb, Window, WindowKind
+from troth.policy.meaning import Audience, Basis, Occasion, Policy, Precision, Verb, Whose, Window, WindowKind
 
 #: Fewer people than this are not counted out.
 FEWEST = 5
 NOBODY = UUID(int=0)
+#: The least anonymous identifier: a browser that is known is no person.
+LEAST = UUID("ffffffff-ffff-8000-8000-000000000000")
 CHOICES = {
     Basis.CONSENT: ("consent", "withdrawal"),
     Basis.LEGITIMATE_INTEREST: ("objection", "permission"),
@@ -101,7 +103,7 @@ class Oracle:
     def counts(self, purpose: str, table: Table) -> list[Used]:
         """Return the uses that see only numbers; visitors are nobody, and are not counted."""
         uses = self.uses(self.policy, purpose, table)
-        return [use for use in uses if use.precision is Precision.COUNTED and use.occasion is not Occasion.VISIT]
+        return [use for use in uses if use.precision is Precision.COUNTED and use.occasion.whose is Whose.PERSON]
 
     def columns(self, purpose: str, table: Table) -> list[str]:
         """Return what a purpose may read of a table; whose a row is, it knows with each."""
@@ -169,7 +171,7 @@ class Oracle:
         return False
 
     def _exacter(self, old: Policy, new: Policy, table: Table, column: Column) -> bool:
-        people = [occasion for occasion in table.occasions if occasion is not Occasion.VISIT]
+        people = [occasion for occasion in table.occasions if occasion.whose is Whose.PERSON]
         before, now = (
             {self.stored(policy, table, occasion).get(column.name) for occasion in people} - {None}
             for policy in (old, new)
@@ -212,7 +214,7 @@ class Oracle:
         found = []
         for row in self.rows if names else []:
             person = there.get(row.subject)
-            if row.table != table.name or person is None or person.ended is not None:
+            if row.table != table.name or person is None or person.ended is not None or row.subject >= LEAST:
                 continue
             agreed = any(version >= self.shown_since(audience) for version in person.agreed)
             if agreed and not any(self._holds_more(row, table, column) for column in map(table.column, names)):
@@ -224,7 +226,7 @@ class Oracle:
         value = None if column.derived or column.category is None else self.cell(row, column.name)
         if value is None:
             return False
-        people = [occasion for occasion in table.occasions if occasion is not Occasion.VISIT]
+        people = [occasion for occasion in table.occasions if occasion.whose is Whose.PERSON]
         stored = [self.stored(self.policy, table, occasion).get(column.name) for occasion in people]
         exactly = {precision for precision in stored if precision is not None}
         if exactly and not any(plainly(value) == plainly(coarse(value, precision)) for precision in exactly):
@@ -344,7 +346,7 @@ class Oracle:
         names = [column.name for column in table.columns if any(_told(column, use, table) for use in counts)]
         groups: dict[tuple[Any, ...], list[UUID]] = {}
         for row in self._seen(purpose, table, counts):
-            if row.subject != NOBODY:
+            if NOBODY < row.subject < LEAST:
                 told = [("", ""), *((name, written(self.cell(row, name))) for name in names)]
                 for name, value in told:
                     groups.setdefault((row.at.astimezone(UTC).date(), name, value), []).append(row.subject)

@@ -13,8 +13,8 @@ import psycopg
 from psycopg import Connection, errors
 
 from tests.proof.asking import answered, asked
-from tests.proof.cases import Case, Event, Phase
-from tests.proof.oracle import NOBODY, ROLES, Oracle, Person, Row, coarse
+from tests.proof.cases import BROWSER, Case, Event, Phase
+from tests.proof.oracle import LEAST, NOBODY, ROLES, Oracle, Person, Row, coarse
 from troth.database import apply, connect, place, signatures
 from troth.database.catalog import load
 from troth.policy import parse
@@ -155,9 +155,11 @@ class Play:
                 getattr(self, f"_{what}")(person, *event[2:])
 
     def _join(self, name: str) -> None:
-        subject = uuid5(SPACE, f"{name} {self.stage.played}")
+        subject, kind = uuid5(SPACE, f"{name} {self.stage.played}"), "person"
+        if name == BROWSER:
+            subject, kind = UUID(int=LEAST.int | subject.int & (1 << 62) - 1), "anonymous"
         self.oracle.people[name] = Person(subject)
-        self.stage.owner.execute("INSERT INTO troth.subject (subject, kind) VALUES (%s, 'person')", (subject,))
+        self.stage.owner.execute("INSERT INTO troth.subject (subject, kind) VALUES (%s, %s)", (subject, kind))
 
     def _agree(self, person: Person) -> None:
         policy = self.oracle.policy
@@ -230,8 +232,11 @@ class Play:
         person = self.oracle.people.get(name)
         if name != "nobody" and (person is None or person.ended):
             return None
+        if name == BROWSER and not table.unknown:
+            return None
         subject = person.subject if person else NOBODY
-        occasion = table.occasions[0] if person else Occasion.VISIT
+        known = Occasion.COOKIE if name == BROWSER else table.occasions[0]
+        occasion = known if person else Occasion.VISIT
         policy, number = self.oracle.policy, len(self.oracle.rows)
         stored = self.oracle.stored(policy, table, occasion)
         values = {column: coarse(raw[column], stored[column]) for column in stored if column in raw}

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from troth.policy.catalog import Function
+from troth.policy.meaning import Whose
 from troth.policy.planned import Counted, Plan
 from troth.policy.routines import SECURE
-from troth.policy.subjects import NOBODY
+from troth.policy.subjects import of
 
 #: Fewer people than this are not counted out: a number of one or two is a person.
 FEWEST = 5
@@ -34,7 +35,7 @@ def columns_read(counted: Counted) -> tuple[str, ...]:
 
 def _count(counted: Counted, rule: str) -> str:
     # Only people are counted: what visitors leave belongs to nobody, and would count as one.
-    seen = f"SELECT * FROM troth.{counted.table} WHERE {rule} AND subject <> {NOBODY}::uuid"
+    seen = f"SELECT * FROM troth.{counted.table} WHERE {rule} AND {of(Whose.PERSON)}"
     kinds = [
         ("''::text", "''::text"),
         *((f"'{column}'::text", f"coalesce(\"{column}\"::text, '')") for column in counted.columns),

@@ -223,9 +223,9 @@ def _viewer_rules(plan: Plan, table: Table, target: Target) -> Iterator[Fact]:
         if viewing.role in plan.looking(table.name):
             stamped = f"(uses & {1 << target.bits[viewing.role]}::bigint) <> 0 AND {audiences.OPEN}"
             # What visitors leave is nobody's to be shown, and what an identifier leaves its holder's alone.
-            stamped = " AND ".join(
-                (stamped, *only((Whose.PERSON,), table.whose), *occasions.shown(plan, table, viewing.role))
-            )
+            there = table.whose | ({Whose.IDENTIFIER} if table.unknown else set())
+            people = only((Whose.PERSON,), there)
+            stamped = " AND ".join((stamped, *people, *occasions.shown(plan, table, viewing.role)))
             if table.posted and audience in plan.postable(table.name):
                 stamped += f" AND {audiences.POSTED.format(audience=literal(audience))}"
             by_post = (viewing.role, table.name) in authored
