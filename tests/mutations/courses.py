@@ -43,10 +43,10 @@ def _collected(world: World, whose: uuid.UUID, values: Mapping[str, str]) -> Ite
     yield from scene.wrong
 
 
-#: Of what programs did, older than any purpose may use it.
-TOO_OLD = (
-    "INSERT INTO troth.activity (subject, at, application, id)"
-    " VALUES (%s, statement_timestamp() - interval '721 hours', 'nobodys', uuidv7())"
+#: What programs did, older than any purpose may use it, or in days to come.
+TOLD_AT = (
+    "INSERT INTO troth.{} (subject, at, application, id)"
+    " VALUES (%s, statement_timestamp() + make_interval(hours => %s::integer), 'nobodys', uuidv7())"
 )
 
 
@@ -69,7 +69,8 @@ def incoming(world: World, _focus: object) -> Iterator[str]:
     yield from _of_nobody(world)
     yield from _stamped_for_all(world)
     with Scene(world) as scene:
-        scene.refused("42501", "intake", TOO_OLD, whose)
+        for table, hours in (("activity", -721), ("activity", 25), ("crash", 25)):
+            scene.refused("42501", "intake", TOLD_AT.format(table), whose, hours)
     yield from scene.wrong
     for name, statement in (("bob", DEVICE), ("greta", ACCESS)):
         with Scene(world) as scene:

@@ -359,6 +359,7 @@ def _ahead(scene: Scene, whose: uuid.UUID) -> None:
     scene.must("bound", scene.does("door", "SELECT troth.bind_one(%s)", whose), [(True,)])
     scene.must("somebody", scene.does("self", "SELECT troth.viewer()", token="hers"), [(whose,)])
     scene.must("entries", _entries(scene, whose), ["agreed", "agreed", *told])
+    scene.must("nobody is to be told", scene.does("steward", "SELECT troth.tell_some(1)"), [(0,)])
     scene.must("bound once", scene.does("door", "SELECT troth.bind_one(%s)", whose), [(False,)])
 
 
