@@ -22,7 +22,7 @@ from rich.console import Console
 from troth.cli import certificates, demo, listening
 from troth.cli.options import data_option
 from troth.consent import announcing, handover, identifiers, publishing
-from troth.database import apply, connect, embedded, place
+from troth.database import apply, connect, embedded, logs, place
 from troth.database.account import die_with_parent
 from troth.database.catalog import load as load_catalog
 from troth.database.errors import DatabaseRefusal, ServerRefusal
@@ -41,12 +41,14 @@ from troth.policy.plan import plan
 from troth.rights import keeping
 
 #: Those that teach the keeper something.
-ROOMS = (keeping, registering, fielding, sequencing, publishing, handover, announcing, identifiers, forgetting)
+ROOMS = (keeping, registering, fielding, sequencing, publishing, handover, announcing, identifiers, forgetting, logs)
 DEFAULT_POLICY = Path(__file__).parents[3] / "policies" / "hosted-solutions.troth"
 NO_TERMS = "There are no terms beside the policy."
 TURN = 0.25
 SERVER_PATIENCE = 60.0
 CALM = 30.0
+#: Classes of SQLSTATE: data exceptions, and constraints that rows break.
+OF_VALUES = ("22", "23")
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,8 +370,7 @@ class Service:
             keeper.turn()
         except (Error, DatabaseRefusal) as error:
             if self.database is None or self.database.running():
-                said = str(error).strip().splitlines() or [type(error).__name__]
-                self._say(f"the keeper waits: {said[0]}")
+                self._say(f"the keeper waits: {briefly(error)}")
                 time.sleep(1)
 
     def _end(self) -> None:
@@ -383,3 +384,10 @@ class Service:
         connect.close()
         if self.database is not None:
             self.database.stop()
+
+
+def briefly(error: Exception) -> str:
+    """Return what an error says on its first line; of a wrong value only its kind, since its words name the value."""
+    state = getattr(error, "sqlstate", None) or ""
+    said = str(error).strip().splitlines()
+    return said[0] if said and not state.startswith(OF_VALUES) else f"{type(error).__name__} {state}".strip()

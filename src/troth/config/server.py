@@ -64,6 +64,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "troth.config.settings")
     from django.conf import settings  # noqa: PLC0415 - settings need the environment first
 
+    from troth.config import reticent  # noqa: PLC0415
     from troth.config.asgi import application  # noqa: PLC0415
     from troth.config.protocol import Bounded  # noqa: PLC0415
     from troth.consent import announcing, coming  # noqa: PLC0415
@@ -72,6 +73,7 @@ def main() -> None:
     from troth.people import correcting  # noqa: PLC0415
     from troth.people.organizing import invitation  # noqa: PLC0415
 
+    reticent.install()
     WRITERS.update(correcting.WRITERS | coming.WRITERS | announcing.WRITERS, invitation=invitation)
     GATES.update(announcing.GATES)
     GATES.update(coming.GATES)
@@ -102,6 +104,7 @@ def main() -> None:
         lifespan="on",
         access_log=False,
         log_level="warning",
+        log_config=None,  # its own would write errors with their words
         server_header=False,
         date_header=True,
         proxy_headers=False,

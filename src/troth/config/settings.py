@@ -264,7 +264,8 @@ TIME_ZONE = "UTC"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "handlers": {"terminal": {"class": "logging.StreamHandler"}},
+    "formatters": {"reticent": {"()": "troth.config.reticent.Reticent"}},
+    "handlers": {"terminal": {"class": "logging.StreamHandler", "formatter": "reticent"}},
     "root": {"handlers": ["terminal"], "level": "WARNING"},
     # Django would write the whole request of a refused Host or a failed page, query and all.
     "loggers": {"django.request": {"level": "CRITICAL"}, "django.security": {"level": "CRITICAL"}},

@@ -51,8 +51,7 @@ SETTINGS: Mapping[str, str] = {
     "update_process_title": "on",
     "logging_collector": "on",
     "log_directory": "../log",
-    "log_filename": "postgresql-%a.log",
-    "log_truncate_on_rotation": "on",
+    "log_filename": "postgresql-%Y-%m-%d.log",  # a file holds one day, whenever PostgreSQL ran; `logs` removes it
     "log_rotation_age": "1d",
     "log_rotation_size": "0",
     "log_line_prefix": "%m [%p] %q%u@%d ",
@@ -166,7 +165,9 @@ class Server:
         )
 
     def _spawn(self, account: Account, binaries: Path) -> None:
-        with (self.place.data / "log" / "start.log").open("wb") as log:
+        file = self.place.data / "log" / "start.log"
+        file.write_bytes(b"")
+        with file.open("ab") as log:  # what is emptied later is written to from its beginning again
             self.process = run_as(
                 account,
                 [str(binaries / "postgres"), "-D", own_folder(self.place.cluster)],

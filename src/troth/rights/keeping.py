@@ -36,8 +36,10 @@ type Told = dict[str, Any]
 
 def taught(keeper: Keeper) -> Keeper:
     """Return the keeper, who can now be asked about persons too. What a killed one left of exports is removed."""
-    _forget_left(keeper.where.data / FOLDER, 0)
+    folder = keeper.where.data / FOLDER
+    _forget_left(folder, 0)
     keeper.kinds = {**keeper.kinds, **KINDS}
+    keeper.chores = (*keeper.chores, lambda _connection: _forget_left(folder, FORGOTTEN))
     return keeper
 
 

@@ -84,3 +84,9 @@ WHERE c.oid = to_regclass('troth.django_migrations') AND obj_description(c.oid, 
 
 -- name: migrations
 SELECT app, name FROM troth.django_migrations ORDER BY app, name, id
+
+-- name: current_log
+SELECT pg_current_logfile()
+
+-- name: rotate_log
+SELECT pg_rotate_logfile()
