@@ -13,6 +13,7 @@ from psycopg import Connection
 
 from tests.conftest import Person
 from tests.intake.sending import Application, event, post, registered
+from tests.rights.asking import erased, held
 from troth.api.app import Lean
 from troth.database import connect, place
 from troth.intake import bridging, gate, queries
@@ -222,6 +223,24 @@ def test_who_withdrew_or_left_meanwhile_has_nothing_stored_and_is_told(
     assert len(stored(owner)) == 2
     assert counted(owner, "refused") == {"person-declined": 1, "unknown-person": 1}
     assert [(each.reason, each.count) for each in queries.refusals(cast["alice"].token)] == [("person-declined", 1)]
+    assert lying() == []
+
+
+def test_who_was_erased_meanwhile_has_nothing_stored_and_nothing_of_theirs_is_left_lying(
+    notes: Application, cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    async def play(lean: Lean) -> None:
+        await post(lean, use(notes, "Alice", "before-1"), key=notes.key)
+        with away(owner):
+            assert (await post(lean, use(notes, "Alice", "during-1"), key=notes.key)).status == 202
+            erased(owner, cast["alice"])
+            assert lying() == [KEY, SEGMENT], "sealed, until the database is back"
+        after = {name: len(rows) for name, rows in held(owner).items()}
+        await drained(lean)
+        assert {name: len(rows) for name, rows in held(owner).items()} == after
+
+    run(play)
+    assert counted(owner, "refused") == {"unknown-person": 1}
     assert lying() == []
 
 

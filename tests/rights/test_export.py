@@ -175,8 +175,14 @@ def test_the_file_is_for_one_pair_of_eyes_and_does_not_stay(cast: dict[str, Pers
     exported(owner, cast["bob"])
     assert not file.exists()
     file = folder / keeping.export(owner, asked(cast["alice"]))["file"]
-    keeping.taught(Keeper(place.current()))
+    keeper = keeping.taught(Keeper(place.current()))
     assert not file.exists()
+    kept, file = (folder / keeping.export(owner, asked(cast["alice"]))["file"] for _ in range(2))
+    os.utime(file, (0, 0))
+    for chore in keeper.chores:
+        chore(owner)
+    assert (kept.exists(), file.exists()) == (True, False), "also when nobody asks for another"
+    kept.unlink()
 
 
 def test_a_person_is_named_by_address_or_subject_and_never_guessed(

@@ -32,7 +32,7 @@ def _places(error: BaseException) -> list[str]:
     now: BaseException | None = error
     while now is not None and id(now) not in seen:
         seen.add(id(now))
-        where = ", ".join(f"{f.filename}:{f.lineno}" for f in traceback.extract_tb(now.__traceback__)[-8:])
+        where = ", ".join(f"{f.filename}:{f.lineno}" for f in traceback.extract_tb(now.__traceback__)[-4:])
         told.append(f"  {type(now).__module__}.{type(now).__qualname__} at {where or 'no place'}")
         inner = now.exceptions[0] if isinstance(now, BaseExceptionGroup) else None
         now = inner or now.__cause__ or now.__context__
