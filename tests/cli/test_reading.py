@@ -312,7 +312,8 @@ def test_show_says_that_it_knows_nothing_of_that(what: str, sentence: str) -> No
 def test_the_plan_says_whose_rows_a_purpose_reads_how_long_and_by_which_clause() -> None:
     lines = ask("plan", POLICY).stdout.splitlines()
     place = lines.index("understand (by legitimate interest)")
-    whose = "of people who agreed and did not object and of visitors, stored on access, visit"
+    whose = "of people who agreed and did not object, of browsers that are known and of visitors"
+    whose += ", stored on access, cookie, visit"
     assert lines[place + 1] == f"  reads access, 30 days, {whose}"
     assert lines[place + 2].endswith("  (collect-access-ip-on-access-2)")
     assert "    at, day, hour, subject, url  (collect-access-url-on-access)" in lines

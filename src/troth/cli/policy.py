@@ -203,7 +203,8 @@ def _whose(unit: Unit, name: str) -> str:
     whose = [WHOSE[unit.basis]] if Whose.PERSON in kinds else []
     whose += ["of browsers that are known"] if Whose.IDENTIFIER in kinds else []
     whose += ["of visitors"] if Whose.NOBODY in kinds else []
-    return f"{' and '.join(whose)}, stored on {', '.join(sorted(occasions))}"
+    listed = " and ".join(filter(None, (", ".join(whose[:-1]), whose[-1])))
+    return f"{listed}, stored on {', '.join(sorted(occasions))}"
 
 
 def _by_clause(columns: Iterable[tuple[str, str]]) -> list[str]:
