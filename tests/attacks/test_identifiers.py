@@ -284,3 +284,10 @@ def test_one_whose_consent_is_withdrawn_ends_too(known: uuid.UUID, owner: Connec
     assert owner.execute("SELECT ended_at IS NOT NULL FROM troth.subject WHERE subject = %s", (known,)).fetchone() == (
         True,
     )
+
+
+def test_one_that_no_browser_can_show_any_more_ends(known: uuid.UUID, owner: Connection[Any]) -> None:
+    """No backup holds what lets somebody in: restored, what was left would be nobody's to end."""
+    owner.execute("DELETE FROM troth.request_token WHERE subject = %s", (known,))
+    with connect.acting("steward") as steward:
+        assert steward.execute("SELECT troth.end_identifiers()").fetchone() == (1,)

@@ -52,7 +52,7 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("people end", "s.subject >= 'ffffffff-ffff-8000-8000-000000000000' AND ", ""),
         ("again and again", "s.ended_at IS NULL AND NOT EXISTS", "NOT EXISTS"),
         ("never by time", " AND i.until > statement_timestamp()", ""),
-        ("never without a cookie", "i.digest IS NOT NULL AND ", ""),
+        ("never without a cookie", "JOIN troth.request_token AS held ON held.hash = i.digest", ""),
     ),
     "open_token": (
         ("without an agreement", "IF agreed IS NULL THEN", "IF false THEN"),

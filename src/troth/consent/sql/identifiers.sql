@@ -110,7 +110,7 @@ END
 $$;
 
 -- name: end_identifiers
--- End what is past its time, or has no cookie any more; untie what the policy in force lets nobody tie. Return how many ended.
+-- End what is past its time, or has no cookie any more, as after a backup was restored: nobody could. Untie what the policy in force lets nobody tie. Return how many ended.
 CREATE OR REPLACE FUNCTION troth.end_identifiers() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE whose uuid; many bigint := 0;
@@ -122,8 +122,8 @@ BEGIN
     FOR whose IN
         SELECT s.subject FROM troth.subject AS s JOIN troth.permitted AS p ON p.subject = s.subject
         WHERE s.subject >= 'ffffffff-ffff-8000-8000-000000000000' AND s.ended_at IS NULL AND NOT EXISTS (
-            SELECT FROM troth.identifier AS i
-            WHERE i.subject = s.subject AND i.digest IS NOT NULL AND i.ended_at IS NULL AND i.until > statement_timestamp()
+            SELECT FROM troth.identifier AS i JOIN troth.request_token AS held ON held.hash = i.digest
+            WHERE i.subject = s.subject AND i.ended_at IS NULL AND i.until > statement_timestamp()
         ) ORDER BY uuid_hash(s.subject) & 1023 LIMIT 100 FOR UPDATE OF p SKIP LOCKED
     LOOP
         DELETE FROM troth.tied AS t WHERE t.identifier = whose;
