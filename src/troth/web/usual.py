@@ -19,6 +19,7 @@ PLACES: dict[str, Promise | str] = {
     "/me/permissions": _("Your permissions"),
     "/me/notices": _("Mails to you"),
     "/organizations": _("Organizations"),
+    "/posts": _("Posts"),
     "/policy": _("Policy"),
     "/policy/versions": _("Versions of the policy"),
     "/policy/promises": _("Forty promises"),
