@@ -150,6 +150,19 @@ def owner(database: place.Place) -> Iterator[Connection[Any]]:
         yield connection
 
 
+@contextmanager
+def again(role: str, pid: int, **told: str) -> Iterator[Connection[Any]]:
+    """Act on the connection that was there before: the pool takes it back in its own time, and gives another meanwhile."""
+    deadline = time.monotonic() + 30
+    while True:
+        with connect.acting(role, **told) as connection:
+            if connection.info.backend_pid == pid:
+                yield connection
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def make(owner: Connection[Any], name: str, *, agreed: bool = True) -> Person:
     """Make somebody through the doors that the pages use."""
     subject, token = uuid.uuid4(), f"token of {name}"

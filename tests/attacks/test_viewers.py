@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import Connection, errors
 
-from tests.conftest import Person, make
+from tests.conftest import Person, again, make
 from troth.database import connect
 
 OTHERS = (
@@ -99,8 +99,7 @@ def test_a_returned_connection_carries_nothing(cast: dict[str, Person]) -> None:
         connection.execute("DECLARE kept CURSOR WITH HOLD FOR SELECT 1")
         connection.execute("LISTEN somebody")
         pid = connection.info.backend_pid
-    with connect.acting("self") as connection:
-        assert connection.info.backend_pid == pid
+    with again("self", pid) as connection:
         assert connection.execute("SELECT troth.viewer(), current_setting('search_path')").fetchone() == (None, "troth")
         assert connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
         assert connection.execute("SELECT count(*) FROM pg_cursors WHERE name = 'kept'").fetchone() == (0,)

@@ -1,17 +1,15 @@
 """Support access (P25): only the person opens it, nothing is seen that is not recorded, and its end bites at once."""
 
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from psycopg import Connection, Error, errors
 
-from tests.conftest import Person, employ, make, visit
+from tests.conftest import Person, again, employ, make, visit
 from tests.planting import account
 from troth.consent import support
 from troth.consent.errors import NothingToSee, TooManyQuestions
@@ -302,19 +300,6 @@ def test_the_role_reaches_nothing_else(alice: Person, sue: Person, attempt: str)
         connection.execute(attempt.encode())
 
 
-@contextmanager
-def again(role: str, pid: int, token: str) -> Iterator[Connection[Any]]:
-    """Act on the connection that was there before: the pool takes it back in its own time, and gives another meanwhile."""
-    deadline = time.monotonic() + 30
-    while True:
-        with connect.acting(role, token=token) as connection:
-            if connection.info.backend_pid == pid:
-                yield connection
-                return
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_a_returned_connection_carries_no_look(alice: Person, sue: Person) -> None:
     access = opened(sue, alice)
     with connect.acting("staff", token=sue.token) as connection:
@@ -322,7 +307,7 @@ def test_a_returned_connection_carries_no_look(alice: Person, sue: Person) -> No
         assert row
         connection.execute("SELECT set_config('troth.look', %s, false)", (row[0],))
         pid = connection.info.backend_pid
-    with again("staff", pid, sue.token) as connection:
+    with again("staff", pid, token=sue.token) as connection:
         assert connection.execute("SELECT coalesce(current_setting('troth.look', true), '')").fetchone() == ("",)
         assert connection.execute("SELECT name FROM troth.person").fetchall() == []
 
