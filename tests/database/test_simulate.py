@@ -46,7 +46,7 @@ CHANGES: dict[str, tuple[tuple[str, str], ...]] = {
         ("choice.time on agreement [P2]\n    for provide while the account exists then 365 days",
          "choice.time on agreement [P2]\n    for provide while the account exists then 400 days"),
     ),
-    "cookies longer": (("on cookie [P18]\n    for personalise while consented", "on cookie [P18]\n    for personalise 400 days"),),
+    "cookies longer": (("as persistent cookie for provide 365 days", "as persistent cookie for provide 400 days"),),
     "a consent asked for": (('cómo se usa el servicio"\n    by legitimate interest', 'cómo se usa el servicio"\n    by consent'),
                             ("protect 90 days as network\n    for understand 30 days as network", "protect 90 days as network"),
                             ("honour global privacy control as an objection to understand [P3]\n", "")),

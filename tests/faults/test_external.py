@@ -117,7 +117,7 @@ def test_its_owner_simulates_a_version_for_everybody_and_for_one_person(
         )
         assert [said["again"] for said in (everybody, alice)] == [2, 1]
         for said, people in ((everybody, 2), (alice, 1)):
-            seen = {(s["purpose"], s["table"]): s for s in said["sights"] if not s["visits"]}
+            seen = {(s["purpose"], s["table"]): s for s in said["sights"] if s["whose"] == "person"}
             sight = seen["provide", "person"]
             assert [sight[when]["people"] for when in ("before", "at_once", "agreed")] == [people, 0, people]
     finally:
