@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 from psycopg import Connection, errors, sql
 
 from tests.conftest import POLICY, TERMS, Person
+from tests.consent.lending import NAME, offer
 from tests.intake.test_apart import SENSITIVE
+from tests.records.conftest import SIGNED_IN, write
+from troth.consent import permissions
+from troth.consent.errors import ConsentRefusal
 from troth.database import apply, connect, published
 from troth.database.catalog import load
 from troth.database.drift import drift
@@ -249,7 +253,7 @@ def test_an_identifier_ties_itself_to_nothing_and_ends_nobody_else(
     known: uuid.UUID, cast: dict[str, Person], owner: Connection[Any]
 ) -> None:
     for statement, code in (
-        ("SELECT troth.tie_identifier(%s)", "TR080"),
+        ("SELECT troth.tie_identifier(%s)", "TR003"),
         ("SELECT troth.found_organization(%s)", "42501"),
     ):
         with pytest.raises(psycopg.Error) as told, connect.acting("self", token=COOKIE) as mine:
@@ -291,3 +295,28 @@ def test_one_that_no_browser_can_show_any_more_ends(known: uuid.UUID, owner: Con
     owner.execute("DELETE FROM troth.request_token WHERE subject = %s", (known,))
     with connect.acting("steward") as steward:
         assert steward.execute("SELECT troth.end_identifiers()").fetchone() == (1,)
+
+
+def test_whoever_is_known_by_a_browser_alone_is_not_signed_in(known: uuid.UUID, cast: dict[str, Person]) -> None:
+    """What people let be seen, or post, is for people: an identifier joined to it would be joined to who they are."""
+    alice = cast["alice"]
+    link = offer(alice, NAME)
+    write(alice, "to everyone signed in", SIGNED_IN)
+    assert permissions.offered(COOKIE, link) is None
+    for accepts in (True, False):
+        with pytest.raises(ConsentRefusal):
+            permissions.answer(token=COOKIE, link=link, accepts=accepts)
+    for question in ("SELECT text FROM troth.post", "SELECT name FROM troth.person"):
+        with connect.acting("reader", token=cast["bob"].token) as reader:
+            assert len(reader.execute(question.encode()).fetchall()) == 1
+        with connect.acting("reader", token=COOKIE) as reader:
+            assert reader.execute(question.encode()).fetchall() == []
+
+
+def test_answers_are_peoples(known: uuid.UUID, cast: dict[str, Person], owner: Connection[Any]) -> None:
+    """What is asked of everybody is counted of people: each of them once, and of none who has no account."""
+    for name in ("alice", "bob", "charlie", "dana"):
+        with connect.acting("self", token=cast[name].token) as mine:
+            mine.execute("SELECT troth.choose('personalise', 'consent')")
+    asked = "SELECT yes FROM troth.answers('personalise', '-infinity', 'infinity')"
+    assert owner.execute(asked).fetchone() == (None,)

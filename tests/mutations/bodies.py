@@ -9,6 +9,11 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("ended tokens count", "AND token.expires_at > statement_timestamp()", ""),
         ("tokens of before a new agreement count", "AND token.version >= (", "AND 0 <= ("),
         ("any token counts", "token.hash = sha256(convert_to(current_setting('troth.token', true), 'UTF8'))", "true"),
+        (
+            "a browser that is known is signed in",
+            "token.subject < 'ffffffff-ffff-8000-8000-000000000000' OR",
+            "true OR",
+        ),
     ),
     "standing_of": (
         ("ended tokens count", " AND held.expires_at > statement_timestamp()", ""),
@@ -29,10 +34,7 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("after the end", "known.ended_at IS NULL AND ", ""),
         ("while it is tied", " AND known.tied_at IS NULL", ""),
     ),
-    "tie_identifier": (
-        ("where the policy lets nobody", "IF NOT troth.may_tie() THEN", "IF false THEN"),
-        ("to itself", " OR which = whose", ""),
-    ),
+    "tie_identifier": (("where the policy lets nobody", "IF NOT troth.may_tie() THEN", "IF false THEN"),),
     "untie_identifier": (
         ("anybody's", "t.subject = whose AND ", ""),
         ("anything", " AND t.identifier = which", ""),
@@ -132,7 +134,10 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("identifiers as words", "AND fact.value #>> '{}' !~ '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$'", ""),
     ),
     "record": (("in another's name", "session_user = current_database() || '_self'", "false"),),
-    "held_viewer": (("without a viewer", "whose IS NULL OR ", ""),),
+    "held_viewer": (
+        ("without a viewer", "whose IS NULL OR ", ""),
+        ("a browser that is known", "whose >= 'ffffffff-ffff-8000-8000-000000000000' OR ", ""),
+    ),
     "has_proven": (
         ("unproven addresses", " AND held.verified", ""),
         ("anybody's addresses", "account.subject = whose AND ", ""),

@@ -17,7 +17,7 @@ TIED = "SELECT identifier FROM troth.tied_identifiers()"
 LOOK = "SELECT troth.look_at_tied(%s, sha256('look'))"
 END, ENDS = "SELECT troth.end_identifier()", "SELECT troth.end_identifiers()"
 HELD = (
-    "SELECT (SELECT count(*) FROM troth.tied JOIN troth.identifier AS i ON i.subject = tied.identifier),"
+    "SELECT (SELECT count(*) FROM troth.tied WHERE at >= transaction_timestamp()),"
     " (SELECT count(tied_at) FROM troth.identifier)"
 )
 ENDED = "SELECT ended_at IS NOT NULL FROM troth.subject WHERE subject = %s"
@@ -57,6 +57,8 @@ def _begins(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID
     scene.must("what it is for sees it", scene.sees("personalise", "identifier", known), 1)
     scene.must("found by its cookie", scene.does("door", OF, "browser"), [(known, True, False)])
     scene.must("not by another", scene.does("door", OF, "hers"), [])
+    for role, viewer in (("self", known), ("reader", None)):
+        scene.must(f"to {role}", scene.does(role, "SELECT troth.viewer()", token="browser"), [(viewer,)])
     scene.refused("TR080", "door", CONSENT, known, "{announce}")
     scene.refused("TR080", "door", CONSENT, whose, "{announce}")
     fresh = uuid.UUID(int=LEAST.int | 7)
@@ -91,7 +93,7 @@ def _ties(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID) 
         for word in ("forged", ""):
             scene.refused("TR003", "self", statement, told, token=word)
     scene.refused("TR080", "self", TIE, "nothing", token="hers")
-    scene.refused("TR080", "self", TIE, "browser", token="browser")
+    scene.refused("TR003", "self", TIE, "browser", token="browser")
     scene.refused("TR080", "self", UNTIE, known, token="hers")
     scene.refused("TR080", "self", LOOK, known, token="hers")
     scene.does("self", TIE, "browser", token="hers")

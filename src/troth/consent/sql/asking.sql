@@ -35,6 +35,7 @@ $$;
 
 -- name: answers
 -- How many people said yes and no to a purpose in a time, by the last that each of them said then; fewer than five are not told.
+-- A browser that is known is nobody's answer.
 CREATE OR REPLACE FUNCTION troth.answers(about text, since timestamptz, till timestamptz) RETURNS TABLE (yes bigint, no bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     SELECT CASE WHEN told.yes >= 5 THEN told.yes END, CASE WHEN told.no >= 5 THEN told.no END
@@ -42,7 +43,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
         SELECT count(*) FILTER (WHERE last.kind = 'consent') AS yes, count(*) FILTER (WHERE last.kind <> 'consent') AS no
         FROM (
             SELECT DISTINCT ON (choice.subject) choice.kind FROM troth.choice AS choice
-            WHERE choice.purpose = about AND choice.at >= since AND choice.at <= till
+            WHERE choice.purpose = about AND choice.at >= since AND choice.at <= till AND choice.subject < 'ffffffff-ffff-8000-8000-000000000000'
             ORDER BY choice.subject, choice.at DESC, choice.choice DESC
         ) AS last
     ) AS told

@@ -1,11 +1,11 @@
 -- name: held_viewer
--- The viewer, whose account cannot end until this transaction does. Raises TR003 without one.
+-- The viewer, whose account cannot end until this transaction does. Raises TR003 without one: a browser that is known has none.
 CREATE OR REPLACE FUNCTION troth.held_viewer() RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE whose uuid := troth.viewer();
 BEGIN
     PERFORM 1 FROM troth.permitted WHERE subject = whose FOR UPDATE;
-    IF whose IS NULL OR troth.viewer() IS DISTINCT FROM whose THEN
+    IF whose IS NULL OR whose >= 'ffffffff-ffff-8000-8000-000000000000' OR troth.viewer() IS DISTINCT FROM whose THEN
         RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
     END IF;
     RETURN whose;
@@ -131,14 +131,14 @@ END
 $$;
 
 -- name: offered
--- What is offered behind a link, to a viewer who may answer it; no row to anybody else.
+-- What is offered behind a link, to a viewer who may answer it; no row to anybody else, nor to a browser that is known.
 CREATE OR REPLACE FUNCTION troth.offered(digest bytea)
 RETURNS TABLE (subject uuid, given uuid, giver text, categories text [], records text [], reason text, since timestamptz, until timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     SELECT offer.subject, offer.given, troth.name_for_chosen(offer.subject), offer.categories, offer.records, offer.reason,
         offer.since, offer.until
     FROM troth.person_grant AS offer
-    WHERE offer.link = digest AND offer.over_at IS NULL AND offer.subject <> troth.viewer()
+    WHERE offer.link = digest AND offer.over_at IS NULL AND offer.subject <> troth.viewer() AND troth.viewer() < 'ffffffff-ffff-8000-8000-000000000000'
       AND offer.until > statement_timestamp() AND offer.at > statement_timestamp() - interval '14 days'
       AND (offer.address IS NULL OR troth.has_proven(troth.viewer(), offer.address))
 $$;

@@ -1,11 +1,13 @@
 -- name: viewer
 -- The subject whose token this transaction carries, or null: no token, an ended one, or one from before the agreement now needed.
+-- A browser that is known without an account is nobody but to itself: whatever is shown to people is not shown to it.
 CREATE OR REPLACE FUNCTION troth.viewer() RETURNS uuid
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     SELECT token.subject FROM troth.request_token AS token
     WHERE token.hash = sha256(convert_to(current_setting('troth.token', true), 'UTF8'))
       AND token.expires_at > statement_timestamp()
       AND token.version >= (SELECT coalesce(max(version), 0) FROM troth.policy_version WHERE floor)
+      AND (token.subject < 'ffffffff-ffff-8000-8000-000000000000' OR session_user = current_database() || '_self')
 $$;
 
 -- name: open_token

@@ -204,7 +204,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     SELECT i.organization, o.name, i.role, r.may, i.until FROM troth.invitation AS i
     JOIN troth.organization AS o ON o.organization = i.organization
     JOIN troth.organization_role AS r ON (r.organization, r.role) = (i.organization, i.role)
-    WHERE i.digest = sha256(convert_to(token, 'UTF8')) AND i.until > statement_timestamp() AND troth.viewer() IS NOT NULL
+    WHERE i.digest = sha256(convert_to(token, 'UTF8')) AND i.until > statement_timestamp()
+      AND troth.viewer() < 'ffffffff-ffff-8000-8000-000000000000'
 $$;
 
 -- name: join_by_invitation
@@ -238,7 +239,7 @@ $$;
 -- What an organization that lets people ask is called; no row for any other, as for one that is not there.
 CREATE OR REPLACE FUNCTION troth.asked_organization(org uuid) RETURNS TABLE (name text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-    SELECT o.name FROM troth.organization AS o WHERE o.organization = org AND o.asking AND troth.viewer() IS NOT NULL
+    SELECT o.name FROM troth.organization AS o WHERE o.organization = org AND o.asking AND troth.viewer() < 'ffffffff-ffff-8000-8000-000000000000'
 $$;
 
 -- name: ask_to_join

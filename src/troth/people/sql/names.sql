@@ -50,7 +50,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     SELECT left(person.email, 1) || '***@' || split_part(person.email, '@', -1), person.name
     FROM troth.link_offer AS offer JOIN troth.person AS person ON person.subject = offer.subject
     WHERE offer.digest = offered AND offer.expires_at > statement_timestamp()
-      AND troth.viewer() IS NOT NULL AND offer.subject <> troth.viewer()
+      AND troth.viewer() < 'ffffffff-ffff-8000-8000-000000000000' AND offer.subject <> troth.viewer()
 $$;
 
 -- name: hold_person
