@@ -1,6 +1,8 @@
 """P19, P27: an anonymous identifier is tied to nothing sensitive and to nobody, whoever writes the statement."""
 
 import hashlib
+import threading
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -320,3 +322,56 @@ def test_answers_are_peoples(known: uuid.UUID, cast: dict[str, Person], owner: C
             mine.execute("SELECT troth.choose('personalise', 'consent')")
     asked = "SELECT yes FROM troth.answers('personalise', '-infinity', 'infinity')"
     assert owner.execute(asked).fetchone() == (None,)
+
+
+def test_what_ends_while_it_is_tied_is_tied_to_nobody_and_keeps_no_account_open(
+    known: uuid.UUID, cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    alice = cast["alice"]
+    outcomes: list[str] = []
+
+    def end() -> None:
+        with connect.acting("self", token=COOKIE) as mine:
+            mine.execute("SELECT troth.end_identifier()")
+        outcomes.append("ended")
+
+    with connect.acting("self", token=alice.token) as mine:
+        mine.execute("SELECT troth.tie_identifier(%s)", (COOKIE,))
+        ending = threading.Thread(target=end)
+        ending.start()
+        waiting(owner)
+    ending.join(30)
+    assert outcomes == ["ended"]
+    assert owner.execute("SELECT count(*) FROM troth.tied").fetchone() == (0,)
+    with connect.acting("door") as door:
+        door.execute("SELECT troth.end_subject(%s, 'asked')", (alice.subject,))
+
+
+def test_what_is_tied_while_it_ends_is_tied_to_nobody(
+    known: uuid.UUID, cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    outcomes: list[str | None] = []
+
+    def tie() -> None:
+        try:
+            with connect.acting("self", token=cast["alice"].token) as mine:
+                mine.execute("SELECT troth.tie_identifier(%s)", (COOKIE,))
+        except psycopg.Error as error:
+            outcomes.append(error.sqlstate)
+
+    with connect.acting("self", token=COOKIE) as mine:
+        mine.execute("SELECT troth.end_identifier()")
+        tying = threading.Thread(target=tie)
+        tying.start()
+        waiting(owner)
+    tying.join(30)
+    assert outcomes == ["TR080"]
+    assert owner.execute("SELECT count(*) FROM troth.tied").fetchone() == (0,)
+
+
+def waiting(owner: Connection[Any]) -> None:
+    """Return when somebody waits for a lock that another holds."""
+    deadline = time.monotonic() + 30
+    while owner.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'").fetchone() == (0,):
+        assert time.monotonic() < deadline, "nobody waits"
+        time.sleep(0.02)

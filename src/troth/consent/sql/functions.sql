@@ -213,6 +213,7 @@ BEGIN
         RAISE EXCEPTION 'there is no such open account' USING ERRCODE = 'TR006';
     END IF;
     PERFORM troth.leave_organizations(whose);
+    DELETE FROM troth.tied AS t WHERE t.identifier = whose;
     -- What they tied to their account goes the same way; who they were, nothing of it says.
     PERFORM troth.end_subject(t.identifier, why) FROM troth.tied AS t WHERE t.subject = whose;
     PERFORM troth.end_rows(whose);

@@ -44,9 +44,11 @@ BEGIN
         RAISE EXCEPTION 'the policy lets nobody tie them' USING ERRCODE = 'TR081';
     END IF;
     SELECT known.subject INTO which FROM troth.identifier_of(token) AS known;
+    -- What ends meanwhile is waited for, and what is to end waits.
+    PERFORM 1 FROM troth.permitted WHERE subject = which FOR UPDATE;
     UPDATE troth.identifier AS i SET tied_at = statement_timestamp()
     WHERE i.subject = which AND i.tied_at IS NULL AND i.ended_at IS NULL;
-    IF NOT FOUND OR which = whose THEN
+    IF NOT FOUND THEN
         RAISE EXCEPTION 'this browser is known by no identifier' USING ERRCODE = 'TR080';
     END IF;
     INSERT INTO troth.tied (subject, identifier) VALUES (whose, which);
@@ -104,7 +106,6 @@ BEGIN
     IF whose IS NULL OR whose < 'ffffffff-ffff-8000-8000-000000000000' THEN
         RAISE EXCEPTION 'there is no such identifier' USING ERRCODE = 'TR080';
     END IF;
-    DELETE FROM troth.tied AS t WHERE t.identifier = whose;
     PERFORM troth.end_subject(whose, 'asked');
 END
 $$;
@@ -126,7 +127,6 @@ BEGIN
             WHERE i.subject = s.subject AND i.ended_at IS NULL AND i.until > statement_timestamp()
         ) ORDER BY uuid_hash(s.subject) & 1023 LIMIT 100 FOR UPDATE OF p SKIP LOCKED
     LOOP
-        DELETE FROM troth.tied AS t WHERE t.identifier = whose;
         PERFORM troth.end_subject(whose, 'over');
         many := many + 1;
     END LOOP;
