@@ -2,17 +2,21 @@
 
 import json
 import re
+import threading
 import uuid
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.db import connections
 from psycopg import Connection
 
+from tests.attacks.test_identifiers import waiting
 from tests.browsing import Browser, browser, settings
+from tests.conftest import POLICY, TERMS
 from tests.intake.test_recorder import an_access, run, stored
 from troth.consent import identifiers
-from troth.database import connect, published
+from troth.database import apply, connect, published
 from troth.intake.recorder import Recorder
 from troth.policy import subjects
 from troth.policy.meaning import Whose
@@ -182,3 +186,63 @@ def test_without_the_declaration_no_browser_is_known(browser: Browser, monkeypat
     told = {"policy": now.digest, "terms": now.terms_digest, "answer": "yes"}
     assert browser.post("/browser", told).status_code == 404
     assert COOKIE not in browser.cookies
+
+
+def test_who_says_yes_again_to_less_has_said_no_to_the_rest(browser: Browser, owner: Connection[Any]) -> None:
+    text = POLICY.read_text(encoding="utf-8")
+    for mine in ("access.time on access [P8]\n    for personalise", "access.time on cookie [P18]\n    for personalise"):
+        assert mine in text
+        text = text.replace(mine, mine.replace("for personalise", "for announce while consented\n    for personalise"))
+    apply.apply(owner, text.replace("version 1 effective", "version 2 effective"), TERMS)
+    published.forget()
+    assert answer(browser, "yes", purpose=["personalise", "announce"]).status_code == 302
+    with connect.acting("steward") as steward:
+        steward.execute("SELECT troth.sweep()")
+    longer = text.replace("for protect 90 days", "for protect 120 days")
+    apply.apply(owner, longer.replace("version 1 effective", "version 3 effective"), TERMS)
+    published.forget()
+    assert not known(browser).agreed
+    assert answer(browser, "yes", purpose=["personalise"]).status_code == 302
+    now = published.current()
+    assert {name: known(browser).uses >> now.bits[name] & 1 for name in ("personalise", "announce")} == {
+        "personalise": 1,
+        "announce": 0,
+    }
+
+
+def test_a_cookie_that_the_policy_declares_no_more_says_of_no_access_whose_it_is(
+    browser: Browser, owner: Connection[Any]
+) -> None:
+    remembered(browser)
+    text = POLICY.read_text(encoding="utf-8")
+    fewer = "\n".join(line for line in text.splitlines() if not line.startswith(f'store "{COOKIE}"'))
+    apply.apply(owner, fewer.replace("version 1 effective", "version 2 effective"), TERMS)
+    published.forget()
+    assert known(browser).agreed
+    told: dict[str, Any] = {}
+    scope: dict[str, Any] = {"asgi.scope": {"troth.access": told}}
+    opens(known(browser), "/policy", "/policy", "/policy")
+    page = browser.get("/", **scope)
+    assert "subject" not in told
+    assert 'aria-labelledby="usual"' not in page.content.decode()
+    assert browser.get("/browser").status_code == 200
+    assert answer(browser, "end").status_code == 302
+
+
+def test_a_no_that_is_pressed_twice_is_a_no(browser: Browser, owner: Connection[Any]) -> None:
+    remembered(browser)
+    value, outcomes = browser.cookies[COOKIE].value, []
+    page = browser.get("/browser").content.decode()
+    told = dict(re.findall(r'name="(policy|terms)" value="([0-9a-f]{64})"', page)) | {"answer": "end"}
+
+    def again() -> None:
+        outcomes.append(browser.post("/browser", told).status_code)
+        connections.close_all()
+
+    with connect.acting("self", token=value) as mine:
+        mine.execute("SELECT troth.end_identifier()")
+        second = threading.Thread(target=again)
+        second.start()
+        waiting(owner)
+    second.join(30)
+    assert outcomes == [302]

@@ -28,6 +28,7 @@ from troth.policy.meaning import Basis, Whose
 SQL = load("troth.consent")
 REFUSALS: Mapping[str, type[ConsentRefusal]] = {
     "TR003": NotSignedIn,
+    "TR006": NoSuchIdentifier,
     "TR080": NoSuchIdentifier,
     "TR081": NoSuchIdentifier,
 }

@@ -22,7 +22,7 @@ def days() -> int:
 
 
 def browser(get_response: Next) -> Next:
-    """Say whose the accesses are of a browser that is known, while nobody is signed in."""
+    """Say whose the accesses are of a browser that is known, while nobody is signed in and the cookie is declared."""
 
     def answer(request: Any) -> HttpResponse:  # noqa: ANN401 - attributes are added
         request.browser = request.COOKIES.get(COOKIE, "")
@@ -31,7 +31,7 @@ def browser(get_response: Next) -> Next:
         response = get_response(request)
         found: Identifier | None = request.identifier
         told = request.META.get("asgi.scope", {}).get("troth.access")
-        if told is not None and found is not None and found.agreed and "subject" not in told:
+        if told is not None and found is not None and found.agreed and days() and "subject" not in told:
             told |= {"subject": found.subject, "uses": found.uses}
         return response
 

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from troth.consent import identifiers
 from troth.intake import usual
+from troth.web import known
 
 #: What may come first, by its path.
 PLACES: dict[str, Promise | str] = {
@@ -33,7 +34,7 @@ def first(request: Any) -> list[tuple[str, Promise | str]]:  # noqa: ANN401 - on
         if not usual.permitted(request.standing.uses):  # whoever says no is not fitted by what they tied either
             return []
         subjects = [request.user.subject, *(each.identifier for each in identifiers.tied(request.viewer))]
-    elif request.identifier is not None:
+    elif request.identifier is not None and known.days():
         subjects = [request.identifier.subject]
     else:
         return []

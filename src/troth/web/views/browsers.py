@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from contextlib import suppress
 from typing import Any
 
 from allauth.core.internal import ratelimit
@@ -71,7 +72,8 @@ def _answered(request: Any) -> HttpResponse:  # noqa: ANN401 - as above
     if answer == "yes":
         return _remembered(request)
     if request.identifier is not None:
-        identifiers.end(request.browser)
+        with suppress(NoSuchIdentifier):  # pressed twice
+            identifiers.end(request.browser)
         messages.success(request, _("Forgotten. Nothing knows this browser any more."))
         return known.forget(request, redirect("browser"))
     messages.info(request, _("Nothing was kept. You stay unknown."))
@@ -99,8 +101,8 @@ def _remembered(request: Any) -> HttpResponse:  # noqa: ANN401 - as above
     except OutdatedAgreement:
         published.forget()
         return _asked(request, outdated)
-    for purpose in chosen:
-        actions.choose(token=request.browser, purpose=purpose, kind="consent")
+    for purpose in offered:  # what they said yes to before, and do not now, is a no
+        actions.choose(token=request.browser, purpose=purpose, kind="consent" if purpose in chosen else "refusal")
     return redirect("browser")
 
 
