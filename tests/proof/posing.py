@@ -363,7 +363,8 @@ class Play:
 
     def _looked_at(self) -> Iterator[str]:
         """What everyone signed in and the public see of others; whoever looks first signs in, where somebody can."""
-        signed_in = [person for person in self.oracle.people.values() if self.oracle.viewing(person)]
+        people = [person for person in self.oracle.people.values() if person.subject < LEAST]
+        signed_in = [person for person in people if self.oracle.viewing(person)]
         for audience in (Audience.SIGNED_IN, Audience.PUBLIC):
             line = self.stage.line(ROLES[audience])
             token = self._token(signed_in[0]) if signed_in else "nobody's"
