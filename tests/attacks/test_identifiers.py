@@ -375,3 +375,37 @@ def waiting(owner: Connection[Any]) -> None:
     while owner.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'").fetchone() == (0,):
         assert time.monotonic() < deadline, "nobody waits"
         time.sleep(0.02)
+
+
+def test_what_is_tied_ends_with_its_account_in_the_order_in_which_rows_come_in(
+    cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    """Whoever stores rows takes their subjects' buckets from the least on: who took them otherwise would meet them."""
+
+    def bucket(subject: uuid.UUID) -> int:
+        row = owner.execute("SELECT uuid_hash(%s) & 1023", (subject,)).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    person = min(cast.values(), key=lambda each: bucket(each.subject))
+    numbers = iter(range(100))
+    while bucket(make_known(owner, cookie := f"cookie {next(numbers)}")) <= bucket(person.subject):
+        pass
+    with connect.acting("self", token=person.token) as mine:
+        mine.execute("SELECT troth.tie_identifier(%s)", (cookie,))
+
+    def close() -> None:
+        with connect.acting("door") as door:
+            door.execute("SELECT troth.end_subject(%s, 'asked')", (person.subject,))
+
+    with owner.transaction():
+        owner.execute("SELECT pg_advisory_xact_lock_shared(7276, %s)", (bucket(person.subject),))
+        closing = threading.Thread(target=close)
+        closing.start()
+        waiting(owner)
+        held = owner.execute(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7276 AND mode = 'ExclusiveLock' AND granted"
+        ).fetchone()
+    closing.join(30)
+    assert held == (0,)
+    assert owner.execute("SELECT count(*) FROM troth.tied").fetchone() == (0,)

@@ -214,7 +214,13 @@ BEGIN
     END IF;
     PERFORM troth.leave_organizations(whose);
     DELETE FROM troth.tied AS t WHERE t.identifier = whose;
-    -- What they tied to their account goes the same way; who they were, nothing of it says.
+    -- What they tied to their account goes the same way; who they were, nothing of it says. Buckets are taken in the order in which
+    -- inserts take them.
+    PERFORM 1 FROM troth.permitted WHERE subject IN (SELECT t.identifier FROM troth.tied AS t WHERE t.subject = whose) FOR UPDATE;
+    PERFORM pg_advisory_xact_lock(7276, bucket) FROM (
+        SELECT DISTINCT uuid_hash(one) & 1023 AS bucket FROM troth.tied AS t CROSS JOIN LATERAL unnest(ARRAY[whose, t.identifier]) AS one
+        WHERE t.subject = whose ORDER BY 1
+    ) AS taken;
     PERFORM troth.end_subject(t.identifier, why) FROM troth.tied AS t WHERE t.subject = whose;
     PERFORM troth.end_rows(whose);
     DELETE FROM troth.request_token WHERE subject = whose;
