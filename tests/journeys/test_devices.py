@@ -81,7 +81,7 @@ def test_a_browser_that_refuses_is_served_all_the_same(visit: Visit, how: str) -
         assert someone.go("/me").url.endswith("/sign-in?next=/me")
         return
     page = someone.go("/me/devices")
-    assert page.get_by_text("this browser").is_visible()
+    assert page.get_by_text("this browser", exact=True).is_visible()
     assert [line for line in someone.complaints if "404" not in line] == []
 
 
