@@ -28,6 +28,11 @@ STANDING = (
 CLOSE = (
     "SELECT troth.close_proposal(encode(sha256(%s::bytea), 'hex'), encode(sha256('terms'), 'hex'), 'published', 'done')"
 )
+#: A version that waits for its day, and a second proposal of the same words.
+SCHEDULED = """INSERT INTO troth.policy_scheduled (version, source, terms, digest, terms_digest, effective_on, verdict, raised, signature)
+SELECT 9, '', '', encode(sha256(%s::bytea), 'hex'), encode(sha256('terms'), 'hex'), current_date + 9, 3, 0, decode(repeat('00', 64), 'hex')"""
+DOUBLED = """INSERT INTO troth.policy_proposal (subject, source, terms, digest, terms_digest)
+SELECT %s, '', 'terms', encode(sha256(%s::bytea), 'hex'), encode(sha256('terms'), 'hex')"""
 PROPOSALS = "SELECT proposal, mine, approved_by, approved_by_me FROM troth.proposals() WHERE source = %s"
 ASK = 'SELECT troth.ask_access(%s, \'A question.\', \'T-1\', %s::text[], 2, \'{"en": {"subject": "s", "text": "t"}}\')'
 ANSWER, LEAVE, OVER = (
@@ -193,6 +198,13 @@ def _proposes(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID
     scene.must("closed", scene.does("owner", outcome, other), [(second[0][0] if second else None, "published", "done")])
     withdrawn = "SELECT outcome, sentence FROM troth.policy_proposal WHERE subject = %s"
     scene.must("as it was", scene.does("owner", withdrawn, whose), [("withdrawn", "")] * 2)
+    waits = scene.does("staff", PROPOSE, "waits", token="hers")
+    scene.does("owner", SCHEDULED, b"waits")
+    scene.does("owner", DOUBLED, other, b"waits")
+    scene.does("staff", TAKE, waits[0][0] if waits else None, token="hers")
+    scene.must("what waited", scene.does("owner", "SELECT outcome FROM troth.policy_scheduled"), [("withdrawn",)])
+    open_ones = "SELECT count(*) FROM troth.policy_proposal WHERE closed_at IS NULL AND digest = encode(sha256(%s::bytea), 'hex')"
+    scene.must("whoever proposed it", scene.does("owner", open_ones, b"waits"), [(0,)])
 
 
 def _asked(scene: Scene, whose: uuid.UUID, *areas: str) -> Any:

@@ -31,7 +31,7 @@ def test_the_page_says_before_what_goes_and_what_stays(browser: Browser, owner: 
         "person": 30, "device": 90, "access": 90, "agreement": 365, "choice": 365, "session": 0, "membership": 30,
         "join_request": 30, "directory_entry": 30, "directory_awaited": 30,
         "notice_outcome": 90, "crash": 90, "activity": 30, "feature_use": 30, "page_view": 90,
-        "transaction": 365, "location": 30,
+        "transaction": 365, "location": 30, "post": 0, "attachment": 0, "identifier": 0,
     }  # fmt: skip
 
 
