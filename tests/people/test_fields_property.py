@@ -60,8 +60,8 @@ CASES = st.sampled_from(TYPES).flatmap(lambda kind: st.tuples(st.just(kind), st.
 
 @pytest.fixture
 def declared(owner: Connection[Any]) -> Iterator[Connection[Any]]:
-    version(owner, 2, ("use.*, agreement.*, choice.*, notice.* [P22]\nlet people correct",
-                       "use.*, agreement.*, choice.*, notice.* within assigned permissions [P22]\nlet people correct"))  # fmt: skip
+    version(owner, 2, ("agreement.*, choice.*, notice.* [P22]\nlet people correct",
+                       "agreement.*, choice.*, notice.* within assigned permissions [P22]\nlet people correct"))  # fmt: skip
     fielding.declare(owner, {"text": FIELDS})
     published.forget()
     yield owner
