@@ -78,11 +78,18 @@ def test_each_member_opens_exactly_what_the_administrator_sees_of_them(owner: Co
     assert call("mirror", harbor.bob.token, "SELECT at FROM troth.membership") is not None
 
 
+#: Those to whom people post see who posted to them.
+READERS = ("member", "reader", "passer")
+
+
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("attempt", STEALS)
 def test_no_audience_reads_or_writes_anything_else(harbor: Harbor, role: str, attempt: str) -> None:
     if role == "staff" and attempt in OPENED:
         assert call(role, harbor.dana.token, attempt) is None, "nobody opened anything to the staff"
+        return
+    if role in READERS and attempt == "SELECT name FROM troth.person":
+        assert call(role, harbor.dana.token, attempt) is None, "nobody posted anything"
         return
     with pytest.raises((errors.InsufficientPrivilege, errors.InvalidParameterValue)):
         call(role, harbor.dana.token, attempt)
@@ -151,7 +158,8 @@ def test_every_column_that_an_audience_reads_is_shown_by_the_policy_or_its_own(o
         shown = plan.shown_to("administrator" if role == "directory" else role)
         own = {"person.organization"} | ({"person.email", "person.employment"} if role == "directory" else set())
         assert categories <= shown | own, role
-        assert role == "staff" or categories <= {"person.name", "person.profile", *own}, role
+        posted = {"post.text", "post.file"} if role in READERS else set()
+        assert role == "staff" or categories <= {"person.name", "person.profile", *own, *posted}, role
 
 
 def test_an_account_that_ended_is_shown_to_nobody(owner: Connection[Any], harbor: Harbor) -> None:

@@ -55,10 +55,18 @@ def _shows_more(old: Plan, new: Plan, role: str) -> bool:
     """Return whether an audience is shown a category more, or what it was shown more exactly or for longer."""
     shown = {(each.table, each.column) for each in new.seen if each.role == role and each.category}
     return (
-        not new.shown_to(role) <= old.shown_to(role)
+        not _told(new, role) <= _told(old, role)
         or any(_stored_finer(old, new, *each) for each in shown)
         or any(_longer(old.longest(table), new.longest(table)) for table, _column in shown)
     )
+
+
+def _told(plan: Plan, role: str) -> set[tuple[str, bool]]:
+    """Return what an audience is shown: of those alone who posted something to it, or of anybody, which is both."""
+    authored = {(each.role, each.table) for each in plan.authored}
+    seen = (each for each in plan.seen if each.role == role and each.category)
+    shown = {(each.category, (role, each.table) in authored) for each in seen}
+    return shown | {(category, True) for category, _ in shown}
 
 
 def _stored_finer(old: Plan, new: Plan, table: str, column: str) -> bool:
