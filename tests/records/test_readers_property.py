@@ -110,6 +110,8 @@ class World:
         subject, token = self.harbor.people[who].subject, self.harbor.people[who].token
         if who in self.signed:
             self.owner.execute("DELETE FROM troth.request_token WHERE subject = %s", (subject,))
+        elif who not in self.agreed:
+            return  # whoever has agreed to nothing is let in nowhere
         else:
             open_token = "SELECT troth.open_token(%s, sha256(%s), statement_timestamp() + interval '1 hour')"
             self.owner.execute(open_token, (subject, token.encode()))
