@@ -14,9 +14,10 @@ from typing import Any
 from django.db import DatabaseError, transaction
 from django.db import connection as door
 from django.utils import timezone
-from psycopg import Connection, Error
+from psycopg import Connection
 from psycopg.rows import class_row
 
+from troth.consent.acting import act
 from troth.consent.errors import ConsentRefusal, NoSuchIdentifier, NotSignedIn, OutdatedAgreement
 from troth.database import connect
 from troth.database.keeper import Keeper
@@ -121,12 +122,12 @@ def note_asked(identifier: Identifier) -> None:
 
 def tie(*, token: str, browser: str) -> None:
     """Tie what this browser left, by its cookie, to the viewer's account. Raises NoSuchIdentifier, NotSignedIn."""
-    _act(token, "tie_identifier", {"browser": browser})
+    act("self", token, "tie_identifier", {"browser": browser}, REFUSALS)
 
 
 def untie(*, token: str, identifier: uuid.UUID) -> None:
     """Take it back: the browser is known by it again, and to nobody as the viewer's. Raises NoSuchIdentifier."""
-    _act(token, "untie_identifier", {"identifier": identifier})
+    act("self", token, "untie_identifier", {"identifier": identifier}, REFUSALS)
 
 
 def tied(token: str) -> list[Tied]:
@@ -138,13 +139,13 @@ def tied(token: str) -> list[Tied]:
 def look(*, token: str, identifier: uuid.UUID) -> str:
     """Return a token with which the viewer sees, for a minute, what a tied identifier left. Raises NoSuchIdentifier."""
     fresh = secrets.token_urlsafe(32)
-    _act(token, "look_at_tied", {"identifier": identifier, "digest": digest(fresh)})
+    act("self", token, "look_at_tied", {"identifier": identifier, "digest": digest(fresh)}, REFUSALS)
     return fresh
 
 
 def end(token: str) -> None:
     """End the identifier whose holder looks: as an account is closed. Raises NoSuchIdentifier."""
-    _act(token, "end_identifier", {})
+    act("self", token, "end_identifier", {}, REFUSALS)
 
 
 def digest(token: str) -> bytes:
@@ -164,14 +165,3 @@ def end_past(_connection: Connection[Any]) -> None:
     while many:
         with connect.acting("steward") as connection:
             (many,) = connection.execute(SQL["end_identifiers"].encode()).fetchone() or (0,)
-
-
-def _act(token: str, name: str, told: dict[str, Any]) -> None:
-    try:
-        with connect.acting("self", token=token) as connection:
-            connection.execute(SQL[name].encode(), told)
-    except Error as error:
-        refusal = REFUSALS.get(error.sqlstate or "")
-        if refusal is None:
-            raise
-        raise refusal(error.diag.message_primary or "", advice="see what is tied now") from error

@@ -200,53 +200,37 @@ def refusals(token: str) -> list[Refusal]:
 
 def crashes(token: str, *, limit: int = PAGE) -> list[Crash]:
     """Return the viewer's crashes, the newest first."""
-    with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Crash)) as cursor:
-        return cursor.execute(shown(SQL["crashes"]), {"limit": limit}).fetchall()
+    return _newest(token, "crashes", Crash, limit)
 
 
 def activities(token: str, *, limit: int = PAGE) -> list[Activity]:
     """Return what programs did or met while the viewer used them, the newest first."""
-    with (
-        connect.acting("self", token=token) as connection,
-        connection.cursor(row_factory=class_row(Activity)) as cursor,
-    ):
-        return cursor.execute(shown(SQL["activities"]), {"limit": limit}).fetchall()
+    return _newest(token, "activities", Activity, limit)
 
 
 def feature_uses(token: str, *, limit: int = PAGE) -> list[FeatureUse]:
     """Return the features that the viewer used, the newest first."""
-    with (
-        connect.acting("self", token=token) as connection,
-        connection.cursor(row_factory=class_row(FeatureUse)) as cursor,
-    ):
-        return cursor.execute(shown(SQL["feature_uses"]), {"limit": limit}).fetchall()
+    return _newest(token, "feature_uses", FeatureUse, limit)
 
 
 def page_views(token: str, *, limit: int = PAGE) -> list[PageView]:
     """Return the pages of applications that the viewer was shown, the newest first."""
-    with (
-        connect.acting("self", token=token) as connection,
-        connection.cursor(row_factory=class_row(PageView)) as cursor,
-    ):
-        return cursor.execute(shown(SQL["page_views"]), {"limit": limit}).fetchall()
+    return _newest(token, "page_views", PageView, limit)
 
 
 def transactions(token: str, *, limit: int = PAGE) -> list[Transaction]:
     """Return what the viewer bought, sent or changed, the newest first."""
-    with (
-        connect.acting("self", token=token) as connection,
-        connection.cursor(row_factory=class_row(Transaction)) as cursor,
-    ):
-        return cursor.execute(shown(SQL["transactions"]), {"limit": limit}).fetchall()
+    return _newest(token, "transactions", Transaction, limit)
 
 
 def locations(token: str, *, limit: int = PAGE) -> list[Location]:
     """Return where the viewer was, the newest first."""
-    with (
-        connect.acting("self", token=token) as connection,
-        connection.cursor(row_factory=class_row(Location)) as cursor,
-    ):
-        return cursor.execute(shown(SQL["locations"]), {"limit": limit}).fetchall()
+    return _newest(token, "locations", Location, limit)
+
+
+def _newest[Kind](token: str, statement: str, kind: type[Kind], limit: int) -> list[Kind]:
+    with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(kind)) as cursor:
+        return cursor.execute(shown(SQL[statement]), {"limit": limit}).fetchall()
 
 
 def clauses() -> dict[str, str]:
