@@ -1,6 +1,7 @@
 """While the database is away nodes keep what comes in a stream they share: a real NATS server, sealed, stored once by any."""
 
 import asyncio
+import contextlib
 import signal
 import socket
 import subprocess
@@ -17,7 +18,9 @@ from psycopg import Connection
 from tests.conftest import Person
 from tests.intake.sending import Application, post, registered
 from tests.intake.test_away import away, counted, drained, run, service, stored, use
+from tests.rights.asking import erased, held
 from troth.api.app import Lean
+from troth.database import connect
 from troth.intake import bridging, gate, stream
 from troth.intake.spool import LONGEST
 
@@ -117,6 +120,73 @@ def test_it_is_acknowledged_when_the_stream_has_it_sealed_and_stored_once_when_t
         assert (await _state(server)).messages == 0
 
     run(play)
+
+
+def test_who_was_erased_or_withdrew_meanwhile_has_nothing_stored_and_nothing_of_theirs_is_left_in_the_streams_files(
+    notes: Application, cast: dict[str, Person], owner: Connection[object], server: Server
+) -> None:
+    """What lies there is sealed; were only told to be gone, the bytes and the key to them would still be there."""
+
+    async def play(lean: Lean) -> None:
+        for name in ("Alice", "Bob"):
+            assert (await post(lean, use(notes, name, f"before-{name}"), key=notes.key)).status == 201
+        with away(owner):
+            for name in ("Alice", "Bob"):
+                assert (await post(lean, use(notes, name, f"during-{name}"), key=notes.key)).status == 202
+            shelf = lean.intake.gate.bridge.shelf
+            assert isinstance(shelf, stream.Stream)
+            sealed = await _sealed(shelf)
+            assert len(sealed) == 2
+            lying = server.lying()
+            assert all(record in lying for record in sealed)
+            erased(owner, cast["alice"])
+            with connect.acting("self", token=cast["bob"].token) as viewer:
+                viewer.execute("SELECT troth.choose('understand', 'objection')")
+        after, before = {name: len(rows) for name, rows in held(owner).items()}, stored(owner)
+        await drained(lean)
+        assert stored(owner) == before
+        told = {"refused_event": 1}  # Bob, who is there to read it
+        assert {name: len(rows) for name, rows in held(owner).items()} == after | told
+        assert (await _state(server)).messages == 0
+        lying = server.lying()
+        assert not [record for record in sealed if record in lying or record[-64:] in lying]
+        assert notes.names["Alice"].encode() not in lying
+
+    run(play)
+    assert counted(owner, "refused") == {"person-declined": 1, "unknown-person": 1}
+
+
+def test_what_was_taken_is_written_over_while_others_still_lie_in_the_same_file(server: Server) -> None:
+    async def whole() -> None:
+        shelf = stream.Stream(server.address, "test", bytes(32))
+        try:
+            for record in (b"first", b"second", b"third"):
+                await shelf.put(record * 20, 1)
+            first, *others = await _sealed(shelf)
+            assert all(record in server.lying() for record in (first, *others))
+            async with contextlib.aclosing(shelf.lots()) as lots:
+                async for lot in lots:
+                    assert list(lot.records) == [b"first" * 20]
+                    await lot.done()
+                    break
+            lying = server.lying()
+            assert all(record in lying for record in others)
+            assert first not in lying
+            assert first[-64:] not in lying
+        finally:
+            await shelf.close()
+
+    asyncio.run(whole())
+
+
+def test_were_it_only_acknowledged_its_bytes_would_still_be_there(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def left(self: Any, context: Any, number: int) -> None: ...
+
+    monkeypatch.setattr(stream.Stream, "_erase", left)
+    with pytest.raises(AssertionError, match="not in"):
+        test_what_was_taken_is_written_over_while_others_still_lie_in_the_same_file(server)
 
 
 def test_another_node_stores_what_one_kept_and_ended(
@@ -258,6 +328,14 @@ def test_a_server_that_is_too_old_or_has_no_room_acknowledges_nothing(
     run(play)
     said = "run 2.10 or newer, with `sync_interval: always`"
     assert any(said in each.message for each in caplog.records) is (name == "OLDEST")
+
+
+async def _sealed(shelf: stream.Stream) -> list[bytes]:
+    """Return what lies in the stream, as it lies there."""
+    context = await shelf._context()
+    state = (await context.stream_info(shelf.name)).state
+    numbers = range(state.first_seq, state.last_seq + 1)
+    return [bytes((await context.get_msg(shelf.name, seq=each)).data or b"") for each in numbers]
 
 
 async def _state(server: Server) -> Any:

@@ -2,7 +2,8 @@
 
 A record is sealed before it leaves this node, with AES-256-GCM under this place's secret, which its nodes share: NATS
 holds what it cannot read. It is stored when the server says so; that it outlives a loss of power is the server's
-setting, `sync_interval: always`. Whatever node reaches the database first hands it over, one record after the other.
+setting, `sync_interval: always`. Whatever node reaches the database first hands it over, one record after the other,
+and has it written over where it lay: the key to it stays.
 """
 
 import asyncio
@@ -89,6 +90,7 @@ class Stream:
                 async def done(message: Any = message) -> None:  # noqa: ANN401 - the client's message
                     nonlocal answered
                     with self._answering():
+                        await self._erase(context, message.metadata.sequence.stream)
                         await message.ack_sync(ANSWERED)
                     answered, self.many = True, max(0, self.many - 1)
 
@@ -119,10 +121,15 @@ class Stream:
                     oldest = await context.get_msg(self.name, seq=state.first_seq)
                     if self.clock() - _stored(oldest.time) < LONGEST:
                         break
-                    await context.delete_msg(self.name, state.first_seq)
+                    await self._erase(context, state.first_seq)
                     gone += int((oldest.headers or {}).get(EVENTS, 1))
                     state = await self._look()
         return gone
+
+    async def _erase(self, context: JetStreamContext, number: int) -> None:
+        """Have a message written over where it lies: one only acknowledged stays in the file."""
+        with suppress(NotFoundError):  # another node was quicker
+            await context.delete_msg(self.name, number)
 
     async def close(self) -> None:
         """Leave the server."""
