@@ -81,7 +81,7 @@ class Sent:
 
 
 async def post(
-    lean: Lean,
+    lean: Any,
     body: Any,
     *,
     key: str,
@@ -89,6 +89,7 @@ async def post(
     query: str = "",
     method: str = "POST",
     until: asyncio.Event | None = None,
+    address: str = "192.0.2.7",
     **headers: str,
 ) -> Sent:
     """Send a body, bytes as they are and everything else as JSON; it comes to an end not before `until`."""
@@ -99,7 +100,7 @@ async def post(
         **{k.replace("_", "-"): v for k, v in headers.items()},
     }
     scope: dict[str, Any] = {
-        "type": "http", "method": method, "path": path, "query_string": query.encode(), "client": ("192.0.2.7", 1),
+        "type": "http", "method": method, "path": path, "query_string": query.encode(), "client": (address, 1),
         "headers": [(name.encode(), value.encode()) for name, value in named.items()], "troth.access": {},
     }  # fmt: skip
 

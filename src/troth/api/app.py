@@ -16,6 +16,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from troth.api import intake, ledger, protocols, watching
 from troth.api.answering import Receive, Scope, Send, answer, body_of, deliver, header
+from troth.api.guessing import Guesses
 from troth.api.refusals import Refusal
 from troth.api.speaking import speaking
 from troth.database import connect, published
@@ -49,7 +50,7 @@ class Wish(msgspec.Struct):
 class Lean:
     """Routes, and the connections of the role `self`."""
 
-    def __init__(self) -> None:
+    def __init__(self, guesses: Guesses | None = None) -> None:
         """Name the routes: path -> method -> what answers."""
         self.routes: dict[str, dict[str, Callable[[Scope, Receive], Awaitable[Any]]]] = {
             "/health": {"GET": self.health},
@@ -58,7 +59,7 @@ class Lean:
             "/api/v1/me/choices": {"POST": self.choose},
         }
         self.pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
-        self.intake = intake.Intake()
+        self.intake = intake.Intake(guesses or Guesses())
         self.watching = watching.Watching()
 
     async def start(self) -> None:

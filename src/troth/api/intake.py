@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from troth.api.answering import answer, body_of, header
+from troth.api.guessing import Guesses
 from troth.api.refusals import Refusal
 from troth.intake.event import Refused
 from troth.intake.gate import Answer, Away, Full, Gate, Outcome
@@ -41,9 +42,9 @@ UNFIT = frozenset({"malformed", "unknown-kind", "metadata-unfit"})
 class Intake:
     """Answers below `/intake/`."""
 
-    def __init__(self) -> None:
+    def __init__(self, guesses: Guesses) -> None:
         """Begin with an empty gate."""
-        self.gate = Gate()
+        self.gate, self.guesses = Gate(), guesses
         self.held, self.held_of = 0, Counter[str]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,15 +78,27 @@ class Intake:
     async def opened(self, key: bytes, scope: Scope) -> AsyncIterator[Sender]:
         """Yield whose key it is, and count its body as long as that is held. Raises Refusal."""
         try:
-            sender = await self.gate.sender(sha256(key).digest(), objects=header(scope, b"sec-gpc") == b"1")
-            if sender is None:
-                raise Refusal("key-needed")
+            sender = await self._sender(key, scope)
             with self._held(sender.application, weight(scope)):
                 yield sender
         except Full:
             raise Refusal("busy", retry=RETRY) from None
         except Away:
             raise Refusal("unavailable", retry=RETRY) from None
+
+    async def _sender(self, key: bytes, scope: Scope) -> Sender:
+        """Return whose key it is. Raises Refusal, also of a network that guesses, and Away."""
+        address, known = (scope.get("client") or ("",))[0], self.guesses.knows(key)
+        if not known and key and (wait := await asyncio.to_thread(self.guesses.stopped, address)):
+            raise Refusal("guessing", retry=wait)
+        sender = await self.gate.sender(sha256(key).digest(), objects=header(scope, b"sec-gpc") == b"1")
+        if sender is None:
+            if key:
+                await asyncio.to_thread(self.guesses.wrong, address, key)
+            raise Refusal("key-needed")
+        if not known:
+            self.guesses.right(key)
+        return sender
 
     @contextlib.contextmanager
     def _held(self, application: str, many: int) -> Iterator[None]:

@@ -52,6 +52,11 @@ REFUSALS: dict[str, tuple[int, str, str]] = {
         "the reports are of an unknown kind",
         "send `application/reports+json` or `application/csp-report`",
     ),
+    "guessing": (
+        429,
+        "too many keys that open nothing came from this network",
+        "wait for `Retry-After`; a key that opened something goes on",
+    ),
     "busy": (503, "more came at once than waits here", "send it again after `Retry-After`, under the same keys"),
     "unavailable": (503, "the database does not answer", "try again in a moment"),
 }

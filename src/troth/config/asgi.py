@@ -12,12 +12,14 @@ from urllib.parse import quote_from_bytes
 from a2wsgi import WSGIMiddleware
 
 from troth.api.app import Lean
+from troth.api.guessing import Guesses
 from troth.api.scim.mount import Mount
 from troth.api.speaking import speaking
 from troth.config.wsgi import application as pages
 from troth.intake import hints
 from troth.intake.event import Event
 from troth.intake.recorder import Recorder, seen
+from troth.web.guessing import Wrong
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -51,8 +53,9 @@ class Application:
     def __init__(self, listed: str = "") -> None:
         """Put the planes together; `listed` names the proxies whose word counts for the client's address."""
         self.recorder = Recorder()
-        self.lean = Lean()
-        self.directories = Mount()
+        guesses = Guesses(Wrong())
+        self.lean = Lean(guesses)
+        self.directories = Mount(guesses=guesses)
         self.pages: Any = WSGIMiddleware(cast("Any", pages), workers=THREADS)
         self.proxies = proxies(listed)
 

@@ -193,6 +193,9 @@ LIMITS = {
     # Three tries for each code: the codes of a day are good for fewer than 100 failures.
     "request_login_code": "20/m/ip,5/m/key,30/d/key",
 }
+# Keys of applications and tokens of directories that open nothing. What is known to open something is not counted.
+KEY_LIMITS = {"key_wrong": "30/m/ip"}
+KEY_RATE_LIMITS: dict[str, str] = KEY_LIMITS if os.environ.get("TROTH_UNLIMITED") != "1" else {}
 # Many tests sign up from one address.
 MFA_RATE_LIMITS: dict[str, str] | bool = (
     {"webauthn_login": "60/m/ip"} if os.environ.get("TROTH_UNLIMITED") != "1" else False

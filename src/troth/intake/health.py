@@ -19,6 +19,8 @@ class Pulse:
         self.commits = 0
         #: Events that were turned away since there was no room, and that their senders send again.
         self.shed = 0
+        #: Keys and tokens that opened nothing, and those that were turned away unseen, since their network guesses.
+        self.wrong, self.stopped = 0, 0
         self._watched: dict[str, Callable[[], int]] = {}
 
     def watch(self, what: str, many: Callable[[], int]) -> None:

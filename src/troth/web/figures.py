@@ -149,6 +149,8 @@ def health() -> dict[str, Any]:
     return {
         "waiting": PULSE.many(),
         "shed": PULSE.shed,
+        "wrong": PULSE.wrong,
+        "stopped": PULSE.stopped,
         "latest": PULSE.latest,
         "started": PULSE.started,
         "lost": queries.lost(),

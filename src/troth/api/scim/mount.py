@@ -30,6 +30,7 @@ from scim2_server.responses import ScimResponse
 from scim2_server.routing import Operation
 from scim2_server.service import ScimService
 
+from troth.api.guessing import Guesses
 from troth.api.scim.resources import Described, described
 from troth.api.scim.storage import Handler, Storage
 from troth.database import place
@@ -65,8 +66,9 @@ class Service(ScimService):
 class Mount:
     """Answers for every organization's directory."""
 
-    def __init__(self, base_url: str = "") -> None:
+    def __init__(self, base_url: str = "", guesses: Guesses | None = None) -> None:
         """Name the address that resources are at, whatever a request calls its host."""
+        self.guesses = guesses or Guesses()
         self.base_url = (base_url or os.environ.get("TROTH_BASE_URL", "https://localhost:8443")) + BASE
         self.services: dict[Known, Service] = {}
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="scim")
@@ -88,18 +90,21 @@ class Mount:
         if body is None:
             return
         request.body = body
-        answered = await asyncio.get_running_loop().run_in_executor(self.threads, self.answer, request)
+        answered = await asyncio.get_running_loop().run_in_executor(
+            self.threads, self.answer, request, (scope.get("client") or ("",))[0]
+        )
         await _send(send, answered, head=scope["method"] == "HEAD")
 
-    def answer(self, request: ScimRequest) -> ScimResponse:
+    def answer(self, request: ScimRequest, address: str = "") -> ScimResponse:
         """Answer a request; whatever goes wrong is said as SCIM says it (RFC 7644 section 3.12)."""
         fields = Known()
         try:
             fields = known()
-            response = self._served(self._service(fields), request, fields)
+            response = self._stopped(request, address) or self._served(self._service(fields), request, fields)
         except SCIMException as refusal:
             response = self._service(fields).error_response(refusal)
         except DirectoryClosed as refusal:
+            self.guesses.wrong(address, _token(request).encode())
             response = self._service(fields).error_response(UnauthorizedException(detail=refusal.sentence))
         except DirectoryOwner as refusal:
             response = _refused(HTTPStatus.FORBIDDEN, refusal.sentence)
@@ -110,6 +115,16 @@ class Mount:
             response = _refused(HTTPStatus.SERVICE_UNAVAILABLE, "try again in a moment")
             response.headers["Retry-After"] = "5"
         response.headers.setdefault("Location", request.url)
+        return response
+
+    def _stopped(self, request: ScimRequest, address: str) -> ScimResponse | None:
+        """Return what is said to an unknown token from a network that guesses; None lets it in."""
+        token = _token(request).encode()
+        wait = 0 if not token or self.guesses.knows(token) else self.guesses.stopped(address)
+        if not wait:
+            return None
+        response = _refused(HTTPStatus.TOO_MANY_REQUESTS, "too many tokens that open nothing came from this network")
+        response.headers["Retry-After"] = str(wait)
         return response
 
     def _service(self, fields: Known) -> Service:
@@ -131,7 +146,10 @@ class Mount:
             operation = service.match(request).operation
         if operation in OPEN:
             return getattr(Handler(service, _NOTHING), operation.value)(request)  # type: ignore[no-any-return]
-        with speaking(_bearer(request), listing=operation in LISTING, fields=fields) as directory:
+        token = _bearer(request)
+        with speaking(token, listing=operation in LISTING, fields=fields) as directory:
+            if not self.guesses.knows(token.encode()):
+                self.guesses.right(token.encode())
             return Handler(service, Storage(directory, service.described)).handle(request)
 
     def close(self) -> None:
@@ -143,10 +161,15 @@ _NOTHING = Storage(None, None)  # type: ignore[arg-type] # what describes the se
 
 
 def _bearer(request: ScimRequest) -> str:
-    scheme, _, token = (request.header("Authorization") or "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip() or "\0" in token:
+    token = _token(request)
+    if not token or "\0" in token:
         raise UnauthorizedException(detail="a directory's token is needed")
-    return token.strip()
+    return token
+
+
+def _token(request: ScimRequest) -> str:
+    scheme, _, token = (request.header("Authorization") or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _refused(status: HTTPStatus, sentence: str) -> ScimResponse:

@@ -30,6 +30,7 @@ from troth.database import published
 from troth.people.manifests import Claim
 from troth.policy.explain import capital
 from troth.policy.voice import voice
+from troth.web.guessing import guarded
 from troth.web.provider import onward
 from troth.web.provider.cors import readable
 from troth.web.provider.validator import Validator, asked, proven_at, remembered
@@ -41,10 +42,10 @@ server.OAuthLibRequestValidator = Validator
 
 configuration = readable(library.configuration)
 jwks = readable(library.jwks)
-token = readable(library.token)
-user_info = readable(library.user_info)
-revoke = readable(library.revoke)
-introspect = library.introspect
+token = readable(guarded(library.token))
+user_info = readable(guarded(library.user_info))
+revoke = readable(guarded(library.revoke))
+introspect = guarded(library.introspect)
 
 
 @csrf_exempt
