@@ -194,9 +194,9 @@ REPORTED = (
     "INSERT INTO troth.feature_use (subject, at, id, application, feature, outcome, uses)"
     " SELECT %(subject)s, now() - make_interval(secs => %(hours)s * 3600), uuidv7(), %(application)s, 'planted', 'planted',"
     " coalesce((SELECT uses FROM troth.permitted WHERE subject = %(subject)s), 0)",
-    "INSERT INTO troth.page_view (subject, at, id, application, url, referrer, browser, system, kind, uses)"
+    "INSERT INTO troth.page_view (subject, at, id, application, url, referrer, browser, system, kind, model, uses)"
     " SELECT %(subject)s, now() - make_interval(secs => %(hours)s * 3600), uuidv7(), %(application)s, 'planted', 'planted', 'planted',"
-    " 'planted', 'planted', coalesce((SELECT uses FROM troth.permitted WHERE subject = %(subject)s), 0)",
+    " 'planted', 'planted', 'planted', coalesce((SELECT uses FROM troth.permitted WHERE subject = %(subject)s), 0)",
     "INSERT INTO troth.transaction (subject, at, id, application, item, amount, currency, uses)"
     " SELECT %(subject)s, now() - make_interval(secs => %(hours)s * 3600), uuidv7(), %(application)s, 'planted', 19.95, 'EUR',"
     " coalesce((SELECT uses FROM troth.permitted WHERE subject = %(subject)s), 0)",

@@ -13,6 +13,8 @@ const FIRST = 2_000;
 const SLOWEST = 300_000;
 const DAY = 86_400_000;
 const FRAMES = 50;
+/** By column of page views what a browser is asked of itself (a client hint of high entropy), where that is kept. */
+const HINTS = { system: "platformVersion", model: "model" };
 /** A line of a stack as Chromium writes it, or as Firefox and Safari do: function, file, line. */
 const FRAME = /^\s*at (?:(.*?) \()?(?:async )?(.*?):(\d+):\d+\)?$|^(.*?)@(.*?):(\d+):\d+$/;
 
@@ -28,7 +30,7 @@ export class Telemetry {
   #believed = 0; // until when that is believed without asking again
   #days = 0; // for how long what waits may be kept in the browser
   #kept = false;
-  #version; // of the operating system, where that is kept
+  #hints = {}; // what the browser told of itself
   #after = 0;
   #failed = 0;
   #running;
@@ -70,7 +72,7 @@ export class Telemetry {
   about(person) {
     if (person === this.#person) return;
     this.#drop();
-    [this.#person, this.#permits, this.#believed] = [person, null, 0];
+    [this.#person, this.#permits, this.#believed, this.#hints] = [person, null, 0, {}];
     this.visited();
     this.flush();
   }
@@ -173,7 +175,7 @@ export class Telemetry {
   async #send(events) {
     const person = this.#person;
     const objects = navigator.globalPrivacyControl === true;
-    const said = { person, objects, sent: new Date().toISOString(), system: this.#version };
+    const said = { person, objects, sent: new Date().toISOString(), ...(events.length ? this.#hints : {}) };
     const body = `${JSON.stringify(said).slice(0, -1)},"events":[${events.map((each) => each.event)}]}`;
     let answer, told;
     try {
@@ -200,10 +202,16 @@ export class Telemetry {
     this.#waiting = [...this.#waiting, ...early].filter((each) => !over.has(each) && permits[each.kind]);
     this.#bound(this.#waiting);
     if (this.#kept) this.#keep();
-    const asked = permits.page_view?.includes("system") && navigator.userAgentData;
-    if (!asked) this.#version = undefined;
-    else this.#version ??= (await asked.getHighEntropyValues(["platformVersion"])).platformVersion;
+    await this.#hint(Object.keys(HINTS).filter((column) => permits.page_view?.includes(column)));
     return true;
+  }
+
+  /** Know of the browser what is kept, and no more of it; one that has nothing to tell, or will not, tells nothing. */
+  async #hint(columns) {
+    if (columns.join() === Object.keys(this.#hints).join()) return;
+    this.#hints = {};
+    const found = await navigator.userAgentData?.getHighEntropyValues(columns.map((each) => HINTS[each])).catch(() => ({}));
+    for (const column of columns) this.#hints[column] = found?.[HINTS[column]] || undefined;
   }
 
   /** Wait before anything is asked or sent again; what happened before there was an answer is dropped. */

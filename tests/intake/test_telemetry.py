@@ -41,7 +41,7 @@ def shown(key: str = "view-0001", **told: Any) -> dict[str, Any]:
 
 
 def views(owner: Connection[Any]) -> list[tuple[Any, ...]]:
-    return owner.execute("SELECT subject, url, referrer, browser, system, kind FROM troth.page_view").fetchall()
+    return owner.execute("SELECT subject, url, referrer, browser, system, kind, model FROM troth.page_view").fetchall()
 
 
 def choose(person: Person, purpose: str, kind: str) -> None:
@@ -58,7 +58,7 @@ def test_asking_tells_what_would_be_kept_now_and_what_the_browser_may_hold(
     assert answer.headers[b"access-control-allow-origin"] == b"*"
     assert answer.body["events"] == []
     assert set(answer.body["permits"]) == set(EVERY)
-    assert answer.body["permits"]["page_view"] == ["url", "referrer", "browser", "system", "kind"]
+    assert answer.body["permits"]["page_view"] == ["url", "referrer", "browser", "system", "kind", "model"]
     assert answer.body["keeps"] == {"troth-device": 365, "troth-telemetry": 7}
     assert 0 < answer.body["lasts"] == LASTS <= 30
     choose(cast["alice"], "understand", "objection")
@@ -92,10 +92,25 @@ def test_whoever_ended_the_application_permits_nothing(
 def test_a_page_view_is_kept_without_secrets_and_says_what_it_was_shown_in(
     notes: Application, cast: dict[str, Person], owner: Connection[Any]
 ) -> None:
-    answer = tell(notes, notes.names["Alice"], shown(), system="15.0.0")
+    answer = tell(notes, notes.names["Alice"], shown(), system="15.0.0", model="SM-G991B")
     assert answer.body["events"] == [{"outcome": "stored"}]
     row = (cast["alice"].subject, "/diary/7?token=-&tab=all", "https://search.example/", "Chrome 140", "Windows 11")
-    assert views(owner) == [(*row, "computer")]
+    assert views(owner) == [(*row, "computer", "SM-G991B")]
+
+
+@pytest.mark.parametrize("model", ["", 'x"; y="z', "\\", "\n", "M" * 101, "\u0627"])
+def test_a_model_that_no_browser_says_is_none(notes: Application, owner: Connection[Any], model: str) -> None:
+    assert tell(notes, notes.names["Alice"], shown(), model=model).body["events"] == [{"outcome": "stored"}]
+    assert [row[6] for row in views(owner)] == [None]
+
+
+def test_the_model_is_kept_only_of_whoever_permits_it(
+    notes: Application, cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    choose(cast["alice"], "protect", "objection")
+    answer = tell(notes, notes.names["Alice"], shown(), model="SM-G991B")
+    assert "model" not in answer.body["permits"]["page_view"]
+    assert [row[6] for row in views(owner)] == [None]
 
 
 @pytest.mark.parametrize("version", ["", "0.0.0", 'fifteen"; x="1', "1" * 200])

@@ -198,19 +198,45 @@ def test_what_the_manifest_declares_beside_a_feature_is_told_where_that_is_kept(
     assert told == [{"format": "pdf"}, None]
 
 
-def test_the_browser_is_asked_for_its_systems_version_only_where_that_is_kept(using: Callable[..., Using]) -> None:
+def test_the_browser_is_asked_of_itself_only_what_is_kept(using: Callable[..., Using]) -> None:
     noor = using()
     noor.page.add_init_script(HINTING)
     noor.open()
     noor.run("await telemetry.ask()")
-    assert noor.run("return window.hinted") == [["platformVersion"]]
+    assert noor.run("return window.hinted") == [["platformVersion", "model"]]
     noor.choose("protect", "objection")
     noor.choose("understand", "objection")
     noor.choose("personalise", "consent")
     noor.open()
     assert "page_view" in noor.run("return await telemetry.ask()")
     assert noor.run("return window.hinted") == []
-    assert "system" not in json.loads(noor.requests[-1].post_data or "")
+    assert {"system", "model"}.isdisjoint(json.loads(noor.requests[-1].post_data or ""))
+
+
+def test_the_model_is_told_where_the_browser_knows_it_and_its_person_sees_it(using: Callable[..., Using]) -> None:
+    noor = using()
+    session = noor.someone.context.new_cdp_session(noor.page)
+    told = {"platform": "Android", "platformVersion": "15.0.0", "architecture": "", "model": "Pixel 9", "mobile": True}
+    agent = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36"
+    session.send("Emulation.setUserAgentOverride", {"userAgent": agent, "userAgentMetadata": told})
+    noor.open()
+    noor.wait("page_view", "model", "Pixel 9")
+    assert noor.stored("page_view", "system") == ["Android 15"]
+    noor.someone.go("/me/timeline?of=page_view")
+    assert "Chrome Mobile 140, Android 15, Pixel 9" in noor.someone.page.locator("main").inner_text()
+    noor.someone.go("/me/sent")
+    assert "Pixel 9" in noor.someone.page.locator("main").inner_text()
+
+
+def test_a_browser_that_tells_nothing_of_itself_loses_nothing(using: Callable[..., Using]) -> None:
+    noor = using()
+    noor.page.add_init_script(
+        "NavigatorUAData.prototype.getHighEntropyValues = () => Promise.reject(new DOMException('no', 'NotAllowedError'))"
+    )
+    noor.open()
+    noor.wait("page_view", "url", "/index.html")
+    assert noor.stored("page_view", "model") == [None]
+    assert noor.stored("crash", "kind") == []
 
 
 def test_where_they_are_is_asked_of_the_browser_after_the_service_said_yes(using: Callable[..., Using]) -> None:

@@ -68,6 +68,7 @@ class PageView(Struct, forbid_unknown_fields=True):
     browser: Short | None = None
     system: Short | None = None
     kind: Literal["computer", "phone", "tablet", "robot"] | None = None
+    model: Word | None = None
 
 
 class Transaction(Struct, forbid_unknown_fields=True):
@@ -151,7 +152,7 @@ KINDS: Mapping[str, Kind] = {
             "page_view",
             Occasion.ACCESS,
             PageView,
-            dict.fromkeys(("url", "referrer", "browser", "system", "kind"), "text"),
+            dict.fromkeys(("url", "referrer", "browser", "system", "kind", "model"), "text"),
         ),
         Kind(
             "transaction",

@@ -31,7 +31,7 @@ SELECT at, id, application, feature AS words, outcome AS more, metadata FROM tro
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_page_view
-SELECT at, id, application, url AS words, browser AS more FROM troth.page_view
+SELECT at, id, application, url AS words, concat_ws(', ', browser, system, model) AS more FROM troth.page_view
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_transaction
@@ -99,7 +99,7 @@ SELECT at, application, event, severity, message, metadata FROM troth.activity O
 SELECT at, application, feature, outcome, metadata FROM troth.feature_use ORDER BY at DESC LIMIT %(limit)s
 
 -- name: page_views
-SELECT at, application, url, referrer, browser, system FROM troth.page_view ORDER BY at DESC LIMIT %(limit)s
+SELECT at, application, url, referrer, browser, system, model FROM troth.page_view ORDER BY at DESC LIMIT %(limit)s
 
 -- name: transactions
 SELECT at, application, item, amount, currency, metadata FROM troth.transaction ORDER BY at DESC LIMIT %(limit)s

@@ -16,6 +16,8 @@ from troth.intake.sent import Sender, Sent, ahead_of, decode
 from troth.intake.steps import seen
 
 VERSION = re.compile(r"[0-9.]{1,40}")
+#: What a model is called, without what a string of a header cannot hold as it stands.
+MODEL = re.compile(r"[ !#-\[\]-~]{1,100}")
 
 
 class Unreadable(Exception):
@@ -23,13 +25,14 @@ class Unreadable(Exception):
 
 
 class Told(Struct):
-    """A body: whom it is about, whether their browser objects, what its clock showed, its system's version."""
+    """A body: whom it is about, whether their browser objects, what its clock showed, what it says of its device."""
 
     person: Annotated[str, Meta(max_length=64, pattern=rf"^{PERSON.pattern}$(?!\n)")]
     events: list[msgspec.Raw]
     objects: bool = False
     sent: datetime | None = None
     system: Annotated[str, Meta(max_length=200)] | None = None
+    model: Annotated[str, Meta(max_length=200)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +51,20 @@ def opened(body: bytes, sender: Sender, received: datetime, *, agent: str, syste
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable("it is no JSON of a page's") from error
     whole, ahead = replace(sender, objects=sender.objects or told.objects), ahead_of(told.sent, received)
-    version = f'"{told.system}"' if told.system and VERSION.fullmatch(told.system) else ""
-    device = seen(agent, Hints(platform=system, platform_version=version))
+    version, model = _string(told.system, VERSION), _string(told.model, MODEL)
+    device = seen(agent, Hints(platform=system, platform_version=version, model=model))
     events = [_shown_in(device, decode(bytes(each), whole, ahead, told.person)) for each in told.events]
     return Page(told.person, told.objects, events)
+
+
+def _string(told: str | None, shape: re.Pattern[str]) -> str:
+    """Return what a script was told as the header that tells the same; empty for what no browser says."""
+    return f'"{told}"' if told and shape.fullmatch(told) else ""
 
 
 def _shown_in(device: Device, event: Sent | Refused) -> Sent | Refused:
     """Add what a page was shown in, which is no part of what was sent: that is the same when it comes again."""
     if isinstance(event, Sent) and isinstance(event.says, PageView):
-        event.says = msgspec.structs.replace(event.says, browser=device.browser, system=device.system, kind=device.kind)
+        told = {"browser": device.browser, "system": device.system, "kind": device.kind, "model": device.model}
+        event.says = msgspec.structs.replace(event.says, **told)
     return event

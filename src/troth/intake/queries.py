@@ -105,6 +105,7 @@ class PageView:
     referrer: str | None
     browser: str | None
     system: str | None
+    model: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,6 +276,7 @@ def _of_a_page(view: PageView) -> dict[str, Any]:
         "browser": view.browser and _printable(view.browser),
         "system": view.system and _printable(view.system),
         "kind": view.kind,
+        "model": view.model and _printable(view.model),
     }
 
 
