@@ -141,6 +141,31 @@ def test_an_address_that_holds_something_is_not_remembered() -> None:
     assert guard._ensure_harmless.cache_info().currsize == 1
 
 
+@given(st.lists(st.lists(st.one_of(KNOWN, BETWEEN), max_size=4).map("".join), max_size=12))
+def test_looked_at_together_each_text_is_told_as_by_itself(texts: list[str]) -> None:
+    guard.HARMLESS.young, guard.HARMLESS.old = set(), set()
+    guard.look(texts)
+    found = [guard._cleared(each) for each in texts]
+    assert all(not each.counts for each, text in zip(found, texts, strict=True) if text in guard.HARMLESS)
+    assert [cleared(each) for each in texts] == found
+
+
+def test_a_text_is_remembered_only_when_it_holds_nothing_whatever_stands_beside_it() -> None:
+    guard.HARMLESS.young, guard.HARMLESS.old = set(), set()
+    texts = ["row 12", "to alice@harbor.example", "3 of 4", "a gayParade", "DNI 54362315K", "1234", "56"]
+    guard.look(texts)
+    assert [each for each in texts if each in guard.HARMLESS] == ["row 12", "3 of 4", "1234", "56"]
+
+
+def test_no_more_texts_are_remembered_than_there_is_room_for() -> None:
+    known = guard.Harmless(8)
+    for nth in range(100):
+        known.add([str(nth)])
+        assert len(known.young) + len(known.old) <= known.most * 2 + 1
+    assert "99" in known
+    assert "9" not in known
+
+
 def test_an_operator_adds_words_and_leaves_some_out(tmp_path: Path) -> None:
     own = tmp_path / "words.toml"
     own.write_text('health = ["glioblast*", "low mood"]\nclub = ["Harbor Rovers"]\nleft = ["gay"]\n', encoding="utf-8")

@@ -169,3 +169,12 @@ def test_the_command_lists_every_detector_and_what_it_found(notes: Application, 
     assert listed["e-mail"] == {"crash": 2}
     assert listed["iban"] == listed["health"] == {}
     assert "e-mail" in CliRunner().invoke(command, []).output
+
+
+@given(st.lists(st.lists(PIECE, max_size=4).map("".join), max_size=8))
+def test_what_was_sent_together_is_reduced_as_each_by_itself(texts: list[str]) -> None:
+    said = [Activity(text[:200] or "-", None, text) for text in texts]
+    sending.PLAIN.young, sending.PLAIN.old = set(), set()
+    alone = [sending.reduce(a_sent(each), DECIDED) for each in said]
+    together = sending.reduced([a_sent(each) for each in said], DECIDED)
+    assert [(each.values, each.found) for each in together] == [(each.values, each.found) for each in alone]

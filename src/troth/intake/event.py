@@ -7,6 +7,8 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from asyncpg.pgproto.pgproto import UUID
+
 from troth.intake.hints import NONE, Hints
 from troth.policy import subjects
 from troth.policy.meaning import Occasion, Whose
@@ -109,16 +111,22 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+#: How many numbers are made at once, of ten bytes each, and which of their bits say version and variant.
+AT_ONCE, LENGTH = 256, 10
+FREE = int.from_bytes(b"\x0f\xff\x3f" + b"\xff" * (LENGTH - 3)) * sum(1 << 8 * LENGTH * nth for nth in range(AT_ONCE))
+FIXED = int.from_bytes(b"\x70\x00\x80" + b"\x00" * (LENGTH - 3)) * sum(1 << 8 * LENGTH * nth for nth in range(AT_ONCE))
+
+
 class _Bits(threading.local):
-    """Random bits of the operating system, of which each thread asks for many at once."""
+    """The ends of numbers, random by the operating system, of which each thread asks for many at once."""
 
     def __init__(self) -> None:
-        self.left: list[int] = []
+        self.left: list[bytes] = []
 
-    def next(self) -> int:
+    def next(self) -> bytes:
         if not self.left:
-            many = os.urandom(10 * 256)
-            self.left = [int.from_bytes(many[at : at + 10]) for at in range(0, len(many), 10)]
+            many = (int.from_bytes(os.urandom(LENGTH * AT_ONCE)) & FREE | FIXED).to_bytes(LENGTH * AT_ONCE)
+            self.left = [many[at : at + LENGTH] for at in range(0, len(many), LENGTH)]
         return self.left.pop()
 
 
@@ -127,7 +135,5 @@ _BITS = _Bits()
 
 def ordered_uuid() -> uuid.UUID:
     """Return a UUID version 7 (RFC 9562): milliseconds, then random bits, so that new keys stand together."""
-    milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds << 80) | _BITS.next()
-    value = (value & ~(0xF << 76)) | (0x7 << 76)
-    return uuid.UUID(int=(value & ~(0x3 << 62)) | (0x2 << 62))
+    made: uuid.UUID = UUID((time.time_ns() // 1_000_000).to_bytes(6) + _BITS.next())
+    return made

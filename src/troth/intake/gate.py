@@ -273,7 +273,7 @@ class Gate:
             known |= await self._learnt(connection, doubted, decisions)
             judged = list(_judged(batch, known, decisions, declared))
         fresh = await _fresh(connection, judged)
-        reduced = [sent.reduce(event, decisions) for event in fresh]
+        reduced = sent.reduced(fresh, decisions)
         await store.write_sent(connection, reduced, decisions)
         await self.roller.roll(connection, reduced, decisions)
         await store.count_found(connection, reduced)

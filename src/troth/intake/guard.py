@@ -1,10 +1,12 @@
 """What free text says of somebody that it should not: found by the detectors, each replaced by a mark that names it."""
 
 import re
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Protocol
 from urllib.parse import quote, unquote
@@ -15,8 +17,12 @@ from troth.intake.plain import Plain, fold
 
 #: How often a text is looked at again: what was cut out of it may have kept the two ends of another apart.
 AGAIN = 4
-#: Signs up to which a text is short.
+#: Signs up to which a text is short; how many texts are remembered that hold nothing, and of longer ones, such as the
+#: stacks of crashes that come again and again.
 SHORT = 200
+MOST, MOST_LONG = 8192, 512
+#: What stands between texts that are looked at together: more signs that are of no word than any look spans.
+GAP = "\n\n\n\n"
 #: How long a text may become by its marks where it was shorter: what the shortest column of free text holds.
 SHORTEST_COLUMN = 100
 MARK = re.compile(r"\[([a-z-]{1,40})\]")
@@ -69,27 +75,56 @@ def sensitive(text: str) -> frozenset[str]:
     return frozenset(name for name, _ in special.current().find(fold(text).text))
 
 
+class Harmless:
+    """Texts that hold nothing and were looked at lately; what holds something is never remembered."""
+
+    def __init__(self, most: int) -> None:
+        """Remember none yet, and later at most so many."""
+        self.most = most // 2
+        self.young, self.old = set[str](), set[str]()
+
+    def __contains__(self, text: str) -> bool:
+        """Whether a text is remembered."""
+        return text in self.young or text in self.old
+
+    def add(self, texts: Iterable[str]) -> None:
+        """Remember texts, and forget those that were added long ago."""
+        self.young.update(texts)
+        if len(self.young) > self.most:
+            self.young, self.old = set(), self.young
+
+
+HARMLESS, HARMLESS_LONG = Harmless(MOST), Harmless(MOST_LONG)
+
+
+def look(texts: Iterable[str]) -> None:
+    """Look at many texts at once, and remember those that hold nothing: it costs little more than to look at one."""
+    fresh = [each for each in dict.fromkeys(texts) if len(each) <= SHORT and each.isascii() and each not in HARMLESS]
+    doubted = told_by(ANYTHING, fresh)
+    if begun := special.current().begun_in(GAP.join(fresh)):
+        doubted.update(nth for nth, each in enumerate(fresh) if any(word in each.lower() for word in begun))
+    HARMLESS.add(each for nth, each in enumerate(fresh) if nth not in doubted)
+
+
+def told_by(shape: re.Pattern[str], texts: Sequence[str]) -> set[int]:
+    """Return which of the texts have something of a shape, by one look at them all.
+
+    It may begin with one sign before a text, spans no GAP otherwise, and ends within the text.
+    """
+    together = GAP + GAP.join(texts)
+    ends = list(accumulate((len(each) + len(GAP) for each in texts), initial=len(GAP)))[1:]
+    return {bisect_right(ends, found.end() - 1) for found in shape.finditer(together)}
+
+
 def cleared(text: str) -> Found:
     """Return a text with what was found replaced; no longer than it was, or than any column holds."""
-    try:
-        (_ensure_plain if len(text) <= SHORT else _ensure_long_plain)(text)
-    except _Holds as holds:
-        return holds.found
-    return Found(text, NOTHING)
-
-
-@lru_cache(maxsize=8192)
-def _ensure_plain(text: str) -> None:
-    """Raise _Holds for a text that holds something, which is not remembered: only what is harmless is."""
+    known = HARMLESS if len(text) <= SHORT else HARMLESS_LONG
+    if text in known:
+        return Found(text, NOTHING)
     found = _cleared(text)
-    if found.counts:
-        raise _Holds(found)
-
-
-@lru_cache(maxsize=512)
-def _ensure_long_plain(text: str) -> None:
-    """Do the same for what is long, of which fewer are remembered: the stacks of crashes that come again and again."""
-    _ensure_plain.__wrapped__(text)
+    if not found.counts:
+        known.add((text,))
+    return found
 
 
 def _cleared(text: str) -> Found:
@@ -116,7 +151,7 @@ def cleared_address(url: str) -> Found:
     return Found(url, NOTHING)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=MOST)
 def _ensure_harmless(url: str) -> None:
     """Raise _Holds for an address that holds something, which is not remembered: only what is harmless is."""
     path, mark, query = url.partition("?")

@@ -5,9 +5,9 @@ part in it. Of who it was there is one bit of 64 for the day, made with a salt t
 least as many people as there are bits had to do with what is counted. `docs/decisions/0037` says why.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -15,8 +15,8 @@ from troth.intake.decisions import Decisions
 from troth.intake.event import NOBODY, Event, now
 from troth.intake.folding import DIMENSIONS, EVERYTHING, Fold
 from troth.intake.sent import Sent
-from troth.intake.steps import coarse_address, coarse_time
-from troth.policy.meaning import Occasion, Precision
+from troth.intake.steps import coarse_address
+from troth.policy.meaning import Occasion
 
 ROLL = "SELECT troth.roll($1, $2, $3, $4, $5, $6, $7)"
 BITS = 64
@@ -27,6 +27,9 @@ WHOLE, SIGN, SHIFT = (1 << BITS) - 1, 1 << (BITS - 1), BITS - 6
 type Shape = tuple[tuple[str, Fold | None, bool], ...]
 #: hour, kind, application, dimension, word.
 type Group = tuple[datetime, str, str, str, str]
+#: What events have in common that are counted in the same way: occasion, kind, table, application, the units that may
+#: use them, and hours since 1970.
+type Alike = tuple[Occasion, str, str, str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +72,53 @@ def counted(events: Iterable[Event | Sent], decisions: Decisions, salt: Salt) ->
     """Return how many events each group has, and the bits of who they were of."""
     found: dict[Group, Sketch] = {}
     people: dict[bytes, int] = {}
-    hours: dict[int, datetime] = {}
+    alike: dict[Alike, Sequence[Tally]] = {}
     for event in events:
-        hour = int(event.at.timestamp()) // 3600
-        at = hours.get(hour) or hours.setdefault(hour, coarse_time(event.at, Precision.HOUR))
-        who = _who(event) if at.date() == salt.day else b""
+        who = _who(event)
         number = people.get(who) or people.setdefault(who, _number(salt, who)) if who else 0
-        for group in _groups(event, at, decisions):
-            sketch = found.get(group) or found.setdefault(group, Sketch(_number(salt, "\0".join(group[1:]).encode())))
-            sketch.add(number)
+        of = _alike(event, decisions)
+        tallies = alike.get(of) or alike.setdefault(of, _tallies(of, decisions, salt))
+        for tally in tallies:
+            word = tally.fold(event) if tally.fold else ""
+            if word is not None:
+                sketch = tally.words.get(word) or tally.words.setdefault(word, _sketch(tally.of, word, salt, found))
+                sketch.add(number if tally.today else 0)
     return {group: (sketch.count, sketch.bits) for group, sketch in found.items()}
+
+
+@dataclass(slots=True)
+class Tally:
+    """One dimension of events that are counted alike: the group without its word, the fold, and by word how often."""
+
+    of: tuple[datetime, str, str, str]
+    fold: Fold | None
+    today: bool
+    words: "dict[str, Sketch]"
+
+
+def _alike(event: Event | Sent, decisions: Decisions) -> Alike:
+    inside, hour = decisions.inside(event), int(event.at.timestamp()) // 3600
+    if isinstance(event, Sent):
+        return event.kind.occasion, event.kind.table, event.kind.table, event.application, inside, hour
+    return event.occasion, event.occasion.value, "access", "", inside, hour
+
+
+def _tallies(of: Alike, decisions: Decisions, salt: Salt) -> Sequence[Tally]:
+    """Return where such events are counted: once as such, and once for each word that a column of theirs folds into."""
+    occasion, kind, table, application, inside, number = of
+    hour = datetime.fromtimestamp(number * 3600, UTC)
+    return tuple(
+        Tally(
+            (hour.replace(hour=0) if daily else hour, kind, application, dimension), fold, hour.date() == salt.day, {}
+        )
+        for dimension, fold, daily in _shape(decisions, occasion, table, inside)
+    )
+
+
+def _sketch(of: tuple[datetime, str, str, str], word: str, salt: Salt, found: "dict[Group, Sketch]") -> "Sketch":
+    """Return what counts a word: another hour of a day that is counted whole may have begun it."""
+    group = (*of, word)
+    return found.get(group) or found.setdefault(group, Sketch(_number(salt, "\0".join(group[1:]).encode())))
 
 
 @dataclass(slots=True)
@@ -99,19 +139,6 @@ class Sketch:
 def _number(salt: Salt, what: bytes) -> int:
     """Return an odd number of 64 bits that only the day's salt can make of something."""
     return int.from_bytes(blake2b(what, key=salt.value, digest_size=8).digest()) | 1
-
-
-def _groups(event: Event | Sent, hour: datetime, decisions: Decisions) -> Iterator[Group]:
-    """Yield where an event is counted: once as such, and once for each word that its columns fold into."""
-    if isinstance(event, Sent):
-        occasion, kind, table, application = event.kind.occasion, event.kind.table, event.kind.table, event.application
-    else:
-        occasion, table, application = event.occasion, "access", ""
-        kind = occasion.value
-    for dimension, fold, daily in _shape(decisions, occasion, table, decisions.inside(event)):
-        word = fold(event) if fold else ""
-        if word is not None:
-            yield hour.replace(hour=0) if daily else hour, kind, application, dimension, word
 
 
 def _shape(decisions: Decisions, occasion: Occasion, table: str, inside: int) -> Shape:

@@ -2,8 +2,8 @@
 
 import re
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from functools import lru_cache
@@ -12,12 +12,14 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import astuple
 
 from troth.intake import described
 from troth.intake.decisions import Decisions
 from troth.intake.described import NOTHING, UNDECLARED, Declared
 from troth.intake.event import NOBODY, Refused, now, ordered_uuid, stamp
-from troth.intake.guard import cleared, cleared_address, note
+from troth.intake.guard import HARMLESS, MOST, Harmless, cleared, cleared_address, look, note, told_by
 from troth.intake.kinds import (
     KINDS,
     Activity,
@@ -36,12 +38,17 @@ from troth.policy.meaning import Precision
 
 #: An event that is older is refused, whatever its windows: keys are remembered longer, so that none is stored twice.
 LATEST = timedelta(days=21)
+#: By how much a moment that is used coarsely may seem earlier than it was.
+COARSEST = timedelta(days=1)
 #: A sender's clock that says less of itself is taken for right; by how much one may be wrong and still be corrected.
 SKEW, WILDEST = timedelta(seconds=2), timedelta(days=400)
 #: What in the words of a program may be somebody's: addresses, long numbers, long secrets, and what stands in quotes.
 TELLING = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+|\"[^\"\n]*\"|'[^'\n]*'|[A-Za-z0-9+/_=-]{24,}|\d[\d .()-]{5,}\d")
-#: What each of these has in it: most words are told at one look that have none.
-MAY_TELL = re.compile(r"[@\"']|[A-Za-z0-9+/_=-]{24}|\d[\d .()-]{5}")
+#: What each of these has in it, or before it, as shapes that are told nearly as fast as words are read.
+MAY_TELL = (
+    re.compile(r"[^A-Za-z0-9+/_=-](?:(?<=[@\"'])|[A-Za-z0-9+/_=-]{24})"),
+    re.compile(r"\d[\d .()-]{5}"),
+)
 #: The frames next to the failure that make two crashes one, and the most characters that are kept of them all.
 NEAREST, LONGEST_STACK = 5, 20_000
 #: Columns that hold no words of a sender's, and whose words were looked through when they were hidden.
@@ -51,10 +58,15 @@ HIDDEN_ALREADY = frozenset({"event", "message"})
 #: Columns that hold where somebody is, in degrees.
 POSITION = ("latitude", "longitude")
 ADDRESSES, FROM = frozenset({"url", "referrer"}), "referrer"
+#: What reads an event, what each kind says, and what writes that again, in one way, for its mark.
+SENDING = msgspec.json.Decoder(Sending)
+SAYS = {name: msgspec.json.Decoder(kind.says) for name, kind in KINDS.items()}
+JSON = msgspec.json.Encoder()
+#: Words that hold nothing and may tell nothing.
+PLAIN = Harmless(MOST)
 
 
-@dataclass(slots=True)
-class Sent:
+class Sent(Struct):
     """One event of an application; `values` are what it fills of its table's columns, less what is not kept.
 
     What was reduced before it was kept for a while says nothing any more but its values. `found` counts, by detector,
@@ -71,8 +83,8 @@ class Sent:
     objects: bool = False
     subject: uuid.UUID = NOBODY
     uses: int = 0
-    values: dict[str, Any] = field(default_factory=dict)
-    found: dict[str, int] = field(default_factory=dict)
+    values: dict[str, Any] = {}
+    found: dict[str, int] = {}
     metadata: dict[str, Any] | None = None
     id: uuid.UUID = field(default_factory=ordered_uuid)
 
@@ -98,8 +110,7 @@ class Sender:
         """Return 32 bytes that only this place can make of something this application sent."""
         made = _marking(self.secret, self.application).copy()
         for part in parts:
-            made.update(len(part).to_bytes(8))
-            made.update(part)
+            made.update(len(part).to_bytes(8) + part)
         return made.digest()
 
 
@@ -126,7 +137,7 @@ def decode(raw: bytes, sender: Sender, ahead: timedelta, person: str | None = No
     `person` is whom all that was sent with it is about, whatever it says itself.
     """
     try:
-        sending = msgspec.json.decode(raw, type=Sending)
+        sending = SENDING.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Refused("malformed")
     if person is not None:
@@ -135,7 +146,7 @@ def decode(raw: bytes, sender: Sender, ahead: timedelta, person: str | None = No
     if kind is None:
         return Refused("unknown-kind")
     try:
-        says = cast("Says", msgspec.json.decode(sending.data, type=kind.says))
+        says = cast("Says", SAYS[kind.table].decode(sending.data))
         metadata = described.read(bytes(sending.metadata), kind) if sending.metadata else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Refused("malformed", kind=kind.table)
@@ -148,9 +159,8 @@ def decode(raw: bytes, sender: Sender, ahead: timedelta, person: str | None = No
 
 def understood(sending: Sending, kind: Kind, says: Says, sender: Sender, ahead: timedelta) -> Sent | Refused:
     """Return an event that was read, at the moment when it happened by our clock."""
-    at = sending.at or now() + ahead
     try:
-        moment = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC) - ahead
+        moment = in_utc(sending.at) - ahead if sending.at else now()
     except OverflowError:
         return Refused("malformed", kind=kind.table)
     said = b"\0".join(
@@ -159,12 +169,17 @@ def understood(sending: Sending, kind: Kind, says: Says, sender: Sender, ahead: 
             sending.person.encode(),
             at_of(sending),
             b"objects" if sending.objects else b"",
-            bytes(msgspec.json.encode(says)),
+            JSON.encode(says),
         )
     )
     name, body = sender.mark(b"key", sending.key.encode()), sender.mark(b"body", said)
     objects = sending.objects or sender.objects
     return Sent(name, body, kind, moment, sending.person, says, sender.application, objects)
+
+
+def in_utc(at: datetime) -> datetime:
+    """Return a moment by UTC, for which one without an offset is taken. Raises OverflowError."""
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def at_of(sending: Sending) -> bytes:
@@ -208,13 +223,36 @@ def _fitted(event: Sent, decisions: Decisions, declared: Declared) -> Sent | Ref
 def _declined(event: Sent, decisions: Decisions) -> str:
     """Return why nothing that somebody is in may use an event of theirs now; empty where something may."""
     part = decisions.part(event.kind, event.uses, objects=event.objects)
-    age, coarse = now() - event.at, now() - coarse_time(event.at, part.kept.get("at", Precision.DAY))
     if not part.kept:
         return "browser-objects" if event.objects else "person-declined"
+    moment = now()
+    age = moment - event.at
     if age < -FUTURE:
         return "in-the-future"
-    late = age > LATEST or (part.oldest is not None and coarse >= part.oldest)
+    late = age > LATEST or (
+        part.oldest is not None
+        and age + COARSEST >= part.oldest
+        and moment - coarse_time(event.at, part.kept.get("at", Precision.DAY)) >= part.oldest
+    )
     return "older-than-every-window" if late else ""
+
+
+def reduced(events: Sequence[Sent], decisions: Decisions) -> Sequence[Sent]:
+    """Reduce them all, their words looked at together."""
+    words = [word for word in dict.fromkeys(word for event in events for word in _words(event)) if word not in PLAIN]
+    look(words)
+    harmless = [word for word in words if word in HARMLESS and word.isprintable()]
+    telling = set().union(*(told_by(shape, harmless) for shape in MAY_TELL))
+    PLAIN.add(word for nth, word in enumerate(harmless) if nth not in telling)
+    for event in events:
+        reduce(event, decisions)
+    return events
+
+
+def _words(event: Sent) -> Iterator[str]:
+    """Yield what an event says in words."""
+    if event.says is not None:
+        yield from (each for each in astuple(event.says) if type(each) is str)
 
 
 def reduce(event: Sent, decisions: Decisions) -> Sent:
@@ -223,25 +261,34 @@ def reduce(event: Sent, decisions: Decisions) -> Sent:
     event.at = coarse_time(event.at, kept.get("at", Precision.DAY))
     if event.says is not None:
         event.found = {}  # what is tried again is counted once
-    told = _values(event) if event.metadata is None else _values(event) | {"metadata": _worded(event)}
-    event.values = {name: _guarded(event, name, value) for name, value in told.items() if name in kept}
-    for name in POSITION if POSITION[0] in event.values else ():
-        event.values[name] = coarse_degrees(event.values[name], kept[name])
+    told = _values(event)
+    if event.metadata is not None:
+        told["metadata"] = _worded(event)
+    event.values = {
+        name: _guarded(event, name, value) if type(value) is str and name not in UNTOLD else value
+        for name, value in told.items()
+        if name in kept
+    }
+    if POSITION[0] in event.values:
+        for name in POSITION:
+            event.values[name] = coarse_degrees(event.values[name], kept[name])
     return event
 
 
-def _guarded(event: Sent, column: str, value: Any) -> Any:  # noqa: ANN401 - whatever the column holds
-    if column in UNTOLD or (column in HIDDEN_ALREADY and event.says is not None) or not isinstance(value, str):
+def _guarded(event: Sent, column: str, value: str) -> str | None:
+    if column in HIDDEN_ALREADY and event.says is not None:
+        return value
+    if value in PLAIN and column not in ADDRESSES:
         return value
     found = cleared_address(value) if column in ADDRESSES else cleared(value)
     note(event, found)
-    return None if column == FROM and found.counts else found.text
+    return None if column == FROM else found.text
 
 
 def _values(event: Sent) -> dict[str, Any]:
     match event.says:
         case None:
-            return event.values
+            return dict(event.values)
         case FeatureUse(feature, outcome):
             return {"feature": feature, "outcome": outcome}
         case PageView() as view:
@@ -325,10 +372,10 @@ def _frame(frame: Frame) -> str:
 
 def _hidden(event: Sent, text: str) -> str:
     """Return words without what the guard finds, and then without what only might be somebody's."""
+    if text in PLAIN:
+        return text
     found = cleared(_printable(text))
     note(event, found)
-    if not MAY_TELL.search(found.text):
-        return found.text
     again = cleared(TELLING.sub(HIDDEN, found.text))
     note(event, again)
     return again.text

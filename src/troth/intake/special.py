@@ -21,8 +21,12 @@ HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 #: The shortest beginning that may stand for a whole family of words.
 SHORTEST = 4
 LEFT = "left"
-#: Letters by which a text is told at one look that holds none of the words.
-STEM = 4
+#: Letters by which a text is told at one look that holds none of the words: the first ones of each word, bare.
+LETTERS = 4
+STEM = re.compile(rf"(?<![^\W\d_])[^\W\d_]{{1,{LETTERS}}}")
+#: The first letter of a word that begins within another one; what of ASCII is no letter, as a gap between words.
+SEAM = re.compile(r"[A-Z](?<=[a-z][A-Z])")
+GAPS = str.maketrans({chr(sign): " " for sign in range(128) if not chr(sign).isalpha()})
 
 type Span = tuple[int, int]
 
@@ -43,7 +47,7 @@ class Words:
 
     def find(self, text: str) -> Iterator[tuple[str, Span]]:
         """Yield category and span of each word or phrase, whatever its case and its accents."""
-        if self.stems.isdisjoint(word[:STEM] for word in WORD.findall(bare(HUMP.sub(" ", text)))):
+        if not self.begun_in(text):
             return
         words = [(bare(text[start:end]), start, end) for start, end in _words(text)]
         for nth, (word, start, end) in enumerate(words):
@@ -54,6 +58,13 @@ class Words:
                     yield category, (start, words[nth + len(phrase) - 1][2])
             if category := self._begun(word):
                 yield category, (start, end)
+
+    def begun_in(self, text: str) -> frozenset[str]:
+        """Return the beginnings of words of a text that some word or phrase begins with; none: it holds none."""
+        parted = bare(SEAM.sub(r" \g<0>", text))
+        if not parted.isascii():
+            return self.stems.intersection(STEM.findall(parted))
+        return self.stems.intersection([word[:LETTERS] for word in parted.translate(GAPS).split()])
 
     def _begun(self, word: str) -> str:
         return next(
@@ -85,7 +96,7 @@ def words(file: str) -> Words:
             begun[parts[0]] = category
         else:
             whole.setdefault(parts[0], []).append((parts, category))
-    stems = frozenset(first[:STEM] for first in (*whole, *begun))
+    stems = frozenset(first[:LETTERS] for first in (*whole, *begun))
     return Words({first: tuple(told) for first, told in whole.items()}, begun, left, frozenset(lists), stems)
 
 
