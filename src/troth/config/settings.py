@@ -163,6 +163,9 @@ MFA_ADAPTER = "troth.web.second.SecondAdapter"
 MFA_SUPPORTED_TYPES = ["recovery_codes", "totp", "webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_PASSKEY_SIGNUP_ENABLED = True
+# A passkey counts as two factors, beside a remembered browser too, so each recognises its owner each time; every one
+# did when it was made. The library keeps one challenge of a session, whoever asks: none may be made less strict.
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_RECOVERY_CODE_DIGITS = 10  # of ten a guess in a hundred tries finds one with less than 1 in 10 million
 MFA_TRUST_ENABLED = True
