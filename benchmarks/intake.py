@@ -107,7 +107,7 @@ import sys, uvicorn
 from uvicorn.importer import import_from_string
 http = import_from_string(sys.argv[3]) if ":" in sys.argv[3] else sys.argv[3]
 uvicorn.run(sys.argv[1], host="127.0.0.1", port=int(sys.argv[2]), loop="uvloop", http=http, ws="none",
-            access_log=False, log_level="warning", server_header=False)
+            access_log=False, log_level="warning", server_header=False, proxy_headers=False)
 """
 
 

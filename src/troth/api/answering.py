@@ -10,6 +10,12 @@ from troth.api.refusals import Refusal
 
 LONGEST_BODY = 64 * 1024
 SLOWEST_BODY = 20.0
+#: What keeps browsers safe.
+KEEPING_SAFE = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"strict-transport-security", b"max-age=31536000"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -45,9 +51,7 @@ async def deliver(  # noqa: PLR0913 - each of them is one header, or the body
         (b"content-type", kind.encode()),
         (b"content-length", str(len(content)).encode()),
         (b"cache-control", lasting.encode()),
-        (b"x-content-type-options", b"nosniff"),
-        (b"strict-transport-security", b"max-age=31536000"),
-        (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+        *KEEPING_SAFE,
     ]
     if allowed:
         headers.append((b"allow", allowed.encode()))
@@ -78,4 +82,7 @@ async def body_of(receive: Receive, *, longest: int = LONGEST_BODY) -> bytes:
 
 def header(scope: Scope, name: bytes) -> bytes:
     """Return a header's value, or nothing."""
-    return next((value for key, value in scope["headers"] if key == name), b"")
+    for key, value in scope["headers"]:
+        if key == name:
+            return bytes(value)
+    return b""

@@ -84,7 +84,7 @@ class Lean:
             if scope["path"].startswith(ledger.ROOT):
                 await self._published(scope, send)
                 return
-            clients = speaking(scope["path"])
+            clients = None if scope["path"] in intake.OWN else speaking(scope["path"])
             if clients is not None:
                 await protocols.serve(clients, self.intake, scope, receive, send)
                 return

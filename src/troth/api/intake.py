@@ -1,9 +1,8 @@
 """`/intake/v1`: what applications send of people, one event or many, acknowledged once it is committed."""
 
 import asyncio
-import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -23,7 +22,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ROOT = "/intake/"
-EVENTS, SCHEMA = "/intake/v1/events", "/intake/v1/schema"
+OWN = EVENTS, SCHEMA = "/intake/v1/events", "/intake/v1/schema"
 LINES = (b"application/x-ndjson", b"application/jsonl", b"application/ndjson")
 WHOLE = (b"", b"application/json")
 MOST = 1_000
@@ -74,19 +73,11 @@ class Intake:
             status = 409 if many[Outcome.CONFLICT] else 200
             await answer(send, status, counts | {"events": [told(each) for each in found]})
 
-    @contextlib.asynccontextmanager
-    async def opened(self, key: bytes, scope: Scope) -> AsyncIterator[Sender]:
-        """Yield whose key it is, and count its body as long as that is held. Raises Refusal."""
-        try:
-            sender = await self._sender(key, scope)
-            with self._held(sender.application, weight(scope)):
-                yield sender
-        except Full:
-            raise Refusal("busy", retry=RETRY) from None
-        except Away:
-            raise Refusal("unavailable", retry=RETRY) from None
+    def opened(self, key: bytes, scope: Scope) -> "Opened":
+        """Return what yields whose key it is, and counts its body as long as that is held."""
+        return Opened(self, key, scope)
 
-    async def _sender(self, key: bytes, scope: Scope) -> Sender:
+    async def sender(self, key: bytes, scope: Scope) -> Sender:
         """Return whose key it is. Raises Refusal, also of a network that guesses, and Away."""
         address, known = (scope.get("client") or ("",))[0], self.guesses.knows(key)
         if not known and key and (wait := await asyncio.to_thread(self.guesses.stopped, address)):
@@ -100,20 +91,19 @@ class Intake:
             self.guesses.right(key)
         return sender
 
-    @contextlib.contextmanager
-    def _held(self, application: str, many: int) -> Iterator[None]:
-        """Count a body of so many bytes while it is held. Raises Full where no more may be."""
+    def hold(self, application: str, many: int) -> None:
+        """Count a body of so many bytes. Raises Full where no more may be held."""
         if self.held + many > BODIES * LONGEST or self.held_of[application] + many > BODIES_OF_ONE * LONGEST:
             raise Full
         self.held += many
         self.held_of[application] += many
-        try:
-            yield
-        finally:
-            self.held -= many
-            self.held_of[application] -= many
-            if not self.held_of[application]:
-                del self.held_of[application]
+
+    def release(self, application: str, many: int) -> None:
+        """Count it no longer."""
+        self.held -= many
+        self.held_of[application] -= many
+        if not self.held_of[application]:
+            del self.held_of[application]
 
     async def _read(self, scope: Scope, receive: Receive, sender: Sender) -> tuple[bool, Sequence[Sent | Refused]]:
         kind = header(scope, b"content-type").split(b";")[0].strip().lower()
@@ -125,11 +115,42 @@ class Intake:
         if len(parts) > MOST:
             raise Refusal("too-much")
         events: list[Sent | Refused] = []
-        for nth, part in enumerate(parts):
+        for nth, part in enumerate(parts, start=1):
             events.append(decode(part, sender, ahead))
             if nth % TURN == 0:
                 await asyncio.sleep(0)  # others are answered meanwhile
         return single, events
+
+
+class Opened:
+    """A request that a key opens: its body is counted as long as it is held, and what the gate raises is answered."""
+
+    __slots__ = ("application", "intake", "key", "many", "scope")
+
+    def __init__(self, intake: Intake, key: bytes, scope: Scope) -> None:
+        """Hold nothing yet."""
+        self.intake, self.key, self.scope = intake, key, scope
+        self.application, self.many = "", weight(scope)
+
+    async def __aenter__(self) -> Sender:
+        """Return whose key it is. Raises Refusal."""
+        try:
+            sender = await self.intake.sender(self.key, self.scope)
+            self.intake.hold(sender.application, self.many)
+        except (Full, Away) as error:
+            raise _refusal(error) from None
+        self.application = sender.application
+        return sender
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Count the body no longer. Raises Refusal for what the gate raised."""
+        self.intake.release(self.application, self.many)
+        if isinstance(error, (Full, Away)):
+            raise _refusal(error) from None
+
+
+def _refusal(error: Full | Away) -> Refusal:
+    return Refusal("busy" if isinstance(error, Full) else "unavailable", retry=RETRY)
 
 
 def weight(scope: Scope) -> int:

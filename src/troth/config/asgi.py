@@ -84,7 +84,13 @@ class Application:
         told: dict[str, Any] = {}
         scope["troth.access"] = told
         scope["client"] = self._client(scope)
-        status, sent = 0, speaking(scope["path"]) is not None
+        if scope["path"].startswith(UNRECORDED) or speaking(scope["path"]) is not None:
+            await self._answer(scope, receive, send)
+        else:
+            await self._recorded(scope, receive, send, told)
+
+    async def _recorded(self, scope: Scope, receive: Receive, send: Send, told: dict[str, Any]) -> None:
+        status = 0
 
         async def noted(message: MutableMapping[str, Any]) -> None:
             nonlocal status
@@ -93,15 +99,17 @@ class Application:
             await send(message)
 
         try:
-            if sent or scope["path"].startswith(LEAN):
-                await self.lean(scope, receive, noted)
-            elif scope["path"] == DIRECTORIES or scope["path"].startswith(f"{DIRECTORIES}/"):
-                await self.directories(scope, receive, noted)
-            else:
-                await self._page(scope, receive, noted)
+            await self._answer(scope, receive, noted)
         finally:
-            if not sent and not scope["path"].startswith(UNRECORDED):
-                self.recorder.record(access(scope, status, told))
+            self.recorder.record(access(scope, status, told))
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith(LEAN) or speaking(scope["path"]) is not None:
+            await self.lean(scope, receive, send)
+        elif scope["path"] == DIRECTORIES or scope["path"].startswith(f"{DIRECTORIES}/"):
+            await self.directories(scope, receive, send)
+        else:
+            await self._page(scope, receive, send)
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a page answer once the whole body is there: a thread that waited for it would keep others waiting."""
