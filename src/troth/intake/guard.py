@@ -101,8 +101,8 @@ def look(texts: Iterable[str]) -> None:
     """Look at many texts at once, and remember those that hold nothing: it costs little more than to look at one."""
     fresh = [each for each in dict.fromkeys(texts) if len(each) <= SHORT and each.isascii() and each not in HARMLESS]
     doubted = told_by(ANYTHING, fresh)
-    if begun := special.current().begun_in(GAP.join(fresh)):
-        doubted.update(nth for nth, each in enumerate(fresh) if any(word in each.lower() for word in begun))
+    if words := special.current().told(GAP.join(fresh)):
+        doubted.update(nth for nth, each in enumerate(fresh) if any(word in each.lower() for word in words))
     HARMLESS.add(each for nth, each in enumerate(fresh) if nth not in doubted)
 
 

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
@@ -239,7 +239,8 @@ def _declined(event: Sent, decisions: Decisions) -> str:
 
 def reduced(events: Sequence[Sent], decisions: Decisions) -> Sequence[Sent]:
     """Reduce them all, their words looked at together."""
-    words = [word for word in dict.fromkeys(word for event in events for word in _words(event)) if word not in PLAIN]
+    says = [event.says for event in events if event.says is not None]
+    words = list({each: None for said in says for each in astuple(said) if type(each) is str and each not in PLAIN})
     look(words)
     harmless = [word for word in words if word in HARMLESS and word.isprintable()]
     telling = set().union(*(told_by(shape, harmless) for shape in MAY_TELL))
@@ -247,12 +248,6 @@ def reduced(events: Sequence[Sent], decisions: Decisions) -> Sequence[Sent]:
     for event in events:
         reduce(event, decisions)
     return events
-
-
-def _words(event: Sent) -> Iterator[str]:
-    """Yield what an event says in words."""
-    if event.says is not None:
-        yield from (each for each in astuple(event.says) if type(each) is str)
 
 
 def reduce(event: Sent, decisions: Decisions) -> Sent:

@@ -21,9 +21,8 @@ HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 #: The shortest beginning that may stand for a whole family of words.
 SHORTEST = 4
 LEFT = "left"
-#: Letters by which a text is told at one look that holds none of the words: the first ones of each word, bare.
-LETTERS = 4
-STEM = re.compile(rf"(?<![^\W\d_])[^\W\d_]{{1,{LETTERS}}}")
+#: Letters by which most words are told that are none of these.
+STEM = 4
 #: The first letter of a word that begins within another one; what of ASCII is no letter, as a gap between words.
 SEAM = re.compile(r"[A-Z](?<=[a-z][A-Z])")
 GAPS = str.maketrans({chr(sign): " " for sign in range(128) if not chr(sign).isalpha()})
@@ -47,7 +46,7 @@ class Words:
 
     def find(self, text: str) -> Iterator[tuple[str, Span]]:
         """Yield category and span of each word or phrase, whatever its case and its accents."""
-        if not self.begun_in(text):
+        if not self.told(text):
             return
         words = [(bare(text[start:end]), start, end) for start, end in _words(text)]
         for nth, (word, start, end) in enumerate(words):
@@ -59,12 +58,12 @@ class Words:
             if category := self._begun(word):
                 yield category, (start, end)
 
-    def begun_in(self, text: str) -> frozenset[str]:
-        """Return the beginnings of words of a text that some word or phrase begins with; none: it holds none."""
+    def told(self, text: str) -> frozenset[str]:
+        """Return the words of a text, bare, with which something begins that is found; none: nothing is."""
         parted = bare(SEAM.sub(r" \g<0>", text))
-        if not parted.isascii():
-            return self.stems.intersection(STEM.findall(parted))
-        return self.stems.intersection([word[:LETTERS] for word in parted.translate(GAPS).split()])
+        words = set(parted.translate(GAPS).split() if parted.isascii() else WORD.findall(parted))
+        near = [word for word in words if word[:STEM] in self.stems and word not in self.left]
+        return frozenset(word for word in near if word in self.whole or self._begun(word))
 
     def _begun(self, word: str) -> str:
         return next(
@@ -96,7 +95,7 @@ def words(file: str) -> Words:
             begun[parts[0]] = category
         else:
             whole.setdefault(parts[0], []).append((parts, category))
-    stems = frozenset(first[:LETTERS] for first in (*whole, *begun))
+    stems = frozenset(first[:STEM] for first in (*whole, *begun))
     return Words({first: tuple(told) for first, told in whole.items()}, begun, left, frozenset(lists), stems)
 
 
