@@ -11,7 +11,7 @@ INSTALLED := .venv/.installed
 SYNCED := .venv/.synced
 PLACES := .venv/share/troth/places/versions.txt
 
-.PHONY: help places run test journeys check prove format bench bench-governing bench-policy bench-people bench-storing bench-agreeing bench-guarding bench-intake clean
+.PHONY: help places run test journeys check prove format bench bench-governing bench-policy bench-people bench-storing bench-agreeing bench-guarding bench-intake releases clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ bench-policy: $(SYNCED) ## Measure compiling a policy and applying a version ove
 
 bench-storing: $(SYNCED) ## Measure COPY against unnest behind the stamp trigger, and BRIN against btree
 	@.venv/bin/python -m benchmarks.storing $(ARGS)
+
+releases: $(SYNCED) ## Name the libraries of which a newer release than the locked one is out (asks the registry)
+	@$(UV) lock --upgrade --dry-run
 
 clean: ## Remove what was built (the data folder stays)
 	@rm -rf .uv .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

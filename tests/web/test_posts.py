@@ -60,6 +60,7 @@ def test_a_policy_that_asks_for_no_agreement_lets_visitors_read_what_is_public_a
     assert unagreed.get(kept).status_code == 404
 
 
+@pytest.mark.asvs("5.3.1", "5.4.1", "5.4.2")
 def test_a_file_is_saved_and_never_shown(alice: Browser) -> None:
     where = posted(alice, attached=SimpleUploadedFile("page.html", HOSTILE, content_type="text/html"))
     page = alice.get(where).content.decode()
@@ -110,6 +111,7 @@ def test_a_refusal_is_said_and_nothing_is_posted(
     assert owner.execute("SELECT count(*) FROM troth.post").fetchone() == (0,)
 
 
+@pytest.mark.asvs("5.2.1")
 def test_only_the_pages_that_take_files_take_a_longer_body() -> None:
     from troth.config import asgi
 
@@ -120,6 +122,7 @@ def test_only_the_pages_that_take_files_take_a_longer_body() -> None:
         assert asgi.limits(path) == (asgi.LONGEST_BODY, asgi.SLOWEST_BODY)
 
 
+@pytest.mark.asvs("5.3.1", "5.3.2")
 def test_what_is_posted_is_written_to_no_file_on_the_way(settings: Any, tmp_path: Path) -> None:
     from troth.config import asgi
 
