@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,13 +33,17 @@ from benchmarks.governing import Measured, server
 from benchmarks.guarding import FRAMES, decided
 from benchmarks.signing import cpu
 from troth.database import connect, place
+from troth.intake.bridging import Bridge
 from troth.intake.kinds import KINDS
+from troth.intake.sent import Known
 from troth.people import registering
 
 RESULTS = Path(__file__).parent / "results" / "intake.json"
 LUA = Path(__file__).parent / "intake.lua"
 SQL = (Path(__file__).parent / "intake.sql").read_text(encoding="utf-8")
 PEOPLE, ROUNDS, SECONDS = 1_000, 5, 4
+#: Rows that are there already, and people of whom the gate remembers what the database said.
+STORED, REMEMBERED = (100_000, 1_000_000, 10_000_000), 1_000_000
 #: Requests at once: no more than one application may have waiting, in events.
 CONNECTIONS = {1: 64, 10: 64, 100: 24}
 PORTS = {"plain": 18_911, "troth": 18_912}
@@ -237,6 +241,14 @@ def line(name: str, unit: str, ours: Sequence[float], plain: Sequence[float], ra
 
 def taking(where: place.Place, owner: Connection[Any]) -> Iterator[Measured]:
     """Take every form of event."""
+    with measuring(where, owner) as bench:
+        for form in forms():
+            yield from bench.compared(form)
+
+
+@contextmanager
+def measuring(where: place.Place, owner: Connection[Any]) -> Iterator[Bench]:
+    """Run both servers over one database server."""
     with beside(where, owner) as plain, tempfile.TemporaryDirectory() as folder:
         bench = Bench(owner, plain, filled(owner), folder)
         told = connect.parameters("owner", where)
@@ -247,8 +259,49 @@ def taking(where: place.Place, owner: Connection[Any]) -> Iterator[Measured]:
             serving("troth", "troth.config.asgi:application", "troth.config.protocol:Bounded", **settings) as ours,
         ):
             bench.processes = {"plain": theirs, "troth": ours}
-            for form in forms():
-                yield from bench.compared(form)
+            yield bench
+
+
+def growing(where: place.Place, owner: Connection[Any]) -> Iterator[Measured]:
+    """Take events where ever more of them are stored already: what one costs, against what it cost over the fewest.
+
+    Each cost is taken as a ratio to that of the server that copies, in the same rounds.
+    """
+    form = next(each for each in forms() if each.name == "lines of 100")
+    first: Measured | None = None
+    held = 0
+    with measuring(where, owner) as bench:
+        for rows in STORED:
+            policy.run(owner, statements()["grow"], {"rows": rows - held, "people": PEOPLE})
+            held = rows
+            *_, cost = bench.compared(form)
+            first = first or cost
+            ratio = round(cost.ratio / first.ratio, 3)
+            spread = round(cost.min / first.ratio, 3), round(cost.max / first.ratio, 3)
+            name = f"{form.name}, {rows:,} stored: CPU of an event"
+            yield Measured(name, cost.value, "us", first.value, ratio, *spread, cost.runs)
+
+
+def remembering(_where: place.Place, _owner: Connection[Any]) -> Iterator[Measured]:
+    """Remember a million people as the gate does, against a table from a number to a number."""
+
+    def filled(add: Callable[[int], None]) -> float:
+        gc.collect()
+        before = psutil.Process().memory_info().rss
+        for nth in range(REMEMBERED):
+            add(nth)
+        return (psutil.Process().memory_info().rss - before) / REMEMBERED
+
+    bridge, moment, decisions, kinds = Bridge(b""), time.monotonic(), decided()[0], list(KINDS)
+
+    def remember(_nth: int) -> None:
+        asked = b"digest", uuid.uuid4().hex
+        bridge.learn({asked: Known("notes", kinds, uuid.uuid4(), 1)}, [asked], decisions, moment)
+
+    plain: dict[uuid.UUID, int] = {}
+    ours, theirs = filled(remember), filled(lambda nth: plain.update({uuid.uuid4(): nth}))
+    assert len(bridge.known) == len(plain) == REMEMBERED
+    yield line(f"a person who is remembered, of {REMEMBERED:,}", "B", [ours], [theirs], [ours / theirs])
 
 
 def judging(_where: place.Place, _owner: Connection[Any]) -> Iterator[Measured]:
@@ -280,7 +333,7 @@ def judging(_where: place.Place, _owner: Connection[Any]) -> Iterator[Measured]:
     yield line("judged from the table (aim: 1 us)", "us", *spent, ratios)
 
 
-PARTS = {"taking": taking, "judging": judging}
+PARTS = {"taking": taking, "judging": judging, "growing": growing, "remembering": remembering}
 
 
 def asked() -> argparse.Namespace:

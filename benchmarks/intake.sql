@@ -21,3 +21,17 @@ VACUUM ANALYZE troth.application_grant
 
 -- name: checkpoint
 CHECKPOINT
+
+-- name: grow
+-- So many events of people who are in everything, over the last four weeks, as if they had come through the gate.
+SET session_replication_role = replica;
+SET synchronous_commit = off;
+INSERT INTO troth.activity (subject, at, uses, id, application, event, severity, message, release, environment)
+SELECT given.subject, statement_timestamp() - (i %% (28 * 86400)) * interval '1 second', known.uses, uuidv7(), given.application,
+       'job.finished', 'info', 'imported ' || i || ' rows in 4.2 s from a file', '1.4.2', 'production'
+FROM generate_series(1, %(rows)s) AS i
+JOIN troth.application_grant AS given ON given.known_as = 'person-' || (i * 7919::bigint) %% %(people)s
+JOIN troth.permitted AS known ON known.subject = given.subject;
+SET session_replication_role = origin;
+VACUUM ANALYZE troth.activity;
+CHECKPOINT

@@ -1,7 +1,7 @@
 """What the gate remembers of people makes it quicker and changes nothing: no yes outlives its end, no no its beginning."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from psycopg import Connection
@@ -10,7 +10,9 @@ from tests.conftest import Person
 from tests.intake.sending import Application, Sent, event, finished, post, registered
 from troth.api.app import Lean
 from troth.database import connect
-from troth.intake import gate, queries
+from troth.intake import bridging, gate, queries
+from troth.intake.event import NOBODY
+from troth.intake.sent import Known
 from troth.people import registering
 
 type Step = Callable[[], object] | dict[str, Any]
@@ -121,3 +123,22 @@ def test_people_are_asked_about_once_in_a_while_and_not_for_each_event(
     answers = steps(notes, *(event("crash", notes.names["Alice"], f"remembered-{nth}") for nth in range(5)))
     assert {each.status for each in answers} == {201}
     assert asked == [notes.names["Alice"]]
+
+
+def test_what_was_said_of_people_is_forgotten_once_the_lease_is_over() -> None:
+    bridge, said = bridging.Bridge(b""), Known("notes", ["crash"], NOBODY, 1)
+    early, late = (b"d", "early"), (b"d", "late")
+    decisions = cast("Any", None)
+    bridge.learn({early: said}, [early], decisions, 1_000.0)
+    bridge.learn({late: said}, [late], decisions, 1_000.0 + bridging.LEASE / 2)
+    assert list(bridge.known) == [early, late]
+    bridge.learn({}, [], decisions, 1_001.0 + bridging.LEASE)
+    assert list(bridge.known) == [late]
+
+
+def test_no_more_people_are_remembered_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridging, "REMEMBERED", 3)
+    bridge, said = bridging.Bridge(b""), Known("notes", ["crash"], NOBODY, 1)
+    for nth in range(5):
+        bridge.learn({(b"d", str(nth)): said}, [(b"d", str(nth))], cast("Any", None), 1_000.0)
+    assert [name for _, name in bridge.known] == ["2", "3", "4"]

@@ -29,8 +29,8 @@ from troth.intake.spool import Spool
 LOG = logging.getLogger(__name__)
 #: Seconds for which what the database said of somebody is believed while it is away.
 LEASE = 15.0
-#: People of whom that is remembered.
-REMEMBERED = 20_000
+#: People of whom that is remembered at the most, each in some 380 bytes: nobody is for longer than the lease.
+REMEMBERED = 1_000_000
 #: Events that may lie in the spool, whose keys are remembered.
 MOST = 100_000
 #: Bytes of events that are sealed in one record: a server takes no more than a million in one message.
@@ -101,14 +101,20 @@ class Bridge:
         return self.shelf is not None and self.shelf.shared
 
     def learn(self, known: Mapping[Asked, Known], asked: Sequence[Asked], decisions: Decisions, moment: float) -> None:
-        """Remember what the database said of people, who was asked about at a moment of the monotonic clock."""
+        """Remember what the database said of people, who was asked about at a moment of the monotonic clock.
+
+        What was said longer ago than the lease is forgotten: nothing goes by it any more.
+        """
         self.decisions = decisions, moment
         for each in asked:
             self.known.pop(each, None)
             if each in known:
                 self.known[each] = known[each], moment
-        while len(self.known) > REMEMBERED:
-            del self.known[next(iter(self.known))]
+        while self.known:
+            oldest = next(iter(self.known))
+            if len(self.known) <= REMEMBERED and moment - self.known[oldest][1] <= LEASE:
+                break
+            del self.known[oldest]
 
     def recent(self, asked: Sequence[Asked], seconds: float) -> dict[Asked, Known]:
         """Return what the database said of people within so many seconds."""

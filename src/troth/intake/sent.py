@@ -121,8 +121,7 @@ def _marking(secret: bytes, application: str) -> "blake2b":
     return blake2b(len(name).to_bytes(8) + name, digest_size=32, key=secret)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True, gc=False):
     """What is known of a person that an application named: the kinds it declared, and whose the event is."""
 
     application: str
