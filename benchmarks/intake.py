@@ -29,6 +29,8 @@ import psycopg
 from psycopg import Connection
 
 from benchmarks import policy
+from benchmarks.bugsink import PORT as BUGSINK_PORT
+from benchmarks.bugsink import VERSION, running
 from benchmarks.governing import Measured, server
 from benchmarks.guarding import FRAMES, decided
 from benchmarks.signing import cpu
@@ -160,6 +162,20 @@ class Load:
     cost: float
 
 
+def send(folder: Path, url: str, form: Form, key: str, connections: int = 0) -> tuple[int, int]:
+    """Let wrk send for some seconds; return how many requests were acknowledged, and the microseconds that it took."""
+    body, kind = folder / "body", "lines" if form.many > 1 else "one"
+    body.write_text(form.said, encoding="utf-8")
+    many = connections or CONNECTIONS[form.many]
+    command = ["wrk", "-t1", f"-c{many}", f"-d{SECONDS}s", "--timeout", "20s", "-s", str(LUA), url, "--"]
+    told = [kind, str(form.many), secrets.token_hex(6), key, str(PEOPLE), str(body)]
+    out = subprocess.run([*command, *told], capture_output=True, text=True, check=True).stdout
+    requests, unfit, broken, took = map(int, out.rsplit("DONE", 1)[1].split())
+    assert not unfit, (url, form.name, out)
+    assert not broken, (url, form.name, out)
+    return requests, took
+
+
 class Bench:
     """Two servers, the databases behind them, and what of both is counted."""
 
@@ -176,29 +192,9 @@ class Bench:
 
     def round(self, side: str, form: Form) -> Load:
         """Let wrk send for some seconds; make sure that what was acknowledged is stored."""
-        body, kind = self.folder / "body", "lines" if form.many > 1 else "one"
-        body.write_text(form.said, encoding="utf-8")
         path = form.ours if side == "troth" else form.plain
-        run = secrets.token_hex(6)
         before, began = self.stored(side), cpu(self.owner, self.processes[side]) - psutil_self()
-        told = [kind, str(form.many), run, self.key, str(PEOPLE), str(body)]
-        url = f"http://127.0.0.1:{PORTS[side]}{path}"
-        command = [
-            "wrk",
-            "-t1",
-            f"-c{CONNECTIONS[form.many]}",
-            f"-d{SECONDS}s",
-            "--timeout",
-            "20s",
-            "-s",
-            str(LUA),
-            url,
-            "--",
-        ]
-        out = subprocess.run([*command, *told], capture_output=True, text=True, check=True).stdout
-        requests, unfit, broken, took = map(int, out.rsplit("DONE", 1)[1].split())
-        assert not unfit, (side, form.name, out)
-        assert not broken, (side, form.name, out)
+        requests, took = send(self.folder, f"http://127.0.0.1:{PORTS[side]}{path}", form, self.key)
         time.sleep(0.5)  # what was sent and not waited for is stored too
         spent = cpu(self.owner, self.processes[side]) - psutil_self() - began
         events = self.stored(side) - before
@@ -260,6 +256,28 @@ def measuring(where: place.Place, owner: Connection[Any]) -> Iterator[Bench]:
         ):
             bench.processes = {"plain": theirs, "troth": ours}
             yield bench
+
+
+def others(where: place.Place, owner: Connection[Any]) -> Iterator[Measured]:
+    """Take envelopes in turn with Bugsink, which acknowledges them before it stores them: its CPU is taken after."""
+    form = next(each for each in forms() if each.ours.endswith("/envelope/"))
+    rates: tuple[list[float], list[float]] = ([], [])
+    costs: tuple[list[float], list[float]] = ([], [])
+    with measuring(where, owner) as bench, tempfile.TemporaryDirectory() as folder, running(Path(folder)) as other:
+        for number in range(ROUNDS + 1):
+            ours = bench.round("troth", form)
+            before, began = other.stored(), other.cpu()
+            url = f"http://127.0.0.1:{BUGSINK_PORT}{form.ours}"
+            requests, took = send(bench.folder, url, form, other.key, connections=8)
+            other.settle()
+            theirs = Load(requests / took * 1e6, (other.cpu() - began) / (other.stored() - before) * 1e6)
+            if number:
+                for each, mine, its in ((rates, ours.rate, theirs.rate), (costs, ours.cost, theirs.cost)):
+                    each[0].append(mine)
+                    each[1].append(its)
+    for name, unit, (mine, its) in (("acknowledged a second", "/s", rates), ("CPU until it is stored", "us", costs)):
+        ratios = [one / another for one, another in zip(mine, its, strict=True)]
+        yield line(f"{form.name} beside Bugsink {VERSION}: {name}", unit, mine, its, ratios)
 
 
 def growing(where: place.Place, owner: Connection[Any]) -> Iterator[Measured]:
@@ -333,7 +351,7 @@ def judging(_where: place.Place, _owner: Connection[Any]) -> Iterator[Measured]:
     yield line("judged from the table (aim: 1 us)", "us", *spent, ratios)
 
 
-PARTS = {"taking": taking, "judging": judging, "growing": growing, "remembering": remembering}
+PARTS = {"taking": taking, "judging": judging, "others": others, "growing": growing, "remembering": remembering}
 
 
 def asked() -> argparse.Namespace:
