@@ -23,6 +23,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ROOT = "/intake/"
 OWN = EVENTS, SCHEMA = "/intake/v1/events", "/intake/v1/schema"
+#: Below it, what is asked for how; `speaking` names what applications say by protocols of their own.
+ROUTES = {EVENTS: "POST", SCHEMA: "GET"}
 LINES = (b"application/x-ndjson", b"application/jsonl", b"application/ndjson")
 WHOLE = (b"", b"application/json")
 MOST = 1_000
@@ -49,16 +51,15 @@ class Intake:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Raises Refusal."""
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        if scope["path"] == SCHEMA:
-            if method != "GET":
-                raise Refusal("method", allowed="GET, HEAD")
-            await answer(send, 200, schema(), head=scope["method"] == "HEAD")
-        elif scope["path"] == EVENTS:
-            if method != "POST":
-                raise Refusal("method", allowed="POST")
-            await self._events(scope, receive, send)
-        else:
+        known = ROUTES.get(scope["path"])
+        if known is None:
             raise Refusal("not-found")
+        if method != known:
+            raise Refusal("method", allowed="GET, HEAD" if known == "GET" else known)
+        if scope["path"] == SCHEMA:
+            await answer(send, 200, schema(), head=scope["method"] == "HEAD")
+        else:
+            await self._events(scope, receive, send)
 
     async def _events(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self.opened(bearer(scope), scope) as sender:

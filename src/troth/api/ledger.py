@@ -13,6 +13,8 @@ from troth.ledger import published, sequencing, tiles
 from troth.ledger.errors import CheckpointRefusal
 
 ROOT = "/ledger/"
+#: What stands below it under one name; beside it tiles, entries and proofs.
+NAMES = ("checkpoint", "key", "keys")
 NUMBERED = re.compile(r"(entry|proof)/(0|[1-9]\d{0,17})")
 TEXT, BYTES, JSON = "text/plain; charset=utf-8", "application/octet-stream", "application/json"
 #: A full tile never changes; the head is another one in a moment.
@@ -29,13 +31,8 @@ def answer(path: str) -> Answer:
         head = sequencing.newest(connection)
         if head is None:
             raise Refusal("ledger-empty")
-        if name == "checkpoint":
-            return TEXT, head.note.encode(), FOR_NOW
-        if name == "key":
-            return TEXT, f"{sequencing.key(place.current(), head.origin).written}\n".encode(), FOR_NOW
-        if name == "keys":
-            told = [handover.told_of(each, head.origin) for each in handover.changes()]
-            return JSON, json.dumps(told, indent=1).encode(), FOR_NOW
+        if name in NAMES:
+            return _named(name, head)
         if tile is not None and (held := published.tile(connection, tile, head)) is not None:
             return BYTES, held, FOR_GOOD
         if numbered is not None:
@@ -45,3 +42,12 @@ def answer(path: str) -> Answer:
                 raise Refusal("not-found", refusal.sentence) from refusal
             return (JSON, entry, FOR_GOOD) if numbered[1] == "entry" else (TEXT, proof.text.encode(), FOR_NOW)
     raise Refusal("not-found")
+
+
+def _named(name: str, head: sequencing.Head) -> Answer:
+    if name == "checkpoint":
+        return TEXT, head.note.encode(), FOR_NOW
+    if name == "key":
+        return TEXT, f"{sequencing.key(place.current(), head.origin).written}\n".encode(), FOR_NOW
+    told = [handover.told_of(each, head.origin) for each in handover.changes()]
+    return JSON, json.dumps(told, indent=1).encode(), FOR_NOW
