@@ -47,7 +47,7 @@ def rows(people: Sequence[uuid.UUID], uses: int, many: int) -> list[Row]:
     now, ip = datetime.now(UTC), ipaddress.ip_interface("192.0.2.7/32")
     return [
         (people[(nth * 7919) % len(people)], now, uses, ordered_uuid(), "GET", f"/docs/page-{nth % 977}", 200, None, ip,
-         "Firefox 140", "Linux", "computer")
+         "ES", "Harbor Networks", "Firefox 140", "Linux", "computer")
         for nth in range(many)
     ]  # fmt: skip
 

@@ -92,7 +92,12 @@ def test_crashes_are_grouped_with_what_failed_and_no_word_of_anybody(
 def test_a_crash_that_five_people_met_says_how_many(olga: Browser, owner: Connection[Any]) -> None:
     meet(owner, "e1", 6, each=2)
     meet(owner, "e2", 4, each=20)
-    crashes = words(section(shown(olga), "crashes"))
+    page = section(shown(olga), "crashes")
+    (chart,) = re.findall(r'<figure class="chart small-chart">.*?</figure>', page, re.DOTALL)
+    assert "At least 10 in thirty days, at most 10 a day" in chart
+    assert chart.count("<rect ") - chart.count('<rect class="none"') == 1
+    assert re.findall(r'<td class="number">(\d+)</td>', chart) == ["10"]
+    crashes = words(page)
     assert "At least 5 people, at least 10 times" in crashes
     assert crashes.count("Fewer than five people") == 1
     assert "80" not in crashes
