@@ -17,6 +17,8 @@ from troth.database import connect, published
 from troth.intake import timeline
 from troth.intake.event import Event, now
 from troth.intake.recorder import Recorder
+from troth.intake.steps import coarse_time
+from troth.policy.meaning import Precision
 
 PAGE = "/me/timeline"
 
@@ -72,6 +74,38 @@ def test_a_purpose_that_one_left_or_whose_window_is_over_uses_it_no_longer(
         viewer.execute("SELECT troth.choose('protect', 'objection')")
     assert all(not item.uses for item in mine(alice, of=["access"]))
     assert in_purposes("protect")
+
+
+def test_what_came_in_later_than_it_happened_says_both_times_as_finely_as_either_may_be_known(
+    cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    alice, notes = cast["alice"], registered(owner)
+    who, soon = notes.knows(alice), now()
+    for key, at in (("soon", soon), ("late", soon - timedelta(hours=49, seconds=7))):
+        assert sent([event("crash", who, f"came-{key}", at=at.isoformat())], key=notes.key).status == 200
+    prompt, late = mine(alice, of=["crash"])
+    assert prompt.received is None
+    assert late.received is not None
+    assert soon - timedelta(seconds=1) < late.received < now()
+    owner.execute("UPDATE troth.crash SET at = date_trunc('hour', at) WHERE at < now() - interval '1 day'")
+    assert mine(alice, of=["crash"])[1].received == late.received.replace(minute=0, second=0, microsecond=0)
+    owner.execute("UPDATE troth.crash SET at = date_trunc('day', at, 'UTC') WHERE at < now() - interval '1 day'")
+    assert mine(alice, of=["crash"])[1].received == coarse_time(late.received, Precision.DAY)
+    owner.execute("UPDATE troth.crash SET at = date_trunc('day', now(), 'UTC')")
+    assert [item.received for item in mine(alice, of=["crash"])] == [None, None]
+    assert mine(alice, of=["access"])[0].received is None
+
+
+def test_both_times_are_on_the_page(browser: Browser, owner: Connection[Any]) -> None:
+    whose = browser.sign_up(owner, "lena@harbor.example")
+    owner.execute("SET session_replication_role = replica")
+    owner.execute(
+        "INSERT INTO troth.crash (subject, at, id, application, kind) VALUES (%s, '2026-11-20 10:00:01Z', %s, 'notes', 'Odd')",
+        (whose, uuid.UUID("01938c00-0000-7000-8000-000000000000")),
+    )
+    owner.execute("RESET session_replication_role")
+    page = words(browser.get(PAGE).content.decode())
+    assert "10:00 UTC · came in on" in page
 
 
 def test_items_of_one_moment_are_paged_without_losing_one(cast: dict[str, Person], owner: Connection[Any]) -> None:

@@ -14,7 +14,9 @@ from troth.database.published import Published
 from troth.database.statements import load
 from troth.database.viewing import shown
 from troth.intake.event import now
-from troth.policy.meaning import Whose, Window, WindowKind
+from troth.intake.sent import SKEW
+from troth.intake.steps import coarse_time
+from troth.policy.meaning import Precision, Whose, Window, WindowKind
 
 SQL = load("troth.intake")
 PAGE = 30
@@ -34,7 +36,8 @@ class Use:
 class Item:
     """Something that was collected: when, by which application or none, what it says, and by which clause.
 
-    `deleted_by` is the clause by which its person may delete it; empty where none does.
+    `deleted_by` is the clause by which its person may delete it; empty where none does. `received` is when it came in,
+    by the server's clock, where an application says that it happened at another time.
     """
 
     at: datetime
@@ -46,6 +49,7 @@ class Item:
     table: str = ""
     clause: str = ""
     deleted_by: str = ""
+    received: datetime | None = None
     uses: Sequence[Use] = field(default_factory=tuple)
 
     @property
@@ -121,16 +125,33 @@ def remove(token: str, item: Item) -> bool:
 def _explain(found: Sequence[Item], stamps: Mapping[int, int], policy: Published, whose: Whose) -> None:
     plan = policy.plan
     collected: dict[str, str] = {}
+    exactly: dict[str, Precision] = {}
     for each in plan.collected:
         if each.occasion.whose is whose:
             collected.setdefault(each.table, each.clause)
+            if each.column == "at":
+                exactly[each.table] = each.precision
     windows = {(rows.table, rows.purpose): rows.window for rows in plan.rows}
     for nth, item in enumerate(found, start=1):
         stamp = stamps.get(nth, 0)
+        item.received = _received(item, exactly.get(item.table, Precision.DAY)) if item.application else None
         item.clause, item.deleted_by = collected.get(item.table, ""), plan.removable(item.table)
         using = (unit.purpose for unit in plan.units if _uses(stamp, unit.purpose, policy))
         told = (_use(item, purpose, windows.get((item.table, purpose))) for purpose in using)
         item.uses = [use for use in told if use and (use.until is None or use.until > now())]
+
+
+def _received(item: Item, precision: Precision) -> datetime | None:
+    """Return when an item came in, which its name says (RFC 9562, section 5.7), as finely as its own time is known.
+
+    Nothing where clocks may differ by as much.
+    """
+    if item.id.version != 7:  # noqa: PLR2004 - the version that begins with a time
+        return None
+    coarse = (Precision.DAY, Precision.HOUR)
+    known = next((p for p in coarse if p is precision or item.at == coarse_time(item.at, p)), Precision.AS_IS)
+    came = coarse_time(datetime.fromtimestamp((item.id.int >> 80) / 1000, UTC), known)
+    return came if abs(came - coarse_time(item.at, known)) > SKEW else None
 
 
 def _uses(stamp: int, purpose: str, policy: Published) -> bool:
