@@ -1,6 +1,8 @@
 """What somebody who signs in to an application has in the tables, put there past the doors."""
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from psycopg import Connection
@@ -171,7 +173,8 @@ def knew(owner: Connection[Any], subject: uuid.UUID) -> None:
         "INSERT INTO troth.access (subject, at, id, url) VALUES (%(browser)s, now(), uuidv7(), '/planted')",
         "INSERT INTO troth.tied (subject, identifier) VALUES (%(whose)s, %(browser)s)",
     ):
-        owner.execute(statement.encode(), {"whose": subject, "browser": browser})
+        with whatever_they_permit(owner):
+            owner.execute(statement.encode(), {"whose": subject, "browser": browser})
 
 
 def mailed(owner: Connection[Any], subject: uuid.UUID) -> None:
@@ -210,12 +213,19 @@ REFUSED = (
 )
 
 
-def reported(owner: Connection[Any], subject: uuid.UUID, hours: float = 1) -> None:
-    """Plant one of each kind that applications tell of somebody, whatever they permit: past the trigger that would refuse it."""
+@contextmanager
+def whatever_they_permit(owner: Connection[Any]) -> Iterator[Connection[Any]]:
+    """Store past the triggers that would refuse it, and that would stamp it."""
     owner.execute("SET session_replication_role = replica")
-    for statement in REPORTED:
-        owner.execute(statement, {"subject": subject, "application": APPLICATION, "hours": hours})
+    yield owner
     owner.execute("RESET session_replication_role")
+
+
+def reported(owner: Connection[Any], subject: uuid.UUID, hours: float = 1) -> None:
+    """Plant one of each kind that applications tell of somebody, whatever they permit."""
+    with whatever_they_permit(owner):
+        for statement in REPORTED:
+            owner.execute(statement, {"subject": subject, "application": APPLICATION, "hours": hours})
 
 
 def told(owner: Connection[Any], subject: uuid.UUID) -> None:

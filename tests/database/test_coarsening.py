@@ -165,7 +165,7 @@ def test_several_coarsenings_of_a_table_each_come_to_their_end(cast: dict[str, P
         Coarsening("agreement", "at", precision, days, "x", "agreement.time")
         for precision, days in ((Precision.HOUR, 10), (Precision.DAY, 40))
     ]
-    found = routines(replace(published.current().plan, coarsenings=tuple(steps)), load())
+    found = routines(replace(published.current().plan, coarsenings=tuple(steps)), load(), published.current().bits)
     owner.execute("GRANT UPDATE (at) ON troth.agreement TO troth_stamper")
     owner.execute(next(f.sql for f in found if f.name == "retain").encode())
     owner.execute(
@@ -208,7 +208,7 @@ def test_without_it_in_the_sweep_the_exact_address_would_stay(
     coarsening: dict[str, Person], owner: Connection[Any]
 ) -> None:
     stored(owner, coarsening["bob"], DAYS)
-    blind = routines(replace(published.current().plan, coarsenings=()), load())
+    blind = routines(replace(published.current().plan, coarsenings=()), load(), published.current().bits)
     owner.execute(next(f.sql for f in blind if f.name == "retain").encode())
     assert retention.run() == retention.Done(0, 0)
     assert addresses(owner, coarsening["bob"]) == [f"{FINE}/32"]

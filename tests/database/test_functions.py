@@ -16,7 +16,7 @@ from troth.policy.routines import routines
 
 def functions() -> list[tuple[str, str, tuple[str, ...]]]:
     """Return name, argument types and who may execute, from plan and catalog alone."""
-    every = (*CATALOG.functions, *routines(published.current().plan, CATALOG))
+    every = (*CATALOG.functions, *routines(published.current().plan, CATALOG, published.current().bits))
     return [(function.name, function.arguments, tuple(function.executors)) for function in every]
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,13 @@ from psycopg import Connection
 
 from tests.conftest import SHARED
 from troth.cli.import_ import access_log
+from troth.database import published
 from troth.database.errors import DatabaseRefusal
+from troth.database.place import Place
+from troth.intake import keeping
 from troth.intake.accesslog import Tally, bring_in, last_time, source_of
 from troth.intake.lines import event_of
+from troth.policy.meaning import Occasion, Window, WindowKind
 
 TROTH = Path(sys.executable).with_name("troth")
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -189,6 +194,31 @@ def test_without_the_keys_lines_would_be_stored_twice(tmp_path: Path, owner: Con
     owner.execute("TRUNCATE troth.imported")
     brought(file)
     assert many(owner) == 2
+
+
+def test_keys_are_forgotten_once_their_lines_are_refused_for_their_age(tmp_path: Path, owner: Connection[Any]) -> None:
+    """Visits are used for 90 days, and a file that was rotated is brought in once more at most 31 days later."""
+    file = a_log(tmp_path, [a_line(1)])
+    brought(file)
+    for days, left in ((120, 1), (122, 0)):
+        owner.execute("UPDATE troth.imported SET at = statement_timestamp() - make_interval(days => %s)", (days,))
+        keeping.forget(owner)
+        assert owner.execute("SELECT count(*) FROM troth.imported").fetchone() == (left,)
+    old = brought(a_log(tmp_path, [a_line(1, days=122)], name="access.log.9"))
+    assert (old.stored, old.refused) == (0, {"older-than-every-window": 1})
+
+
+def test_keys_of_visits_that_have_no_end_are_kept(database: Place) -> None:
+    now = published.current()
+    window, occasion = Window(WindowKind.ACCOUNT, 0), Occasion.VISIT
+    endless = [
+        replace(u, atoms=frozenset(replace(a, window=window) if a.occasion is occasion else a for a in u.atoms))
+        for u in now.plan.units
+    ]
+    assert keeping.imported_for(now) == timedelta(days=121)
+    assert keeping.imported_for(replace(now, plan=replace(now.plan, units=tuple(endless)))) is None
+    unkept = tuple(each for each in now.plan.collected if each.occasion is not occasion)
+    assert keeping.imported_for(replace(now, plan=replace(now.plan, collected=unkept))) == timedelta(days=31)
 
 
 def command(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -31,6 +31,21 @@ def test_without_hints_the_agent_alone_tells() -> None:
     assert seen(CHROME) == seen(CHROME, Hints(model='""'))
 
 
+@pytest.mark.parametrize("told", ["alice@harbor.example", "call +34 612 345 678", "ES91 2100 0418 4502 0005 1332"])
+def test_what_says_who_somebody_is_describes_no_device(told: str) -> None:
+    """The headers are the sender's to choose, and no column that holds them is free text."""
+    written = f'"{told}"'
+    device = seen(CHROME, Hints(written, written, '"15"', f'{written};v="131"'))
+    assert (device.browser, device.system, device.kind, device.model) == (
+        "Chrome Mobile 131",
+        "Android 15",
+        "phone",
+        None,
+    )
+    device = seen(CHROME, Hints(written, '"Android"', '"15"', BRANDS))
+    assert (device.browser, device.system, device.model) == ("Chrome 131", "Android 15", None)
+
+
 @pytest.mark.parametrize(
     ("version", "system"),
     [("15.0.0", "Windows 11"), ("13.0.0", "Windows 11"), ("10.0.0", "Windows 10"), ("0.1.0", "Windows")],

@@ -11,7 +11,7 @@ from psycopg import Connection, errors
 from tests.conftest import POLICY, Person
 from troth.consent import actions
 from troth.database import connect
-from troth.intake.event import MARK, NOBODY, Event, now
+from troth.intake.event import MARK, NOBODY, Event, Refused, now
 from troth.intake.recorder import Recorder
 from troth.intake.steps import through
 from troth.policy import parse
@@ -117,7 +117,7 @@ def test_what_only_the_purposes_objected_to_would_use_is_not_even_stored(cast: d
     decisions = Decisions.of(now_in_force.plan, now_in_force.bits)
     understanding = 1 << now_in_force.bits["understand"]
     event = Event(at=now(), url="/", ip="192.0.2.77", subject=cast["alice"].subject, uses=understanding, objects=True)
-    assert str(through(event, decisions)) == "browser-objects"
+    assert through(event, decisions) == Refused("browser-objects", "collect-access-ip-on-access", "access")
     event = Event(at=now(), url="/", ip="192.0.2.77", subject=cast["alice"].subject, uses=understanding)
     assert isinstance(through(event, decisions), Event)
 

@@ -117,6 +117,7 @@ def test_a_person_sees_what_was_told_of_them_and_what_was_refused(
     page = lena.page
     said = page.locator("main").inner_text()
     assert "1 record was refused: uses of features" in said
+    assert "You allow none of what could have used it: Understand, Personalise" in said
     assert f"{CRASH['kind']}: cannot read - of [e-mail], card [card]" in said
     assert "مفكرة الميناء" in said
     assert shown["url"] in said

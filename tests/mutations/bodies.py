@@ -361,8 +361,16 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("refusals a day longer", "::date - 30", "::date - 31"),
         ("refusals a day shorter", "::date - 30", "::date - 29"),
     ),
+    "forget_imported": (
+        ("keys longer", "statement_timestamp() - longest", "statement_timestamp() - longest - interval '2 hours'"),
+        ("keys shorter", "statement_timestamp() - longest", "statement_timestamp() - longest + interval '2 hours'"),
+    ),
     "stamp_crash": (
-        ("whoever is in no purpose", "WHERE coalesce(truth.uses, 0) &", "WHERE false AND coalesce(truth.uses, 0) &"),
+        (
+            "whoever is in no purpose",
+            "bool_or(coalesce(truth.uses, 0) &",
+            "bool_or(false AND coalesce(truth.uses, 0) &",
+        ),
         ("by an answer that ended", "AND given.until IS NULL", ""),
         ("of a removed application", " AND known.removed_at IS NULL", ""),
         ("of whose account ended", " AND person.ended_at IS NULL", ""),
@@ -370,30 +378,69 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("of another application", """AND given.application = fresh."application\"""", ""),
         ("of somebody else", "given.subject = fresh.subject AND ", ""),
     ),
+    "stamp_access": (
+        ("whoever is in no purpose", "ELSE (coalesce(truth.uses, 0) &", "ELSE (false AND coalesce(truth.uses, 0) &"),
+        (
+            "an identifier that is in none",
+            "8000-000000000000'::uuid THEN (coal",
+            "8000-000000000000'::uuid THEN (false AND coal",
+        ),
+        (
+            "a column that none of theirs uses",
+            '(fresh."referrer" IS NOT NULL',
+            '(false AND fresh."referrer" IS NOT NULL',
+        ),
+        ("whoever's browser objects", "OR (fresh.uses < 0 AND", "OR (false AND"),
+    ),
+    "stamp_device": (
+        (
+            "whoever is in no purpose",
+            "bool_or(coalesce(truth.uses, 0) &",
+            "bool_or(false AND coalesce(truth.uses, 0) &",
+        ),
+        ("a column that none of theirs uses", '(fresh."model" IS NOT NULL', '(false AND fresh."model" IS NOT NULL'),
+    ),
+    "uses_now": (
+        ("of everybody", "WHERE truth.subject = ANY (whose)", ""),
+        ("whatever they were in", "truth.uses FROM", "-1::bigint FROM"),
+    ),
     "manifests_of": (
         ("of a removed application", " AND known.removed_at IS NULL", ""),
         ("by a key that ended", " AND held.ended_at IS NULL", ""),
     ),
     "stamp_activity": (
-        ("whoever is in no purpose", "WHERE coalesce(truth.uses, 0) &", "WHERE false AND coalesce(truth.uses, 0) &"),
+        (
+            "whoever is in no purpose",
+            "bool_or(coalesce(truth.uses, 0) &",
+            "bool_or(false AND coalesce(truth.uses, 0) &",
+        ),
         ("of a kind that was not declared", " AND 'activity' = ANY (known.events)", ""),
     ),
     "stamp_page_view": (
-        ("whoever is in no purpose", "WHERE (coalesce(truth.uses, 0) &", "WHERE (false AND coalesce(truth.uses, 0) &"),
+        (
+            "whoever is in no purpose",
+            "bool_or((coalesce(truth.uses, 0) &",
+            "bool_or((false AND coalesce(truth.uses, 0) &",
+        ),
         ("of a kind that was not declared", " AND 'page_view' = ANY (known.events)", ""),
     ),
     "stamp_transaction": (
-        ("whoever is in no purpose", "WHERE coalesce(truth.uses, 0) &", "WHERE false AND coalesce(truth.uses, 0) &"),
+        (
+            "whoever is in no purpose",
+            "bool_or(coalesce(truth.uses, 0) &",
+            "bool_or(false AND coalesce(truth.uses, 0) &",
+        ),
         ("of a kind that was not declared", " AND 'transaction' = ANY (known.events)", ""),
     ),
     "stamp_location": (
-        ("whoever is in no purpose", "WHERE (coalesce(truth.uses, 0) &", "WHERE (false AND coalesce(truth.uses, 0) &"),
+        (
+            "whoever is in no purpose",
+            "bool_or((coalesce(truth.uses, 0) &",
+            "bool_or((false AND coalesce(truth.uses, 0) &",
+        ),
         ("of a kind that was not declared", " AND 'location' = ANY (known.events)", ""),
     ),
-    "stamp_feature_use": (
-        ("whoever's browser objects", "OR (fresh.uses < 0 AND", "OR (false AND"),
-        ("of purposes that are retired", "WHERE u.retired_at IS NULL AND u.purpose", "WHERE u.purpose"),
-    ),
+    "stamp_feature_use": (("whoever's browser objects", "OR (fresh.uses < 0 AND", "OR (false AND"),),
     "standing": (
         (
             "agreed whatever the version",

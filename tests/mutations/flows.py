@@ -307,9 +307,10 @@ def _leaving(scene: Scene, whose: uuid.UUID) -> None:
 
 def _forgetting(scene: Scene, whose: uuid.UUID) -> None:
     newest = newcomer(scene, whose)
+    scene.does("owner", "INSERT INTO troth.permitted (subject, uses) VALUES (%s, ~(1::bigint << 63))", whose)
     leave_all(scene, whose)
     for statement in (
-        "INSERT INTO troth.permitted (subject, uses) VALUES (%s, 0)",
+        "UPDATE troth.permitted SET uses = 0 WHERE subject = %s",
         "INSERT INTO troth.request_token SELECT sha256('x'), %s, statement_timestamp(), 1",
         "INSERT INTO troth.choice (subject, purpose, kind, version) VALUES (%s, 'announce', 'consent', 1)",
     ):

@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from tests.conftest import SECURE, TERMS, forget, make
 from tests.mutations.world import CATALOG, DAY, NOBODY, Row, World, source
-from tests.planting import APPLICATION, everything, reported
+from tests.planting import APPLICATION, everything, reported, whatever_they_permit
 from troth.database import apply, connect, place, published
 from troth.policy import parse
 from troth.policy.plan import plan
@@ -223,19 +223,23 @@ def _subject(world: World, name: str) -> uuid.UUID:
 
 def _leave_rows(world: World, whose: uuid.UUID, name: str) -> None:
     ages = {"Alice": (1.0, 29.5 * DAY, 30.5 * DAY, 89.5 * DAY), "Bob": (1.0,)}.get(name, (2.0,))
-    with connect.acting("intake") as intake:
+    truth = world.owner.execute("SELECT uses FROM troth.permitted WHERE subject = %s", (whose,)).fetchone()
+    # What somebody left in no purpose came in when they permitted more.
+    outside = "protect" not in world.uses[whose]
+    uses = (truth or (0,))[0] if outside else 9223372036854775807
+    with whatever_they_permit(world.owner) if outside else connect.acting("intake") as intake:
         for age in ages:
             intake.execute(
                 "INSERT INTO troth.access (subject, at, id, method, url, status, referrer, ip, browser, system, kind, uses)"
-                " VALUES (%s, statement_timestamp() - make_interval(secs => %s), uuidv7(), 'GET', '/me', 200, '/', '192.0.2.77',"
-                " 'Firefox 140', 'Linux', 'computer', 9223372036854775807)",
-                (whose, age * 3600),
+                " VALUES (%(whose)s, statement_timestamp() - make_interval(secs => %(age)s), uuidv7(), 'GET', '/me', 200, '/',"
+                " '192.0.2.77', 'Firefox 140', 'Linux', 'computer', %(uses)s)",
+                {"whose": whose, "age": age * 3600, "uses": uses},
             )
             world.rows.append(Row("access", whose, age))
         intake.execute(
             "INSERT INTO troth.device (subject, device, browser, system, kind, uses)"
-            " VALUES (%s, %s, 'Firefox 140', 'Linux', 'computer', 9223372036854775807)",
-            (whose, uuid.uuid5(whose, "device")),
+            " VALUES (%s, %s, 'Firefox 140', 'Linux', 'computer', %s)",
+            (whose, uuid.uuid5(whose, "device"), uses),
         )
         if name == "Alice":
             intake.execute(
@@ -302,16 +306,22 @@ def _pass_time(world: World) -> None:
     world.rows.append(Row("access", whose, 90.5 * DAY))
     # A visit of a version that stored more of visits than this one lets `protect` know.
     world.owner.execute(
-        "INSERT INTO troth.access (subject, at, id, url, ip, referrer) VALUES (%s, statement_timestamp() - interval '1 hour',"
-        " uuidv7(), '/', '192.0.2.77', 'https://harbor.example/')",
+        "INSERT INTO troth.access (subject, at, id, url, ip) VALUES (%s, statement_timestamp() - interval '1 hour',"
+        " uuidv7(), '/', '192.0.2.77')",
+        (NOBODY,),
+    )
+    world.owner.execute(
+        "UPDATE troth.access SET referrer = 'https://harbor.example/' WHERE subject = %s AND ip = '192.0.2.77'",
         (NOBODY,),
     )
     world.rows.append(Row("access", NOBODY, hidden=frozenset({"protect"})))
     # Bob's too, who consents to nothing; Frank's device, of long before he left; Greta's, who is still there.
-    world.owner.execute(
-        "INSERT INTO troth.access (subject, at, id, url) VALUES (%s, statement_timestamp() - interval '2172 hours', uuidv7(), '/')",
-        (world.people["bob"],),
-    )
+    with whatever_they_permit(world.owner) as owner:
+        owner.execute(
+            "INSERT INTO troth.access (subject, at, id, url, uses)"
+            " SELECT subject, statement_timestamp() - interval '2172 hours', uuidv7(), '/', uses FROM troth.permitted WHERE subject = %s",
+            (world.people["bob"],),
+        )
     world.rows.append(Row("access", world.people["bob"], 90.5 * DAY))
     world.owner.execute(
         "INSERT INTO troth.access (subject, at, id, url) VALUES (%s, statement_timestamp() - interval '2148 hours', uuidv7(), '/')",

@@ -141,7 +141,12 @@ def _passing(world: World, focus: Focus, role: str) -> Iterator[str]:
 
 def functions(world: World) -> list[tuple[str, str, set[str], str]]:
     """Return each function, its arguments, who may call it (those named, and its owner), and its owner."""
-    every = [*CATALOG.functions, *routines(world.plan, CATALOG), *holding(world.plan), *copying(CATALOG)]
+    every = [
+        *CATALOG.functions,
+        *routines(world.plan, CATALOG, world.target.bits),
+        *holding(world.plan),
+        *copying(CATALOG),
+    ]
     every += granting.functions(world.plan, CATALOG)
     told = [(f.name, f.arguments, {*f.executors, f.owner}, f.owner) for f in every]
     told = [(n, a, {*e, MIRROR} if MIRRORED in e else e, owner) for n, a, e, owner in told]

@@ -8,6 +8,7 @@ from tests.mutations.flows import agree, give_token, newcomer
 from tests.mutations.scene import Play, Scene
 from tests.mutations.world import NOBODY, World
 from tests.planting import APPLICATION
+from troth.policy.subjects import LEAST
 
 CRASH = (
     "INSERT INTO troth.crash (subject, at, id, application, kind, uses)"
@@ -32,6 +33,9 @@ TAKE = "SELECT nth, fresh, same FROM troth.take_keys(ARRAY[sha256('k'), sha256('
 NOTE = "SELECT troth.note_refusals(ARRAY[%s]::uuid[], '{crash}', '{mutant}', '{c}', '{2}')"
 NOTED = "SELECT count FROM troth.refused_event WHERE subject = %s AND reason = 'mutant'"
 OTHER = "another-application"
+ASKED = "INSERT INTO troth.access (subject, at, id, url{}) VALUES (%s, statement_timestamp(), uuidv7(), '/'{})"
+KNOWN_BY = "INSERT INTO troth.device (subject, device{}) VALUES (%s, gen_random_uuid(){})"
+NOW = "SELECT subject, uses FROM troth.uses_now(ARRAY[%s])"
 
 
 def sending(world: World, play: Play) -> Iterator[str]:
@@ -119,8 +123,6 @@ def _judged(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     scene.does("intake", USE.replace(*MARKED), whose, APPLICATION)
     scene.must("seen for `understand`", scene.sees("understand", "feature_use", whose), 0)
     scene.must("seen for `personalise`", scene.sees("personalise", "feature_use", whose), 3)
-    scene.does("owner", "UPDATE troth.unit SET retired_at = now() WHERE purpose = 'personalise'")
-    scene.refused("TR070", "intake", USE, whose, APPLICATION)
     scene.does("owner", "UPDATE troth.permitted SET uses = 0 WHERE subject = %s", other)
     scene.refused("TR070", "intake", CRASH, other, OTHER)
     scene.refused("TR070", "intake", BARE, other, OTHER)
@@ -168,6 +170,14 @@ def _forgotten(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
             whose, days, str(days),
         )  # fmt: skip
     scene.does("steward", "SELECT troth.forget_intake()")
+    for name, hours in (("k", 49), ("l", 47)):
+        brought = (
+            "INSERT INTO troth.imported (key, at) VALUES (sha256(%s), now() - make_interval(hours => %s::integer))"
+        )
+        scene.does("owner", brought, name, hours)
+    scene.does("steward", "SELECT troth.forget_imported('48 hours')")
+    lines = "SELECT key = sha256('l') FROM troth.imported WHERE key IN (sha256('k'), sha256('l'))"
+    scene.must("keys of lines", scene.does("owner", lines), [(True,)])
     left = scene.does(
         "owner", "SELECT key = sha256('k') FROM troth.intake_taken WHERE key IN (sha256('k'), sha256('l'))"
     )
@@ -214,4 +224,30 @@ def _own(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
         scene.refused("TR070", "intake", bare, whose, APPLICATION)
 
 
-PLAYS = (_own, _keys, _about, _judged, _once, _noted, _forgotten)
+def _accessed(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
+    """What was captured of somebody's accesses is stored as far as they permit it by then; no hint is believed."""
+    bare, marked, referred = ASKED.format("", ""), ASKED.format(", uses", ", -1"), ASKED.format(", referrer", ", '/'")
+    for statement in (bare, marked, referred):
+        scene.does("intake", statement, whose)
+    scene.does("self", "SELECT troth.choose('protect', 'objection')", token="hers")
+    scene.does("intake", bare, whose)
+    for statement in (marked, referred):
+        scene.refused("TR070", "intake", statement, whose)
+    permitted = scene.does("owner", "SELECT subject, uses FROM troth.permitted WHERE subject = %s", whose)
+    scene.must("what is permitted now", scene.does("intake", NOW, whose), permitted)
+    scene.does("owner", "UPDATE troth.permitted SET uses = 0 WHERE subject = %s", other)
+    for statement in (bare, KNOWN_BY.format("", "")):
+        scene.refused("TR070", "intake", statement, other)
+    personalise = "(SELECT 1::bigint << bit FROM troth.unit WHERE purpose = 'personalise')"
+    scene.does("owner", f"UPDATE troth.permitted SET uses = {personalise} WHERE subject = %s", other)
+    scene.does("intake", KNOWN_BY.format(", kind", ", 'computer'"), other)
+    scene.refused("TR070", "intake", KNOWN_BY.format(", model", ", 'Pixel 9'"), other)
+    scene.does("owner", "INSERT INTO troth.subject (subject, kind) VALUES (%s, 'anonymous')", LEAST)
+    scene.does("owner", "INSERT INTO troth.permitted (subject, uses) VALUES (%s, 0)", LEAST)
+    scene.refused("TR070", "intake", bare, LEAST)
+    scene.does("owner", f"UPDATE troth.permitted SET uses = {personalise} WHERE subject = %s", LEAST)
+    scene.does("intake", bare, LEAST)
+    scene.refused("TR070", "intake", ASKED.format(", status", ", 200"), LEAST)
+
+
+PLAYS = (_own, _keys, _about, _judged, _once, _noted, _forgotten, _accessed)

@@ -12,7 +12,7 @@ from troth.policy.apart import checks
 from troth.policy.catalog import Rows, Table
 from troth.policy.counting import name_of
 from troth.policy.meaning import Occasion, Precision, Whose, WindowKind
-from troth.policy.refusing import DECLINED
+from troth.policy.refusing import DECLINED, judged
 from troth.policy.roles import LOGINS, TWINS
 from troth.policy.routines import routines
 from troth.policy.subjects import LEAST
@@ -143,7 +143,9 @@ def makes(turn: Round) -> Iterator[str]:
 def functions(turn: Round) -> Iterator[str]:
     """Each function may be called by those whom the catalog names, and by nobody else."""
     plan = turn.now.plan
-    every = [(f.name, f.arguments, f.executors) for f in (*turn.catalog.functions, *routines(plan, turn.catalog))]
+    every = [
+        (f.name, f.arguments, f.executors) for f in (*turn.catalog.functions, *routines(plan, turn.catalog, turn.bits))
+    ]
     every += [(name_of(counted), "", (counted.purpose,)) for counted in plan.counted]
     for name, arguments, named in every:
         # Whoever looks at themselves as an administrator does has what an administrator has.
@@ -224,8 +226,8 @@ def _stored(turn: Round, table: Table, occasion: Occasion) -> Iterator[str]:
     whose = {Whose.NOBODY: NOBODY, Whose.IDENTIFIER: str(LEAST)}.get(occasion.whose, VALUES["uuid"])
     row = {name: VALUES[types[name]] for name in table.key} | {"subject": whose}
     plain = _insert(turn, table, row)
-    if kept and table.through:
-        if plain != DECLINED:
+    if kept and judged(table) and occasion.whose is not Whose.NOBODY:
+        if plain not in (DECLINED, NO_SUCH_SUBJECT):
             yield f"`intake` is answered `{plain}` by a row of `{table.name}` about somebody who permits nothing"
     elif plain not in ("", NO_SUCH_SUBJECT) if kept else plain != REFUSED:
         yield f"`intake` {'cannot' if kept else 'can'} store a row of `{table.name}` on {occasion}"

@@ -126,7 +126,7 @@ async def commit(
             advice="what came before is stored; run the same import again, and nothing is stored twice",
         ) from error
     for why, many in refused.items():
-        tally.refused[str(why)] += many
+        tally.refused[why.reason] += many
     tally.malformed += malformed
     tally.stored += len(fresh)
     tally.already += len(judged) - len(fresh)

@@ -59,6 +59,7 @@ class Decisions:
     exact: timedelta | None  # the age from which on an address is no longer exact
     units: Mapping[int, Unit]  # by the bit that says that somebody is in it
     signalled: frozenset[str]  # the purposes to which a browser's signal objects
+    accessed: Mapping[Occasion, str]  # by occasion: the clause that collects accesses
     clauses: Mapping[str, str]  # by kind of event: the clause that collects it
     collected: Mapping[str, Kept]  # by kind of event
     apart: Mapping[tuple[str, str], str]  # by table and column of something sensitive: the clause that keeps it apart
@@ -84,6 +85,7 @@ class Decisions:
             exact=min(ages, default=None),
             units=units,
             signalled=frozenset(plan.signalled),
+            accessed={occasion: collecting(plan, occasion, "access") for occasion in ACCESSES},
             clauses={kind.table: clause_of(plan, kind) for kind in KINDS.values()},
             collected={kind.table: plan.kept_on(kind.occasion, kind.table) for kind in KINDS.values()},
             anonymous="apart" if "apart" in plan.duties else "",
@@ -170,8 +172,12 @@ def _counting(unit: Unit, occasion: Occasion, categories: tuple[str | None, ...]
 
 def clause_of(plan: Plan, kind: Kind) -> str:
     """Return the clause that collects a kind of event that applications send; empty where none does."""
-    found = {each.clause for each in plan.collected if (each.table, each.occasion) == (kind.table, kind.occasion)}
-    return min(found, default="")
+    return collecting(plan, kind.occasion, kind.table)
+
+
+def collecting(plan: Plan, occasion: Occasion, table: str) -> str:
+    """Return the clause that collects into a table on an occasion; empty where none does."""
+    return min((c.clause for c in plan.collected if (c.table, c.occasion) == (table, occasion)), default="")
 
 
 def _narrowed(kept: Kept, units: Iterable[Unit], occasion: Occasion, table: str) -> Kept:

@@ -402,12 +402,7 @@ async def _count(connection: Any, batch: Iterable[Request], known: Mapping[Asked
             if whose is not None and whose.subject is not None:
                 about[whose.subject, refused] += 1
     await store.count_refused(connection, every)
-    if about:
-        columns = [
-            (subject, refused.kind, refused.reason, refused.clause, many) for (subject, refused), many in about.items()
-        ]
-        arrays = list(map(list, zip(*columns, strict=True)))
-        await connection.execute("SELECT troth.note_refusals($1, $2, $3, $4, $5)", *arrays)
+    await store.note_refused(connection, about)
 
 
 async def _count_parts(connection: Any, batch: Iterable[Request]) -> None:  # noqa: ANN401 - asyncpg's proxy

@@ -142,6 +142,11 @@ def _cleared(text: str) -> Found:
     return Found(shorter[: max(len(text), SHORTEST_COLUMN)] if counts else text, counts)
 
 
+def harmless(words: str | None) -> str | None:
+    """Return words of a sender's choice in which nothing is found; nothing of others, which describe no thing."""
+    return None if words and cleared(words).counts else words
+
+
 def cleared_address(url: str) -> Found:
     """Return path and query of an address, stripped before; a part that holds something is replaced whole."""
     try:

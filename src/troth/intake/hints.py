@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from troth.intake.guard import harmless
+
 LONGEST = 1024
 STRING = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 #: A bare item behind `=`; only strings are looked at, the others only have to be well made.
@@ -83,20 +85,21 @@ def listed(header: str) -> Iterator[tuple[str, dict[str, str]]]:
 @lru_cache(maxsize=8192)
 def refined(hints: Hints, browser: str | None, system: str | None) -> tuple[str | None, str | None, str | None]:
     """Return browser, operating system and model: by the hints where there are any, else as the agent told them."""
-    return _browser(hints.brands) or browser, _system(hints, system), (text(hints.model) or "").strip()[:200] or None
+    model = harmless((text(hints.model) or "").strip()[:200] or None)
+    return _browser(hints.brands) or browser, _system(hints, system), model
 
 
 def _browser(brands: str) -> str | None:
     known = [(name, made.get("v", "")) for name, made in listed(brands) if not GREASE.search(name)]
     named = next((each for each in known if each[0] != ENGINE), known[0] if known else None)
     major = VERSION.match(named[1]) if named else None
-    if named is None or major is None or not named[0].strip():
+    if named is None or major is None or not (harmless(named[0]) or "").strip():
         return None
     return f"{SHORT.get(named[0], named[0])} {major[0]}"[:200]
 
 
 def _system(hints: Hints, system: str | None) -> str | None:
-    name, version = text(hints.platform) or system, VERSION.match(text(hints.platform_version) or "")
+    name, version = harmless(text(hints.platform)) or system, VERSION.match(text(hints.platform_version) or "")
     if not name or version is None or version[0] == "0":
         return system
     if name == "Windows":

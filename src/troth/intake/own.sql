@@ -80,6 +80,9 @@ GROUP BY reason, kind ORDER BY reason, kind
 -- name: forget
 SELECT troth.forget_intake()
 
+-- name: forget_imported
+SELECT troth.forget_imported(%(longest)s)
+
 -- name: forget_rollups
 SELECT troth.forget_rollups()
 

@@ -8,12 +8,14 @@ from typing import Any
 from psycopg.rows import class_row
 
 from troth.database import connect, published
+from troth.database.catalog import load as load_catalog
 from troth.database.statements import load
 from troth.database.viewing import shown
 from troth.intake import special
 from troth.intake.decisions import clause_of
 from troth.intake.detectors import DETECTORS
 from troth.intake.kinds import KINDS
+from troth.policy.meaning import Occasion
 
 SQL = load("troth.intake")
 PAGE = 50
@@ -238,3 +240,16 @@ def clauses() -> dict[str, str]:
     """Return the clause that collects each kind of event that applications send; empty where none does."""
     plan = published.current().plan
     return {name: clause_of(plan, kind) for name, kind in KINDS.items()}
+
+
+def users() -> dict[str, tuple[str, ...]]:
+    """Return the purposes that may use each kind of event about people who permit it, in the order of the policy."""
+    plan = published.current().plan
+    kinds = {name: (kind.occasion, kind.table) for name, kind in KINDS.items()}
+    kinds[Occasion.ACCESS] = Occasion.ACCESS, "access"
+    found = {}
+    for name, (occasion, table) in kinds.items():
+        held = {column.category for column in load_catalog().table(table).columns}
+        using = (u for u in plan.units if any(a.occasion is occasion and a.category in held for a in u.atoms))
+        found[str(name)] = tuple(unit.purpose for unit in using)
+    return found

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import logging
 import time
+import uuid
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import asyncpg
@@ -18,7 +19,9 @@ from troth.intake.event import Event, Refused
 from troth.intake.health import FIGURES, PULSE
 from troth.intake.remainder import Remainder
 from troth.intake.steps import shorten, through
-from troth.intake.store import Store, count, count_found, count_refused, open_pool
+from troth.intake.store import Store, ask_again, count, count_found, count_refused, note_refused, open_pool
+from troth.policy import subjects
+from troth.policy.meaning import Whose
 
 LOG = logging.getLogger(__name__)
 ROOM = 20_000
@@ -142,18 +145,19 @@ class Recorder:
 
     async def _attempt(self, part: Sequence[Event]) -> str:
         """Store a part, waiting for a database that is away; return why it was refused, or nothing."""
-        refused = ""
+        refused, anew = "", False
         for pause in PAUSES:
             try:
-                await self._flush(part)
+                await self._flush(part, anew=anew)
             except AWAY as error:
+                anew = True
                 LOG.info("the intake waits for the database (%s)", type(error).__name__)
                 await asyncio.sleep(pause)
             except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the intake
                 again, refused = not refused, f"database-{getattr(error, 'sqlstate', None) or type(error).__name__}"
                 if not again:
                     return refused
-                self.decisions = None  # the policy may have changed under the batch
+                self.decisions, anew = None, True  # the policy, or what people permit, changed under the batch
             else:
                 return ""
         self._drop("database-away", part)
@@ -167,16 +171,12 @@ class Recorder:
         if self.remainder is not None:
             self.remainder.keep(len(self.waiting) + self.taken)
 
-    async def _flush(self, batch: Sequence[Event]) -> None:
+    async def _flush(self, batch: Sequence[Event], *, anew: bool) -> None:
         decisions = await self._decide()
-        # A batch that is tried again is judged again, by the policy then in force: the steps may be taken twice.
-        judged = [understood(event, decisions) for event in batch]
-        kept = [event for event in judged if isinstance(event, Event)]
-        refused = Counter(event for event in judged if isinstance(event, Refused))
         counted, self.counts = self.counts, Counter()
         try:
             async with asyncio.timeout(ANSWERED):
-                await self._write(kept, decisions, counted, refused)
+                await self._write(batch, decisions, counted, anew=anew)
         except BaseException as error:
             self.counts += counted
             if isinstance(error, ASTRAY) and self.pool is not None:
@@ -185,20 +185,24 @@ class Recorder:
             raise
 
     async def _write(
-        self,
-        kept: Sequence[Event],
-        decisions: Decisions,
-        counted: Counter[tuple[str, str]],
-        refused: Counter[Refused],
+        self, batch: Sequence[Event], decisions: Decisions, counted: Counter[tuple[str, str]], *, anew: bool
     ) -> None:
+        """Judge a batch and store what is left of it; with `anew` nobody permits more than they do by now."""
         if self.pool is None:
             self.pool = await open_pool()
         async with self.pool.acquire() as connection, connection.transaction():
+            if anew:
+                await ask_again(connection, batch)
+            # A batch that is tried again is judged again, by the policy then in force: the steps may be taken twice.
+            judged = [understood(event, decisions) for event in batch]
+            kept = [event for event in judged if isinstance(event, Event)]
             await self.store.write(connection, kept, decisions)
             for (outcome, reason), many in counted.items():
                 await count(connection, outcome, reason, many)
-            await count_refused(connection, refused)
+            await count_refused(connection, Counter(why for why in judged if isinstance(why, Refused)))
+            await note_refused(connection, Counter(about(batch, judged)))
             await count_found(connection, kept)
+        self.store.committed()
         PULSE.committed(other=any(not (event.url or "").startswith(FIGURES) for event in kept))
 
     async def _decide(self) -> Decisions:
@@ -206,6 +210,13 @@ class Recorder:
             now = await asyncio.to_thread(published.current, "intake")
             self.decisions, self.decided = Decisions.of(now.plan, now.bits), time.monotonic()
         return self.decisions
+
+
+def about(batch: Iterable[Event], judged: Iterable[Event | Refused]) -> Iterator[tuple[uuid.UUID, Refused]]:
+    """Yield of which people something was refused that the policy collects, and why: they are told how often."""
+    for event, why in zip(batch, judged, strict=True):
+        if isinstance(why, Refused) and why.clause and subjects.whose(event.subject) is Whose.PERSON:
+            yield event.subject, why
 
 
 def understood(event: Event, decisions: Decisions) -> Event | Refused:

@@ -13,7 +13,7 @@ from ua_parser import parse
 from troth.intake import special
 from troth.intake.decisions import Decisions, Share
 from troth.intake.event import Device, Event, Refused, now
-from troth.intake.guard import cleared_address, note
+from troth.intake.guard import cleared_address, harmless, note
 from troth.intake.hints import NONE, Hints, refined
 from troth.people import places
 from troth.policy.meaning import Occasion, Precision
@@ -55,17 +55,18 @@ def judge(event: Event, decisions: Decisions) -> Event | Refused:
         return Refused(SENSITIVE, clause, event.occasion)
     if not decisions.kept[event.occasion]:
         return Refused("not-collected", kind=event.occasion)
-    share = decisions.share(event)
+    reason = _declined(event, decisions.share(event))
+    return Refused(reason, decisions.accessed[event.occasion], event.occasion) if reason else event
+
+
+def _declined(event: Event, share: Share) -> str:
+    """Return why nothing may use an access now; empty where something may."""
     if not share.access:
-        return Refused("browser-objects" if event.objects else "person-declined")
-    if (
-        share.oldest is not None
-        and now() - coarse_time(event.at, share.access.get("at", Precision.DAY)) >= share.oldest
-    ):
-        return Refused("older-than-every-window")
-    if event.at - now() > FUTURE:
-        return Refused("in-the-future")
-    return event
+        return "browser-objects" if event.objects else "person-declined"
+    age = now() - coarse_time(event.at, share.access.get("at", Precision.DAY))
+    if share.oldest is not None and age >= share.oldest:
+        return "older-than-every-window"
+    return "in-the-future" if event.at - now() > FUTURE else ""
 
 
 def _sensitive(event: Event, decisions: Decisions) -> str:
@@ -229,7 +230,7 @@ def described(agent: str) -> tuple[str | None, str | None, str | None]:
     browser = found.user_agent
     name = " ".join(filter(None, (browser.family, browser.major)))[:200] if browser else None
     system = found.os.family[:200] if found.os else None
-    return name, system, _kind(agent, found.device.family if found.device else "")
+    return harmless(name), harmless(system), _kind(agent, found.device.family if found.device else "")
 
 
 def seen(agent: str, hints: Hints = NONE) -> Device:

@@ -65,10 +65,12 @@ class Store:
     def __init__(self) -> None:
         """Remember nothing yet."""
         self.devices: set[uuid.UUID] = set()
+        self.fresh: set[uuid.UUID] = set()
         self.roller = Roller()
 
     async def write(self, connection: Any, events: Sequence[Event], decisions: Decisions) -> None:  # noqa: ANN401 - asyncpg's proxy
         """Write a batch in the caller's transaction. Raises asyncpg.PostgresError; then nothing of it is stored."""
+        self.fresh.clear()
         if not events:
             return
         kept = set().union(*(decisions.kept.values()))
@@ -94,9 +96,23 @@ class Store:
         arrays: list[list[Any]] = [[e.subject for e in fresh.values()], [e.stamp for e in fresh.values()], list(fresh)]
         arrays += [[getattr(event.device, name) for event in fresh.values()] for name in described]
         await connection.execute(insert("device", columns), *arrays)
+        self.fresh |= fresh.keys()
+
+    def committed(self) -> None:
+        """Remember the devices of the batch that was written last."""
         if len(self.devices) > KNOWN:
             self.devices.clear()
-        self.devices |= set(fresh)
+        self.devices |= self.fresh
+
+
+async def ask_again(connection: Any, events: Sequence[Event]) -> None:  # noqa: ANN401 - asyncpg's proxy
+    """Leave of what people permitted when events were captured what they still permit, until the transaction ends."""
+    whose = list({event.subject for event in events if event.subject != NOBODY})
+    rows = await connection.fetch("SELECT subject, uses FROM troth.uses_now($1)", whose) if whose else []
+    permitted = dict(rows)
+    for event in events:
+        if event.subject != NOBODY:
+            event.uses &= permitted.get(event.subject, 0)
 
 
 async def write_sent(connection: Any, events: Sequence[Sent], decisions: Decisions) -> None:  # noqa: ANN401
@@ -122,6 +138,14 @@ async def count_refused(connection: Any, refused: Mapping[Refused, int]) -> None
     """Add to what was refused, by kind, reason and clause, always in the same order."""
     for why, many in sorted(refused.items(), key=lambda each: (each[0].kind, each[0].reason, each[0].clause)):
         await count(connection, "refused", why.reason, many, kind=why.kind, clause=why.clause)
+
+
+async def note_refused(connection: Any, about: Mapping[tuple[uuid.UUID, Refused], int]) -> None:  # noqa: ANN401
+    """Add to what people see of what was refused about them."""
+    if about:
+        columns = [(whose, why.kind, why.reason, why.clause, many) for (whose, why), many in about.items()]
+        arrays = list(map(list, zip(*columns, strict=True)))
+        await connection.execute("SELECT troth.note_refusals($1, $2, $3, $4, $5)", *arrays)
 
 
 async def count_found(connection: Any, events: Sequence[Event | Sent]) -> None:  # noqa: ANN401 - asyncpg's proxy

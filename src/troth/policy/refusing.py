@@ -1,32 +1,52 @@
-"""What the database refuses of a batch that an application sent: the last judge, behind the intake's decision table.
+"""What the database refuses of a batch that the intake stores: the last judge, behind its decision table.
 
-A row that came through an application says something of a person who uses it. It is refused when its person is in no
-purpose that may use anything of it, when a column of it holds what no purpose that they are in may use, or when they do
-not use the application, or have no account any more. In a purpose
-to which a browser's signal objects nobody is with a row that is marked so.
+A row is refused when whose it is is in no purpose that may use anything of it, or when a column of it holds what no
+purpose that they are in may use. One that came through an application says something of a person who uses it: it is
+refused as well when they do not, or have no account any more. In a purpose to which a browser's signal objects nobody
+is with a row that is marked so.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from troth.policy.catalog import Table
+from troth.policy.meaning import Whose
 from troth.policy.planned import Plan
 from troth.policy.quoting import literal, quoted
+from troth.policy.subjects import of
 
 #: SQLSTATE of a row about somebody who is in no purpose for it, and about somebody who does not use the application.
 DECLINED, UNUSED = "TR070", "TR071"
+#: The role that stores what was captured a while ago, when other things may have been permitted.
+INTAKE = "intake"
 
 
-def refusing(plan: Plan, table: Table) -> str:
+def judged(table: Table) -> bool:
+    """Whether rows of a table are: it is the intake that fills it."""
+    return any(access.role == INTAKE for access in table.accesses)
+
+
+def declined(plan: Plan, table: Table, bits: Mapping[str, int]) -> str:
+    """Return the condition that a row `fresh` is refused, of whose subject `permitted` says `truth`."""
+    kinds = [kind for kind in (Whose.NOBODY, Whose.IDENTIFIER, Whose.PERSON) if kind in table.whose]
+    parts = {kind: " OR ".join(_unused(plan, table, kind, bits)) for kind in kinds}
+    last = parts.pop(kinds[-1])
+    if not parts:
+        return last
+    cases = " ".join(f"WHEN fresh.{of(kind)} THEN {part}" for kind, part in parts.items())
+    return f"CASE {cases} ELSE {last} END"
+
+
+def refusing(table: Table) -> str:
     """Return the statements that refuse a batch, to stand behind the locks on the buckets of its people."""
-    judged = " OR ".join(_unused(plan, table))
-    return f"""    IF EXISTS (
-        SELECT FROM fresh LEFT JOIN troth.permitted AS truth ON truth.subject = fresh.subject
-        WHERE {judged}
-    ) THEN
+    return f"""    IF declined THEN
         RAISE EXCEPTION 'somebody is in no purpose that may use this' USING ERRCODE = '{DECLINED}';
     END IF;
-    IF EXISTS (
+{_through(table) if table.through else ""}"""
+
+
+def _through(table: Table) -> str:
+    return f"""    IF EXISTS (
         SELECT FROM (SELECT DISTINCT subject, {quoted(table.through)} FROM fresh) AS fresh
         WHERE (  -- looked up one by one: as a join, it is planned as if the batch met every grant there is
             SELECT true FROM troth.application_grant AS given
@@ -41,8 +61,8 @@ def refusing(plan: Plan, table: Table) -> str:
 """
 
 
-def _unused(plan: Plan, table: Table) -> Iterator[str]:
-    """Yield that a person is in no purpose of the table's, and of each column that holds something, in none of its."""
+def _unused(plan: Plan, table: Table, whose: Whose, bits: Mapping[str, int]) -> Iterator[str]:
+    """Yield that somebody is in no purpose of the table's, and of each column that holds something, in none of its."""
     using: dict[str, frozenset[str]] = {}
     for column in table.columns:
         if column.category and not column.derived:
@@ -50,27 +70,28 @@ def _unused(plan: Plan, table: Table) -> Iterator[str]:
                 unit.purpose
                 for unit in plan.units
                 for atom in unit.atoms
-                if atom.category == column.category and atom.occasion in table.occasions
+                if atom.category == column.category
+                and atom.occasion in table.occasions
+                and atom.occasion.whose is whose
             )
-    yield _outside(plan, frozenset().union(*using.values()))
+    every = frozenset().union(*using.values())
+    yield _outside(plan, every, bits)
     alike: dict[frozenset[str], list[str]] = defaultdict(list)
     for name, purposes in using.items():
-        if name not in table.key:
+        if name not in table.key and purposes != every:
             alike[purposes].append(name)
     for purposes, names in alike.items():
         held = " OR ".join(f"fresh.{quoted(name)} IS NOT NULL" for name in names)
-        yield f"({_outside(plan, purposes)} AND ({held}))"
+        yield f"({_outside(plan, purposes, bits)} AND ({held}))"
 
 
-def _outside(plan: Plan, purposes: frozenset[str]) -> str:
-    outside = f"coalesce(truth.uses, 0) & {_bits(purposes)} = 0"
+def _outside(plan: Plan, purposes: frozenset[str], bits: Mapping[str, int]) -> str:
+    outside = f"coalesce(truth.uses, 0) & {_stamp(purposes, bits)} = 0"
     left = purposes.difference(plan.signalled)
     if left == purposes:
         return outside
-    return f"({outside} OR (fresh.uses < 0 AND coalesce(truth.uses, 0) & {_bits(left)} = 0))"
+    return f"({outside} OR (fresh.uses < 0 AND coalesce(truth.uses, 0) & {_stamp(left, bits)} = 0))"
 
 
-def _bits(purposes: frozenset[str]) -> str:
-    names = ", ".join(literal(purpose) for purpose in sorted(purposes))
-    bits = "(SELECT coalesce(bit_or(1::bigint << u.bit), 0) FROM troth.unit AS u"
-    return bits + f" WHERE u.retired_at IS NULL AND u.purpose = ANY (ARRAY[{names}]::text []))"
+def _stamp(purposes: frozenset[str], bits: Mapping[str, int]) -> str:
+    return f"{sum(1 << bits[purpose] for purpose in purposes)}::bigint"

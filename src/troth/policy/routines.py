@@ -1,6 +1,6 @@
 """The functions whose bodies name every stamped table: stamping, restamping, ending, removing, sweeping."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from troth.policy.audiences import STAFF, areas
 from troth.policy.catalog import Catalog, Function, Table
@@ -8,7 +8,7 @@ from troth.policy.lasting import alive, coarsened, emptied, ends, in_time, made
 from troth.policy.meaning import Occasion
 from troth.policy.planned import Coarsening, Plan, Retention
 from troth.policy.quoting import literal, quoted
-from troth.policy.refusing import refusing
+from troth.policy.refusing import declined, judged, refusing
 from troth.policy.subjects import NOBODY
 
 SECURE = "SECURITY DEFINER SET search_path = ''"
@@ -25,11 +25,11 @@ UNMARKED = "uses >= 0"
 LIVE = "(SELECT coalesce(bit_or(1::bigint << u.bit), 0) FROM troth.unit AS u WHERE u.retired_at IS NULL)"
 
 
-def routines(plan: Plan, catalog: Catalog) -> Iterator[Function]:
-    """Yield them, all owned by the stamper."""
+def routines(plan: Plan, catalog: Catalog, bits: Mapping[str, int]) -> Iterator[Function]:
+    """Yield them, all owned by the stamper; `bits` names the place of each purpose's bit."""
     for table in catalog.stamped:
         if table.inserter is None:
-            yield Function(f"stamp_{table.name}", "", "stamper", (), _stamp(plan, table))
+            yield Function(f"stamp_{table.name}", "", "stamper", (), _stamp(plan, table, bits))
     yield Function("restamp", "uuid, bigint", "stamper", (), _restamp(catalog))
     yield Function("end_rows", "uuid", "stamper", (), _end_rows(plan, catalog))
     yield Function("remove_subject", "uuid", "stamper", (), _remove(catalog))
@@ -55,22 +55,27 @@ def _key(table: Table, left: str, right: str) -> str:
     return " AND ".join(f"{left}.{column} = {right}.{column}" for column in table.key)
 
 
-def _stamp(plan: Plan, table: Table) -> str:
+def _stamp(plan: Plan, table: Table, bits: Mapping[str, int]) -> str:
     # Lock first, judge in a statement of its own: a snapshot taken before the lock would miss a withdrawal that
     # committed while we waited. Rows whose hint was right are not written again, nor even looked up.
     key = ", ".join(f"fresh.{column}" for column in table.key)
+    known = "FROM fresh LEFT JOIN troth.permitted AS truth ON truth.subject = fresh.subject"
+    misled = f"fresh.uses & ~{MARK} <> coalesce(truth.uses, 0)"
+    refused = declined(plan, table, bits) if judged(table) else "false"
     return f"""CREATE OR REPLACE FUNCTION troth.stamp_{table.name}() RETURNS trigger
 LANGUAGE plpgsql VOLATILE {SECURE} SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+DECLARE misled boolean; declined boolean;
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(7276, bucket) FROM (
         SELECT DISTINCT uuid_hash(subject) & 1023 AS bucket FROM fresh ORDER BY 1
     ) AS buckets;
-{refusing(plan, table) if table.through else ""}    WITH wrong AS MATERIALIZED (
-        SELECT {key}, coalesce(truth.uses, 0) | (fresh.uses & {MARK}) AS stamp
-        FROM fresh LEFT JOIN troth.permitted AS truth ON truth.subject = fresh.subject
-        WHERE fresh.uses & ~{MARK} <> coalesce(truth.uses, 0)
-    )
-    UPDATE troth.{table.name} AS stored SET uses = wrong.stamp FROM wrong WHERE {_key(table, "stored", "wrong")};
+    SELECT bool_or({misled}), bool_or({refused}) INTO misled, declined {known};
+{refusing(table) if judged(table) else ""}    IF misled THEN
+        WITH wrong AS MATERIALIZED (
+            SELECT {key}, coalesce(truth.uses, 0) | (fresh.uses & {MARK}) AS stamp {known} WHERE {misled}
+        )
+        UPDATE troth.{table.name} AS stored SET uses = wrong.stamp FROM wrong WHERE {_key(table, "stored", "wrong")};
+    END IF;
     RETURN NULL;
 END
 $$"""

@@ -82,7 +82,12 @@ def _functions(plan: Plan, catalog: Catalog, target: Target) -> Iterator[Fact]:
         c: _seen(plan, Rows(c.purpose, c.table, c.window), catalog.table(c.table), c.columns, target, counted=True)
         for c in plan.counted
     }
-    made = (*routines(plan, catalog), *holding.functions(plan), *copying.functions(catalog), *counters(plan, rules))
+    made = (
+        *routines(plan, catalog, target.bits),
+        *holding.functions(plan),
+        *copying.functions(catalog),
+        *counters(plan, rules),
+    )
     for function in (*catalog.functions, *made, *granting.functions(plan, catalog)):
         yield _function(function, target)
         for executor in function.executors:

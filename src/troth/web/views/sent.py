@@ -1,4 +1,4 @@
-"""`/me/sent`: what applications told of the person who looks, and what of that was refused, by which clause."""
+"""`/me/sent`: what applications told of the person who looks, and what about them was refused, by which clause."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,7 +8,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from troth.consent import applications
+from troth.database import published
 from troth.intake import queries
+
+#: Why something is refused to which somebody, or their browser, says no.
+DECLINED = ("person-declined", "browser-objects")
 
 
 @require_safe
@@ -26,8 +30,20 @@ def sent(request: HttpRequest) -> HttpResponse:
     }
     context: dict[str, Any] = {
         "clauses": queries.clauses(),
-        "refusals": queries.refusals(token),
+        "refusals": _refusals(token),
     }
     for name, asked in told.items():
         context[name] = [{"each": each, "by": named.get(each.application, each.application)} for each in asked(token)]
     return render(request, "me/sent.html", context)
+
+
+def _refusals(token: str) -> list[dict[str, Any]]:
+    """Return what was refused, and to which purposes somebody or their browser said no so that it was."""
+    signalled, using = published.current().plan.signalled, queries.users()
+    found = []
+    for each in queries.refusals(token):
+        purposes = using.get(each.kind, ()) if each.reason in DECLINED else ()
+        if each.reason == "browser-objects":
+            purposes = tuple(purpose for purpose in purposes if purpose in signalled)
+        found.append({"each": each, "purposes": purposes})
+    return found
