@@ -1,6 +1,7 @@
 """P7, P15 to P18 in a real browser: what pages leave in it stands in the policy, and without cookies what can work does."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,15 +9,30 @@ import pytest
 from tests.conftest import POLICY
 from tests.journeys.conftest import PASSWORD, Visitor
 from tests.journeys.test_journeys import MINE, PAGES
+from tests.web.test_routes import table
 from troth.policy import parse
 from troth.policy.meaning import Storage, Stored
 
 Visit = Callable[..., Visitor]
 DECLARED = parse.read(POLICY.read_text(encoding="utf-8"), POLICY.name).stored
 COOKIES = (Storage.SESSION_COOKIE, Storage.PERSISTENT_COOKIE)
-#: Pages that only those see whose they are, beside those of the other journeys.
-MORE = ("/me/devices", "/me/linked", "/me/permissions", "/me/support", "/organizations", "/device")
-OPERATING = ("/operator", "/operator/fields", "/operator/publishing", "/operator/permissions", "/applications")
+#: Of the table of every route what is a file and no page.
+FILES = {
+    "policy_text", "policy_jsonld", "policy_turtle", "policy_labels", "receipts_key", "security_txt", "gpc",
+    "configuration", "jwks", "receipts", "receipt_file", "post_file",
+}  # fmt: skip
+#: Pages whose addresses name something that is somebody's, or that one role of the staff alone sees: not opened here.
+#: Beside each, the journey that opens it, in a browser in which nobody looks for what is kept.
+NAMED = {
+    "agree": "test_journeys", "receipt": "test_receipts", "post": "test_posts", "edit_post": "test_posts",
+    "delete_post": "test_posts", "lent": "test_permissions", "agreed": "test_permissions",
+    "organization": "test_organizations", "organization_members": "test_organizations",
+    "organization_member": "test_organizations", "organization_permission": "test_permissions",
+    "organization_corrections": "test_organizations", "organization_joining": "test_organizations",
+    "organization_roles": "test_organizations", "directory": "test_directory", "proposal": "test_publishing",
+    "record": "test_operator", "support": "test_support", "application": "test_applications",
+    "permission_receipt": "test_permissions",
+}  # fmt: skip
 KEPT = """async () => ({
     storage: [...Object.keys(localStorage), ...Object.keys(sessionStorage)],
     others: [...(await indexedDB.databases()).map(each => each.name), ...await caches.keys(),
@@ -35,18 +51,28 @@ def undeclared(someone: Visitor, stored: tuple[Stored, ...] = DECLARED) -> list[
     return [*found, *kept["others"], *filter(None, [kept["readable"]])]
 
 
+def opened(who: str) -> dict[str, str]:
+    """Return the pages that the table lets somebody see and that name nothing: route -> path."""
+    rows = (row for row in table() if row.cells[who][0] == "page" and row.route not in FILES)
+    return {row.route: row.path for row in rows if "{" not in row.path}
+
+
+def test_every_page_of_the_table_is_opened_here_or_named_with_the_journey_that_does() -> None:
+    pages = {row.route for row in table() if "page" in {look for look, _form in row.cells.values()}} - FILES
+    assert pages - {route for who in ("visitor", "charlie", "owner") for route in opened(who)} == NAMED.keys()
+    assert [each for each in NAMED.values() if not (Path(__file__).parent / f"{each}.py").exists()] == []
+
+
 def test_no_page_leaves_what_the_policy_does_not_declare(visit: Visit, operator: Any) -> None:
-    newcomer, olga = visit(), visit()
-    for path in PAGES:
-        newcomer.go(path)
-        assert undeclared(newcomer) == [], path
-    newcomer.join("stored@harbor.example", "Sam")
+    newcomer, sam, olga = visit(), visit(), visit()
+    sam.join("stored@harbor.example", "Sam")
     olga.context.add_cookies(operator)
-    for someone, paths in ((newcomer, (*MINE, *MORE)), (olga, (*MINE, *MORE, *OPERATING))):
-        for path in paths:
+    ways = ((newcomer, (*PAGES, *opened("visitor").values())), (sam, (*MINE, *opened("charlie").values())))
+    for someone, paths in (*ways, (olga, tuple(opened("owner").values()))):
+        for path in dict.fromkeys(paths):
             someone.go(path)
             assert undeclared(someone) == [], path
-    assert {"__Host-session", "__Host-viewer", "__Host-csrf"} <= {c["name"] for c in newcomer.context.cookies()}
+    assert {"__Host-session", "__Host-viewer", "__Host-csrf"} <= {c["name"] for c in sam.context.cookies()}
 
 
 @pytest.mark.parametrize("script", ["localStorage.x = 1", "sessionStorage.x = 1", "document.cookie = 'x=1'"])
