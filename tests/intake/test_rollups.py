@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,7 +14,7 @@ from tests.intake.sending import event, finished, registered, sent
 from tests.intake.test_recorder import an_access, in_purposes, run
 from troth.database import connect, published
 from troth.database.catalog import load
-from troth.intake import rolling, rollups, store
+from troth.intake import accesslog, rolling, rollups, store
 from troth.intake.decisions import Counting, Decisions
 from troth.intake.event import Event, now
 from troth.intake.folding import folded
@@ -53,7 +54,7 @@ def held(owner: Connection[Any], dimension: str = "page") -> dict[str, int]:
 
 def told(dimension: str = "page", kinds: Sequence[str] = ("access", "visit")) -> dict[str | None, int | None]:
     """Return what is counted out of the last day."""
-    return {each.value: each.count for each in rollups.by_word(kinds, dimension, days=1)}
+    return {each.value: each.count for each in rollups.by_word(kinds, dimension, rollups.last(1))}
 
 
 def test_what_is_stored_is_counted_with_it_in_the_same_transaction(owner: Connection[Any]) -> None:
@@ -90,10 +91,11 @@ def everything() -> dict[tuple[str, str | None], int | None]:
     with connect.acting("door") as door:
         for back in range(30):
             for step in ("", "hour", "day"):
-                asked = (["access", "visit"], now() - timedelta(hours=back), step)
-                rows = door.execute("SELECT * FROM troth.rolled(%s, 'page', %s, %s)", asked).fetchall()
-                rows += door.execute("SELECT * FROM troth.rolled(%s, '', %s, %s)", asked).fetchall()
-                found |= {(f"{back} {step} {at}", word): many for at, _, word, many in rows}
+                for till in ("infinity", str(now() - timedelta(hours=back - 24)), str(now().date())):
+                    asked = (["access", "visit"], now() - timedelta(hours=back), till, step)
+                    rows = door.execute("SELECT * FROM troth.rolled(%s, 'page', %s, %s, %s)", asked).fetchall()
+                    rows += door.execute("SELECT * FROM troth.rolled(%s, '', %s, %s, %s)", asked).fetchall()
+                    found |= {(f"{back} {till} {step} {at}", word): many for at, _, word, many in rows}
     return found
 
 
@@ -105,7 +107,7 @@ def test_nobody_reads_the_counts_but_through_the_function(database: Any) -> None
                 connection.execute(f"SELECT * FROM troth.{table}".encode())
     for role in ("intake", "self", "understand"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege), connect.acting(role) as connection:
-            connection.execute("SELECT * FROM troth.rolled('{visit}', 'page', '-infinity', '')")
+            connection.execute("SELECT * FROM troth.rolled('{visit}', 'page', '-infinity', 'infinity', '')")
 
 
 def test_who_objects_is_not_counted_for_what_they_object_to(cast: dict[str, Person], owner: Connection[Any]) -> None:
@@ -185,7 +187,9 @@ def test_what_comes_after_the_fifty_is_never_counted_out(owner: Connection[Any])
     assert told() == {"/policy": 40, None: None}
 
 
-def test_a_day_that_is_over_has_no_salt_and_what_comes_late_sets_no_bit(owner: Connection[Any]) -> None:
+def test_a_day_that_is_over_has_no_salt_and_what_comes_late_is_told_apart_by_that_of_today(
+    owner: Connection[Any],
+) -> None:
     recorded(visits("/policy", 6))
     days = "SELECT day FROM troth.rollup_salt"
     assert owner.execute(days).fetchall() == [(now().date(),)]
@@ -194,8 +198,90 @@ def test_a_day_that_is_over_has_no_salt_and_what_comes_late_sets_no_bit(owner: C
         steward.execute("SELECT troth.forget_rollups()")
     assert owner.execute(days).fetchall() == []
     recorded(visits("/terms", 9, at=now() - timedelta(days=2)))
-    late = owner.execute("SELECT sum(count), bit_or(people) FROM troth.rollup WHERE value = '/terms'").fetchone()
-    assert late == (9, 0)
+    late = owner.execute("SELECT sum(count), max(salted) FROM troth.rollup WHERE value = '/terms'").fetchone()
+    assert late == (9, now().date())
+    past = rollups.by_word(("visit",), "page", rollups.until((now() - timedelta(days=2)).date(), 1))
+    assert [(each.value, each.count) for each in past] == [("/terms", 5)]
+
+
+def test_bits_that_two_salts_made_are_never_taken_together(owner: Connection[Any]) -> None:
+    """Four people are counted on a day, and the same four again by a log that is brought in later."""
+    past, day = now() - timedelta(days=3), (now() - timedelta(days=3)).date()
+    recorded(visits("/policy", 4, at=past))
+    owner.execute("UPDATE troth.rollup SET salted = %s", (day,))
+    owner.execute("UPDATE troth.rollup_salt SET salt = gen_random_uuid()")
+    recorded(visits("/policy", 4, at=past))
+    assert held(owner) == {"/policy": 8}
+    assert {each.count for each in rollups.by_word(("visit",), "page", rollups.until(day, 1))} == {None}
+    recorded(visits("/policy", 30, at=past))
+    (row,) = owner.execute("SELECT count, salted FROM troth.rollup WHERE value = '/policy'").fetchall()
+    assert row == (38, now().date()), "where one salt tells more people apart, that is the one that stays"
+    assert {each.count for each in rollups.by_word(("visit",), "page", rollups.until(day, 1))} == {35}
+
+
+def test_a_log_of_past_days_is_counted_out_for_its_days(owner: Connection[Any], tmp_path: Path) -> None:
+    day = now() - timedelta(days=40)
+    line = '198.51.{net}.7 - - [{at:%d/%b/%Y:10}:{minute:02}:00 +0000] "GET /{page} HTTP/1.1" 200 5 "-" "Firefox/140.0"'
+    lines = [line.format(net=nth, at=day, minute=nth, page="old" if nth % 3 else "rare") for nth in range(12)]
+    log = tmp_path / "access.log"
+    log.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    tally = finished(accesslog.bring_in(log, source="access.log"))
+    assert (tally.lines, tally.stored) == (12, 12)
+    found = rollups.by_word(("visit",), "page", rollups.until(day.date(), 1))
+    assert [(each.value, each.count) for each in found] == [("/old", 5), (None, None)]
+    assert [each.at.hour for each in rollups.by_step(("visit",), rollups.until(day.date(), 1))] == [10]
+    assert rollups.by_word(("visit",), "page", rollups.last(30)) == []
+
+
+def viewed(name: str, key: str, url: str) -> dict[str, Any]:
+    """Return a page of an application that was shown to somebody."""
+    return {"key": key, "kind": "page_view", "person": name, "data": {"url": url, "browser": "Firefox 140"}}
+
+
+def test_pages_of_applications_are_counted_by_application_without_what_tells_whose_they_are(
+    cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    notes = registered(owner, events=("page_view",))
+    name = notes.knows(cast["alice"])
+    urls = ("/notes/4711?q=alice", "https://notes.example/notes/17#x", "settings", "/mail/alice%40harbor.example")
+    bodies = [viewed(name, f"view-{nth:05}", url) for nth, url in enumerate(urls)]
+    assert sent(bodies, key=notes.key).status == 200
+    assert held(owner) == {"/notes/*": 2, "/settings": 1, "/mail/*": 1}
+    assert held(owner, "browser") == {"Firefox": 4}
+    assert owner.execute("SELECT DISTINCT kind, application FROM troth.rollup").fetchall() == [
+        ("page_view", notes.application)
+    ]
+    assert told(kinds=("page_view",)) == {None: None}, "one person is no number"
+
+
+def test_an_application_that_makes_up_pages_fills_no_table(cast: dict[str, Person], owner: Connection[Any]) -> None:
+    notes = registered(owner, events=("page_view",))
+    name, letters = notes.knows(cast["alice"]), "abcdefghijklmnopqrstuvwxyz"
+    words = [first + second for first in letters[:4] for second in letters]
+    bodies = [viewed(name, f"view-{nth:05}", f"/{word}") for nth, word in enumerate(words)]
+    for at in range(0, len(bodies), 50):
+        assert sent(bodies[at : at + 50], key=notes.key).status == 200
+    assert len(held(owner)) == 51
+    assert held(owner)["other"] == len(words) - 50
+
+
+def test_what_an_application_called_something_that_few_had_to_do_with_goes_with_its_day(owner: Connection[Any]) -> None:
+    add = "INSERT INTO troth.rollup VALUES (%s, %s, %s, 'page', %s, 40, %s, %s)"
+    today = now().replace(minute=0, second=0, microsecond=0)
+    past = today - timedelta(days=2)
+    for at, salted in ((past, past.date()), (past, today.date()), (today, today.date())):
+        owner.execute("DELETE FROM troth.rollup")
+        for application in ("notes", ""):
+            owner.execute(add, (at, "page_view" if application else "visit", application, "/u/alice", 15, salted))
+            owner.execute(add, (at, "page_view" if application else "visit", application, "/notes", 31, salted))
+        with connect.acting("steward") as steward:
+            steward.execute("SELECT troth.forget_rollups()")
+            steward.execute("SELECT troth.forget_rollups()")
+        left = dict(owner.execute("SELECT value, count FROM troth.rollup WHERE application = 'notes'").fetchall())
+        over = salted < today.date()
+        assert left == ({"other": 40, "/notes": 40} if over else {"/u/alice": 40, "/notes": 40})
+        whole = owner.execute("SELECT count(*) FROM troth.rollup WHERE application = ''").fetchone()
+        assert whole == (2,), "what the service itself has is a page"
 
 
 def test_the_same_person_sets_one_bit_however_often_and_another_in_each_count(owner: Connection[Any]) -> None:

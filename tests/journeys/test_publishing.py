@@ -74,4 +74,18 @@ def test_one_proposes_another_approves_and_it_waits_for_its_day(
         service.run("policy", "withdraw", "2", check=False)
     olga.go(path)
     assert "withdrawn" in olga.page.locator("dl.facts").first.inner_text()
+    olga.go("/operator/publishing")
+    named(olga)
+    found += faults(olga)
     assert found == []
+
+
+def named(someone: Visitor) -> None:
+    """See that a proposal is named by its version, with what it changes, and its digest as a detail."""
+    newest = someone.page.locator("#before + .timeline li").first
+    said = newest.inner_text()
+    assert said.startswith("Version 2"), said
+    assert all(each in said for each in ("withdrawn", "Proposed by", "Reaches further: ", "must agree again"))
+    assert not newest.locator("code").is_visible()
+    newest.get_by_text("Digest").click()
+    assert len(newest.locator("code").inner_text()) == 64

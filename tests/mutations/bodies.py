@@ -306,6 +306,13 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
     "roll": (
         ("counts do not add up", "r.count + excluded.count", "excluded.count"),
         ("people do not add up", "r.people | excluded.people", "excluded.people"),
+        ("bits of two salts add up", "CASE WHEN r.salted = excluded.salted THEN", "CASE WHEN true THEN"),
+        (
+            "the last salt's stay",
+            "bit_count(told.people::bit(64)) DESC, told.salted = r.salted DESC",
+            "told.salted DESC",
+        ),
+        ("the first salt's stay", "bit_count(told.people::bit(64)) DESC, ", ""),
         ("any number of words", "<= 50 THEN", "<= 5000 THEN"),
         ("known words go under too", "CASE WHEN told.known OR", "CASE WHEN"),
     ),
@@ -316,6 +323,8 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("exact numbers", "t.count - t.count % 5", "t.count"),
         ("what is other", "CASE r.value WHEN 'other' THEN 0 ELSE", "CASE WHEN false THEN 0 ELSE"),
         ("of all time", "r.hour >= since AND ", ""),
+        ("of what came after", "r.hour < till AND ", ""),
+        ("people of two salts", ", r.salted", ""),
         (
             "of too few with their words",
             "SELECT t.at, t.application, NULL, NULL",
@@ -330,6 +339,14 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("counts longer", "interval '9600 hours'", "interval '9800 hours'"),
         ("counts shorter", "interval '9600 hours'", "interval '9400 hours'"),
         ("salts stay", "DELETE FROM troth.rollup_salt WHERE", "DELETE FROM troth.rollup_salt WHERE false AND"),
+        ("words of few stay", "max(s.people) < 5", "max(s.people) < 0"),
+        ("words of five go", "max(s.people) < 5", "max(s.people) < 6"),
+        ("words of two salts stay", "GROUP BY 1, 2, 3, 4, 5, r.salted", "GROUP BY 1, 2, 3, 4, 5"),
+        ("pages of the service go", " AND r.application <> ''", ""),
+        ("what has no word goes", "r.value NOT IN ('', 'other')", "r.value NOT IN ('other')"),
+        ("words of today go", "AND r.salted < (statement_timestamp() AT TIME ZONE 'UTC')::date\n", "\n"),
+        ("of all days", "r.hour >= f.day AND r.hour < f.day + interval '24 hours'\n          AND ", ""),
+        ("counts go", "SET count = r.count + excluded.count\n$$", "SET count = r.count\n$$"),
     ),
     "misstamped": (
         ("looks at nobody", "ELSE r.uses & ~(1::bigint << 63) <> coalesce(p.uses, 0) END", "ELSE false END"),

@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -61,7 +62,7 @@ def test_figures_stand_with_the_purpose_they_are_counted_for_and_a_table_behind(
         assert "Firefox 40" in words(section(page, "browsers"))
         assert 'href="/policy#purpose-understand"' in section(page, "pages")
         traffic = section(page, "traffic")
-        assert "At least 40 accesses" in traffic
+        assert "At least 40 in all" in traffic
         assert re.search(r"<table>.*</table>", traffic, re.DOTALL)
     assert "Nothing was counted" in section(shown(olga, "?days=99999"), "features")
 
@@ -141,6 +142,64 @@ def test_who_counts_sees_it_and_nobody_else(
     assert browser.get(PAGE).status_code == status
     overview = browser.get("/operator").content.decode()
     assert (f'href="{PAGE}"' in overview) is (status == 200)
+
+
+ADD = (
+    "INSERT INTO troth.rollup (hour, kind, application, dimension, value, count, people)"
+    " SELECT date_trunc('day', now(), 'UTC') + make_interval(days => %s, hours => %s), %s, %s, each.dimension, each.value, %s, 31"
+    " FROM (VALUES ('', ''), ('page', %s), ('browser', 'Firefox')) AS each (dimension, value)"
+)
+
+
+def test_days_that_are_past_are_read_by_links_and_by_a_form(olga: Browser, owner: Connection[Any]) -> None:
+    owner.execute(ADD, (-40, 9, "visit", "", 25, "/then"))
+    owner.execute(ADD, (-41, 9, "visit", "", 10, "/before"))
+    day = now().date() - timedelta(days=40)
+    assert "Nothing was counted in this time." in section(shown(olga, "?days=30"), "traffic")
+    page = shown(olga, f"?on={day}")
+    assert "At least 25 in all, at most 25 in one step" in words(section(page, "traffic"))
+    assert "09:00 25" in words(section(page, "traffic"))
+    assert "/then 25" in words(section(page, "pages"))
+    assert "/before" not in page
+    assert "data-live" not in page, "of what is past nothing is followed"
+    links = dict(re.findall(r'<a href="\?([^"]*)"[^>]*>(Earlier|Later|Now)<', page))
+    assert {word: query.replace("&amp;", "&") for query, word in links.items()} == {
+        "Earlier": f"days=1&on={day - timedelta(days=1)}",
+        "Later": f"days=1&on={day + timedelta(days=1)}",
+        "Now": "days=1",
+    }
+    week = section(shown(olga, f"?days=7&on={day}"), "traffic")
+    assert "At least 35 in all" in words(week)
+    assert f'href="?days=1&amp;on={day}"' in week, "each day of the table leads to its hours"
+    assert f'value="{day}"' in page
+
+
+@pytest.mark.parametrize("told", ["tomorrow", "2026-02-30", "9999-12-31", "0001-01-01", "2026-11-01T00:00"])
+def test_what_is_no_day_that_is_kept_is_now(olga: Browser, told: str) -> None:
+    assert "The last 24 hours</strong>" in shown(olga, f"?on={told}")
+
+
+def test_pages_of_applications_are_shown_by_application(olga: Browser, owner: Connection[Any]) -> None:
+    notes = registered(owner, events=("page_view", "feature_use"))
+    owner.execute(ADD, (0, 0, "visit", "", 10, "/policy"))
+    owner.execute(ADD, (0, 0, "page_view", notes.application, 25, "/diary/*"))
+    owner.execute(ADD, (0, 0, "feature_use", notes.application, 15, "/x"))
+    page = shown(olga, "?days=7")
+    assert "At least 35 in all" in section(page, "traffic")
+    assert "/policy 10" in words(section(page, "pages"))
+    assert "/diary/* Harbor Notes 25" in words(section(page, "views"))
+    assert "Firefox 35" in words(section(page, "browsers"))
+    assert "Pages shown 25 Uses of features 15" in words(section(page, "sent"))
+    own = shown(olga, "?days=7&of=-")
+    assert "At least 10 in all" in section(own, "traffic")
+    assert "Firefox 10" in words(section(own, "browsers"))
+    assert "/diary" not in own
+    theirs = shown(olga, f"?days=7&of={notes.application}")
+    assert "At least 25 in all" in section(theirs, "traffic")
+    assert "Firefox 25" in words(section(theirs, "browsers"))
+    assert "/policy" not in words(theirs.partition('id="figures"')[2].partition("</main>")[0])
+    assert f"of={notes.application}" in theirs.partition(">30 days<")[0].rpartition("href=")[2]
+    assert "At least 35 in all" in section(shown(olga, "?days=7&of=nobody"), "traffic")
 
 
 def test_it_speaks_spanish_with_countries_by_name(olga: Browser, owner: Connection[Any]) -> None:

@@ -2,7 +2,8 @@
 
 None of them is free text. A page is a path without its query, in which whatever may tell one thing from another of its
 sort (numbers, keys, addresses, names with capitals or dots) is one sign; and only a page that was there is one, since
-an address that somebody made up is answered otherwise.
+an address that somebody made up is answered otherwise. Applications call pages and features what they like: a word of
+theirs that fewer than five people had to do with is forgotten with its day (`forget_rollups`).
 """
 
 import re
@@ -47,6 +48,12 @@ def page(event: Any) -> str | None:  # noqa: ANN401 - an access
     if event.url is None or event.status is None or event.status >= FAILED:
         return None
     return folded(event.url)
+
+
+def view(event: Any) -> str | None:  # noqa: ANN401 - a page of an application
+    """Return the page that an application says it showed; it may call one by a name that is no path."""
+    told = _told(event, "url")
+    return None if told is None else folded(told if told.startswith("/") else f"/{told}")
 
 
 @lru_cache(maxsize=8192)
@@ -113,7 +120,13 @@ DIMENSIONS: Mapping[str, tuple[tuple[str, str, Fold], ...]] = {
     "crash": (("release", "release", _shaped("release", RELEASE)),),
     "activity": (("severity", "severity", _listed("severity", SEVERITIES)),),
     "feature_use": (("feature", "feature", _shaped("feature", FEATURE)),),
-    "page_view": (),
+    "page_view": (
+        ("page", "url", view),
+        ("browser", "browser", _listed("browser", BROWSERS)),
+        ("system", "system", _listed("system", SYSTEMS)),
+        ("device", "kind", _listed("kind", KINDS)),
+    ),
+    # What somebody bought is for whoever provides it alone, and where they were is no word: how many there were.
     "transaction": (),
     "location": (),
 }

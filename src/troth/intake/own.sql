@@ -87,7 +87,7 @@ SELECT troth.forget_imported(%(longest)s)
 SELECT troth.forget_rollups()
 
 -- name: rolled
-SELECT at, application, value, count FROM troth.rolled(%(kinds)s, %(dimension)s, %(since)s, %(step)s)
+SELECT at, application, value, count FROM troth.rolled(%(kinds)s, %(dimension)s, %(since)s, %(till)s, %(step)s)
 
 -- name: refusals
 SELECT day, kind, reason, clause, count FROM troth.refused_event ORDER BY day DESC, kind, reason, clause LIMIT 50

@@ -1,8 +1,8 @@
 """Rollups: counts of what was stored, by hour and by words of bounded vocabularies, added to as events arrive.
 
 An event is counted for one purpose, as its person permitted when it happened; what that purpose may not use has no
-part in it. Of who it was there is one bit of 64 for the day, made with a salt that is gone once the day is over: at
-least as many people as there are bits had to do with what is counted. `docs/decisions/0037` says why.
+part in it. Of who it was there is one bit of 64, made with a salt of the day on which it is counted that is gone once
+that is over: at least as many people as there are bits had to do with what is counted. `docs/decisions/0037` says why.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ from troth.intake.sent import Sent
 from troth.intake.steps import coarse_address
 from troth.policy.meaning import Occasion
 
-ROLL = "SELECT troth.roll($1, $2, $3, $4, $5, $6, $7)"
+ROLL = "SELECT troth.roll($1, $2, $3, $4, $5, $6, $7, $8)"
 BITS = 64
 #: All of them, their sign as a number, and how far a product is shifted to be the place of one.
 WHOLE, SIGN, SHIFT = (1 << BITS) - 1, 1 << (BITS - 1), BITS - 6
@@ -51,12 +51,14 @@ class Roller:
         """Count them. Raises asyncpg.PostgresError; then none is counted."""
         if not events:
             return
-        counts = counted(events, decisions, await self._salt(connection))
+        salt = await self._salt(connection)
+        counts = counted(events, decisions, salt)
         if counts:
             groups = sorted(counts)
             columns = list(map(list, zip(*groups, strict=True)))
             told = [counts[group] for group in groups]
-            await connection.execute(ROLL, *columns, [many for many, _ in told], [signed(bits) for _, bits in told])
+            sketches = [signed(bits) for _, bits in told]
+            await connection.execute(ROLL, *columns, [many for many, _ in told], sketches, salt.day)
 
     async def _salt(self, connection: Any) -> Salt:  # noqa: ANN401 - asyncpg's proxy
         if self.salt is not None and self.salt.day == now().date():
@@ -77,12 +79,12 @@ def counted(events: Iterable[Event | Sent], decisions: Decisions, salt: Salt) ->
         who = _who(event)
         number = people.get(who) or people.setdefault(who, _number(salt, who)) if who else 0
         of = _alike(event, decisions)
-        tallies = alike.get(of) or alike.setdefault(of, _tallies(of, decisions, salt))
+        tallies = alike.get(of) or alike.setdefault(of, _tallies(of, decisions))
         for tally in tallies:
             word = tally.fold(event) if tally.fold else ""
             if word is not None:
                 sketch = tally.words.get(word) or tally.words.setdefault(word, _sketch(tally.of, word, salt, found))
-                sketch.add(number if tally.today else 0)
+                sketch.add(number)
     return {group: (sketch.count, sketch.bits) for group, sketch in found.items()}
 
 
@@ -92,7 +94,6 @@ class Tally:
 
     of: tuple[datetime, str, str, str]
     fold: Fold | None
-    today: bool
     words: "dict[str, Sketch]"
 
 
@@ -103,14 +104,12 @@ def _alike(event: Event | Sent, decisions: Decisions) -> Alike:
     return event.occasion, event.occasion.value, "access", "", inside, hour
 
 
-def _tallies(of: Alike, decisions: Decisions, salt: Salt) -> Sequence[Tally]:
+def _tallies(of: Alike, decisions: Decisions) -> Sequence[Tally]:
     """Return where such events are counted: once as such, and once for each word that a column of theirs folds into."""
     occasion, kind, table, application, inside, number = of
     hour = datetime.fromtimestamp(number * 3600, UTC)
     return tuple(
-        Tally(
-            (hour.replace(hour=0) if daily else hour, kind, application, dimension), fold, hour.date() == salt.day, {}
-        )
+        Tally((hour.replace(hour=0) if daily else hour, kind, application, dimension), fold, {})
         for dimension, fold, daily in _shape(decisions, occasion, table, inside)
     )
 
@@ -118,7 +117,7 @@ def _tallies(of: Alike, decisions: Decisions, salt: Salt) -> Sequence[Tally]:
 def _sketch(of: tuple[datetime, str, str, str], word: str, salt: Salt, found: "dict[Group, Sketch]") -> "Sketch":
     """Return what counts a word: another hour of a day that is counted whole may have begun it."""
     group = (*of, word)
-    return found.get(group) or found.setdefault(group, Sketch(_number(salt, "\0".join(group[1:]).encode())))
+    return found.get(group) or found.setdefault(group, Sketch(_number(salt, _mark(group))))
 
 
 @dataclass(slots=True)
@@ -134,6 +133,11 @@ class Sketch:
         self.count += 1
         if number:
             self.bits |= 1 << ((number * self.mark & WHOLE) >> SHIFT)
+
+
+def _mark(group: Group) -> bytes:
+    """Return what is counted on a day, in whichever of its hours."""
+    return "\0".join((str(group[0].date()), *group[1:])).encode()
 
 
 def _number(salt: Salt, what: bytes) -> int:

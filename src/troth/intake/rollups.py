@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from psycopg.rows import class_row
 
@@ -16,6 +16,9 @@ from troth.policy.meaning import Occasion, Precision
 SQL = load("troth.intake")
 #: Fewer people than this are not counted out, and numbers are whole multiples of it.
 FEWEST = 5
+#: Days for which counts stay, as `forget_rollups` has it.
+KEPT = 400
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +31,45 @@ class Rolled:
     count: int | None
 
 
-def by_word(kinds: Sequence[str], dimension: str, *, days: int) -> list[Rolled]:
-    """Return counts by word over the last days, the most frequent first, and one without a word for the rest."""
-    return _rolled(kinds, dimension, _since(days), "")
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The time from one moment to before another, in UTC, and how many days that is; one day goes by hours."""
+
+    since: datetime
+    till: datetime
+    days: int
+
+    @property
+    def step(self) -> timedelta:
+        """How long a step of it is."""
+        return HOUR if self.days == 1 else DAY
 
 
-def by_hour(kinds: Sequence[str], *, days: int) -> list[Rolled]:
-    """Return counts by hour."""
-    return _rolled(kinds, "", _since(days), "hour")
+def last(days: int) -> Span:
+    """Return the last 24 hours, or so many days with today."""
+    step = HOUR if days == 1 else DAY
+    till = coarse_time(now(), Precision.HOUR if days == 1 else Precision.DAY) + step
+    return Span(till - (24 if days == 1 else days) * step, till, days)
 
 
-def by_day(kinds: Sequence[str], *, days: int) -> list[Rolled]:
-    """Return counts by day."""
-    return _rolled(kinds, "", _since(days), "day")
+def until(day: date, days: int) -> Span:
+    """Return so many whole days, of which one is the last."""
+    till = datetime.combine(day, time(), UTC) + DAY
+    return Span(till - days * DAY, till, days)
 
 
-def _since(days: int) -> datetime:
-    """Return the beginning of the hour so long ago: of several days, of the day."""
-    return coarse_time(now() - timedelta(days=days), Precision.DAY if days > 1 else Precision.HOUR)
+def by_word(kinds: Sequence[str], dimension: str, span: Span) -> list[Rolled]:
+    """Return counts by word, the most frequent first, and one without a word for the rest."""
+    return _rolled(kinds, dimension, span, "")
 
 
-def _rolled(kinds: Sequence[str], dimension: str, since: datetime, step: str) -> list[Rolled]:
-    told = {"kinds": list(kinds), "dimension": dimension, "since": since, "step": step}
+def by_step(kinds: Sequence[str], span: Span) -> list[Rolled]:
+    """Return counts by hour of a span of one day, and by day of others."""
+    return _rolled(kinds, "", span, "hour" if span.step == HOUR else "day")
+
+
+def _rolled(kinds: Sequence[str], dimension: str, span: Span, step: str) -> list[Rolled]:
+    told = {"kinds": list(kinds), "dimension": dimension, "since": span.since, "till": span.till, "step": step}
     with connect.acting("door") as connection, connection.cursor(row_factory=class_row(Rolled)) as cursor:
         return cursor.execute(SQL["rolled"].encode(), told).fetchall()
 

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 from django.utils import timezone
 
-from troth.intake.rollups import Rolled
+from troth.intake.rollups import HOUR, Rolled, Span
 
 DAYS = 30
 STEP, WIDTH, HEIGHT = 20, 14, 96
@@ -89,24 +89,26 @@ class Steps:
         return len(self.steps) * STEP
 
     @property
+    def last(self) -> Step:
+        """The last step shown."""
+        return self.steps[-1]
+
+    @property
     def rows(self) -> tuple[Step, ...]:
         """What stands in the table."""
         return tuple(step for step in reversed(self.steps) if step.count != 0)
 
 
-def by_step(found: Sequence[Rolled], days: int, now: datetime | None = None) -> Steps:
-    """Return the chart of a span up to now: of a day by hour, of more by day."""
-    hourly, end = days == 1, now or timezone.now()
-    end = end.replace(minute=0, second=0, microsecond=0, **({} if hourly else {"hour": 0}))  # type: ignore[arg-type]
-    width, many = (timedelta(hours=1), 24) if hourly else (timedelta(days=1), days)
+def by_step(found: Sequence[Rolled], span: Span) -> Steps:
+    """Return the chart of a span: of a day by hour, of more by day."""
     counts: dict[datetime, int | None] = {}
     for each in found:
         counts[each.at] = (counts.get(each.at) or 0) + (each.count or 0) or None
     most = max((count or 0 for count in counts.values()), default=0)
     steps = []
-    for place in range(many):
-        at = end - width * (many - 1 - place)
+    for place in range((span.till - span.since) // span.step):
+        at = span.since + span.step * place
         count = counts.get(at, 0)
         height = max(3, round(count / most * HEIGHT)) if count else 3 if count is None else 1
         steps.append(Step(at, count, place * STEP + (STEP - WIDTH) // 2, HEIGHT - height, height))
-    return Steps(tuple(steps), hourly, sum(step.count or 0 for step in steps), most)
+    return Steps(tuple(steps), span.step == HOUR, sum(step.count or 0 for step in steps), most)

@@ -1,8 +1,8 @@
 """What the operator's figures are made of: rollups, crashes as the purpose that may sees them, refusals, the intake."""
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -14,11 +14,16 @@ from troth.database.statements import load
 from troth.intake import queries, rollups
 from troth.intake.folding import RELEASE
 from troth.intake.health import PULSE
+from troth.intake.kinds import KINDS
+from troth.intake.rollups import Span
 from troth.policy.meaning import Occasion
 
 SQL = load("troth.web")
-#: Accesses of people, and of visitors.
+#: Accesses of people, and of visitors; pages of applications.
 TRAFFIC = (Occasion.ACCESS.value, Occasion.COOKIE.value, Occasion.VISIT.value)
+VIEWS = ("page_view",)
+#: What is said for the service itself, whose counts name no application.
+SERVICE = "-"
 #: Spans that are shown, in days.
 SPANS = (1, 7, 30)
 #: Rows of a list.
@@ -31,11 +36,12 @@ KIND, FRAME = re.compile(r"[A-Za-z_][\w.:]{0,80}"), re.compile(r"[\w.<>$:~-]{1,8
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A word with its count, and how long its bar is, of 100."""
+    """A word with its count, how long its bar is, of 100, and of which application, where words of each stand apart."""
 
     word: str
     count: int
     width: int
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +88,60 @@ class Group:
         return self.release if self.release and RELEASE.fullmatch(self.release) else ""
 
 
-def listed(name: str, dimension: str, kinds: Sequence[str], table: str, column: str, *, days: int) -> List:
-    """Return the most frequent words of a dimension."""
-    found = rollups.by_word(kinds, dimension, days=days)
-    return List(name, rows(found), any(each.count is None for each in found), purposes(table, column))
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What is listed: the heading's name, the dimension, the kinds of events, and the columns that are counted.
+
+    What applications alone tell stands `apart` by application.
+    """
+
+    name: str
+    dimension: str
+    kinds: Sequence[str]
+    columns: Sequence[tuple[str, str]]
+    apart: bool = False
+
+    def concerns(self, of: str) -> bool:
+        """Whether the service itself, an application, or anybody (empty) has any of it."""
+        return not of or any((kind in TRAFFIC) is (of == SERVICE) for kind in self.kinds)
 
 
-def rows(found: Iterable[rollups.Rolled]) -> list[Row]:
-    """Return what is counted out, with its bars; the same word of several applications is one."""
-    counts: dict[str, int] = {}
+def of(found: Iterable[rollups.Rolled], whose: str) -> list[rollups.Rolled]:
+    """Return counts of the service itself, of one application, or (empty) all of them."""
+    return [each for each in found if not whose or each.application == ("" if whose == SERVICE else whose)]
+
+
+def listed(listing: Listing, span: Span, whose: str = "", names: Mapping[str, str] | None = None) -> List:
+    """Return the most frequent words; those that stand apart say of which application, unless it is all one's."""
+    found = of(rollups.by_word(listing.kinds, listing.dimension, span), whose)
+    told = rows(found, names or {} if listing.apart and not whose else None)
+    return List(listing.name, told, any(each.count is None for each in found), purposes(*listing.columns))
+
+
+def rows(found: Iterable[rollups.Rolled], names: Mapping[str, str] | None = None) -> list[Row]:
+    """Return what is counted out, with its bars; the same word of several applications is one without their names."""
+    counts: dict[tuple[str, str], int] = {}
     for each in found:
         if each.value is not None and each.count:
-            counts[each.value] = counts.get(each.value, 0) + each.count
+            key = each.value, "" if names is None else names.get(each.application, each.application)
+            counts[key] = counts.get(key, 0) + each.count
     ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:MOST]
     most = max((many for _, many in ordered), default=1)
-    return [Row(word, many, max(1, round(many / most * 100))) for word, many in ordered]
+    return [Row(word, many, max(1, round(many / most * 100)), by) for (word, by), many in ordered]
 
 
-def purposes(table: str, column: str) -> list[str]:
-    """Return the purposes for which a column is counted, as the policy in force has it."""
+def sent(span: Span, whose: str = "") -> List:
+    """Return how many events of each kind applications told."""
+    found = {kind: of(rollups.by_word((kind,), "", span), whose) for kind in KINDS}
+    told = [replace(each, value=kind) for kind, counts in found.items() for each in counts if each.count]
+    few = any(each.count is None for counts in found.values() for each in counts)
+    return List("sent", rows(told), few, purposes(*((kind, "at") for kind in KINDS)))
+
+
+def purposes(*columns: tuple[str, str]) -> list[str]:
+    """Return the purposes for which columns of tables are counted, as the policy in force has it."""
     counted = rollups.counted_for()
-    return sorted({purpose for (_, its, name), purpose in counted.items() if (its, name) == (table, column)})
+    return sorted({purpose for (_, table, name), purpose in counted.items() if (table, name) in columns})
 
 
 def crashes() -> tuple[list[Group], dict[str, list[tuple[date, int]]], str]:

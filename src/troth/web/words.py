@@ -288,6 +288,7 @@ EVENTS: Words = {
 }
 FIGURES: Words = {
     "pages": _("Pages"),
+    "views": _("Pages of applications"),
     "answers": _("Answers"),
     "browsers": _("Browsers"),
     "systems": _("Systems"),

@@ -1,6 +1,10 @@
 """Publishing with two persons: propose a version, see what it changes, approve what another proposed."""
 
 import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -16,10 +20,12 @@ from troth.consent import publishing, scheduling
 from troth.consent.errors import ProposalClosed, SamePerson
 from troth.consent.publishing import Proposal
 from troth.database import published
+from troth.database.published import Published
 from troth.policy import parse
-from troth.policy.compare import Verdict, compare
+from troth.policy.compare import Direction, Verdict, compare
 from troth.policy.differences import Differing
 from troth.policy.errors import PolicyErrors
+from troth.policy.meaning import Policy
 from troth.policy.plan import plan
 from troth.web.staff import unconfirmed
 from troth.web.views.policy import differences, language
@@ -88,9 +94,10 @@ def proposals(request: HttpRequest) -> HttpResponse:
         _await(request, made, counted=True)
         return redirect("proposal", made)
     known, there = publishing.proposals(viewer), scheduling.coming()
+    editions = [each.published for each in published.history()]
     context = {
         "form": form,
-        "proposals": known,
+        "proposals": [(each, _named(each, editions)) for each in known],
         "waiting": there,
         "proposed": there and next((each for each in known if each.waits_until and each.digest == there.digest), None),
     }
@@ -138,6 +145,42 @@ def answer(request: HttpRequest, proposal: UUID) -> HttpResponse:
     else:
         _await(request, proposal)
     return redirect("proposal", proposal)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a proposal is called: its version, and how many differences it has from the one before, by direction.
+
+    `superseded` says that it was in force and another is now. A text that cannot be read any more has no version.
+    """
+
+    version: int | None
+    superseded: bool
+    changes: Sequence[tuple[str, int]]
+
+
+def _named(proposal: Proposal, editions: Sequence[Published]) -> Named:
+    """Say it of a proposal among the versions that were ever in force, the newest first."""
+    try:
+        version = _read(proposal.source).version
+    except PolicyErrors:
+        return Named(None, superseded=False, changes=())
+    before = next((each for each in editions if each.version < version), None)
+    superseded = proposal.outcome == "published" and editions[0].version > version
+    return Named(version, superseded, _changes(before.source, proposal.source, language()) if before else ())
+
+
+@lru_cache(maxsize=64)
+def _read(source: str) -> Policy:
+    return parse.read(source, "a proposal")
+
+
+@lru_cache(maxsize=256)
+def _changes(old: str, new: str, tongue: str) -> Sequence[tuple[str, int]]:
+    """Return how many differences go in which direction, each in the reader's words."""
+    policies = _read(old), _read(new)
+    said, found = Differing(*policies, tongue), Counter(each.direction for each in compare(*policies).deltas)
+    return tuple((said.new.say("directions", each), found[each]) for each in Direction if found[each])
 
 
 def _counts(found: Proposal, said: Differing) -> dict[str, Any] | None:
