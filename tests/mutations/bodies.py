@@ -7,8 +7,14 @@ from collections.abc import Iterator
 CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
     "viewer": (
         ("ended tokens count", "AND token.expires_at > statement_timestamp()", ""),
-        ("tokens of before a new agreement count", "AND token.version >= (", "AND 0 <= ("),
+        ("tokens of before a new agreement count", "(token.version >= (", "(0 <= ("),
         ("any token counts", "token.hash = sha256(convert_to(current_setting('troth.token', true), 'UTF8'))", "true"),
+        ("of before, changing theirs", " AND current_setting('transaction_read_only') = 'on'", ""),
+        (
+            "of before, looking at others",
+            "session_user = current_database() || '_self' AND current_setting(",
+            "current_setting(",
+        ),
         (
             "a browser that is known is signed in",
             "token.subject < 'ffffffff-ffff-8000-8000-000000000000' OR",
@@ -96,7 +102,17 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
             "SET version = to_version",
         ),
     ),
+    "holder": (
+        ("ended tokens count", " AND held.expires_at > statement_timestamp()", ""),
+        ("any token counts", "held.hash = sha256(convert_to(current_setting('troth.token', true), 'UTF8')) AND ", ""),
+    ),
+    "note_export": (("without a token", "IF whose IS NULL THEN", "IF false THEN"),),
     "choose": (
+        (
+            "a yes of whoever has not agreed",
+            "CASE WHEN says_no THEN troth.holder() ELSE troth.viewer() END",
+            "troth.holder()",
+        ),
         ("without a viewer", "IF whose IS NULL THEN", "IF false THEN"),
         ("about no purpose", "IF footing IS NULL THEN", "IF false THEN"),
         ("against the basis", "IF (footing, what) NOT IN", "IF false AND (footing, what) NOT IN"),

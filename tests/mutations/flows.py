@@ -228,6 +228,7 @@ def _tokens(scene: Scene, whose: uuid.UUID) -> None:
         scene.world.people["alice"],
     )
     scene.must("a token of before", scene.does("self", ask, token="first"), [(None,)])
+    _without(scene, whose)
     newest = scene.does(
         "owner", "SELECT version, digest, terms_digest FROM troth.policy_version ORDER BY 1 DESC LIMIT 1"
     )
@@ -247,6 +248,23 @@ def _tokens(scene: Scene, whose: uuid.UUID) -> None:
     give_token(scene, whose, "new")
     left = scene.does("owner", "SELECT count(*) FROM troth.request_token WHERE subject = %s", whose)
     scene.must("ended tokens go", left, [(1,)])
+
+
+def _without(scene: Scene, whose: uuid.UUID) -> None:
+    """Whoever has not agreed to what is needed looks at their own, says no, and takes a copy; nothing else."""
+    look = "SELECT set_config('transaction_read_only', 'on', true), troth.viewer()"
+    scene.must("looking at their own", scene.does("self", look, token="first"), [("on", whose)])
+    scene.must("looking at others", scene.does("reader", look, token="first"), [("on", None)])
+    choose, copy = "SELECT troth.choose(%s, %s)", "SELECT troth.note_export(3)"
+    scene.refused("TR003", "self", choose, "announce", "consent", token="first")
+    for word in ("old", "forged", ""):
+        scene.refused("TR003", "self", choose, "understand", "objection", token=word)
+        scene.refused("TR003", "self", copy, token=word)
+    for purpose, kind in (("understand", "objection"), ("announce", "withdrawal"), ("personalise", "refusal")):
+        scene.does("self", choose, purpose, kind, token="first")
+        scene.must(f"recorded: {kind}", _entries(scene, whose).count(kind), 1)
+    scene.does("self", copy, token="first")
+    scene.must("a copy is recorded", _entries(scene, whose).count("exported-by-person"), 1)
 
 
 def _leaving(scene: Scene, whose: uuid.UUID) -> None:

@@ -36,6 +36,8 @@ FORMS: dict[str, dict[str, str]] = {
     "operator_asking": {"do": "ask", "purpose": "announce"},
     "language": {"language": "es"},
     "choose": {"kind": "objection"},
+    "narrow": {"kind": "objection"},
+    "copy": {},
     "lent": {
         "do": "change",
         "categories": "person.name",

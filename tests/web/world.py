@@ -57,13 +57,13 @@ class World:
         return Person(who.title(), subject(owner, email), email, self.browsers[who].cookies["__Host-viewer"].value)
 
 
-def world(owner: Connection[Any]) -> World:
-    """Let everybody in, and let each have something."""
+def world(owner: Connection[Any], **names: str) -> World:
+    """Let everybody in, under another name where one is given, and let each have something."""
     made = World({"visitor": Browser(), "left": Browser(), "unagreed": Browser()})
     made.browsers["unagreed"].begin("eve@harbor.example", "Eve")
     for who in ("left", *PEOPLE):
         browser = made.browsers.setdefault(who, Browser())
-        whose = browser.sign_up(owner, f"{who}@harbor.example", who.title())
+        whose = browser.sign_up(owner, f"{who}@harbor.example", names.get(who, who.title()))
         if who in STAFF:
             hire(owner, browser, whose, who)
         assert browser.get("/me").status_code == 200

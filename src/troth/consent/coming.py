@@ -15,11 +15,8 @@ from django.utils.translation import ngettext, override
 from psycopg import Connection
 
 from troth.consent import scheduling
-from troth.consent.errors import NotSignedIn
 from troth.consent.permissions import act
-from troth.database import connect, published, simulate
-from troth.database.catalog import of as catalog_of
-from troth.database.simulate import Plans, Simulation
+from troth.database import connect, published
 from troth.database.statements import load
 from troth.notices import outbox
 from troth.policy import parse
@@ -59,26 +56,10 @@ def coming(token: str) -> Coming | None:
     return Coming(there, policy, there.verdict >= Verdict.AGREE_AGAIN, agreed_at)
 
 
-def touched(token: str, policy: Policy) -> Simulation:
-    """Say what a version would do to the viewer's own records, counted as they see them."""
-    now = published.current()
-    with connect.acting("self", token=token) as connection:
-        catalog = catalog_of(connection)
-        plans = Plans(now.policy, policy, plan(now.policy, catalog), plan(policy, catalog), frozenset(), catalog)
-        return simulate.personal(connection, compare(now.policy, policy), plans, _subject(connection))
-
-
 def closed_to(policy: Policy) -> frozenset[str]:
     """Return the purposes that nobody is in from a version's day on, until they agree to it."""
     now = published.current()
     return widened(now.plan, plan(policy, now.catalog))
-
-
-def _subject(connection: Connection[Any]) -> Any:  # noqa: ANN401 - a subject
-    row = connection.execute(SQL["viewer"].encode()).fetchone()
-    if row is None or row[0] is None:
-        raise NotSignedIn("nobody is signed in", advice="sign in again")
-    return row[0]
 
 
 def agree_ahead(*, token: str, version: int, policy: str, terms: str, wording: str, language: str) -> None:

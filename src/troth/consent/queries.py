@@ -121,15 +121,15 @@ def agreements(token: str) -> list[Agreement]:
 
 
 def choices(token: str, most: int | None = None) -> list[Choice]:
-    """Return the viewer's choices, the newest first: all of them, or so many."""
-    with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Choice)) as cursor:
+    """Return the viewer's choices, also of one who has not agreed, the newest first: all of them, or so many."""
+    with connect.looking(token) as connection, connection.cursor(row_factory=class_row(Choice)) as cursor:
         return cursor.execute(shown(SQL["choices"]), {"most": most}).fetchall()
 
 
 def purposes(token: str, language: str = "en") -> list[PurposeState]:
-    """Return every purpose of the policy as it stands for the viewer, said in a language."""
+    """Return every purpose of the policy as it stands for the viewer, agreed or not, said in a language."""
     now = published.current()
-    with connect.acting("self", token=token) as connection:
+    with connect.looking(token) as connection:
         inside = dict(connection.execute(SQL["units"].encode()).fetchall())
         chosen = dict(connection.execute(SQL["last_choices"].encode()).fetchall())
         rows = {table: _count(connection.execute(shown(SQL[f"count_{table}"])).fetchone()) for table in TABLES}

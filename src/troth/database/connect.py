@@ -89,6 +89,18 @@ def acting(role: str, *, token: str | None = None) -> Iterator[Connection[TupleR
 
 
 @contextmanager
+def looking(token: str) -> Iterator[Connection[TupleRow]]:
+    """Yield a connection of `self` in a transaction that changes nothing: the viewer also before they have agreed.
+
+    Only there does the token of somebody who has not agreed to what is needed open what is theirs.
+    """
+    with pool("self").connection() as connection:
+        told = "SELECT set_config('transaction_read_only', 'on', true), set_config('troth.token', %s, true)"
+        connection.execute(told, (token,))
+        yield connection
+
+
+@contextmanager
 def owning(place: Place | None = None, *, database: str | None = None) -> Iterator[Connection[TupleRow]]:
     """Yield an autocommitting connection of the owner; only the keeper and backups can open one."""
     told = parameters(OWNER, place)

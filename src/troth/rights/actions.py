@@ -2,15 +2,19 @@
 
 import uuid
 from collections.abc import Iterable
-from typing import Any
+from typing import IO, Any
 
 from django.db import DatabaseError, transaction
 from django.db import connection as door
+from psycopg import Error
 from psycopg.types.json import Jsonb
 
+from troth.consent.errors import NotSignedIn
+from troth.database import connect
 from troth.database.statements import load
 from troth.people.actions import Account, end_sessions
 from troth.people.organizations import Fate
+from troth.rights import exporting
 
 SQL = load("troth.rights")
 
@@ -34,6 +38,22 @@ def close(account: Account, *, reason: str = "asked", fates: Iterable[Fate] | No
         end_sessions(account)
         account.delete()
         cursor.execute(SQL["end_subject"], {"subject": subject, "reason": reason})
+
+
+def take_copy(token: str, out: IO[bytes]) -> int:
+    """Write what the viewer is shown of everything that is held about them; return how many rows. The ledger notes it.
+
+    Whoever has not agreed to what is in force takes it too. Raises NotSignedIn.
+    """
+    rows = exporting.write_own(token, out)
+    try:
+        with connect.acting("self", token=token) as connection:
+            connection.execute(SQL["note_export"].encode(), {"rows": rows})
+    except Error as error:
+        if error.sqlstate != "TR003":
+            raise
+        raise NotSignedIn("nobody is signed in", advice="sign in again") from error
+    return rows
 
 
 def _confirm(cursor: Any, subject: uuid.UUID, fates: Iterable[Fate]) -> None:  # noqa: ANN401 - Django's cursor wrapper

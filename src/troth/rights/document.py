@@ -8,6 +8,9 @@ FORMAT: Literal["troth-export-1"] = "troth-export-1"
 #: What stands in place of a credential.
 NOT_HANDED_OUT = "a credential: it is held and not handed out"
 
+#: And of what no page shows to whoever takes their own copy.
+NOT_SHOWN = "no page of yours shows it: the operator hands it out when you ask"
+
 
 class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A part of the document; a field that is not described is no part of it."""

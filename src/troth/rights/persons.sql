@@ -56,3 +56,13 @@ SELECT troth.forget_unagreed({subject})
 
 -- name: check_now
 SET CONSTRAINTS ALL IMMEDIATE
+
+-- name: own_subject
+-- Who looks, and what their rows may be used for; no row for nobody.
+SELECT p.subject, p.uses FROM troth.permitted AS p WHERE p.subject = (SELECT troth.viewer())
+
+-- name: own_rows
+subject = (SELECT troth.viewer())
+
+-- name: in_place_of
+{value} AS {column}

@@ -3,3 +3,6 @@ SELECT troth.confirm_fates(%(subject)s, %(told)s)
 
 -- name: end_subject
 SELECT troth.end_subject(%(subject)s, %(reason)s)
+
+-- name: note_export
+SELECT troth.note_export(%(rows)s)

@@ -64,6 +64,7 @@ ROUTES: dict[str, Audience] = {
     "first": Audience.ANYBODY,
     "agree": Audience.ANYBODY,
     "declining": Audience.SIGNED_IN,
+    "narrow": Audience.SIGNED_IN,
     # Whoever takes back what is about to bind them is not bound first; nobody else gets in without an agreement.
     "coming": Audience.SIGNED_IN,
     # Applications and their pages ask these; who may know what is judged by token, secret and answer.
@@ -171,6 +172,7 @@ ROUTES: dict[str, Audience] = {
     "answer_offer": Audience.AGREED,
     "directory": Audience.AGREED,
     "close": Audience.SIGNED_IN,
+    "copy": Audience.SIGNED_IN,
     "invited": Audience.AGREED,
     "operator": Audience.STAFF,
     "notices": Audience.PUBLISHER,

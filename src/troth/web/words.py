@@ -47,6 +47,7 @@ ACTIONS: Words = {
     "identifier-ended": _("A browser that was known was forgotten"),
     "identifier-tied": _("You tied what a browser left to your account"),
     "identifier-untied": _("You untied what a browser left from your account"),
+    "exported-by-person": _("You took a copy of what is held about you"),
     "exported": _("The operator wrote down everything that is held about you"),
     "erasure-previewed": _("The operator looked at what erasing you would take"),
     "erased-by-operator": _("The operator erased what nothing keeps"),

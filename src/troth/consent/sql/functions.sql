@@ -130,15 +130,38 @@ BEGIN
 END
 $$;
 
+-- name: holder
+-- Whose token this is, whatever they have agreed to: a no, and a copy of one's own, need no agreement.
+CREATE OR REPLACE FUNCTION troth.holder() RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT held.subject FROM troth.request_token AS held
+    WHERE held.hash = sha256(convert_to(current_setting('troth.token', true), 'UTF8')) AND held.expires_at > statement_timestamp()
+$$;
+
+-- name: note_export
+-- The holder of a token takes a copy of what they are shown of their own. Raises TR003 without one.
+CREATE OR REPLACE FUNCTION troth.note_export(how_many integer) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE whose uuid := troth.holder();
+BEGIN
+    IF whose IS NULL THEN
+        RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
+    END IF;
+    PERFORM troth.append('exported-by-person', whose, whose, jsonb_build_object('rows', how_many));
+END
+$$;
+
 -- name: choose
 -- The viewer consents, says no, withdraws, objects or lifts an objection; it bites at the next statement of every role.
 -- `seen` is the last choice about the purpose that the viewer knew of, the nil UUID for none: what was meant for another standing, and
--- comes late or twice, changes nothing. Without it the choice is made on whatever stands.
+-- comes late or twice, changes nothing. Without it the choice is made on whatever stands. A no takes also whoever has not agreed to
+-- what is needed now.
 -- Raises TR003 without a viewer, TR004 for an unknown purpose, TR005 when the purpose's basis knows no such choice, TR079 when another
 -- choice was made meanwhile.
 CREATE OR REPLACE FUNCTION troth.choose(about text, what text, seen uuid DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-DECLARE whose uuid := troth.viewer();
+DECLARE says_no boolean := what IN ('withdrawal', 'refusal', 'objection');
+DECLARE whose uuid := CASE WHEN says_no THEN troth.holder() ELSE troth.viewer() END;
 DECLARE footing text;
 DECLARE newest troth.choice;
 BEGIN
@@ -156,7 +179,7 @@ BEGIN
     END IF;
     PERFORM 1 FROM troth.permitted WHERE subject = whose FOR UPDATE;
     -- The account may have ended, or the token been closed, while this waited.
-    IF troth.viewer() IS DISTINCT FROM whose THEN
+    IF (CASE WHEN says_no THEN troth.holder() ELSE troth.viewer() END) IS DISTINCT FROM whose THEN
         RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
     END IF;
     IF seen IS NOT NULL THEN
@@ -198,7 +221,7 @@ BEGIN
     UPDATE troth.agreed_permission SET over_at = clock_timestamp(), over_by = 'person'
     WHERE subject = whose AND purpose = about AND answer = 'accepted' AND over_at IS NULL AND what IN ('withdrawal', 'refusal');
     PERFORM troth.fold(whose);
-    PERFORM troth.record(what, whose, whose, jsonb_build_object('purpose', about));
+    PERFORM troth.append(what, whose, whose, jsonb_build_object('purpose', about));
 END
 $$;
 

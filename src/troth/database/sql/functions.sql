@@ -6,7 +6,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     SELECT token.subject FROM troth.request_token AS token
     WHERE token.hash = sha256(convert_to(current_setting('troth.token', true), 'UTF8'))
       AND token.expires_at > statement_timestamp()
-      AND token.version >= (SELECT coalesce(max(version), 0) FROM troth.policy_version WHERE floor)
+      -- Whoever has not agreed to what is needed now sees their own all the same, and changes nothing.
+      AND (token.version >= (SELECT coalesce(max(version), 0) FROM troth.policy_version WHERE floor)
+          OR (session_user = current_database() || '_self' AND current_setting('transaction_read_only') = 'on'))
       AND (token.subject < 'ffffffff-ffff-8000-8000-000000000000' OR session_user = current_database() || '_self')
 $$;
 

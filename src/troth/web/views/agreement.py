@@ -17,14 +17,17 @@ from troth.database import published
 from troth.people import actions as people
 from troth.people import staffing
 from troth.people.staffing import Role
-from troth.policy import differences, explain
+from troth.policy import explain
 from troth.policy.compare import compare
+from troth.policy.differences import widened
 from troth.policy.meaning import Policy
 from troth.policy.voice import LANGUAGES
 from troth.web import operating
 from troth.web.provider.onward import after_agreement
 from troth.web.stages import DECLINED, AgreementStage, LateAgreementStage
 from troth.web.views.leaving import forgetting
+from troth.web.views.policy import differences
+from troth.web.views.touching import touched_since
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -39,21 +42,24 @@ def agree(request: HttpRequest) -> HttpResponse:
         return redirect("me")
     if request.method != "POST" and account is not None and coming.bind(account.subject):
         return stage.exit() if stage else after_agreement(request)
-    problem = ""
-    if request.method == "POST":
-        if request.POST.get("answer") == "decline":
-            return _decline(request, stage, account)
-        problem = _agree(request, account) if request.POST.get("answer") == "agree" else ""
-        if request.POST.get("answer") == "agree" and not problem:
+    told, problem = request.POST.get("answer"), ""
+    if told == "decline" or (told == "later" and _has_agreed(account)):
+        return _decline(request, stage, account)
+    if told == "agree":
+        problem = _agree(request, account)
+        if not problem:
             return stage.exit() if stage else after_agreement(request)
-    return render(request, "agree.html", _context(account) | {"problem": problem}, status=409 if problem else 200)
+    context = _context(request, account) | {"problem": problem}
+    return render(request, "agree.html", context, status=409 if problem else 200)
 
 
-def _context(account: Any) -> dict[str, Any]:  # noqa: ANN401 - an account, or None for an address that is taken
+def _context(request: HttpRequest, account: Any) -> dict[str, Any]:  # noqa: ANN401 - None: an address that is taken
     now = published.current()
     before = queries.standing(account.subject).version if account else 0
-    return {
+    mine = touched_since(request, account, before) if before else None
+    return _changed(before, now.policy) | {
         "now": now,
+        "mine": mine,
         "purposes": _purposes(now.policy, before),
         "sections": explain.sections(now.policy, get_language() or "en"),
         "rows": explain.table(now.policy, get_language() or "en"),
@@ -62,11 +68,20 @@ def _context(account: Any) -> dict[str, Any]:  # noqa: ANN401 - an account, or N
     }
 
 
+def _changed(before: int, policy: Policy) -> dict[str, Any]:
+    old = _known(before)
+    return differences(old, policy) if old is not None else {}
+
+
+def _known(version: int) -> Policy | None:
+    return next((each.published.policy for each in published.history() if each.published.version == version), None)
+
+
 def _purposes(policy: Policy, before: int) -> list[dict[str, Any]]:
     """Return each purpose with its sentence and uses; the first that reaches further than before is open."""
     language = get_language() or "en"
-    old = next((each.published.policy for each in published.history() if each.published.version == before), None)
-    wider = differences.widened(compare(old, policy)) if old is not None else frozenset()
+    old = _known(before)
+    wider = widened(compare(old, policy)) if old is not None else frozenset()
     opened = next((each.name for each in policy.purposes if each.name in wider), "")
     return [
         {
@@ -117,21 +132,27 @@ def _agree(request: HttpRequest, account: Any) -> str:  # noqa: ANN401 - an acco
     return ""
 
 
+def _has_agreed(account: Any) -> bool:  # noqa: ANN401 - an account, or None
+    """Whether somebody agreed to an earlier version: a no or a pause leaves what they have as it is."""
+    return account is not None and bool(queries.standing(account.subject).version)
+
+
 def _decline(request: HttpRequest, stage: Any, account: Any) -> HttpResponse:  # noqa: ANN401
-    if account is not None and not queries.standing(account.subject).version:
+    if _has_agreed(account):
+        if request.POST.get("answer") == "decline":
+            coming.forget_ahead(account.subject)  # what binds in a moment is taken back too
+        return _keep_without(request, stage)
+    if account is not None:
         people.decline(account)
-    elif account is not None:
-        return _keep_without(request, stage, account)
     if stage is not None:
         clear_login(request)
     logout(request)
     return forgetting(redirect("declined"))
 
 
-def _keep_without(request: HttpRequest, stage: Any, account: Any) -> HttpResponse:  # noqa: ANN401
+def _keep_without(request: HttpRequest, stage: Any) -> HttpResponse:  # noqa: ANN401
     """Let somebody who agreed to an earlier version in as far as that goes: to the ways on, and to no page beyond."""
     request.session[DECLINED] = published.current().version
-    coming.forget_ahead(account.subject)  # what binds in a moment is taken back too
     answer = stage.exit() if stage is not None else None
     return redirect("declining") if answer is None or request.user.is_authenticated else answer
 
