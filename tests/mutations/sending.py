@@ -236,7 +236,8 @@ def _accessed(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     permitted = scene.does("owner", "SELECT subject, uses FROM troth.permitted WHERE subject = %s", whose)
     scene.must("what is permitted now", scene.does("intake", NOW, whose), permitted)
     scene.does("owner", "UPDATE troth.permitted SET uses = 0 WHERE subject = %s", other)
-    for statement in (bare, KNOWN_BY.format("", "")):
+    silent = bare.replace(", url", "").replace(", '/'", "")  # says nothing but that it happened
+    for statement in (bare, silent, KNOWN_BY.format("", "")):
         scene.refused("TR070", "intake", statement, other)
     personalise = "(SELECT 1::bigint << bit FROM troth.unit WHERE purpose = 'personalise')"
     scene.does("owner", f"UPDATE troth.permitted SET uses = {personalise} WHERE subject = %s", other)
