@@ -106,12 +106,29 @@ def test_whoever_a_face_names_is_the_subject(cast: dict[str, Person]) -> None:
     assert (event.subject, event.uses) == (cast["alice"].subject, 5)
 
 
+@pytest.mark.parametrize(
+    ("status", "told", "unsaid"),
+    [(200, {}, False), (404, {}, False), (503, {}, True), (0, {}, True), (503, {"subject": NOBODY, "uses": 0}, False)],
+)
+def test_of_what_failed_nobody_could_say_who_came_with_it(
+    database: Place,
+    status: int,
+    told: dict[str, Any],
+    unsaid: bool,  # noqa: FBT001 - a row of the table
+) -> None:
+    from troth.config.asgi import access
+
+    for proof in ({"cookie": "a=b"}, {"authorization": "Bearer c"}):
+        assert access(scope(**proof), status, told, 0.0).unsaid is unsaid
+    assert not access(scope(), status, told, 0.0).unsaid
+
+
 def test_odd_bytes_in_headers_do_not_disturb_the_answer(database: Place) -> None:
     from troth.config.asgi import access
 
     asked = scope()
     asked["headers"] = [(b"user-agent", b"\xff\xfe"), (b"referer", bytes(range(128, 256)))]
     asked["query_string"] = b"\xff=%ff&\x80"
-    event = access(asked, 200, {})
+    event = access(asked, 200, {}, 0.0)
     assert event.url == "/policy?\xff=%ff&\x80"
     assert len(served(asked)[1]) == 1

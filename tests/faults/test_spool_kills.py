@@ -1,4 +1,7 @@
-"""What applications sent and saw acknowledged is stored once, whichever processes are killed, in whatever order."""
+"""What applications sent and saw acknowledged is stored once, whichever processes are killed, in whatever order.
+
+So is what is known of accesses while the database is away: stored once, or counted as lost.
+"""
 
 import json
 import os
@@ -122,6 +125,12 @@ def kill(service: Serving, part: str) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+def test_what_is_committed_is_synced_and_pages_are_whole(service: Serving) -> None:
+    with service.connect("intake") as intake:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            assert intake.execute(f"SHOW {setting}".encode()).fetchone() == ("on",)
+
+
 def test_killed_at_random_nothing_acknowledged_is_lost_and_nothing_stored_twice(
     service: Serving, notes: Application
 ) -> None:
@@ -164,4 +173,80 @@ def test_everything_killed_in_an_outage_what_was_kept_is_stored_at_the_next_star
     with connect.owning(place.read(service.data)) as owner:
         found = Counter(key for (key,) in owner.execute("SELECT outcome FROM troth.feature_use"))
     assert all(found[key] == 1 for key in load.acknowledged)
+    service.run("policy", "drift")
+
+
+class Visits:
+    """A visitor who asks for one address after the other, and remembers which were answered."""
+
+    def __init__(self, service: Serving) -> None:
+        self.service, self.answered = service, list[int]()
+        self.trust = ssl.create_default_context(cafile=str(service.data / "tls" / "ca.pem"))
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Visits":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_told: object) -> None:
+        self.ended.set()
+        self.thread.join(60)
+
+    def _run(self) -> None:
+        nth = 0
+        while not self.ended.wait(0.01):
+            nth += 1
+            try:
+                urllib.request.urlopen(f"{self.service.address}/api/nowhere?n={nth}", timeout=20, context=self.trust)  # noqa: S310
+            except urllib.error.HTTPError as error:
+                assert error.code == 404
+                self.answered.append(nth)
+            except (urllib.error.URLError, HTTPException, OSError):
+                time.sleep(0.1)
+
+    def more(self, many: int) -> None:
+        wanted = len(self.answered) + many
+        until(lambda: len(self.answered) >= wanted)
+
+
+def visited(service: Serving) -> Counter[int]:
+    with connect.owning(place.read(service.data)) as owner:
+        found = owner.execute("SELECT url FROM troth.access WHERE url LIKE '/api/nowhere%'").fetchall()
+    return Counter(int(url.rpartition("=")[2]) for (url,) in found)
+
+
+def lost(service: Serving) -> int:
+    with connect.owning(place.read(service.data)) as owner:
+        found = owner.execute("SELECT coalesce(sum(count), 0)::int FROM troth.intake_count WHERE outcome = 'dropped'")
+        return int((found.fetchone() or (0,))[0])
+
+
+def test_accesses_of_an_outage_are_stored_once_or_counted_though_the_service_is_killed_in_it(service: Serving) -> None:
+    folder = service.data / "spool" / "accesses"
+    before = lost(service)
+    assert service.process is not None
+    with Visits(service) as visits:
+        until(lambda: len(visited(service)) > 10)
+        os.kill(service.process.pid, signal.SIGSTOP)  # so that nothing is started again yet
+        kill(service, "postmaster")
+        first = len(visits.answered)
+        until(lambda: any(file.suffix == ".spool" for file in folder.iterdir()))
+        visits.more(50)
+        time.sleep(2)
+        kill(service, "server")
+        outage = visits.answered[first + 1 : first + 40]
+        os.kill(service.process.pid, signal.SIGCONT)
+        until(lambda: answers(service))
+        visits.more(20)
+    until(lambda: not any(file.suffix == ".spool" for file in folder.iterdir()))
+    until(lambda: visits.answered[-1] in visited(service))
+    stored = visited(service)
+    missing = set(visits.answered) - set(stored)
+    print(
+        f"{len(visits.answered)} answered, {len(outage)} of them in the outage, {len(missing)} missing, {lost(service) - before} counted"
+    )
+    assert max(stored.values()) == 1
+    assert set(outage) <= set(stored)
+    assert len(missing) <= lost(service) - before + 1  # one may have been answered, and not yet been noted
     service.run("policy", "drift")

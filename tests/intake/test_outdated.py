@@ -12,7 +12,7 @@ from psycopg import Connection
 from tests.attacks.test_identifiers import make_known
 from tests.conftest import Person
 from tests.intake.test_declined import FIREFOX, decide, rows
-from tests.intake.test_recorder import an_access, run
+from tests.intake.test_recorder import an_access, run, stored
 from troth.consent import actions
 from troth.database import connect
 from troth.intake import queries, recorder
@@ -95,10 +95,10 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
     monkeypatch.setattr(recorder, "PAUSES", (0.01, 0.3, 0.3))
     real, errors = Store.write, list[Exception]()
 
-    async def away(self: Store, *told: Any) -> None:
+    async def away(self: Store, *told: Any) -> bool:
         if errors:
             raise errors.pop()
-        await real(self, *told)
+        return await real(self, *told)
 
     monkeypatch.setattr(Store, "write", away)
     return errors
@@ -119,6 +119,7 @@ def test_what_waited_for_the_database_is_judged_anew_and_by_what_it_was_captured
             await asyncio.sleep(0.005)
         decide(bob, protect="objection", understand="objection")
         decide(alice, protect="permission", understand="permission")
+        await stored(each)
 
     run(scenario)
     assert rows(owner, "/waited") == rows(owner, "/waited/too") == []

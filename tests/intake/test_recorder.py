@@ -29,7 +29,14 @@ NOBODY = uuid.UUID(int=0)
 
 
 def an_access(subject: uuid.UUID = NOBODY, url: str = "/policy", **told: Any) -> Event:
-    whole: dict[str, Any] = {"at": now(), "method": "GET", "status": 200, "ip": "192.0.2.77", "agent": FIREFOX}
+    whole: dict[str, Any] = {
+        "at": now(),
+        "method": "GET",
+        "status": 200,
+        "ip": "192.0.2.77",
+        "agent": FIREFOX,
+        "asked": time.monotonic(),
+    }
     whole |= {"uses": 0 if subject == NOBODY else -1}
     return Event(**(whole | told), url=url, subject=subject)
 
@@ -56,7 +63,7 @@ def run(scenario: Callable[[Recorder], Any]) -> Recorder:
 
 async def stored(each: Recorder, seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
-    while each.waiting or each.counts or each.taken:
+    while each.waiting or each.counts or each.taken or each.shelved.holds:
         assert time.monotonic() < deadline, (len(each.waiting), each.counts)
         await asyncio.sleep(0.02)
 
@@ -302,6 +309,7 @@ def test_what_a_kill_takes_is_counted_at_the_next_start(
             each.record(an_access(url=f"/gone/{place}"))
         assert each.task is not None
         each.task.cancel()  # and no stop: the process is no more
+        await each.shelved.stop()  # the kernel lets go of its folder
 
     asyncio.run(killed())
 

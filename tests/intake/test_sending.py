@@ -13,10 +13,12 @@ import zstandard
 from psycopg import Connection
 
 from tests.conftest import Person, count
-from tests.intake.sending import CRASH, Application, event, registered, sent, together
+from tests.intake.sending import CRASH, Application, event, finished, registered, sent, together
 from troth.api.intake import MOST
 from troth.database import connect
-from troth.intake import queries
+from troth.intake import keeping, queries
+from troth.intake.sent import LATEST
+from troth.intake.store import open_pool
 from troth.intake.unpacking import LONGEST
 
 
@@ -109,6 +111,39 @@ def test_an_event_that_is_sent_again_is_stored_once_and_another_under_its_key_is
     assert both.status == 409
     assert [each["outcome"] for each in both.body["events"]] == ["repeated", "conflict", "stored"]
     assert stored(owner, "crash") == 1
+
+
+def test_a_key_is_known_longer_than_what_it_names_is_taken(notes: Application, owner: Connection[Any]) -> None:
+    """Whoever still sends an event again finds its key, or is refused for its age: it is never stored twice."""
+    for days in (21, 29, 31):
+        told = (days.to_bytes(32), bytes(32), f"{days} days")
+        owner.execute(
+            "INSERT INTO troth.intake_taken (key, body, at) VALUES (%s, %s, statement_timestamp() - %s::interval)", told
+        )
+    keeping.forget(owner)
+    held = owner.execute("SELECT key FROM troth.intake_taken").fetchall()
+    assert sorted(int.from_bytes(key) for (key,) in held) == [21, 29]
+    at = (datetime.now(UTC) - LATEST - timedelta(minutes=1)).isoformat()
+    answer = sent(event("feature_use", notes.names["Alice"], "so-long-ago", at=at), key=notes.key)
+    assert (answer.status, answer.body["outcome"]) == (403, "refused")
+    assert timedelta(days=29) > LATEST
+
+
+def test_what_is_acknowledged_is_on_the_disk_whatever_a_role_was_given_otherwise(
+    notes: Application, owner: Connection[Any]
+) -> None:
+    async def asked() -> str:
+        pool = await open_pool()
+        try:
+            return str(await pool.fetchval("SHOW synchronous_commit"))
+        finally:
+            await pool.close()
+
+    owner.execute("ALTER ROLE troth_intake SET synchronous_commit = off")
+    try:
+        assert finished(asked()) == "on"
+    finally:
+        owner.execute("ALTER ROLE troth_intake RESET synchronous_commit")
 
 
 def test_many_who_send_the_same_at_once_store_it_once(notes: Application, owner: Connection[Any]) -> None:

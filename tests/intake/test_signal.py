@@ -128,7 +128,7 @@ def test_only_a_one_is_the_signal(sent: str) -> None:
 
     headers = [(b"sec-gpc", sent.encode())] if sent else []
     scope = {"headers": headers, "query_string": b"", "method": "GET", "path": "/", "client": ("192.0.2.1", 1)}
-    event = access(scope, 200, {})
+    event = access(scope, 200, {}, 0.0)
     assert event.objects is (sent == "1")
     assert (event.stamp < 0) is event.objects
     assert event.subject == NOBODY

@@ -18,7 +18,6 @@ from troth.database.place import Place
 from troth.intake.decisions import Decisions
 from troth.intake.event import Event, Refused, now, ordered_uuid
 from troth.intake.guard import harmless
-from troth.intake.recorder import understood
 from troth.intake.steps import (
     LONGEST_TOLD,
     coarse_address,
@@ -27,6 +26,7 @@ from troth.intake.steps import (
     shorten,
     stripped,
     through,
+    understood,
     valid_address,
 )
 from troth.policy import parse

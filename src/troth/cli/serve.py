@@ -29,8 +29,8 @@ from troth.database.errors import DatabaseRefusal, ServerRefusal
 from troth.database.keeper import Keeper
 from troth.database.place import Place
 from troth.database.statements import load
-from troth.intake import bridging, special
 from troth.intake import keeping as forgetting
+from troth.intake import shelf, special
 from troth.ledger import sequencing
 from troth.notices import delivery, tokens
 from troth.people import fielding, places, registering
@@ -124,7 +124,7 @@ class Options:
 @click.option(
     "--intake",
     default="",
-    envvar=bridging.VARIABLE,
+    envvar=shelf.VARIABLE,
     help="nats://host:port of a JetStream that keeps what comes while the database is away (docs/intake.md).",
 )
 @click.option(
@@ -287,7 +287,7 @@ class Service:
             "TROTH_RETURNS": str(self.options.returns.resolve()) if self.options.returns else "",
             places.VARIABLE: self.options.places,
             special.VARIABLE: str(self.options.guard_words.resolve()) if self.options.guard_words else "",
-            bridging.VARIABLE: self.options.intake,
+            shelf.VARIABLE: self.options.intake,
             "TROTH_DEV": "1" if self.options.dev else "",
             "TROTH_CERTIFICATE": str(certificate),
             "TROTH_KEY": str(key),

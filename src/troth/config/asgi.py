@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import os
 import re
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -29,8 +30,11 @@ UNRECORDED = ("/static/", "/health", "/favicon.ico", "/intake/", "/api/v1/activi
 #: What applications and directories ask for in an address says who somebody is: it is recorded without.
 SAYING = ("/connect/", "/device", "/scim/")
 LEAN = ("/api/", "/ledger/", "/intake/", "/health")
-#: The headers that are looked at.
-NOTED = {b"referer", b"user-agent", b"sec-gpc", *(name.lower().encode() for name in hints.HEADERS.values())}
+#: What was answered below it was answered by somebody who could ask who is asking.
+FAILED = 500
+#: The headers that are looked at, those with which somebody proves who they are among them.
+PROVING = {b"cookie", b"authorization"}
+NOTED = {b"referer", b"user-agent", b"sec-gpc", *PROVING, *(name.lower().encode() for name in hints.HEADERS.values())}
 DIRECTORIES = "/scim/v2"
 ASCII = bytes(range(128)).decode()
 THREADS = 8
@@ -90,7 +94,7 @@ class Application:
             await self._recorded(scope, receive, send, told)
 
     async def _recorded(self, scope: Scope, receive: Receive, send: Send, told: dict[str, Any]) -> None:
-        status = 0
+        status, began = 0, time.monotonic()
 
         async def noted(message: MutableMapping[str, Any]) -> None:
             nonlocal status
@@ -101,7 +105,7 @@ class Application:
         try:
             await self._answer(scope, receive, noted)
         finally:
-            self.recorder.record(access(scope, status, told))
+            self.recorder.record(access(scope, status, told, began))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].startswith(LEAN) or speaking(scope["path"]) is not None:
@@ -183,8 +187,8 @@ async def refuse(send: Send, status: int) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def access(scope: Scope, status: int, told: dict[str, Any]) -> Event:
-    """Return the event of a request."""
+def access(scope: Scope, status: int, told: dict[str, Any], began: float) -> Event:
+    """Return the event of a request that began at a moment of the monotonic clock."""
     headers = {name: value for name, value in scope["headers"] if name in NOTED}
     query = scope["query_string"].decode("latin-1")
     return Event(
@@ -197,6 +201,8 @@ def access(scope: Scope, status: int, told: dict[str, Any]) -> Event:
         agent=headers.get(b"user-agent", b"").decode("latin-1") or None,
         objects=headers.get(b"sec-gpc") == b"1",
         hints=hints.told(lambda name: headers.get(name.lower().encode(), b"").decode("latin-1")),
+        asked=began,
+        unsaid="subject" not in told and not 0 < status < FAILED and not PROVING.isdisjoint(headers),
         **seen(told),
     )
 

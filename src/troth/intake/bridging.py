@@ -7,7 +7,6 @@ by the database when it is back, before anything newer, and stored once by its k
 import asyncio
 import contextlib
 import logging
-import os
 import time
 import uuid
 from collections import Counter
@@ -17,14 +16,12 @@ from typing import Any
 
 import msgspec
 
-from troth.database import place
-from troth.intake import sent
+from troth.intake import sent, shelf
 from troth.intake.answers import Answer, Outcome, Request
 from troth.intake.decisions import Decisions
 from troth.intake.kinds import KINDS
 from troth.intake.sent import Known, Sender, Sent
-from troth.intake.shelf import Folder, Lot, Shelf
-from troth.intake.spool import Spool
+from troth.intake.shelf import Lot, Shelf
 
 LOG = logging.getLogger(__name__)
 #: Seconds for which what the database said of somebody is believed while it is away.
@@ -35,9 +32,6 @@ REMEMBERED = 1_000_000
 MOST = 100_000
 #: Bytes of events that are sealed in one record: a server takes no more than a million in one message.
 LONGEST_PART = 256 * 1024
-LABEL = "what is kept while the database is away"
-#: Names the stream that nodes share, `nats://...`.
-VARIABLE = "TROTH_INTAKE"
 
 type Asked = tuple[bytes, str]
 
@@ -77,7 +71,7 @@ class Bridge:
     async def start(self) -> None:
         """Take the shelf, with what a process before this one left there."""
         try:
-            self.shelf = _shelf()
+            self.shelf = shelf.opened()
         except OSError as error:
             LOG.warning("nothing is kept while the database is away (%s)", type(error).__name__)
             return
@@ -171,7 +165,7 @@ class Bridge:
         if not kept or self.shelf is None:
             return not kept
         try:
-            for part in _parts(kept):
+            for part in parts(kept):
                 await self.shelf.put(msgspec.msgpack.encode(part), len(part))
         except OSError as error:
             LOG.warning("%d events could not be kept (%s)", len(kept), type(error).__name__)
@@ -224,28 +218,17 @@ class Bridge:
                 self.lost["dropped", "spool-expired"] += gone
 
 
-def _shelf() -> Shelf:
-    """Return where is kept what may be kept: the stream that was named, or this node's own folder. Raises OSError."""
-    where = place.current()
-    secret = place.secrets_of(where).derive(LABEL)
-    address = os.environ.get(VARIABLE, "")
-    if address:
-        from troth.intake.stream import Stream  # noqa: PLC0415 - who has no stream does not load its client
-
-        return Stream(address, where.database, secret)
-    return Folder(Spool(where.data / "spool", secret))
-
-
-def _parts(kept: Sequence[Kept]) -> Iterator[list[Kept]]:
+def parts[T](kept: Sequence[T]) -> Iterator[list[T]]:
     """Yield events in parts that are no longer, packed, than `LONGEST_PART`, or hold one."""
-    part, size = list[Kept](), 0
+    part, size = list[T](), 0
     for each in kept:
         size += len(msgspec.msgpack.encode(each))
         if part and size > LONGEST_PART:
             yield part
             part, size = [], len(msgspec.msgpack.encode(each))
         part.append(each)
-    yield part
+    if part:
+        yield part
 
 
 def _kept(event: Sent, sender: Sender) -> Kept:

@@ -1,5 +1,6 @@
 """An access as it passes through the intake, and what a step may answer instead of it."""
 
+import math
 import os
 import threading
 import time
@@ -45,6 +46,8 @@ class Event:
     `uses` are the bits of the units that its person is in, as whoever found out who is asking knew them.
     `objects` says that the browser sent the signal of Global Privacy Control.
     `found` counts, by detector, what the guard took out of its text.
+    `asked` is a moment of the monotonic clock before which nobody said whose it is; `unsaid`: somebody may have
+    come with it, and nobody could say who.
     """
 
     at: datetime
@@ -66,6 +69,8 @@ class Event:
     uses: int = 0
     objects: bool = False
     found: dict[str, int] = field(default_factory=dict)
+    asked: float = -math.inf
+    unsaid: bool = False
     id: uuid.UUID = field(default_factory=lambda: ordered_uuid())  # noqa: PLW0108 - defined below
 
     @property

@@ -1,12 +1,18 @@
 """Where what may not be lost lies while the database is away: a folder of this node's, or a stream that all share."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from troth.database import place
 from troth.intake.spool import Spool
+
+LABEL = "what is kept while the database is away"
+#: Names the server of the stream that nodes share, `nats://...`.
+VARIABLE = "TROTH_INTAKE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +90,19 @@ class Folder:
     async def close(self) -> None:
         """Let go of the folder."""
         self.spool.close()
+
+
+def opened(what: str = "") -> Shelf:
+    """Return where is kept what may be kept: in the stream that was named, or in this node's own folder.
+
+    `what` is kept apart: it takes no room from anything else. Raises OSError.
+    """
+    where = place.current()
+    secret = place.secrets_of(where).derive(f"{LABEL}: {what}" if what else LABEL)
+    address = os.environ.get(VARIABLE, "")
+    if address:
+        from troth.intake.stream import Stream  # noqa: PLC0415 - who has no stream does not load its client
+
+        return Stream(address, f"{where.database}-{what}" if what else where.database, secret)
+    (where.data / "spool").mkdir(mode=0o700, exist_ok=True)
+    return Folder(Spool(where.data / "spool" / what, secret))

@@ -1,6 +1,7 @@
 """What happens to an event before it is stored: receive, judge, enrich, reduce, guard; each returns it or a refusal."""
 
 import ipaddress
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import asdict
@@ -18,6 +19,7 @@ from troth.intake.hints import NONE, Hints, refined
 from troth.people import places
 from troth.policy.meaning import Occasion, Precision
 
+LOG = logging.getLogger(__name__)
 #: Names of query fields whose values are never kept, and what a value that gives itself away looks like.
 SECRET_NAME = re.compile(
     r"(?i)(token|secret|pass|pwd|code|key|sig|auth|session|sid|jwt|otp|pin|email|mail|phone|ssn|card|name|state|nonce|assert|cred)"
@@ -153,6 +155,15 @@ def through(event: Event, decisions: Decisions) -> Event | Refused:
         if isinstance(outcome, Refused):
             return outcome
     return event
+
+
+def understood(event: Event, decisions: Decisions) -> Event | Refused:
+    """Take an event through the steps; one that a step stumbles over is refused, and takes no other with it."""
+    try:
+        return through(event, decisions)
+    except Exception as error:  # noqa: BLE001 - whatever a client sent must not end the intake
+        LOG.warning("an access was not understood (%s)", type(error).__name__)
+        return Refused("not-understood")
 
 
 def coarse_time(at: datetime, precision: Precision) -> datetime:

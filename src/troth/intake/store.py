@@ -55,8 +55,17 @@ def arguments(role: str) -> dict[str, Any]:
         "password": told["password"],
         "ssl": ssl,
         "timeout": 10,
-        "server_settings": {"search_path": "troth", "application_name": f"troth {role}"},
+        # What is acknowledged is on the disk, whatever a role, a database or a server was given otherwise.
+        "server_settings": {
+            "search_path": "troth",
+            "application_name": f"troth {role}",
+            "synchronous_commit": "on",
+        },
     }
+
+
+class StoredBefore(Exception):
+    """Some of a batch is stored already, and some is not: what is counted of it would be counted twice."""
 
 
 class Store:
@@ -68,17 +77,26 @@ class Store:
         self.fresh: set[uuid.UUID] = set()
         self.roller = Roller()
 
-    async def write(self, connection: Any, events: Sequence[Event], decisions: Decisions) -> None:  # noqa: ANN401 - asyncpg's proxy
-        """Write a batch in the caller's transaction. Raises asyncpg.PostgresError; then nothing of it is stored."""
+    async def write(self, connection: Any, events: Sequence[Event], decisions: Decisions) -> bool:  # noqa: ANN401 - asyncpg's proxy
+        """Write a batch in the caller's transaction; return whether it was not there before.
+
+        Raises asyncpg.PostgresError, and StoredBefore for one of which some was; then nothing of it is stored.
+        """
         self.fresh.clear()
         if not events:
-            return
+            return True
         kept = set().union(*(decisions.kept.values()))
         columns = dict(ALWAYS) | {name: kind for name, kind in TYPES.items() if name in kept}
         arrays = [[_value(event, column) for event in events] for column in columns]
-        await connection.execute(insert("access", columns), *arrays)
+        done = await connection.execute(insert("access", columns), *arrays)
+        many = int(done.rpartition(" ")[2])
+        if not many:
+            return False
+        if many < len(events):
+            raise StoredBefore
         await self._write_devices(connection, events, decisions)
         await self.roller.roll(connection, events, decisions)
+        return True
 
     async def _write_devices(self, connection: Any, events: Sequence[Event], decisions: Decisions) -> None:  # noqa: ANN401
         if "device" not in decisions.devices:

@@ -23,7 +23,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
 $$;
 
 -- name: uses_now
--- What rows of these may be used for now, behind their buckets: nobody leaves a purpose before the caller's transaction ends.
+-- What rows of these may be used for now, nothing of whoever has ended, behind their buckets: nobody leaves a purpose before the caller's transaction ends.
 CREATE OR REPLACE FUNCTION troth.uses_now(whose uuid []) RETURNS TABLE (subject uuid, uses bigint)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
@@ -31,6 +31,7 @@ BEGIN
         SELECT DISTINCT uuid_hash(each) & 1023 AS bucket FROM unnest(whose) AS each ORDER BY 1
     ) AS buckets;
     -- In a statement of its own, which sees what those committed for whom this one waited.
-    RETURN QUERY SELECT truth.subject, truth.uses FROM troth.permitted AS truth WHERE truth.subject = ANY (whose);
+    RETURN QUERY SELECT truth.subject, truth.uses FROM troth.permitted AS truth
+    JOIN troth.subject AS person ON person.subject = truth.subject AND person.ended_at IS NULL WHERE truth.subject = ANY (whose);
 END
 $$;
