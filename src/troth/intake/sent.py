@@ -276,7 +276,7 @@ def _guarded(event: Sent, column: str, value: str) -> str | None:
         return value
     found = cleared_address(value) if column in ADDRESSES else cleared(value)
     note(event, found)
-    return None if column == FROM else found.text
+    return None if column == FROM and found.counts else found.text
 
 
 def _values(event: Sent) -> dict[str, Any]:
