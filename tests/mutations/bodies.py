@@ -62,6 +62,51 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("never by time", " AND i.until > statement_timestamp()", ""),
         ("never without a cookie", "JOIN troth.request_token AS held ON held.hash = i.digest", ""),
     ),
+    "let_application_know": (
+        ("a removed application", " AND removed_at IS NULL", ""),
+        ("one that tells nothing", " AND events <> '{}'", ""),
+        ("after the end", " AND i.ended_at IS NULL", ""),
+        ("while it is tied", " AND i.tied_at IS NULL", ""),
+        ("for an hour", "interval '1 minute'", "interval '1 hour'"),
+        ("a code that was taken stays so", ", taken_at = NULL;", ";"),
+    ),
+    "take_browser_code": (
+        ("any application's", " AND b.application = which", ""),
+        ("any code", "b.code = with_code AND b.application", "b.application"),
+        ("a removed application", " ON known.removed_at IS NULL", " ON true"),
+        ("sent anywhere", " AND held.redirect_uri = sent_to", ""),
+        (
+            "without a verifier",
+            "held.challenge = translate(rtrim(encode(sha256(convert_to(verifier, 'UTF8')), 'base64'), '='), '+/', '-_')",
+            "true",
+        ),
+        ("for ever", "held.code_until > statement_timestamp() AND ", ""),
+        ("past the cookie's days", " AND i.until > statement_timestamp()", ""),
+        ("while it is tied", " AND i.tied_at IS NULL", ""),
+        ("after the end", " AND i.ended_at IS NULL", ""),
+        ("a second time", "IF held.taken_at IS NOT NULL THEN", "IF false THEN"),
+    ),
+    "application_knows": (
+        ("another browser", "held.subject = whose AND ", ""),
+        ("another application", "held.application = which AND ", ""),
+        ("before the code is taken", "held.digest IS NOT NULL AND ", ""),
+        ("of a kind that was not declared", "what = ANY (known.events)", "true"),
+        ("of a removed application", " AND known.removed_at IS NULL", ""),
+        ("after the end", "i.ended_at IS NULL AND ", ""),
+        ("while it is tied", "i.tied_at IS NULL AND ", ""),
+        ("past the cookie's days", "i.until > statement_timestamp() AND ", ""),
+        ("without an agreement", " AND standing.agreed", ""),
+    ),
+    "knowing_browser": (
+        ("anybody's", "held.subject = troth.viewer() AND ", ""),
+        ("before the code is taken", "held.digest IS NOT NULL AND ", ""),
+        ("removed applications", " AND known.removed_at IS NULL", ""),
+    ),
+    "end_application_browser": (
+        ("a person ends", " OR whose < 'ffffffff-ffff-8000-8000-000000000000'", ""),
+        ("anybody's", "b.subject = whose AND ", ""),
+        ("anything", " AND b.application = which", ""),
+    ),
     "open_token": (
         ("without an agreement", "IF agreed IS NULL THEN", "IF false THEN"),
         ("ended agreements count", " AND ended_at IS NULL", ""),
@@ -379,6 +424,16 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("known to another application", "given.application = known.application AND ", ""),
         ("by any name", " AND given.known_as = asked.name", ""),
         ("after its end", " AND given.until IS NULL", ""),
+        ("a browser known to another", "browser.application = known.application AND ", ""),
+        ("any browser", "browser.digest = sha256(convert_to(asked.name, 'UTF8'))", "true"),
+        ("a browser that ended", "i.ended_at IS NULL AND ", ""),
+        ("a browser that is tied", "i.tied_at IS NULL AND ", ""),
+        ("a browser past its days", " AND i.until > statement_timestamp()", ""),
+        (
+            "a browser's without an agreement",
+            "CASE WHEN standing.agreed THEN standing.uses ELSE 0 END",
+            "standing.uses",
+        ),
     ),
     "take_keys": (
         ("whatever it said", "held.body = told.body", "true"),
@@ -450,12 +505,13 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("of a kind that was not declared", " AND 'activity' = ANY (known.events)", ""),
     ),
     "stamp_page_view": (
-        (
-            "whoever is in no purpose",
-            "bool_or((coalesce(truth.uses, 0) &",
-            "bool_or((false AND coalesce(truth.uses, 0) &",
-        ),
+        ("whoever is in no purpose", "ELSE (coalesce(truth.uses, 0) &", "ELSE (false AND coalesce(truth.uses, 0) &"),
         ("of a kind that was not declared", " AND 'page_view' = ANY (known.events)", ""),
+        (
+            "of any browser",
+            "nullif(troth.application_knows(fresh.subject, fresh.\"application\", 'page_view'), false)",
+            "true",
+        ),
     ),
     "stamp_transaction": (
         (

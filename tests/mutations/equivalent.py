@@ -127,6 +127,8 @@ TWICE = (
     ("troth.remove_subject", "DELETE FROM troth.directory_awaited", "its rows go with the entry's"),
     ("troth.end_application", "PERFORM pg_advisory_xact_lock", "only two sessions can tell:"
      " tests/attacks/test_senders.py::test_nothing_is_stored_of_an_answer_that_has_ended_meanwhile"),
+    ("troth.end_application_browser", "PERFORM pg_advisory_xact_lock", "only two sessions can tell:"
+     " tests/attacks/test_browsers.py::test_nothing_is_stored_of_a_browser_once_its_user_is_told_that_it_ended"),
     ("troth.end_subject", "PERFORM pg_advisory_xact_lock", "only two sessions can tell: tests/attacks/test_identifiers.py"
      "::test_what_is_tied_ends_with_its_account_in_the_order_in_which_rows_come_in"),
     ("troth.remove_subject", "DELETE FROM troth.agreement", "whoever agreed is removed only when no stamped row is left"),

@@ -20,13 +20,17 @@ LAST = (
     "SELECT actor, e.subject, salt FROM troth.ledger_entry AS e JOIN troth.ledger_salt AS s ON entry = index"
     " WHERE s.subject = %s ORDER BY index DESC LIMIT 1"
 )
-#: In this no person has a row.
-UNKNOWN = "identifier"
-STAMPED = tuple(table.name for table in CATALOG.stamped if table.name != UNKNOWN)
+#: In these no person has a row.
+UNKNOWN = ("identifier", "application_browser")
+STAMPED = tuple(table.name for table in CATALOG.stamped if table.name not in UNKNOWN)
 #: Tables whose rows name their subject, and are theirs alone to leave.
-HELD = tuple(t.name for t in CATALOG if t.bound and t.name != UNKNOWN and any(c.name == "subject" for c in t.columns))
+HELD = tuple(
+    t.name for t in CATALOG if t.bound and t.name not in UNKNOWN and any(c.name == "subject" for c in t.columns)
+)
 #: What serves the account alone, and goes with it.
-GONE = tuple(t.name for t in CATALOG if t.bound and t.personal and t.by_subject and not t.stamped)
+GONE = tuple(
+    t.name for t in CATALOG if t.bound and t.personal and t.by_subject and not t.stamped and t.name not in UNKNOWN
+)
 
 
 def comings(world: World, play: Play) -> Iterator[str]:

@@ -1,12 +1,15 @@
 """Browsers that are known by an anonymous identifier: who begins and ends one, and who ties it to an account."""
 
 import uuid
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from hashlib import sha256
 
 from tests.mutations.flows import agree, give_token
 from tests.mutations.playing import played
 from tests.mutations.scene import Play, Scene
 from tests.mutations.world import NOBODY, World
+from tests.planting import APPLICATION
 from troth.policy.subjects import LEAST
 
 CONSENT = "SELECT troth.consent_of_identifier(%s, %s)"
@@ -24,6 +27,26 @@ ENDED = "SELECT ended_at IS NOT NULL FROM troth.subject WHERE subject = %s"
 LAST = "SELECT action, facts, subject IS NULL, actor IS NULL FROM troth.ledger_entry ORDER BY index DESC LIMIT 1"
 NOBODY_TIES = "CREATE OR REPLACE FUNCTION troth.may_tie() RETURNS boolean LANGUAGE sql AS 'SELECT false'"
 CLOSE = "SELECT troth.end_subject(%s, 'asked')"
+ADDRESS, VERIFIER = "https://a.example/", "what its page keeps"
+CHALLENGE = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+LET = "SELECT troth.let_application_know(%s, sha256(%s), %s, %s)"
+TAKE = "SELECT troth.take_browser_code(%s, sha256(%s), %s, %s, sha256(%s)) IS NOT NULL"
+END_ONE = "SELECT troth.end_application_browser(%s)"
+KNOW = "SELECT application, name FROM troth.knowing_browser()"
+KNOWN_AS = "SELECT application, subject, uses <> 0 FROM troth.sent_about(ARRAY[sha256(%s)], ARRAY[%s])"
+SEEN = (
+    "INSERT INTO troth.page_view (subject, at, id, application, {}, uses)"
+    " VALUES (%s, statement_timestamp(), uuidv7(), %s, 'planted', ~(1::bigint << 63))"
+)
+BARE = SEEN.replace(", {}", "").replace(", 'planted'", "")
+OTHER = "another-application"
+#: What ends what an application knows, and what brings it back.
+OVER = (
+    ("troth.application SET removed_at = now()", "troth.application SET removed_at = NULL"),
+    ("troth.identifier SET ended_at = now()", "troth.identifier SET ended_at = NULL"),
+    ("troth.identifier SET tied_at = now()", "troth.identifier SET tied_at = NULL"),
+    ("troth.identifier SET until = now()", "troth.identifier SET until = now() + interval '1 day'"),
+)
 
 
 def knowing(world: World, play: Play) -> Iterator[str]:
@@ -155,4 +178,108 @@ def _goes(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) -
     scene.must("people stay", scene.does("owner", ENDED, whose), [(False,)])
 
 
-PLAYS = (_begins, _ties, _goes)
+def _applications(scene: Scene) -> uuid.UUID:
+    """Let a browser be known, and two applications send."""
+    register = "INSERT INTO troth.application (application, name, manifest, purposes, claims, events) VALUES"
+    scene.does("owner", register + " (%s, 'Other', '', '{provide}', '{}', '{page_view}')", OTHER)
+    for word, application in (("key", APPLICATION), ("another", OTHER)):
+        scene.does(
+            "owner",
+            "INSERT INTO troth.application_key (digest, application) VALUES (sha256(%s), %s)",
+            word,
+            application,
+        )
+    return _browser(scene, "browser")
+
+
+def _lets(scene: Scene, _whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID) -> None:
+    known = _applications(scene)
+    mine = (APPLICATION, "code", ADDRESS, CHALLENGE)
+    for word in ("hers", "forged", ""):
+        scene.refused("TR080", "self", LET, *mine, token=word)
+    scene.refused("TR008", "self", LET, "nothing", *mine[1:], token="browser")
+    quiet = ("troth.application SET events = '{}'", "troth.application SET events = '{page_view}'")
+    for (over, back), code in ((OVER[0], "TR008"), (quiet, "TR008"), (OVER[1], "TR080"), (OVER[2], "TR080")):
+        scene.does("owner", f"UPDATE {over}")
+        scene.refused(code, "self", LET, *mine, token="browser")
+        scene.does("owner", f"UPDATE {back}")
+    scene.does("self", LET, *mine, token="browser")
+    entry = ("application-permitted", {"application": APPLICATION, "claims": 0}, False, False)
+    scene.must("the entry", scene.does("owner", LAST), [entry])
+    within = "SELECT code_until BETWEEN now() AND now() + interval '61 seconds' FROM troth.application_browser"
+    scene.must("for a minute", scene.does("owner", within), [(True,)])
+    scene.refused("TR071", "intake", BARE, known, APPLICATION)
+    right = (APPLICATION, "code", ADDRESS, VERIFIER, "token")
+    for nth, wrong in enumerate((OTHER, "guessed", "https://b.example/", "guessed")):
+        scene.must(f"wrong {nth}", scene.does("door", TAKE, *right[:nth], wrong, *right[nth + 1 :]), [(False,)])
+    late = (
+        "troth.application_browser SET code_until = now()",
+        "troth.application_browser SET code_until = now() + interval '1 hour'",
+    )
+    for over, back in (*OVER, late):
+        scene.does("owner", f"UPDATE {over}")
+        scene.must(f"after {over}", scene.does("door", TAKE, *right), [(False,)])
+        scene.does("owner", f"UPDATE {back}")
+    scene.must("taken", scene.does("door", TAKE, *right), [(True,)])
+    scene.must("known", scene.does("intake", KNOWN_AS, "key", "token"), [(APPLICATION, known, True)])
+    scene.must("twice", scene.does("door", TAKE, *right), [(False,)])
+    twice = ("token-brought-twice", {"application": APPLICATION}, False, True)
+    scene.must("its entry", scene.does("owner", LAST), [twice])
+    scene.must("ended", scene.does("intake", KNOWN_AS, "key", "token"), [(APPLICATION, None, None)])
+    for word in ("code", "again"):
+        scene.does("self", LET, APPLICATION, word, ADDRESS, CHALLENGE, token="browser")
+        scene.must(f"taken by {word}", scene.does("door", TAKE, APPLICATION, word, *right[2:4], word), [(True,)])
+    scene.must("the one before", scene.does("intake", KNOWN_AS, "key", "code"), [(APPLICATION, None, None)])
+
+
+def _knows(scene: Scene, _whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID) -> None:
+    known, second = _applications(scene), _browser(scene, "second")
+    for application, cookie, word in ((APPLICATION, "browser", "token"), (OTHER, "second", "its")):
+        scene.does("self", LET, application, word, ADDRESS, CHALLENGE, token=cookie)
+        scene.must("taken", scene.does("door", TAKE, application, word, ADDRESS, VERIFIER, word), [(True,)])
+    scene.must("its own", scene.does("intake", KNOWN_AS, "key", "token"), [(APPLICATION, known, True)])
+    scene.must("another's", scene.does("intake", KNOWN_AS, "another", "token"), [(OTHER, None, None)])
+    scene.must("no token", scene.does("intake", KNOWN_AS, "key", "guessed"), [(APPLICATION, None, None)])
+    for column in ("url", "browser", "kind"):
+        scene.does("intake", SEEN.format(column), known, APPLICATION)
+    for column in ("referrer", "system"):
+        scene.refused("42501", "intake", SEEN.format(column), known, APPLICATION)
+    for purpose in ("personalise", "protect", "understand"):
+        scene.must(f"seen for {purpose}", scene.sees(purpose, "page_view", known), 3)
+    scene.refused("TR071", "intake", BARE, known, OTHER)
+    scene.refused("TR071", "intake", BARE, second, APPLICATION)
+    scene.does("intake", BARE, second, OTHER)
+    for over, back in OVER:
+        scene.does("owner", f"UPDATE {over}")
+        scene.refused("TR071", "intake", BARE, known, APPLICATION)
+        told = [] if "removed" in over else [(APPLICATION, None, None)]
+        scene.must(f"after {over}", scene.does("intake", KNOWN_AS, "key", "token"), told)
+        scene.does("owner", f"UPDATE {back}")
+    scene.does("owner", "UPDATE troth.application SET events = '{crash}'")
+    scene.refused("TR071", "intake", BARE, known, APPLICATION)
+    scene.does("owner", "UPDATE troth.application SET events = '{page_view}'")
+    scene.does("owner", "UPDATE troth.agreement SET ended_at = now() WHERE subject = %s", known)
+    scene.refused("TR071", "intake", BARE, known, APPLICATION)
+    scene.must("without an agreement", scene.does("intake", KNOWN_AS, "key", "token"), [(APPLICATION, known, False)])
+    scene.does("owner", "UPDATE troth.agreement SET ended_at = NULL WHERE subject = %s", known)
+    for word in ("hers", "forged", ""):
+        scene.refused("TR080", "self", END_ONE, APPLICATION, token=word)
+    scene.refused("TR008", "self", END_ONE, APPLICATION, token="second")
+    scene.does("self", LET, OTHER, "more", ADDRESS, CHALLENGE, token="browser")
+    scene.does("self", END_ONE, APPLICATION, token="browser")
+    ended = ("application-ended", {"application": APPLICATION}, False, False)
+    scene.must("the end's entry", scene.does("owner", LAST), [ended])
+    left = scene.does("owner", "SELECT application FROM troth.application_browser WHERE subject = %s", known)
+    scene.must("the other stays", left, [(OTHER,)])
+    scene.must("seen once it is taken", scene.does("self", KNOW, token="browser"), [])
+    scene.must("seen", scene.does("self", KNOW, token="second"), [(OTHER, "Other")])
+    scene.must("not by others", scene.does("self", KNOW, token="hers"), [])
+    scene.does("owner", f"UPDATE {OVER[0][0]}")
+    scene.must("not when it was removed", scene.does("self", KNOW, token="second"), [])
+    scene.does("owner", f"UPDATE {OVER[0][1]}")
+    scene.refused("TR071", "intake", BARE, known, APPLICATION)
+    scene.does("owner", "UPDATE troth.permitted SET uses = 0 WHERE subject = %s", second)
+    scene.refused("TR070", "intake", BARE, second, OTHER)
+
+
+PLAYS = (_begins, _ties, _goes, _lets, _knows)

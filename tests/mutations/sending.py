@@ -209,7 +209,10 @@ def _own(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
     left = scene.does("owner", "SELECT id FROM troth.crash WHERE subject = %s", whose)
     scene.must("the other one stays", left, [(second,)])
     for table in ("activity", "feature_use"):
-        ((at, which),) = scene.does("owner", f"SELECT at, id FROM troth.{table} WHERE subject = %s", whose)
+        held = scene.does("owner", f"SELECT at, id FROM troth.{table} WHERE subject = %s", whose)
+        if len(held) != 1:  # what was refused is noted already
+            continue
+        ((at, which),) = held
         told = scene.does("self", stamp.replace("crash", table), at, which, token="hers")
         scene.must(f"what is told of {table}", told, [(uses,)])
         scene.must(f"one's own {table}", scene.does("self", remove, table, at, which, token="hers"), [(True,)])

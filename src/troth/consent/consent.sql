@@ -112,3 +112,15 @@ SELECT troth.end_identifier()
 
 -- name: end_identifiers
 SELECT troth.end_identifiers()
+
+-- name: let_application_know
+SELECT troth.let_application_know(%(application)s, %(code)s, %(address)s, %(challenge)s)
+
+-- name: take_browser_code
+SELECT troth.take_browser_code(%(application)s, %(code)s, %(address)s, %(verifier)s, %(digest)s)
+
+-- name: knowing_browser
+SELECT application, name, at FROM troth.knowing_browser()
+
+-- name: end_application_browser
+SELECT troth.end_application_browser(%(application)s)

@@ -9,7 +9,7 @@ from troth.database.catalog import load as load_catalog
 from troth.intake.event import Event
 from troth.intake.kinds import KINDS, Kind
 from troth.policy.filling import REDUCIBLE
-from troth.policy.meaning import Occasion, Precision, WindowKind
+from troth.policy.meaning import Occasion, Precision, Whose, WindowKind
 from troth.policy.planned import Plan, Unit
 
 if TYPE_CHECKING:
@@ -60,8 +60,9 @@ class Decisions:
     units: Mapping[int, Unit]  # by the bit that says that somebody is in it
     signalled: frozenset[str]  # the purposes to which a browser's signal objects
     accessed: Mapping[Occasion, str]  # by occasion: the clause that collects accesses
-    clauses: Mapping[str, str]  # by kind of event: the clause that collects it
+    clauses: Mapping[tuple[str, Whose], str]  # by kind of event and whose it is: the clause that collects it
     collected: Mapping[str, Kept]  # by kind of event
+    known: Mapping[str, Kept]  # the same of whoever is known by an anonymous identifier
     apart: Mapping[tuple[str, str], str]  # by table and column of something sensitive: the clause that keeps it apart
     anonymous: str  # the clause that keeps anything sensitive apart from whoever is not known; empty where none does
     undeclared: str  # the clause that says what becomes of metadata that was not declared; empty where none does
@@ -70,7 +71,7 @@ class Decisions:
     objected: int
     counting: Mapping[tuple[Occasion, str, str], Counting]  # by occasion, table and column; none: nothing may count it
     shares: dict[tuple[Occasion, int], Share] = field(default_factory=dict, compare=False)
-    parts: dict[tuple[str, int], Part] = field(default_factory=dict, compare=False)
+    parts: dict[tuple[str, Whose, int], Part] = field(default_factory=dict, compare=False)
     shapes: dict[tuple[Occasion, str, int], Any] = field(default_factory=dict, compare=False)  # what `rolling` counts
 
     @classmethod
@@ -86,8 +87,9 @@ class Decisions:
             units=units,
             signalled=frozenset(plan.signalled),
             accessed={occasion: collecting(plan, occasion, "access") for occasion in ACCESSES},
-            clauses={kind.table: clause_of(plan, kind) for kind in KINDS.values()},
+            clauses={(kind.table, whose): clause_of(plan, kind, whose) for kind in KINDS.values() for whose in Whose},
             collected={kind.table: plan.kept_on(kind.occasion, kind.table) for kind in KINDS.values()},
+            known={kind.table: plan.kept_on(Occasion.COOKIE, kind.table) for kind in KINDS.values()},
             anonymous="apart" if "apart" in plan.duties else "",
             undeclared=next((duty for duty in plan.duties if duty in UNDECLARED), ""),
             drops="drop-undeclared" in plan.duties,
@@ -110,15 +112,20 @@ class Decisions:
             self.shares[event.occasion, mask] = self._share(units, event.occasion)
         return self.shares[event.occasion, mask]
 
-    def part(self, kind: Kind, uses: int, *, objects: bool) -> Part:
+    def part(self, kind: Kind, uses: int, *, objects: bool, whose: Whose = Whose.PERSON) -> Part:
         """Return what is kept of a kind of event about somebody who is in the units of these bits."""
         mask = self._inside(uses, objects=objects)
-        key = kind.table, mask
+        key = kind.table, whose, mask
         if key not in self.parts:
             units = [unit for bit, unit in self.units.items() if mask & bit]
-            kept = _narrowed(self.collected[kind.table], units, kind.occasion, kind.table)
-            self.parts[key] = Part(kept, _longest(units, kind.occasion), self.clauses[kind.table])
+            occasion, stored = kind.occasion_of(whose), self.stored(kind, whose)
+            kept = _narrowed(stored, units, occasion, kind.table)
+            self.parts[key] = Part(kept, _longest(units, occasion), self.clauses[kind.table, whose])
         return self.parts[key]
+
+    def stored(self, kind: Kind, whose: Whose) -> Kept:
+        """Return what is stored of a kind of event about a person, or about an identifier."""
+        return self.known[kind.table] if whose is Whose.IDENTIFIER else self.collected[kind.table]
 
     def inside(self, event: "Event | Sent") -> int:
         """Return the bits of the units that may use an event."""
@@ -158,7 +165,9 @@ def countings(plan: Plan, bits: Mapping[str, int]) -> Iterator[tuple[tuple[Occas
 
 
 def _kinds() -> Iterator[tuple[Occasion, str]]:
-    return ((kind.occasion, kind.table) for kind in KINDS.values())
+    return (
+        (kind.occasion_of(whose), kind.table) for kind in KINDS.values() for whose in (Whose.PERSON, Whose.IDENTIFIER)
+    )
 
 
 def _counting(unit: Unit, occasion: Occasion, categories: tuple[str | None, ...]) -> tuple[str, bool] | None:
@@ -170,9 +179,9 @@ def _counting(unit: Unit, occasion: Occasion, categories: tuple[str | None, ...]
     return unit.purpose, not hourly
 
 
-def clause_of(plan: Plan, kind: Kind) -> str:
+def clause_of(plan: Plan, kind: Kind, whose: Whose = Whose.PERSON) -> str:
     """Return the clause that collects a kind of event that applications send; empty where none does."""
-    return collecting(plan, kind.occasion, kind.table)
+    return collecting(plan, kind.occasion_of(whose), kind.table)
 
 
 def collecting(plan: Plan, occasion: Occasion, table: str) -> str:

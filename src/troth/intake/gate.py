@@ -26,7 +26,8 @@ from troth.intake.permitting import Permitted, permitted
 from troth.intake.recorder import ANSWERED, ASTRAY, AWAY, DECIDED
 from troth.intake.rolling import Roller
 from troth.intake.sent import Known, Sender, Sent
-from troth.policy.meaning import Stored
+from troth.policy import subjects
+from troth.policy.meaning import Stored, Whose
 from troth.policy.refusing import DECLINED, UNUSED
 
 __all__ = ["Answer", "Away", "Full", "Gate", "Outcome"]
@@ -399,7 +400,7 @@ async def _count(connection: Any, batch: Iterable[Request], known: Mapping[Asked
                 continue
             every[refused] += 1
             whose = known.get((request.sender.digest, event.person)) if isinstance(event, Sent) else None
-            if whose is not None and whose.subject is not None:
+            if whose is not None and whose.subject is not None and subjects.whose(whose.subject) is Whose.PERSON:
                 about[whose.subject, refused] += 1
     await store.count_refused(connection, every)
     await store.note_refused(connection, about)

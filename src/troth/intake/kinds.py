@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from troth.policy.meaning import Occasion
+from troth.policy.meaning import Occasion, Whose
 
 #: What a name is made of; the end is looked at twice, since a line's end may stand behind `$`.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 _./-]*$(?!\n)"
@@ -127,6 +127,10 @@ class Kind:
     occasion: Occasion
     says: type[Struct]
     columns: Mapping[str, str]
+
+    def occasion_of(self, whose: Whose) -> Occasion:
+        """Return on which occasion it is collected of a person, or of a browser that is known without an account."""
+        return Occasion.COOKIE if whose is Whose.IDENTIFIER else self.occasion
 
 
 #: The column of what an application's own schema describes.

@@ -109,3 +109,9 @@ SELECT at, application, item, amount, currency, metadata FROM troth.transaction 
 
 -- name: locations
 SELECT at, application, latitude, longitude, accuracy, altitude, source FROM troth.location ORDER BY at DESC LIMIT %(limit)s
+
+-- name: last_page_view
+SELECT application, max(at) FROM troth.page_view GROUP BY application
+
+-- name: last_feature_use
+SELECT application, max(at) FROM troth.feature_use GROUP BY application

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from troth.intake.decisions import Decisions
 from troth.intake.kinds import KINDS
 from troth.intake.sent import Known
+from troth.policy import subjects
 from troth.policy.meaning import Storage, Stored
 
 #: Seconds for which a page may go by an answer without asking again.
@@ -25,8 +26,9 @@ def permitted(about: Known | None, decisions: Decisions, stored: Sequence[Stored
     """Return it of somebody; nothing of whoever the application does not know, or nobody does."""
     if about is None or about.subject is None:
         return Permitted({}, {})
+    whose = subjects.whose(about.subject)
     kinds = (KINDS[name] for name in about.events if name in KINDS)
-    kept = {kind.table: (kind, decisions.part(kind, about.uses, objects=objects).kept) for kind in kinds}
+    kept = {kind.table: (kind, decisions.part(kind, about.uses, objects=objects, whose=whose).kept) for kind in kinds}
     return Permitted(
         {name: [each for each in kind.columns if each in columns] for name, (kind, columns) in kept.items() if columns},
         {

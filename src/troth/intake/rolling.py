@@ -100,7 +100,8 @@ class Tally:
 def _alike(event: Event | Sent, decisions: Decisions) -> Alike:
     inside, hour = decisions.inside(event), int(event.at.timestamp()) // 3600
     if isinstance(event, Sent):
-        return event.kind.occasion, event.kind.table, event.kind.table, event.application, inside, hour
+        occasion, table = event.kind.occasion_of(event.whose), event.kind.table
+        return occasion, table, table, event.application, inside, hour
     return event.occasion, event.occasion.value, "access", "", inside, hour
 
 

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import astuple
 
-from troth.intake import described
+from troth.intake import described, special
 from troth.intake.decisions import Decisions
 from troth.intake.described import NOTHING, UNDECLARED, Declared
 from troth.intake.event import NOBODY, Refused, now, ordered_uuid, stamp
@@ -34,7 +34,8 @@ from troth.intake.kinds import (
     Transaction,
 )
 from troth.intake.steps import FUTURE, HIDDEN, SENSITIVE, coarse_time, origin_only, stripped
-from troth.policy.meaning import Precision
+from troth.policy import subjects
+from troth.policy.meaning import Precision, Whose
 
 #: An event that is older is refused, whatever its windows: keys are remembered longer, so that none is stored twice.
 LATEST = timedelta(days=21)
@@ -54,9 +55,9 @@ NEAREST, LONGEST_STACK = 5, 20_000
 #: Columns that hold no words of a sender's, and whose words were looked through when they were hidden.
 UNTOLD = frozenset({"fingerprint", "severity", "amount", "currency", "latitude", "longitude", "source", "metadata"})
 HIDDEN_ALREADY = frozenset({"event", "message"})
-#: Columns that hold addresses; of those that a page came from, one that holds something is not kept at all.
 #: Columns that hold where somebody is, in degrees.
 POSITION = ("latitude", "longitude")
+#: Columns that hold addresses; of those that a page came from, one that holds something is not kept at all.
 ADDRESSES, FROM = frozenset({"url", "referrer"}), "referrer"
 #: What reads an event, what each kind says, and what writes that again, in one way, for its mark.
 SENDING = msgspec.json.Decoder(Sending)
@@ -87,6 +88,11 @@ class Sent(Struct):
     found: dict[str, int] = {}
     metadata: dict[str, Any] | None = None
     id: uuid.UUID = field(default_factory=ordered_uuid)
+
+    @property
+    def whose(self) -> Whose:
+        """Whose it is: a person's, or a browser's that is known without an account."""
+        return subjects.whose(self.subject)
 
     @property
     def stamp(self) -> int:
@@ -191,23 +197,46 @@ def judge(event: Sent, known: Known, decisions: Decisions, declared: Declared = 
 
     `declared` is what the sender's manifest says of metadata, by kind.
     """
-    name = event.kind.table
+    name, whose = event.kind.table, subjects.whose(known.subject or NOBODY)
     if name not in known.events:
         return Refused("not-declared", kind=name)
     if not decisions.collected[name]:
         return Refused("not-collected", kind=name)
+    if whose is not Whose.PERSON and (clause := _sensitive(event, whose, decisions, declared)):
+        return Refused(SENSITIVE, clause, name)
     if known.subject is None:
-        if clause := next((c for (table, _), c in decisions.apart.items() if table == name), ""):
-            return Refused(SENSITIVE, clause, name)
-        if event.metadata and decisions.anonymous and name in declared and declared[name].sensitive(event.metadata):
-            return Refused(SENSITIVE, decisions.anonymous, name)
         reason = "unknown-person" if event.person else "names-nobody"
+    elif not decisions.stored(event.kind, whose):
+        return Refused("not-collected", kind=name)
     else:
         event.subject, event.uses = known.subject, known.uses
         reason = _declined(event, decisions)
     if reason:
-        return Refused(reason, decisions.clauses[name], name)
+        return Refused(reason, decisions.clauses[name, whose], name)
     return event if event.metadata is None else _fitted(event, decisions, declared)
+
+
+def _sensitive(event: Sent, whose: Whose, decisions: Decisions, declared: Declared) -> str:
+    """Return the clause that keeps apart what an event says of whoever is not known; empty where it may be said."""
+    name = event.kind.table
+    told = None if whose is Whose.NOBODY else _values(event)
+    for (table, column), clause in decisions.apart.items():
+        if table == name and (told is None or told.get(column) is not None):
+            return clause
+    said = event.metadata and name in declared and declared[name].sensitive(event.metadata)
+    words = told is not None and decisions.anonymous and not _names(event, told).isdisjoint(special.current().names)
+    return decisions.anonymous if said or words else ""
+
+
+def _names(event: Sent, told: Mapping[str, Any]) -> set[str]:
+    """Return by what detectors something is found in the words of an event."""
+    if event.metadata is not None:
+        _worded(event)
+    found = set(event.found)
+    for column, value in told.items():
+        if isinstance(value, str) and column not in UNTOLD:
+            found.update((cleared_address(value) if column in ADDRESSES else cleared(value)).counts)
+    return found
 
 
 def _fitted(event: Sent, decisions: Decisions, declared: Declared) -> Sent | Refused:
@@ -221,7 +250,7 @@ def _fitted(event: Sent, decisions: Decisions, declared: Declared) -> Sent | Ref
 
 def _declined(event: Sent, decisions: Decisions) -> str:
     """Return why nothing that somebody is in may use an event of theirs now; empty where something may."""
-    part = decisions.part(event.kind, event.uses, objects=event.objects)
+    part = decisions.part(event.kind, event.uses, objects=event.objects, whose=event.whose)
     if not part.kept:
         return "browser-objects" if event.objects else "person-declined"
     moment = now()
@@ -251,7 +280,7 @@ def reduced(events: Sequence[Sent], decisions: Decisions) -> Sequence[Sent]:
 
 def reduce(event: Sent, decisions: Decisions) -> Sent:
     """Drop what nothing that its person is in may use, and what no column is for; coarsen the time; guard the words."""
-    kept = decisions.part(event.kind, event.uses, objects=event.objects).kept
+    kept = decisions.part(event.kind, event.uses, objects=event.objects, whose=event.whose).kept
     event.at = coarse_time(event.at, kept.get("at", Precision.DAY))
     if event.says is not None:
         event.found = {}  # what is tried again is counted once

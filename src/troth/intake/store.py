@@ -137,7 +137,8 @@ async def write_sent(connection: Any, events: Sequence[Sent], decisions: Decisio
     """Write what applications sent in the caller's transaction. Raises asyncpg.PostgresError; then none is stored."""
     for table in sorted({event.kind.table for event in events}):
         mine = [event for event in events if event.kind.table == table]
-        filled = {name: kind for name, kind in mine[0].kind.columns.items() if name in decisions.collected[table]}
+        kept = decisions.collected[table].keys() | decisions.known[table].keys()
+        filled = {name: kind for name, kind in mine[0].kind.columns.items() if name in kept}
         if not any("metadata" in event.values for event in mine):
             filled.pop("metadata", None)
         rows = [(each.subject, each.at, each.stamp, each.id, each.application) for each in mine]

@@ -92,6 +92,17 @@ def items(
     return found
 
 
+def last_told(token: str, *, of: Collection[str]) -> dict[str, datetime]:
+    """Return when each application last told of the viewer what is still held in some tables."""
+    found: dict[str, datetime] = {}
+    with connect.acting("self", token=token) as connection:
+        for table in tables():
+            if table in of and f"last_{table}" in SQL:
+                for application, at in connection.execute(SQL[f"last_{table}"].encode()).fetchall():
+                    found[application] = max(at, found.get(application, at))
+    return found
+
+
 def placed(place: str) -> tuple[datetime, uuid.UUID]:
     """Return the moment and the name of what stands at a place. Raises ValueError."""
     at, _, name = place.partition("~")

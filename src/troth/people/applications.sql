@@ -51,6 +51,9 @@ DELETE FROM troth.allauth_idp_oidc_token WHERE client_id = %(application)s
 -- name: remove_codes
 DELETE FROM troth.application_code WHERE application = %(application)s
 
+-- name: remove_browsers
+DELETE FROM troth.application_browser WHERE application = %(application)s
+
 -- name: remove_spent
 DELETE FROM troth.application_spent WHERE application = %(application)s
 

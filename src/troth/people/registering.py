@@ -26,6 +26,8 @@ LONGEST = 64 * 1024
 HASHER, FAMILY = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1), "argon2"
 CODE, REFRESH = "authorization_code", "refresh_token"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
+#: What goes with an application, in this order.
+ENDING = ("end_grants", "remove_tokens", "remove_codes", "remove_browsers", "remove_spent", "remove_client")
 
 type Told = dict[str, Any]
 
@@ -77,7 +79,14 @@ def remove(connection: Connection[Any], told: Told) -> Told:
     with connection.transaction():
         if not connection.execute(SQL["remove_application"].encode(), application).rowcount:
             raise RequestRefusal(f"there is no application `{told['application']}`", advice="see `troth app list`")
-        for statement in ("end_grants", "remove_tokens", "remove_codes", "remove_spent", "remove_client"):
+        for statement in (
+            "end_grants",
+            "remove_tokens",
+            "remove_codes",
+            "remove_browsers",
+            "remove_spent",
+            "remove_client",
+        ):
             connection.execute(SQL[statement].encode(), application)
         _record(connection, "application-removed", application["application"])
     return {}

@@ -2,7 +2,8 @@
 
 A row is refused when whose it is is in no purpose that may use anything of it, or when a column of it holds what no
 purpose that they are in may use. One that came through an application says something of a person who uses it: it is
-refused as well when they do not, or have no account any more. In a purpose to which a browser's signal objects nobody
+refused as well when they do not, or have no account any more; and of a browser that is known without one, when the
+application does not know it, or it is tied to an account. In a purpose to which a browser's signal objects nobody
 is with a row that is marked so.
 """
 
@@ -46,19 +47,27 @@ def refusing(table: Table) -> str:
 
 
 def _through(table: Table) -> str:
+    lets = _grant(table)
+    if table.unknown:
+        knows = f"troth.application_knows(fresh.subject, fresh.{quoted(table.through)}, {literal(table.name)})"
+        lets = f"CASE WHEN fresh.{of(Whose.IDENTIFIER)} THEN nullif({knows}, false) ELSE {lets} END"
     return f"""    IF EXISTS (
         SELECT FROM (SELECT DISTINCT subject, {quoted(table.through)} FROM fresh) AS fresh
-        WHERE (  -- looked up one by one: as a join, it is planned as if the batch met every grant there is
+        WHERE {lets} IS NULL
+    ) THEN
+        RAISE EXCEPTION 'somebody does not use the application that sent this' USING ERRCODE = '{UNUSED}';
+    END IF;
+"""
+
+
+def _grant(table: Table) -> str:
+    return f"""(  -- looked up one by one: as a join, it is planned as if the batch met every grant there is
             SELECT true FROM troth.application_grant AS given
             JOIN troth.application AS known ON known.application = given.application AND known.removed_at IS NULL
             JOIN troth.subject AS person ON person.subject = given.subject AND person.ended_at IS NULL
             WHERE given.subject = fresh.subject AND given.application = fresh.{quoted(table.through)}
               AND given.until IS NULL AND {literal(table.name)} = ANY (known.events) LIMIT 1
-        ) IS NULL
-    ) THEN
-        RAISE EXCEPTION 'somebody does not use the application that sent this' USING ERRCODE = '{UNUSED}';
-    END IF;
-"""
+        )"""
 
 
 def _unused(plan: Plan, table: Table, whose: Whose, bits: Mapping[str, int]) -> Iterator[str]:

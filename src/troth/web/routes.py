@@ -61,6 +61,9 @@ ROUTES: dict[str, Audience] = {
     "language": Audience.ANYBODY,
     # Being known without an account: asked of whoever is nobody.
     "browser": Audience.ANYBODY,
+    "let_application": Audience.ANYBODY,
+    "browser_token": Audience.ANYBODY,
+    "end_browser_application": Audience.ANYBODY,
     "first": Audience.ANYBODY,
     "agree": Audience.ANYBODY,
     "declining": Audience.SIGNED_IN,

@@ -9,7 +9,9 @@ $$;
 
 -- name: sent_about
 -- Of each key and each name by which its application calls somebody: the application, which kinds of events it declared, and,
--- of somebody who uses it now, the subject and what their rows may be used for. No row: the key opens nothing any more.
+-- of somebody who uses it now, the subject and what their rows may be used for. A browser that is known without an account is
+-- called by the application's own token of it; while its user has not agreed to what is needed, its rows may be used for nothing.
+-- No row: the key opens nothing any more.
 CREATE OR REPLACE FUNCTION troth.sent_about(digests bytea [], names text [])
 RETURNS TABLE (nth bigint, application text, events text [], subject uuid, uses bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
@@ -22,6 +24,12 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
         JOIN troth.subject AS person ON person.subject = given.subject AND person.ended_at IS NULL
         JOIN troth.permitted AS truth ON truth.subject = given.subject
         WHERE given.application = known.application AND given.known_as = asked.name AND given.until IS NULL
+        UNION ALL
+        SELECT browser.subject, CASE WHEN standing.agreed THEN standing.uses ELSE 0 END
+        FROM troth.application_browser AS browser JOIN troth.identifier AS i ON i.subject = browser.subject
+        CROSS JOIN LATERAL troth.standing(browser.subject) AS standing
+        WHERE browser.application = known.application AND browser.digest = sha256(convert_to(asked.name, 'UTF8'))
+          AND i.ended_at IS NULL AND i.tied_at IS NULL AND i.until > statement_timestamp()
     ) AS about ON true
 $$;
 
