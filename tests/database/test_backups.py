@@ -31,6 +31,7 @@ def test_what_was_dumped_is_its_owners_alone(database: Place, tmp_path: Path, ma
 
 
 FLEETING = {
+    "application_browser",
     "request_token",
     "django_session",
     "remembered",
