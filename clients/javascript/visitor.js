@@ -49,13 +49,11 @@ export class Visitor {
   async arrive() {
     const told = new URLSearchParams(location.search);
     const asked = this.#read(() => sessionStorage);
-    const state = told.get("state");
-    if (!state || !(told.has("code") || told.has("error"))) return this.state;
+    // What this tab did not ask for is somebody else's, or for somebody else: it is not taken.
+    if (!asked?.state || told.get("state") !== asked.state) return this.state;
+    const [code, error, again] = ["code", "error", "again"].map((name) => told.get(name));
     for (const name of ["code", "error", "again", "state", "iss"]) told.delete(name);
-    const [code, error, again] = ["code", "error", "again"].map((name) => new URLSearchParams(location.search).get(name));
-    // What was not asked for here is somebody else's: it is neither taken nor left in the address.
     history.replaceState(history.state, "", `${location.pathname}${told.size ? `?${told}` : ""}${location.hash}`);
-    if (asked?.state !== state) return this.state;
     this.#write(() => sessionStorage);
     if (code) await this.#take(code, asked.verifier);
     else if (error === "access_denied") this.#keep("", Math.min(Number(again) || this.#told.days, this.#told.days));
