@@ -11,11 +11,12 @@ import pytest
 from psycopg import Connection
 
 from tests.conftest import QUICK, Person, forget
-from tests.planting import sign_in
+from tests.planting import APPLICATION, sign_in
 from troth.database import backup, connect, embedded
 from troth.database.catalog import load
 from troth.database.drift import drift
 from troth.database.place import Place
+from troth.policy.subjects import LEAST
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o000])
@@ -63,6 +64,12 @@ def plant(owner: Connection[Any], person: Person) -> None:
         (person.subject,),
     )
     owner.execute("INSERT INTO troth.session (subject, session) VALUES (%s, gen_random_uuid())", (person.subject,))
+    owner.execute("INSERT INTO troth.subject (subject, kind) VALUES (%s, 'anonymous')", (LEAST,))
+    owner.execute(
+        "INSERT INTO troth.application_browser (subject, application, code, redirect_uri, challenge, code_until, digest)"
+        " VALUES (%s, %s, sha256('code'), 'https://planted.example/', repeat('x', 43), now(), sha256('token'))",
+        (LEAST, APPLICATION),
+    )
     owner.execute("INSERT INTO troth.django_session VALUES ('key', 'data', now() + interval '1 day')")
     owner.execute(
         "INSERT INTO troth.remembered (subject, digest, until) VALUES (%s, 'digest', now() + interval '1 day')",
