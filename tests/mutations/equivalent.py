@@ -18,8 +18,14 @@ def reason(mutant: Mutant, world: World) -> str:
 
 
 def _rule(mutant: Mutant, world: World) -> str:
-    if f"subject < '{LEAST}'" in mutant.what and not CATALOG.table(mutant.fact.name.partition(".")[0]).unknown:
+    if f"subject < '{LEAST}'" not in mutant.what:
+        return _ruled(mutant, world)
+    table = CATALOG.table(mutant.fact.name.partition(".")[0])
+    if not table.unknown:
         return "the table's own check keeps whoever is not known out as well"
+    collected = world.plan.kept_on(Occasion.COOKIE, table.name)
+    if table.through and not collected and mutant.fact.name.endswith("_select"):
+        return "nothing is collected there of whoever is not known, and the rule of the intake lets none of theirs in"
     return _ruled(mutant, world)
 
 

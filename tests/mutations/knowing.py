@@ -244,6 +244,7 @@ def _knows(scene: Scene, _whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID
         scene.does("intake", SEEN.format(column), known, APPLICATION)
     for column in ("referrer", "system"):
         scene.refused("42501", "intake", SEEN.format(column), known, APPLICATION)
+    scene.refused("42501", "intake", SEEN.format("feature").replace("page_view", "feature_use"), known, APPLICATION)
     for purpose in ("personalise", "protect", "understand"):
         scene.must(f"seen for {purpose}", scene.sees(purpose, "page_view", known), 3)
     scene.refused("TR071", "intake", BARE, known, OTHER)
