@@ -24,6 +24,9 @@ VALUES = {
     "inet": "192.0.2.77",
     "uuid": "00000000-0000-0000-0000-000000000001",
     "smallint": "1",
+    "numeric": "1",
+    "double precision": "1",
+    "jsonb": "{}",
     "timestamp with time zone": "now",
     "text": "x",
 }
