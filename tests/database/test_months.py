@@ -151,6 +151,7 @@ def test_what_applications_sent_before_is_moved_into_months_and_stays_governed(
         owner.execute(f"DROP TABLE troth.{later} CASCADE".encode())
     for table, later in (("access", "place"), ("access", "provider"), ("feature_use", "metadata")):
         owner.execute(f"ALTER TABLE troth.{table} DROP COLUMN {later} CASCADE".encode())
+    owner.execute("DROP INDEX troth.imported_at")
     owner.execute("DELETE FROM troth.django_migrations WHERE app = 'intake' AND name >= '0004'")
     before = {}
     owner.execute("SET session_replication_role = replica")  # the trigger is of now
