@@ -99,13 +99,9 @@ def unused_statements(files: Mapping[str, str]) -> list[str]:
     """Return the named SQL statements that no code quotes, whole or as `f"count_{table}"`, and no catalog declares."""
     code = "\n".join(text for name, text in files.items() if name.endswith((".py", ".toml")))
     beginnings = tuple(re.findall(r"""\bf["'](\w+_)\{""", code))
+    quoted = {*re.findall(r"""["'](\w+)(?=["'])""", code), *re.findall(r"^\[functions\.(\w+)\]", code, re.MULTILINE)}
     names = [name for path, text in files.items() if path.endswith(".sql") for name in NAMED.findall(text)]
-    return [
-        name
-        for name in names
-        if not name.startswith(beginnings)
-        and not re.search(rf"""["']{name}["']|^\[functions\.{name}\]""", code, re.MULTILINE)
-    ]
+    return [name for name in names if not name.startswith(beginnings) and name not in quoted]
 
 
 def references_up(migrations: Mapping[str, str]) -> list[str]:
