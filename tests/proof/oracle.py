@@ -24,6 +24,7 @@ CHOICES = {
     Basis.CONSENT: ("consent", "withdrawal"),
     Basis.LEGITIMATE_INTEREST: ("objection", "permission"),
 }
+NOES = frozenset({"withdrawal", "refusal", "objection"})
 #: The roles of the audiences that look at others.
 ROLES = {
     Audience.ADMINISTRATORS: "administrator",
@@ -314,9 +315,27 @@ class Oracle:
         return person.ended is None and max(person.agreed, default=-1) >= self.floor()
 
     def takes(self, person: Person, purpose: str, kind: str) -> bool:
-        """Whether a choice is one that this person can make now."""
+        """Whether a choice is one that this person can make now; a no needs no agreement to what is needed now."""
         known = {each.name: each.basis for each in self.policy.purposes}
-        return self.viewing(person) and kind in CHOICES.get(known.get(purpose, Basis.AGREEMENT), ())
+        here = person.ended is None and bool(person.agreed) if kind in NOES else self.viewing(person)
+        return here and kind in CHOICES.get(known.get(purpose, Basis.AGREEMENT), ())
+
+    def refuses(self, row: Row) -> bool:
+        """Whether a row of what the intake stores cannot come in: nothing may use it, or not all of what it holds."""
+        table = self.catalog.table(row.table)
+        if not any(access.role == "intake" for access in table.accesses):
+            return False
+        person = next((each for each in self.people.values() if each.subject == row.subject), None)
+        objected = _objected(self.policy) if row.objecting else set()
+        used = {
+            use.category
+            for purpose in self.policy.purposes
+            if purpose.name not in objected and (person is None or self.takes_part(purpose.name, person))
+            for use in self.uses(self.policy, purpose.name, table)
+            if use.occasion.whose is row.occasion.whose
+        }
+        told = (column for column in table.columns if column.category and column.name not in table.key)
+        return not used or not {column.category for column in told if row.values.get(column.name) is not None} <= used
 
     def takes_part(self, purpose: str, person: Person) -> bool:
         """Whether what is held about somebody may be used for a purpose at all."""

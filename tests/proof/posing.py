@@ -20,6 +20,7 @@ from troth.database.catalog import load
 from troth.policy import parse
 from troth.policy.catalog import Table
 from troth.policy.meaning import Audience, Occasion
+from troth.policy.refusing import DECLINED
 
 TERMS = "The terms of the proof."
 SPACE = UUID("7f0e1c1e-0000-4000-8000-000000000000")
@@ -221,11 +222,19 @@ class Play:
         for row in fresh:
             columns = ["subject", "at", "uses", *row.values]
             marks = ", ".join(["%s"] * len(columns))
-            self.stage.owner.execute(
-                f"INSERT INTO troth.{name} ({', '.join(columns)}) VALUES ({marks})".encode(),
-                [row.subject, row.at, -MARK if row.objecting else 0, *row.values.values()],
-            )
-            self.oracle.rows.append(row)
+            refused = False
+            try:
+                self.stage.owner.execute(
+                    f"INSERT INTO troth.{name} ({', '.join(columns)}) VALUES ({marks})".encode(),
+                    [row.subject, row.at, -MARK if row.objecting else 0, *row.values.values()],
+                )
+            except psycopg.DatabaseError as error:
+                assert error.sqlstate == DECLINED, error
+                refused = True
+            if refused != self.oracle.refuses(row):
+                self.found.append(f"{row}: PostgreSQL {'refuses' if refused else 'takes'} it")
+            if not refused:
+                self.oracle.rows.append(row)
 
     def _row(self, table: Table, name: str, age: int, raw: dict[str, Any]) -> Row | None:
         """Return a row as the intake would let it in: what is collected, as exactly as some use needs it."""
