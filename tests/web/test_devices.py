@@ -251,7 +251,7 @@ def test_hints_are_asked_for_only_as_far_as_the_policy_collects_what_they_tell(
     assert browser.get("/").headers["Accept-CH"] == wanted
     text = POLICY.read_text(encoding="utf-8")
     begin = text.index("collect device.model")
-    in_force(owner, text[begin : text.index("collect session.ip")], ", device.name")
+    in_force(owner, text[begin : text.index("collect session.ip")], ", device.name", ",\n    device.model")
     assert "Model" not in browser.get("/").headers["Accept-CH"]
 
 
