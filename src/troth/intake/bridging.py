@@ -26,7 +26,7 @@ from troth.intake.shelf import Lot, Shelf
 LOG = logging.getLogger(__name__)
 #: Seconds for which what the database said of somebody is believed while it is away.
 LEASE = 15.0
-#: People of whom that is remembered at the most, each in some 380 bytes: nobody is for longer than the lease.
+#: People of whom that is remembered at the most, each in some 400 bytes: nobody is for longer than the lease.
 REMEMBERED = 1_000_000
 #: Events that may lie in the spool, whose keys are remembered.
 MOST = 100_000
