@@ -55,7 +55,7 @@ class Kept(msgspec.Struct, array_like=True):
 READER = msgspec.msgpack.Decoder(list[Kept])
 
 
-class Bridge:
+class Bridge(shelf.Holder):
     """The lease, and the shelf. Without one, since another process has the folder, nothing is kept."""
 
     def __init__(self, secret: bytes) -> None:
@@ -77,22 +77,6 @@ class Bridge:
             return
         for record in await self.shelf.left():
             self.keys.update((each.key, each.body) for each in READER.decode(record))
-
-    async def stop(self) -> None:
-        """Let go of the shelf; what it holds stays for the next process."""
-        if self.shelf is not None:
-            await self.shelf.close()
-            self.shelf = None
-
-    @property
-    def holds(self) -> bool:
-        """Whether something was kept that the database has not been told."""
-        return self.shelf is not None and self.shelf.holds
-
-    @property
-    def shared(self) -> bool:
-        """Whether something may come to lie there that this process did not keep."""
-        return self.shelf is not None and self.shelf.shared
 
     def learn(self, known: Mapping[Asked, Known], asked: Sequence[Asked], decisions: Decisions, moment: float) -> None:
         """Remember what the database said of people, who was asked about at a moment of the monotonic clock.

@@ -51,6 +51,28 @@ class Shelf(Protocol):
         """End; what lies there stays."""
 
 
+class Holder:
+    """Whoever keeps something on a shelf; without one nothing is kept."""
+
+    shelf: Shelf | None
+
+    async def stop(self) -> None:
+        """Let go of the shelf; what it holds stays for the next process."""
+        if self.shelf is not None:
+            await self.shelf.close()
+            self.shelf = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether something was kept that the database has not been told."""
+        return self.shelf is not None and self.shelf.holds
+
+    @property
+    def shared(self) -> bool:
+        """Whether something may come to lie there that this process did not keep."""
+        return self.shelf is not None and self.shelf.shared
+
+
 class Folder:
     """The shelf that is a spool."""
 

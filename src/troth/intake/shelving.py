@@ -48,7 +48,7 @@ class Kept(msgspec.Struct, array_like=True):
 READER = msgspec.msgpack.Decoder(list[Kept])
 
 
-class Shelved:
+class Shelved(shelf.Holder):
     """The shelf for accesses, and what was said of people. Without one nothing is kept."""
 
     def __init__(self) -> None:
@@ -66,22 +66,6 @@ class Shelved:
             return
         with contextlib.suppress(msgspec.DecodeError):
             self.many = sum(len(READER.decode(record)) for record in await self.shelf.left())
-
-    async def stop(self) -> None:
-        """Let go of the shelf; what it holds stays for the next process."""
-        if self.shelf is not None:
-            await self.shelf.close()
-            self.shelf = None
-
-    @property
-    def holds(self) -> bool:
-        """Whether something was kept that the database has not been told."""
-        return self.shelf is not None and self.shelf.holds
-
-    @property
-    def shared(self) -> bool:
-        """Whether something may come to lie there that this process did not keep."""
-        return self.shelf is not None and self.shelf.shared
 
     def hear(self, event: Event) -> None:
         """Remember what was said of whose access it is, where nothing newer was."""
