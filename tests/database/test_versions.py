@@ -16,7 +16,7 @@ from psycopg import Connection, errors
 from tests.conftest import POLICY, TERMS, Person, count, make, visit
 from troth.cli.policy import policy
 from troth.database import apply, connect, place
-from troth.database.drift import drift
+from troth.database.drift import differing, drift
 from troth.database.keeper import Keeper
 from troth.policy.compare import Comparison, Verdict
 
@@ -93,6 +93,37 @@ def test_a_widened_purpose_loses_everybody_until_they_agree_again(
     assert count("understand", SEEN) == 1
     with connect.acting("self", token=alice.token) as mine:
         assert mine.execute("SELECT troth.viewer()").fetchone() == (alice.subject,)
+    assert drift(owner).lines() == []
+
+
+def test_a_version_that_comes_while_drift_is_looked_for_is_none(
+    owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a start, when the keeper carries out what it was asked before it fell, and somebody compares."""
+    waiting = (
+        "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+        " WHERE datname = current_database() AND locktype = 'advisory' AND objid = 7275 AND NOT granted"
+    )
+
+    def switch() -> None:
+        with connect.owning() as other:
+            apply.apply(other, WIDER, TERMS)
+
+    applying = threading.Thread(target=switch)
+
+    def newest(connection: Connection[Any]) -> apply.Version | None:
+        found = apply.newest(connection)
+        applying.start()
+        with connect.owning() as other:
+            while applying.is_alive() and other.execute(waiting).fetchone() == (0,):
+                time.sleep(0.01)
+        return found
+
+    monkeypatch.setattr("troth.database.drift.newest", newest)
+    assert differing(owner).missing == ()
+    applying.join()
+    monkeypatch.undo()
+    assert apply.newest(owner).version == 2  # type: ignore[union-attr]
     assert drift(owner).lines() == []
 
 

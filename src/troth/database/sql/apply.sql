@@ -31,6 +31,10 @@ SELECT name, purpose FROM troth.analyst ORDER BY name
 -- name: lock_appliers
 SELECT pg_advisory_xact_lock(7275)
 
+-- name: keep_appliers_out
+-- Who compares reads the version and the catalog one after the other, and a switch between the two would be drift.
+SELECT pg_advisory_xact_lock_shared(7275)
+
 -- name: set_nobody
 -- Visits of before keep their stamps; new ones get these. The bucket keeps inserts under way out of the flip.
 WITH locked AS MATERIALIZED (
