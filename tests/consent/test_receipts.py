@@ -169,7 +169,9 @@ def test_a_receipt_is_linked_data_in_terms_that_exist(cast: dict[str, Person], l
         assert isinstance(at, Literal)
         assert at.toPython() == datetime.fromisoformat(found.facts.at)
     triples = Graph().parse(data=consent.content.decode(), format="json-ld")
-    assert (URIRef(f"urn:uuid:{consent.facts.key}"), RDF.type, DPV.ConsentReceipt) in triples
+    record = URIRef(f"urn:uuid:{consent.facts.key}")
+    assert (record, RDF.type, DPV.ConsentRecord) in triples
+    assert (triples.value(None, DPV.hasRecordOfActivity, record), RDF.type, DPV.ConsentReceipt) in triples
     assert (None, DPV.hasConsentStatus, DPV.ConsentGiven) in triples
     purposes = {str(text) for text in triples.objects(None, URIRef("http://www.w3.org/2004/02/skos/core#notation"))}
     assert "announce" in purposes

@@ -24,6 +24,7 @@ from troth.ledger.proofs import Proof
 from troth.ledger.signednote import Key
 from troth.policy.standards import receipt as standard
 from troth.policy.standards.receipt import Given
+from troth.policy.voice import LANGUAGES
 
 SQL = load("troth.consent")
 FORMAT: Literal["troth-receipt-1"] = "troth-receipt-1"
@@ -219,13 +220,24 @@ def _chosen(token: str, found: Choice, edition: Published) -> Facts:
 
 def _made(token: str, facts: Facts, edition: Published, address: str, before: datetime | None) -> Receipt:
     recorded = _recorded(token, facts, before)
-    page = f"{address}/me" + (f"#purpose-{facts.purpose}" if facts.purpose else "")
+    made = _told(datetime.now(UTC))
     given = Given(
-        facts.kind, facts.key, facts.subject, facts.at, facts.purpose, facts.how, facts.wording, facts.language, page
+        facts.kind,
+        facts.key,
+        facts.subject,
+        facts.at,
+        facts.purpose,
+        facts.how,
+        facts.wording,
+        facts.language,
+        address=address,
+        page=address + (f"/me#purpose-{facts.purpose}" if facts.purpose else "/me/close"),
+        languages=(facts.language,) if facts.language else LANGUAGES,
+        made=made,
     )
     document: dict[str, Any] = json.loads(standard.graph(edition.policy, given).json_ld())
     document |= {"receipt": msgspec.to_builtins(facts), "ledger": msgspec.to_builtins(recorded)}
-    sealed = sealing.sealed(document, place.secrets_of(place.current()).receipts, at=_told(datetime.now(UTC)))
+    sealed = sealing.sealed(document, place.secrets_of(place.current()).receipts, at=made)
     content = json.dumps(sealed, indent=2, ensure_ascii=False).encode() + b"\n"
     return Receipt(facts, content, recorded is None or recorded.proof is not None)
 

@@ -137,6 +137,15 @@ KINDS: Words = {
     "objection": _("You objected"),
     "permission": _("You allowed it again"),
 }
+#: How long what was agreed to or chosen holds.
+HOLDINGS: Words = {
+    "agreement": _("until you agree to another version or close your account"),
+    "consent": _("until you take it back or close your account"),
+    "refusal": _("until you say yes"),
+    "withdrawal": _("until you say yes again"),
+    "objection": _("until you allow it again"),
+    "permission": _("until you object again or close your account"),
+}
 DEVICES: Words = {
     "computer": _("computer"),
     "phone": _("phone"),
@@ -340,6 +349,7 @@ FAMILIES: Mapping[str, Words] = {
     "purpose": PURPOSES,
     "action": ACTIONS,
     "kind": KINDS,
+    "holding": HOLDINGS,
     "device": DEVICES,
     "table": TABLES,
     "outcome": OUTCOMES,

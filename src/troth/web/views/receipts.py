@@ -13,7 +13,7 @@ from troth.consent import receipts
 from troth.consent.errors import NoSuchRecord
 from troth.consent.receipts import Receipt
 from troth.database import published
-from troth.policy.explain import purpose_sentence
+from troth.policy.explain import purpose_sentence, purpose_uses
 from troth.web.views.policy import language
 
 KINDS: Mapping[str, Callable[..., Receipt]] = {"agreement": receipts.agreement, "choice": receipts.choice}
@@ -26,8 +26,16 @@ def receipt(request: HttpRequest, kind: str, which: uuid.UUID) -> HttpResponse:
     policy = next(
         each.published.policy for each in published.history() if each.published.version == found.facts.version
     )
+    covered = [each for each in policy.purposes if found.facts.purpose in ("", each.name)]
+    names = {each.name for each in covered}
     context = {
         "receipt": found,
+        "policy": policy,
+        "purposes": [
+            (purpose_sentence(policy, each.name, language()), purpose_uses(policy, each.name, language()))
+            for each in covered
+        ],
+        "recipients": dict.fromkeys(share.recipient for share in policy.shares if share.purpose in names),
         "facts": found.facts,
         "kind": kind,
         "at": datetime.fromisoformat(found.facts.at),
