@@ -159,6 +159,10 @@ WRONG: tuple[tuple[dict[str, Any], str], ...] = (
     ({"user": {"id": 4711}}, "unknown-person"),
     ({"exception": None, "message": "a word"}, "unknown-kind"),
     ({"exception": []}, "unknown-kind"),
+    (
+        {"exception": {"values": [{"value": "a word", "mechanism": {"synthetic": True}}]}, "message": "a word"},
+        "unknown-kind",
+    ),
     ({"timestamp": 1e300}, "malformed"),
     ({"timestamp": "yesterday"}, "malformed"),
     ({"timestamp": "2020-01-01T00:00:00Z"}, "older-than-every-window"),

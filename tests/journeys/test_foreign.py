@@ -1,11 +1,9 @@
 """Clients that others wrote, unmodified, tell of a person, who finds it among what applications told of them."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from tests.journeys.conftest import Visitor
 from tests.journeys.test_sent import Registered, notes, signed_in
@@ -63,15 +61,6 @@ rudder.track(who, "Order Completed", {"revenue": 9.5})
 rudder.flush()
 rudder.shutdown()
 """
-NODE = """
-const { Analytics } = require("@segment/analytics-node");
-const [address, key, who] = process.argv.slice(1);
-const analytics = new Analytics({ writeKey: key, host: address });
-analytics.track({ userId: who, event: "Note Shared" });
-analytics.page({ anonymousId: "somebody", name: "Nowhere" });
-analytics.closeAndFlush().then(() => console.log("done"));
-"""
-LIBRARY = "@segment/analytics-node@3"
 
 
 def run(service: Serving, program: str, *words: str) -> str:
@@ -103,27 +92,3 @@ def test_segments_and_rudderstacks_clients_send_what_was_used(
     page = mara.go("/me/sent").locator("main").inner_text()
     for feature in ("Notes Exported", "Home", "Order Completed"):
         assert feature in page, said
-
-
-def test_segments_client_for_node_sends_what_was_used(
-    visit: Visit, notes: Registered, service: Serving, tmp_path: Path
-) -> None:
-    npm, node = shutil.which("npm"), shutil.which("node")
-    assert npm, "the tests of Node's clients need npm (Debian: apt-get install npm)"
-    assert node, "npm brings node"
-    quiet = os.environ | {"npm_config_update_notifier": "false", "npm_config_fetch_retries": "1"}
-    done = subprocess.run(
-        [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", LIBRARY],
-        cwd=tmp_path, env=quiet, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, f"the registry does not give {LIBRARY}: {done.stderr}"
-    mara = visit()
-    mara.join("mara-node@harbor.example", "Mara")
-    trusting = quiet | {"NODE_EXTRA_CA_CERTS": str(service.data / "tls" / "ca.pem")}
-    told = subprocess.run(
-        [node, "-e", NODE, service.address, notes.key, signed_in(mara, notes)],
-        cwd=tmp_path, env=trusting, capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
-    page = mara.go("/me/sent").locator("main").inner_text()
-    assert "Note Shared" in page, told
-    assert "Nowhere" not in page

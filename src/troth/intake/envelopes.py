@@ -69,12 +69,24 @@ class Places(Struct):
     frames: list[Place] | None = None
 
 
+class Mechanism(Struct):
+    """How a client came by a failure; a synthetic one was made to tell where a program was, and nothing went wrong."""
+
+    synthetic: bool | None = None
+
+
 class Failure(Struct):
     """What went wrong."""
 
     type: str | None = None
     value: str | int | float | bool | None = None
     stacktrace: Places | None = None
+    mechanism: Mechanism | None = None
+
+    @property
+    def real(self) -> bool:
+        """Whether anything went wrong: what was made to tell where a word was written has no type."""
+        return bool(self.type) or not (self.mechanism and self.mechanism.synthetic)
 
 
 class Failures(Struct):
@@ -156,7 +168,7 @@ def _read(payload: bytes) -> Event | None:
 
 def _judged(event: Event, head: Head, sender: Sender, ahead: timedelta) -> Sent | Refused:
     failures = event.exception.values if isinstance(event.exception, Failures) else event.exception
-    if not failures:
+    if not failures or not failures[-1].real:
         return Refused("unknown-kind")  # a word that a program wrote, and no crash
     at, person = _moment(event.timestamp), str(event.user.id or "") if event.user else ""
     if not PERSON.fullmatch(person):
