@@ -15,6 +15,7 @@ from tests.web.conftest import browser, settings
 from tests.web.second import hire
 from troth.api import watching
 from troth.api.app import Lean
+from troth.intake import beating
 from troth.intake.health import PULSE
 
 __all__ = ["browser", "settings"]
@@ -26,6 +27,7 @@ def token(browser: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPa
     """What proves somebody who owns the service and showed a second factor; streams look around quickly."""
     monkeypatch.setattr(watching, "EVERY", 0.05)
     monkeypatch.setattr(watching, "ASKED", 0.05)
+    monkeypatch.setattr(beating, "EVERY", 0.05)
     hire(owner, browser, browser.sign_up(owner, "olga@harbor.example"), "owner")
     browser.get("/operator")
     return str(browser.cookies["__Host-viewer"].value)
@@ -81,17 +83,44 @@ def run(scenario: Callable[[Lean], Coroutine[Any, Any, None]]) -> None:
         pool.submit(asyncio.run, whole()).result()
 
 
+async def said(lean: Lean) -> None:
+    """Let this process say how it does, and learn how much was stored by all, by now."""
+    await beating.beat(await lean.intake.gate._pool())
+
+
+async def looked() -> None:
+    """Let streams look around some times."""
+    await asyncio.sleep(10 * watching.EVERY)
+
+
 def test_a_change_is_told_and_nothing_of_what_it_was(token: str) -> None:
     async def scenario(lean: Lean) -> None:
+        await said(lean)
         stream = Stream(lean, token)
         await stream.says(watching.RETRY)
-        assert CHANGED not in stream.content
         PULSE.committed(other=False)
+        await said(lean)
+        await looked()
+        assert CHANGED not in stream.content
         PULSE.committed()
         await stream.says(CHANGED)
         await stream.end()
         assert stream.content == watching.RETRY + b"event: changed\ndata:\n\n"
         assert lean.watching.open.total() == 0
+
+    run(scenario)
+
+
+def test_what_another_process_stored_is_a_change(token: str, owner: Connection[Any]) -> None:
+    async def scenario(lean: Lean) -> None:
+        await said(lean)
+        stream = Stream(lean, token)
+        await stream.says(watching.RETRY)
+        assert CHANGED not in stream.content
+        other = "INSERT INTO troth.intake_node (node, started, seen, commits, figures) VALUES (gen_random_uuid(), now(), now(), 1, '{}')"
+        await asyncio.to_thread(owner.execute, other)
+        await stream.says(CHANGED)
+        await stream.end()
 
     run(scenario)
 

@@ -147,7 +147,7 @@ def test_what_applications_sent_before_is_moved_into_months_and_stays_governed(
             owner.execute(part.encode())
     owner.execute("ALTER TABLE troth.feature_use ADD COLUMN metadata jsonb")
     Keeper(database)._reapply(owner)
-    for later in ("activity", "page_view", "transaction", "location", "rollup", "rollup_salt"):
+    for later in ("activity", "page_view", "transaction", "location", "rollup", "rollup_salt", "intake_node"):
         owner.execute(f"DROP TABLE troth.{later} CASCADE".encode())
     for table, later in (("access", "place"), ("access", "provider"), ("feature_use", "metadata")):
         owner.execute(f"ALTER TABLE troth.{table} DROP COLUMN {later} CASCADE".encode())

@@ -105,6 +105,16 @@ def test_common_and_combined_lines_are_judged_as_the_visit_would_have_been(
     )
 
 
+def test_whoever_looks_at_the_figures_elsewhere_learns_of_it(tmp_path: Path, owner: Connection[Any]) -> None:
+    commits = "SELECT coalesce(sum(commits), 0)::int FROM troth.intake_node"
+    log = a_log(tmp_path, [a_line(1), a_line(2)])
+    (before,) = owner.execute(commits).fetchone() or (0,)
+    brought(log)
+    (once,) = owner.execute(commits).fetchone() or (0,)
+    brought(log)  # nothing of it is new
+    assert (once > before, owner.execute(commits).fetchone()) == (True, (once,))
+
+
 def test_the_sums_add_up_and_say_why(tmp_path: Path, owner: Connection[Any]) -> None:
     lines = [a_line(1), "nonsense", a_line(2, days=91), "", a_line(3, days=-2), a_line(4)]
     found = brought(a_log(tmp_path, lines))

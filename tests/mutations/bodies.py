@@ -353,6 +353,11 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
     "import_keys": (
         ("nothing is remembered", "ON CONFLICT DO NOTHING", "ON CONFLICT (key) DO UPDATE SET at = excluded.at"),
     ),
+    "beat": (
+        ("the silent count for ever", "interval '24 hours'", "interval '24 days'"),
+        ("who spoke an hour ago is forgotten", "interval '24 hours'", "interval '1 hour'"),
+        ("what was said first stays", "commits = excluded.commits", "commits = troth.intake_node.commits"),
+    ),
     "count_outcomes": (("counts do not add up", "c.count + excluded.count", "excluded.count"),),
     "remove_own": (
         ("anybody's", "WHERE subject = whose AND at", "WHERE at"),

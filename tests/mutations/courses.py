@@ -90,6 +90,13 @@ def incoming(world: World, _focus: object) -> Iterator[str]:
             scene.does("intake", "SELECT troth.count_outcomes('refused', 'crash', 'mutant', 'c', 3)")
         counted = scene.does("steward", "SELECT count FROM troth.intake_count WHERE reason = 'mutant'")
         scene.must("counts add up", counted, [(6,)])
+        beats = "SELECT troth.beat(%s, now(), NULL, %s, '{}')"
+        aged = "UPDATE troth.intake_node SET seen = now() - make_interval(hours => %s) WHERE node = %s"
+        nodes = [uuid.uuid4() for _ in range(3)]
+        for node, hours in zip(nodes, (25, 23, 0), strict=True):
+            scene.does("intake", beats, node, 5)
+            scene.does("owner", aged, hours, node)
+        scene.must("what all stored, the silent apart", scene.does("intake", beats, nodes[2], 7), [(12,)])
         stamps = {int(n) for _, n in scene.does("steward", "SELECT * FROM troth.misstamped()")}
         scene.must("misstamped", stamps, {0})
     yield from scene.wrong

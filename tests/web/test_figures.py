@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from psycopg import Connection
+from psycopg.types.json import Json
 
 from tests.browsing import Browser
 from tests.conftest import Person
@@ -128,6 +129,31 @@ def test_what_was_refused_stands_with_its_clause(olga: Browser, owner: Connectio
     assert "/policy#collect-crash" in section(page, "refused")
     assert words(section(page, "refused")).endswith("7")
     assert "lost when the service was killed 3" in words(section(page, "health"))
+
+
+BEAT = (
+    "INSERT INTO troth.intake_node (node, started, seen, latest, commits, figures)"
+    " VALUES (gen_random_uuid(), %s, now() - make_interval(secs => %s), %s, 1, %s)"
+)
+
+
+def test_how_the_intake_does_is_that_of_every_process_that_still_speaks(olga: Browser, owner: Connection[Any]) -> None:
+    assert "No process has said in the last minute" in words(section(shown(olga), "health"))
+    first, second = now() - timedelta(days=3), now() - timedelta(hours=2)
+    owner.execute(BEAT, (first, 2, None, Json({"accesses": 4, "kept": 11, "shed": 6})))
+    page = words(section(shown(olga), "health"))
+    assert ("Accesses that wait to be stored 4" in page, "Sent back to come later 6" in page) == (True, True)
+    assert ("Processes that store" in page, "not since the start" in page) == (False, True)
+    owner.execute(BEAT, (second, 50, now(), Json({"accesses": 3, "events": 2, "shelved": 1, "shed": 1})))
+    owner.execute(BEAT, (first, 90, now(), Json({"accesses": 100})))
+    page = words(section(shown(olga), "health"))
+    assert "Accesses that wait to be stored 7 Events that wait to be stored 2" in page
+    assert "Sent back to come later 7" in page
+    listed = page.partition("Waiting Kept")[2]
+    assert re.findall(r"UTC (?:not since the start|\d\d:\d\d:\d\d UTC) (\d+) (\d+)", listed) == [
+        ("4", "11"),
+        ("5", "1"),
+    ]
 
 
 @pytest.mark.parametrize(

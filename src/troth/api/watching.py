@@ -64,7 +64,7 @@ class Watching:
 
 
 async def _told(send: Send, asks: Asks, left: "asyncio.Task[None]") -> None:
-    seen, began = PULSE.commits, time.monotonic()
+    seen, began = PULSE.everywhere, time.monotonic()
     asked = began
     while time.monotonic() - began < LONGEST:
         done, _ = await asyncio.wait([left], timeout=EVERY)
@@ -73,8 +73,8 @@ async def _told(send: Send, asks: Asks, left: "asyncio.Task[None]") -> None:
         if time.monotonic() - asked >= ASKED:
             asked = time.monotonic()
             await asks()
-        if seen != PULSE.commits:
-            seen = PULSE.commits
+        if seen != PULSE.everywhere:
+            seen = PULSE.everywhere
             await send({"type": "http.response.body", "body": b"event: changed\ndata:\n\n", "more_body": True})
 
 

@@ -15,8 +15,10 @@ import asyncpg
 
 from troth.database import place, published
 from troth.database.errors import DatabaseRefusal
+from troth.intake.beating import beat
 from troth.intake.decisions import Decisions
 from troth.intake.event import Event, Refused, now
+from troth.intake.health import PULSE
 from troth.intake.lines import event_of, moment_of
 from troth.intake.steps import through
 from troth.intake.store import Store, count_found, count_refused, open_pool
@@ -120,6 +122,9 @@ async def commit(
             await count_found(connection, fresh)
             # Each time it is tried: what is refused leaves no key by which it would be known again.
             await count_refused(connection, refused + Counter({Refused("malformed-line"): len(malformed)}))
+            if fresh:
+                PULSE.committed()
+                await beat(connection)  # whoever looks at the figures looks at another process
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise DatabaseRefusal(
             f"the database did not take line {batch[0].number} of `{name}` and what follows ({type(error).__name__})",

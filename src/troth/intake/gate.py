@@ -17,6 +17,7 @@ import asyncpg
 from troth.database import place, published
 from troth.intake import sent, store
 from troth.intake.answers import Answer, Outcome, Part, Request
+from troth.intake.beating import Beating
 from troth.intake.bridging import LEASE, Asked, Bridge
 from troth.intake.decisions import Decisions
 from troth.intake.described import NOTHING, Declared, Manifests
@@ -71,6 +72,7 @@ class Gate:
         self.away_until = 0.0
         self.roller = Roller()
         self.manifests = Manifests()
+        self.beating = Beating()
 
     async def start(self) -> None:
         """Begin to store, first of all what a process before this one had kept while the database was away."""
@@ -80,9 +82,11 @@ class Gate:
         PULSE.watch("events", lambda: sum(self.many.values()))
         PULSE.watch("kept", lambda: len(self.bridge.keys))
         self.task = asyncio.create_task(self._run(), name="gate")
+        self.beating.start()
 
     async def stop(self) -> None:
         """Let the batch that is being written end, tell those who wait that theirs was not, and end."""
+        await self.beating.stop()
         if self.task is not None:
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)

@@ -1,6 +1,7 @@
 """How the intake of this process does: what waits, what is kept while the database is away, when it last committed."""
 
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable
 from datetime import datetime
 
 from troth.intake.event import now
@@ -10,13 +11,16 @@ FIGURES = "/operator/activity"
 
 
 class Pulse:
-    """What the recorder and the gate tell of themselves. `commits` grows with each commit: whoever watches compares."""
+    """What the recorder and the gate tell of themselves. `commits` grows with each commit.
+
+    `everywhere` is that of all processes together, as it was known last: whoever watches compares.
+    """
 
     def __init__(self) -> None:
         """Know of nothing yet."""
-        self.started = now()
+        self.node, self.started = uuid.uuid4(), now()
         self.latest: datetime | None = None
-        self.commits = 0
+        self.commits, self.everywhere = 0, 0
         #: Events that were turned away since there was no room, and that their senders send again.
         self.shed = 0
         #: Keys and tokens that opened nothing, and those that were turned away unseen, since their network guesses.
@@ -32,9 +36,10 @@ class Pulse:
         self.commits += other
         self.latest = now()
 
-    def many(self) -> Mapping[str, int]:
-        """Return how much there is of everything that is watched."""
-        return {what: many() for what, many in self._watched.items()}
+    def figures(self) -> dict[str, int]:
+        """Return how much there is of everything that is watched, and how often something was turned away."""
+        watched = {what: many() for what, many in self._watched.items()}
+        return watched | {"shed": self.shed, "wrong": self.wrong, "stopped": self.stopped}
 
 
 #: The one of this process.

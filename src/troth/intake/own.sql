@@ -71,6 +71,16 @@ SELECT min(day) AS day, outcome, '' AS kind, reason, '' AS clause, sum(count)::b
 WHERE outcome = 'dropped' AND day > (statement_timestamp() AT TIME ZONE 'UTC')::date - 30
 GROUP BY outcome, reason ORDER BY count DESC, reason
 
+-- name: nodes
+-- The processes that said something in the last minute, the oldest first.
+SELECT
+    started, latest,
+    coalesce((figures ->> 'accesses')::bigint, 0) AS accesses, coalesce((figures ->> 'events')::bigint, 0) AS events,
+    coalesce((figures ->> 'shelved')::bigint, 0) AS shelved, coalesce((figures ->> 'kept')::bigint, 0) AS kept,
+    coalesce((figures ->> 'shed')::bigint, 0) AS shed, coalesce((figures ->> 'wrong')::bigint, 0) AS wrong,
+    coalesce((figures ->> 'stopped')::bigint, 0) AS stopped
+FROM troth.intake_node WHERE seen > statement_timestamp() - interval '1 minute' ORDER BY started, node
+
 -- name: found
 -- How often each detector found something in the last month, by kind of event.
 SELECT reason, kind, sum(count)::bigint FROM troth.intake_count

@@ -52,6 +52,31 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
+class Node:
+    """How a process that stores does: since when, when it stored last, what waits, is kept or was turned away."""
+
+    started: datetime
+    latest: datetime | None
+    accesses: int
+    events: int
+    shelved: int
+    kept: int
+    shed: int
+    wrong: int
+    stopped: int
+
+    @property
+    def waiting(self) -> int:
+        """Accesses and events that wait to be stored."""
+        return self.accesses + self.events
+
+    @property
+    def away(self) -> int:
+        """Those that are kept while the database is away."""
+        return self.shelved + self.kept
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """How often an event of a kind about somebody was refused on a day, why, and by which clause."""
 
@@ -175,6 +200,12 @@ def by_clause() -> list[Count]:
 def lost() -> list[Count]:
     """Return what was dropped in the last month, by reason."""
     return _counts("lost")
+
+
+def nodes() -> list[Node]:
+    """Return how each process does that said something in the last minute, the oldest first."""
+    with connect.acting("door") as connection, connection.cursor(row_factory=class_row(Node)) as cursor:
+        return cursor.execute(SQL["nodes"].encode()).fetchall()
 
 
 def _counts(name: str) -> list[Count]:

@@ -13,7 +13,6 @@ from troth.database import connect, published
 from troth.database.statements import load
 from troth.intake import queries, rollups
 from troth.intake.folding import RELEASE
-from troth.intake.health import PULSE
 from troth.intake.kinds import KINDS
 from troth.intake.rollups import Span
 from troth.policy.meaning import Occasion
@@ -26,6 +25,8 @@ VIEWS = ("page_view",)
 SERVICE = "-"
 #: Spans that are shown, in days.
 SPANS = (1, 7, 30)
+#: What processes say of themselves that adds up.
+SUMMED = ("accesses", "events", "shelved", "kept", "shed", "wrong", "stopped")
 #: Rows of a list.
 MOST = 12
 #: What a crash must be readable by to be grouped.
@@ -184,13 +185,8 @@ def refusals() -> list[Refused]:
 
 
 def health() -> dict[str, Any]:
-    """Return how the intake of this process does, and what was lost in the last month."""
-    return {
-        "waiting": PULSE.many(),
-        "shed": PULSE.shed,
-        "wrong": PULSE.wrong,
-        "stopped": PULSE.stopped,
-        "latest": PULSE.latest,
-        "started": PULSE.started,
-        "lost": queries.lost(),
-    }
+    """Return how each process that stores does, all of them together, and what was lost in the last month."""
+    nodes = queries.nodes()
+    summed = {name: sum(getattr(node, name) for node in nodes) for name in SUMMED}
+    latest = max((node.latest for node in nodes if node.latest), default=None)
+    return {"nodes": nodes, "latest": latest, "lost": queries.lost()} | summed

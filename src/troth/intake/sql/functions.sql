@@ -22,6 +22,19 @@ LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
     ON CONFLICT (day, outcome, kind, reason, clause) DO UPDATE SET count = c.count + excluded.count
 $$;
 
+-- name: beat
+-- Note how a process does, forget those that have been silent for a day, and return how much was stored by all of them.
+CREATE OR REPLACE FUNCTION troth.beat(of_node uuid, since timestamptz, stored timestamptz, many bigint, told jsonb)
+RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
+    DELETE FROM troth.intake_node WHERE seen < statement_timestamp() - interval '24 hours';
+    INSERT INTO troth.intake_node (node, started, seen, latest, commits, figures)
+    VALUES (of_node, since, statement_timestamp(), stored, many, told)
+    ON CONFLICT (node) DO UPDATE
+        SET seen = excluded.seen, latest = excluded.latest, commits = excluded.commits, figures = excluded.figures;
+    SELECT sum(commits)::bigint FROM troth.intake_node
+$$;
+
 -- name: uses_now
 -- What rows of these may be used for now, nothing of whoever has ended, behind their buckets: nobody leaves a purpose before the caller's transaction ends.
 CREATE OR REPLACE FUNCTION troth.uses_now(whose uuid []) RETURNS TABLE (subject uuid, uses bigint)
