@@ -14,6 +14,12 @@ ADD = (
     "INSERT INTO troth.rollup (hour, kind, application, dimension, value, count, people)"
     " SELECT date_trunc('hour', now()) - make_interval(hours => %s), 'visit', '', %s, %s, %s, 31 ON CONFLICT DO NOTHING"
 )
+#: Another process that stores, as it is for as long as the test looks.
+NODE = (
+    "INSERT INTO troth.intake_node (node, started, seen, latest, commits, figures) VALUES ('5c0ffee0-0000-4000-8000-000000000001',"
+    " now() - interval '9 days', now() + interval '1 hour', now() - interval '4 seconds', 81234, '{\"accesses\": 3, \"kept\": 1204}')"
+    " ON CONFLICT DO NOTHING"
+)
 WORDS = {
     "page": {"/": 90, "/policy": 55, "/policy/promises": 20, "/sign-in": 40, "/me": 35},
     "place": {"ES": 70, "FR": 25, "DE": 40, "US": 15, "BR": 10, "JP": 5},
@@ -37,6 +43,7 @@ def filled(service: Serving) -> None:
                 owner.execute(ADD, (1, dimension, word, many))
         for hours in range(24):
             owner.execute(ADD, (hours, "", "", 7 + hours * 5 % 60))
+        owner.execute(NODE)
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (390, "light"), (1280, "light"), (1280, "dark")])
