@@ -11,7 +11,7 @@ INSTALLED := .venv/.installed
 SYNCED := .venv/.synced
 PLACES := .venv/share/troth/places/versions.txt
 
-.PHONY: help places run test journeys check prove format bench bench-governing bench-policy bench-people bench-storing bench-agreeing bench-guarding bench-intake releases clean
+.PHONY: help places run test journeys check prove format bench bench-governing bench-policy bench-people bench-storing bench-agreeing bench-guarding bench-intake advisories releases clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,13 +30,14 @@ journeys: $(SYNCED) ## Run only the browser journeys
 	@.ci/chromium
 	@.venv/bin/pytest tests/journeys $(ARGS)
 
-check: $(SYNCED) ## Read the code: format, lint, types, rooms, migrations, our own lints
+check: $(SYNCED) ## Read the code: format, lint, types, rooms, migrations, our own lints; and what is known of its libraries
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 	@.venv/bin/squawk --config .squawk.toml $$(find src -path '*/migrations/*.sql' | sort)
 	@.venv/bin/pytest -q tests/architecture
+	@.ci/advisories
 
 prove: $(SYNCED) ## Ask an oracle about thousands of policies, and take every compiled thing away (TROTH_PROVE=N cases)
 	@TROTH_PROVE=$${TROTH_PROVE:-3000} .venv/bin/pytest tests/proof -q -n 2 --dist loadgroup
@@ -69,6 +70,9 @@ bench-policy: $(SYNCED) ## Measure compiling a policy and applying a version ove
 
 bench-storing: $(SYNCED) ## Measure COPY against unnest behind the stamp trigger, and BRIN against btree
 	@.venv/bin/python -m benchmarks.storing $(ARGS)
+
+advisories: | $(UV) ## Name the libraries of uv.lock that have a known hole (asks osv.dev)
+	@.ci/advisories $(ARGS)
 
 releases: $(SYNCED) ## Name the libraries of which a newer release than the locked one is out (asks the registry)
 	@$(UV) lock --upgrade --dry-run
