@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from psycopg import Connection
@@ -15,6 +16,7 @@ from tests.web.test_sessions import clean
 from troth.database import apply, published
 
 ALICE, WORK, UNKNOWN = "alice@harbor.example", "alice@work.example", "zelda@harbor.example"
+EVE = "eve@harbor.example"
 ENTER = "/sign-in/code/enter"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:{}.0) Gecko/20100101 Firefox/{}.0"
 
@@ -121,15 +123,103 @@ def test_a_rehearsal_leaves_nothing(owner: Connection[Any]) -> None:
     assert owner.execute(counted.encode()).fetchone() == before
 
 
-def test_somebody_who_came_without_a_passkey_in_the_end_is_not_locked_out(owner: Connection[Any]) -> None:
-    eve = Browser()
-    eve.post("/sign-up/passkey", {"email": "eve@harbor.example", "name": "Eve"})
-    assert eve.agree().headers["Location"] == "/sign-up/verify"
-    assert eve.verify(owner, "eve@harbor.example").headers["Location"] == "/sign-up/passkey/make"
-    assert eve.get("/me").status_code == 303
+@pytest.fixture
+def eve(owner: Connection[Any]) -> Browser:
+    """Somebody who began with a passkey, made none in the end, and came by a code: with nothing to confirm with."""
+    begun = Browser()
+    begun.post("/sign-up/passkey", {"email": EVE, "name": "Eve"})
+    assert begun.agree().headers["Location"] == "/sign-up/verify"
+    assert begun.verify(owner, EVE).headers["Location"] == "/sign-up/passkey/make"
+    assert begun.get("/me").status_code == 303
     again = Browser()
-    again.post("/sign-in/code", {"email": "eve@harbor.example"})
-    assert again.post(ENTER, {"code": code(owner, "eve@harbor.example")}).headers["Location"] == "/me"
+    again.post("/sign-in/code", {"email": EVE})
+    assert again.post(ENTER, {"code": code(owner, EVE)}).headers["Location"] == "/me"
+    return again
+
+
+SET, BY_MAIL, BY_CODE = "/password/set", "/password/confirm/mail", "/password/confirm/mail/enter"
+
+
+@pytest.mark.asvs("7.5.1")
+def test_who_has_nothing_to_confirm_with_confirms_by_a_code_by_mail(eve: Browser, owner: Connection[Any]) -> None:
+    """A session that was left open is no way in to an account without a password either."""
+    told = {"password1": PASSWORD, "password2": PASSWORD}
+    assert eve.post(SET, told).headers["Location"] == f"{BY_MAIL}?next=%2Fpassword%2Fset"
+    for path in ("/me/close", "/me/security/passkeys/add", "/me/security/addresses"):
+        assert eve.get(path).headers["Location"] == f"{BY_MAIL}?next={quote(path, safe='')}"
+    assert EVE in eve.get(BY_MAIL).content.decode()
+    assert eve.post(BY_MAIL, {"recipient": ALICE}).status_code == 200, "nobody else's address"
+    sent = eve.post(BY_MAIL, {"recipient": EVE, "next": "/me/security"})
+    assert sent.headers["Location"] == f"{BY_CODE}?next=%2Fme%2Fsecurity"
+    assert mails(owner, EVE)[0]["subject"] == "Your code to confirm that it is you"
+    assert eve.post(BY_CODE, {"code": "AAAA-AAAA"}).status_code == 200
+    assert eve.get("/me/close").status_code == 302, "not yet"
+    assert eve.post(BY_CODE, {"code": code(owner, EVE), "next": "/me/security"}).headers["Location"] == "/me/security"
+    assert eve.post(SET, told).status_code == 302
+    assert Browser().sign_in(EVE).headers["Location"] == "/me"
+
+
+def kept(browser: Browser) -> dict[str, Any]:
+    """Return what the session of a browser holds."""
+    return dict(browser.session)
+
+
+def test_nothing_is_kept_of_a_form_that_was_sent_before_confirming(eve: Browser) -> None:
+    eve.post(SET, {"password1": PASSWORD, "password2": PASSWORD})
+    assert PASSWORD.split()[1] not in repr(kept(eve))
+    assert eve.cookies["__Host-session"].value not in repr(kept(eve))
+
+
+def test_the_library_alone_would_keep_it(eve: Browser, settings: Any) -> None:
+    """The control taken away."""
+    settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if each != "troth.web.middleware.confirming"]
+    eve.handler.load_middleware()
+    eve.post(SET, {"password1": PASSWORD, "password2": PASSWORD})
+    assert PASSWORD.split()[1] in repr(kept(eve))
+    assert eve.cookies["__Host-session"].value in repr(kept(eve))
+
+
+@pytest.mark.asvs("6.3.1")
+def test_a_code_to_confirm_with_dies_after_three_failures(eve: Browser, owner: Connection[Any]) -> None:
+    eve.post(BY_MAIL, {"recipient": EVE})
+    sent = code(owner, EVE)
+    assert [eve.post(BY_CODE, {"code": "AAAA-AAAA"}).status_code for _ in range(3)] == [200, 200, 302]
+    assert "That was the last try" in eve.get(BY_MAIL).content.decode()
+    assert eve.post(BY_CODE, {"code": sent}).headers["Location"] == BY_MAIL
+    assert eve.get("/me/close").status_code == 302
+
+
+@pytest.mark.asvs("6.3.4")
+def test_who_has_something_to_confirm_with_is_sent_no_code(browser: Browser, owner: Connection[Any]) -> None:
+    for path in (BY_MAIL, BY_CODE):
+        assert browser.get(path).headers["Location"].startswith("/password/confirm")
+    before = len(mails(owner, ALICE))
+    assert browser.post(BY_MAIL, {"recipient": ALICE}).headers["Location"].startswith("/password/confirm")
+    assert len(mails(owner, ALICE)) == before
+    assert "by mail" not in browser.get("/password/confirm").content.decode()
+
+
+def test_a_code_from_before_is_no_way_around_a_password_of_now(eve: Browser, owner: Connection[Any]) -> None:
+    eve.post(BY_MAIL, {"recipient": EVE})
+    eve.post(BY_CODE, {"code": code(owner, EVE)})
+    eve.post(BY_MAIL, {"recipient": EVE})
+    sent = code(owner, EVE)
+    assert eve.post(SET, {"password1": PASSWORD, "password2": PASSWORD}).status_code == 302
+    assert eve.post(BY_CODE, {"code": sent}).headers["Location"] == "/password/confirm"
+
+
+def test_were_it_offered_to_everybody_a_code_by_mail_would_do_beside_a_password(
+    browser: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control taken away."""
+    from allauth.account.adapter import DefaultAccountAdapter
+
+    from troth.web.adapter import Adapter
+
+    monkeypatch.setattr(Adapter, "get_reauthentication_methods", DefaultAccountAdapter.get_reauthentication_methods)
+    browser.post(BY_MAIL, {"recipient": ALICE})
+    assert browser.post(BY_CODE, {"code": code(owner, ALICE)}).headers["Location"] == "/me"
+    assert browser.get("/me/security/addresses").status_code == 200
 
 
 def add(browser: Browser, email: str) -> Any:

@@ -126,6 +126,8 @@ LIBRARYS = {
     "account_set_password": "tests/journeys/test_security.py",
     "mfa_reauthenticate": "tests/web/test_second_factor.py",
     "mfa_reauthenticate_webauthn": "tests/journeys/test_security.py",
+    "account_request_reauthentication_code": "tests/web/test_codes_and_addresses.py",
+    "account_confirm_reauthentication_code": "tests/web/test_codes_and_addresses.py",
     "mfa_activate_totp": "tests/web/test_second_factor.py",
     "mfa_deactivate_totp": "tests/web/test_second_factor.py",
     "mfa_generate_recovery_codes": "tests/web/test_second_factor.py",

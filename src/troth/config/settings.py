@@ -65,6 +65,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "troth.web.middleware.confirming",
     "troth.web.sessions.lasting",
     "troth.web.provider.onward.let",
     "troth.web.middleware.viewer",
@@ -136,6 +137,7 @@ ACCOUNT_FORMS = {
     "reauthenticate": "troth.web.forms.Confirm",
     "request_login_code": "troth.web.forms.AskForCode",
     "confirm_login_code": "troth.web.forms.EnterCode",
+    "confirm_reauthentication_code": "troth.web.forms.ConfirmByMail",
     "add_email": "troth.web.forms.AddAddress",
 }
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
@@ -153,6 +155,8 @@ ACCOUNT_USER_DISPLAY = "troth.web.adapter.shown"
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+# A code by mail is offered to who has nothing else, by the adapter alone: it is no second factor.
+ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa", "code"]
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
 ACCOUNT_MAX_EMAIL_ADDRESSES = 5

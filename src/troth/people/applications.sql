@@ -83,7 +83,8 @@ FROM troth.application_code
 WHERE code = %(code)s AND application = %(application)s AND (used_at IS NOT NULL OR expires_at > statement_timestamp()) FOR UPDATE
 
 -- name: use_code
-UPDATE troth.application_code SET used_at = statement_timestamp() WHERE code = %(code)s
+UPDATE troth.application_code SET used_at = statement_timestamp()
+WHERE code = %(code)s AND application = %(application)s AND used_at IS NULL
 
 -- name: forget_codes
 DELETE FROM troth.application_code WHERE expires_at <= statement_timestamp() - interval '1 day'

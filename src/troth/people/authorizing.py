@@ -78,10 +78,11 @@ def held_code(code: str, application: str) -> Code | None:
     return Code(*row) if row else None
 
 
-def use_code(code: str) -> None:
-    """Note that tokens were issued for a code."""
+def use_code(code: str, application: str) -> bool:
+    """Take a code of an application, for which tokens are about to be made; return whether nobody had before."""
     with door.cursor() as cursor:
-        cursor.execute(SQL["use_code"], {"code": _digest(code)})
+        cursor.execute(SQL["use_code"], {"code": _digest(code), "application": application})
+        return bool(cursor.rowcount == 1)
 
 
 def spend(digest: str, *, subject: uuid.UUID, application: str, family: str, until: datetime | None) -> None:

@@ -29,11 +29,13 @@ SAID = frozenset(
     }
 )
 
-
+#: How the library calls confirming by a code by mail.
+BY_MAIL = "reauthenticate_by_code"
 CONFIRMED = {
     "reauthenticate": _("Confirm with your password"),
     "mfa_reauthenticate": _("Confirm with a code"),
     "mfa_reauthenticate:webauthn": _("Confirm with a passkey"),
+    BY_MAIL: _("Confirm with a code by mail"),
 }
 
 
@@ -64,8 +66,13 @@ class Adapter(DefaultAccountAdapter):
         ]
 
     def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - an account
-        """Return the ways to confirm, in our words."""
-        return [each | {"description": CONFIRMED[each["id"]]} for each in super().get_reauthentication_methods(user)]
+        """Return the ways to confirm, in our words.
+
+        A code by mail is one only for who has neither password nor passkey, and could do nothing more: beside an app
+        it is no second factor (NIST SP 800-63B-4, 3.1.3.1), and beside a password it would be the weaker way.
+        """
+        ways = [each | {"description": CONFIRMED[each["id"]]} for each in super().get_reauthentication_methods(user)]
+        return [each for each in ways if each["id"] != BY_MAIL] or ways
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Refuse everybody where the policy does not collect what signing in cannot do without."""

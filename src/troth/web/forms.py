@@ -7,9 +7,11 @@ from allauth.account.forms import (
     AddEmailForm,
     ChangePasswordForm,
     ConfirmLoginCodeForm,
+    ConfirmReauthenticationCodeForm,
     LoginForm,
     ReauthenticateForm,
     RequestLoginCodeForm,
+    RequestReauthenticationCodeForm,
     ResetPasswordForm,
     ResetPasswordKeyForm,
     SetPasswordForm,
@@ -95,6 +97,7 @@ LABELS = {
     "name": _("Name of the passkey"),
     "login": _("E-mail address"),
     "email": _("E-mail address"),
+    "recipient": _("E-mail address"),
     "oldpassword": _("Your password"),
     "password1": _("A new password"),
     "password2": _("The new password again"),
@@ -171,6 +174,14 @@ class ChangePassword(Plain, ChangePasswordForm):
 
 class Confirm(Plain, ReauthenticateForm):
     """Confirm with the password that it is still the same person."""
+
+
+class AskToConfirm(Plain, RequestReauthenticationCodeForm):
+    """Ask for a code to confirm with, where there is nothing else to confirm with."""
+
+
+class ConfirmByMail(Plain, ConfirmReauthenticationCodeForm):
+    """Confirm with that code that it is still the same person."""
 
 
 class AskForCode(Remembering, RequestLoginCodeForm):

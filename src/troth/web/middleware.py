@@ -7,13 +7,15 @@ from contextlib import suppress
 from http.cookies import SimpleCookie
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from allauth.account.signals import password_changed, password_reset, password_set
+from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.dispatch import receiver
-from django.http import HttpRequest, HttpResponse
-from django.utils.http import http_date
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.http import http_date, urlencode
 
 from troth.consent import queries
 from troth.consent.queries import Standing
@@ -85,6 +87,26 @@ def _hold(cookies: SimpleCookie, name: str, known: Stored | None) -> None:
         lasting = min(int(cookies[name]["max-age"]), longest)
         cookies[name]["max-age"] = lasting or ""
         cookies[name]["expires"] = http_date(time.time() + lasting) if lasting else ""
+
+
+def confirming(get_response: Next) -> Next:
+    """Send on who has to confirm first, and keep nothing of the form that they sent.
+
+    The library would keep it in the session until they have: passwords, and the cookies that it came with.
+    """
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        return get_response(request)
+
+    def stopped(request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, ReauthenticationRequired) or not request.user.is_authenticated:
+            return None
+        ways = get_adapter().get_reauthentication_methods(request.user)
+        back = urlencode({"next": request.get_full_path()})
+        return HttpResponseRedirect(f"{ways[0]['url']}?{back}") if ways else None
+
+    answer.process_exception = stopped  # type: ignore[attr-defined] # Django looks for it there
+    return answer
 
 
 def viewer(get_response: Next) -> Next:

@@ -104,6 +104,8 @@ ROUTES: dict[str, Audience] = {
     "account_set_password": Audience.AGREED,
     "mfa_reauthenticate": Audience.SIGNED_IN,
     "mfa_reauthenticate_webauthn": Audience.SIGNED_IN,
+    "account_request_reauthentication_code": Audience.SIGNED_IN,
+    "account_confirm_reauthentication_code": Audience.SIGNED_IN,
     "mfa_index": Audience.AGREED,
     "mfa_activate_totp": Audience.AGREED,
     "mfa_deactivate_totp": Audience.AGREED,

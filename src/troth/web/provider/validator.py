@@ -6,7 +6,7 @@ Sources: RFC 9700 (best current practice), RFC 7636 (PKCE), RFC 8252 (native app
 import re
 import uuid
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from allauth.account.internal.flows.login import get_authentication_records
@@ -19,7 +19,6 @@ from allauth.idp.oidc.models import Client, Token
 from django.core.cache import cache
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
-from oauthlib.oauth2.rfc8628.grant_types import DeviceCodeGrant
 
 from troth.consent import applications
 from troth.people import authorizing
@@ -196,15 +195,17 @@ class Validator(OAuthLibRequestValidator):
         _begin(str(held.family), at.timestamp() if at else None)
         return True
 
-    def invalidate_authorization_code(self, _client_id: str, code: str, _request: Request, *_: Any, **__: Any) -> None:
-        """Note that it was used."""
-        authorizing.use_code(code)
+    def invalidate_authorization_code(self, _client_id: str, _code: str, _request: Request, *_: Any, **__: Any) -> None:
+        """Do nothing more: `claim_authorization_code` was there before any token was made."""
 
-    def validate_device_code(self, client_id: str, device_code: str, request: Request) -> str | None:
-        """Take a device's code once. The library has looked for its person's answer before, and put them there."""
+    def validate_device_code(
+        self, client_id: str, device_code: str, request: Request, *_: Any, **__: Any
+    ) -> str | None:
+        """Take a device's code once, of whose person the library found an answer in this request."""
+        answered = super().validate_device_code(client_id, device_code, request)
         if request.user is None or not cache.add(f"troth.device[{device_code}]", value=True, timeout=DEVICE_SECONDS):
             return None
-        return str(DeviceCodeGrant.DEVICE_CODE_AUTHORIZED)
+        return cast("str | None", answered)
 
     # Tokens
 
@@ -273,6 +274,12 @@ class Validator(OAuthLibRequestValidator):
     def is_origin_allowed(self, _client_id: str, _origin: str, _request: Request, *_: Any, **__: Any) -> bool:
         """Leave what browsers of other origins may read to one place, `cors`."""
         return False
+
+
+def claim_authorization_code(request: Request) -> None:
+    """Take a code, of which all else was judged, before tokens are made of it: once, whoever else brings it now."""
+    if not authorizing.use_code(request.code, request.client.id):
+        raise errors.InvalidGrantError(request=request)
 
 
 def _named(request: Request) -> str:

@@ -33,12 +33,13 @@ from troth.policy.voice import voice
 from troth.web.guessing import guarded
 from troth.web.provider import onward
 from troth.web.provider.cors import readable
-from troth.web.provider.validator import Validator, asked, proven_at, remembered
+from troth.web.provider.validator import Validator, asked, claim_authorization_code, proven_at, remembered
 
 #: Whose limits count what devices try.
 LIBRARY = "allauth.idp.oidc"
-# The library makes its judge itself wherever one is needed, and offers no setting for it.
+# The library makes its judge itself wherever one is needed, and offers no setting for it; nor for where codes are kept.
 server.OAuthLibRequestValidator = Validator
+server.claim_authorization_code = claim_authorization_code
 
 configuration = readable(library.configuration)
 jwks = readable(library.jwks)
