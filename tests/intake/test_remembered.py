@@ -76,7 +76,7 @@ def test_a_no_that_is_remembered_is_asked_again(
 def test_a_key_an_account_and_a_use_that_ended_take_nothing_from_the_very_next_request(
     notes: Application, cast: dict[str, Person], owner: Connection[Any]
 ) -> None:
-    alice, crash = cast["alice"], [event("crash", notes.names["Alice"], f"remembered-{nth}") for nth in range(5)]
+    alice, crash = cast["alice"], [event("crash", notes.names["Alice"], f"remembered-{nth}") for nth in range(7)]
 
     def changed(statement: str, *told: object) -> Callable[[], object]:
         return lambda: owner.execute(statement.encode(), told)
@@ -91,12 +91,18 @@ def test_a_key_an_account_and_a_use_that_ended_take_nothing_from_the_very_next_r
         crash[2],
         changed("UPDATE troth.application_grant SET until = now() WHERE subject = %s", alice.subject),
         crash[3],
-        lambda: registering.end_keys(owner, {"application": notes.application}),
+        changed(
+            "UPDATE troth.application_grant SET until = NULL, expires_at = now() WHERE subject = %s", alice.subject
+        ),
         crash[4],
+        changed("UPDATE troth.application_grant SET expires_at = NULL WHERE subject = %s", alice.subject),
+        crash[5],
+        lambda: registering.end_keys(owner, {"application": notes.application}),
+        crash[6],
     )
-    assert [each.status for each in answers] == [201, 403, 201, 403, 403]
-    assert [each.body.get("reason") for each in answers][1::2] == ["unknown-person", "unknown-person"]
-    assert answers[4].body["reason"] == "key-ended"
+    assert [each.status for each in answers] == [201, 403, 201, 403, 403, 201, 403]
+    assert [answers[nth].body.get("reason") for nth in (1, 3, 4)] == ["unknown-person"] * 3
+    assert answers[6].body["reason"] == "key-ended"
 
 
 def test_without_the_triggers_judgement_a_remembered_yes_would_outlive_its_end(

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 from tests.mutations.flows import agree, give_token, newcomer
 from tests.mutations.scene import Play, Scene
@@ -10,9 +11,13 @@ from tests.planting import APPLICATION, sign_in
 
 NAME, EMAIL = "name:person.name:provide", "email:person.email:provide"
 PERMIT = "SELECT troth.permit_application(%s, %s, %s)"
+RENEW = "SELECT troth.renew_application(%s, %s, now() + make_interval(days => %s))"
 END = "SELECT troth.end_application(%s)"
 STANDING = "SELECT claims, purposes FROM troth.application_standing(%s, %s)"
 KEPT = "SELECT until IS NULL, offered, claims FROM troth.application_grant WHERE subject = %s ORDER BY at"
+#: The days of its answers go by.
+LATER = "UPDATE troth.application_grant SET at = at - interval '3 days', expires_at = expires_at - interval '2 days' WHERE subject = %s"
+LASTS = "SELECT claims, until IS NULL, expires_at > now() FROM troth.application_grant WHERE subject = %s ORDER BY at"
 LAST = "SELECT action FROM troth.ledger_entry ORDER BY index DESC LIMIT 1"
 TOKENS = (
     "SELECT account.subject FROM troth.allauth_idp_oidc_token AS token"
@@ -64,24 +69,80 @@ def _answers(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
 
 def _ends(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     for each in (whose, other):
-        account = scene.does(
-            "owner",
-            "INSERT INTO troth.people_account (subject, email, password, is_active, date_joined)"
-            " VALUES (%s, %s, '', true, now()) RETURNING id",
-            each, f"{each}@harbor.example",
-        )  # fmt: skip
-        sign_in(scene.stage, each, account[0][0] if account else None)
+        sign_in(scene.stage, each, _account(scene, each))
     scene.refused("TR003", "self", END, APPLICATION)
     scene.refused("TR008", "self", END, "no-such-thing", token="hers")
     scene.does("self", END, APPLICATION, token="hers")
     scene.must("what was written down", scene.does("owner", LAST), [("application-ended",)])
     scene.must("what may be seen", scene.does("door", STANDING, whose, APPLICATION), [])
-    scene.must("live tokens", scene.does("owner", TOKENS, whose, other), [(other,)])
     scene.refused("TR008", "self", END, APPLICATION, token="hers")
+    _gone(scene, whose, other)
+    scene.must("another's answer stays", scene.does("owner", KEPT, other)[:1], [(True, [NAME], [NAME])])
+
+
+def _renews(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
+    scene.refused("TR003", "self", RENEW, APPLICATION, [], 1)
+    scene.does("self", PERMIT, APPLICATION, [NAME, EMAIL], [NAME, EMAIL], token="theirs")
+    scene.refused("TR008", "self", RENEW, APPLICATION, [], 1, token="hers")
+    scene.does("self", PERMIT, APPLICATION, [NAME, EMAIL], [NAME, EMAIL], token="hers")
+    scene.does("door", "SELECT troth.use_application(%s, %s, 'sub')", whose, APPLICATION)
+    scene.refused("TR008", "self", RENEW, "no-such-thing", [], 1, token="hers")
+    scene.refused("TR085", "self", RENEW, APPLICATION, [NAME], -1, token="hers")
+    scene.does("self", RENEW, APPLICATION, [NAME], 1, token="hers")
+    scene.must("what was written down", scene.does("owner", LAST), [("application-renewed",)])
+    held = [([EMAIL, NAME], False, None), ([NAME], True, True)]
+    scene.must("narrower, until a day", scene.does("owner", LASTS, whose), held)
+    scene.must("nobody renewed for another", scene.does("owner", LASTS, other), [([EMAIL, NAME], True, None)])
+    known = "SELECT known_as FROM troth.application_grant WHERE subject = %s AND until IS NULL"
+    scene.must("what it is called", scene.does("owner", known, whose), [("sub",)])
+    scene.refused("TR009", "self", RENEW, APPLICATION, [NAME, EMAIL], 1, token="hers")
+    scene.does("self", PERMIT, APPLICATION, [], [], token="hers")
+    scene.must("the day stays", scene.does("owner", LASTS, whose)[2:], [([NAME], True, True)])
+    scene.does("owner", "UPDATE troth.application SET removed_at = now() WHERE application = %s", APPLICATION)
+    scene.refused("TR008", "self", RENEW, APPLICATION, [NAME], 1, token="hers")
+
+
+def _over(scene: Scene, whose: uuid.UUID, other: uuid.UUID, *again: Any) -> None:
+    """Its day goes by: nothing of it is carried on by what is answered then, nor what was issued by it."""
+    for each in (whose, other):
+        sign_in(scene.stage, each, _account(scene, each))
+    scene.does("self", RENEW, APPLICATION, [NAME], 1, token="hers")
+    scene.does("owner", LATER, whose)
+    scene.must("what may be seen", scene.does("door", STANDING, whose, APPLICATION), [])
+    scene.does("door", "SELECT troth.use_application(%s, %s, 'late')", whose, APPLICATION)
+    late = "SELECT 1 FROM troth.application_grant WHERE subject = %s AND known_as = 'late'"
+    scene.must("whoever asks late", scene.does("owner", late, whose), [])
+    scene.does("self", *again, token="hers")
+    scene.must("nothing is carried on", scene.does("owner", LASTS, whose)[-1:], [([], True, None)])
+    ended = "SELECT until = expires_at FROM troth.application_grant WHERE subject = %s AND until < now() - interval '12 hours'"
+    scene.must("it ended when it said", scene.does("owner", ended, whose), [(True,)])
+    _gone(scene, whose, other)
+
+
+def _over_and_anew(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
+    _over(scene, whose, other, "SELECT troth.renew_application(%s, '{}', NULL)", APPLICATION)
+
+
+def _over_and_asked(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
+    _over(scene, whose, other, PERMIT, APPLICATION, [], [])
+
+
+def _gone(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
+    """Nothing is left of what was issued about the one, and everything about the other."""
+    scene.must("live tokens", scene.does("owner", TOKENS, whose, other), [(other,)])
     for table in GONE:
         left = f"SELECT subject FROM troth.{table} WHERE subject IN (%s, %s)"
         scene.must(f"left of `{table}`", scene.does("owner", left, whose, other), [(other,)])
-    scene.must("another's answer stays", scene.does("owner", KEPT, other)[:1], [(True, [NAME], [NAME])])
+
+
+def _account(scene: Scene, whose: uuid.UUID) -> int | None:
+    account = scene.does(
+        "owner",
+        "INSERT INTO troth.people_account (subject, email, password, is_active, date_joined)"
+        " VALUES (%s, %s, '', true, now()) RETURNING id",
+        whose, f"{whose}@harbor.example",
+    )  # fmt: skip
+    return account[0][0] if account else None
 
 
 def _stands(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
@@ -106,6 +167,7 @@ def _stands_no_more(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
     changes: tuple[tuple[str, object], ...] = (
         ("UPDATE troth.application SET removed_at = {} WHERE application = %s", APPLICATION),
         ("UPDATE troth.application_grant SET until = {} WHERE subject = %s", whose),
+        ("UPDATE troth.application_grant SET expires_at = {} WHERE subject = %s", whose),
         ("UPDATE troth.subject SET ended_at = {} WHERE subject = %s", whose),
     )
     scene.does("self", PERMIT, APPLICATION, [NAME], [NAME], token="hers")
@@ -137,4 +199,4 @@ def _forgotten(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
     scene.must("forgotten", scene.does("owner", "SELECT 1 FROM troth.subject WHERE subject = %s", third), [])
 
 
-PLAYS = (_answers, _ends, _stands, _stands_no_more, _leaves, _forgotten)
+PLAYS = (_answers, _renews, _over_and_anew, _over_and_asked, _ends, _stands, _stands_no_more, _leaves, _forgotten)

@@ -82,6 +82,7 @@ def _about(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
         scene.must(f"about {name}", scene.does("intake", ABOUT, "key", name), [(APPLICATION, every, None)])
     for change, which in (
         ("UPDATE troth.application_grant SET until = {} WHERE subject = %s", whose),
+        ("UPDATE troth.application_grant SET expires_at = {} WHERE subject = %s", whose),
         ("UPDATE troth.subject SET ended_at = {} WHERE subject = %s", whose),
     ):
         scene.does("owner", change.format("now()"), which)
@@ -104,6 +105,7 @@ def _judged(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     for change, which in (
         ("UPDATE troth.application SET removed_at = {} WHERE application = %s", APPLICATION),
         ("UPDATE troth.application_grant SET until = {} WHERE subject = %s", whose),
+        ("UPDATE troth.application_grant SET expires_at = {} WHERE subject = %s", whose),
         ("UPDATE troth.subject SET ended_at = {} WHERE subject = %s", whose),
     ):
         scene.does("owner", change.format("now()"), which)

@@ -10,15 +10,25 @@ from psycopg import Error, sql
 from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
 from psycopg.rows import class_row
 
-from troth.consent.errors import ConsentRefusal, NoSuchApplication, NotAskedFor, NotSignedIn
+from troth.consent.errors import ConsentRefusal, NoSuchApplication, NotAskedFor, NotSignedIn, OverAlready
 from troth.database import connect, published
 from troth.database.statements import load
 from troth.people.authorizing import address_proven
 from troth.people.manifests import Claim, column, parsed, within
 
 SQL = load("troth.consent")
-REFUSALS: dict[str, type[ConsentRefusal]] = {"TR003": NotSignedIn, "TR008": NoSuchApplication, "TR009": NotAskedFor}
-ADVICE = {"TR003": "sign in again", "TR008": "see the list of your applications"}
+REFUSALS: dict[str, type[ConsentRefusal]] = {
+    "TR003": NotSignedIn,
+    "TR008": NoSuchApplication,
+    "TR009": NotAskedFor,
+    "TR085": OverAlready,
+}
+ADVICE = {
+    "TR003": "sign in again",
+    "TR008": "see the list of your applications",
+    "TR009": "let the application ask for it",
+    "TR085": "choose a later day",
+}
 #: What PostgreSQL says to a purpose that may not read something.
 WITHHELD = (InsufficientPrivilege, UndefinedColumn, UndefinedTable)
 EMAIL = "email"
@@ -26,7 +36,10 @@ EMAIL = "email"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One answer of the viewer's to one application; `until` is None for the one that holds now."""
+    """One answer of the viewer's to one application; `until` is None for the one that holds now.
+
+    It ends by itself at `expires_at`, if ever; `removed_at` says since when the application is no longer there.
+    """
 
     application: str
     name: str
@@ -36,6 +49,8 @@ class Grant:
     at: datetime
     used_at: datetime | None
     until: datetime | None
+    expires_at: datetime | None
+    removed_at: datetime | None
 
     @property
     def permitted(self) -> tuple[Claim, ...]:
@@ -61,6 +76,15 @@ def permit(*, token: str, application: str, asked: Sequence[Claim], chosen: Sequ
     _act("permit_application", token, told)
 
 
+def renew(*, token: str, application: str, kept: Sequence[Claim], until: datetime | None) -> None:
+    """Let an application see what is kept of the viewer's last answer, until a moment or until they end it.
+
+    What is over begins anew; nothing that was issued before opens anything. Raises a ConsentRefusal.
+    """
+    told = {"application": application, "kept": [c.written for c in kept], "until": until}
+    _act("renew_application", token, told)
+
+
 def end(*, token: str, application: str) -> None:
     """End what an application may see of the viewer, with its tokens. Raises a ConsentRefusal."""
     _act("end_application", token, {"application": application})
@@ -81,6 +105,12 @@ def live(*, token: str, application: str) -> Grant | None:
     """Return the viewer's answer to an application that holds now."""
     with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Grant)) as cursor:
         return cursor.execute(SQL["live_grant"].encode(), {"application": application}).fetchone()
+
+
+def newest(*, token: str, application: str) -> Grant | None:
+    """Return the viewer's last answer to an application, over or not."""
+    with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Grant)) as cursor:
+        return cursor.execute(SQL["newest_grant"].encode(), {"application": application}).fetchone()
 
 
 def grants(token: str) -> list[Grant]:

@@ -74,6 +74,12 @@ class NotAskedFor(ConsentRefusal):
     code = "claim-unknown"
 
 
+class OverAlready(ConsentRefusal):
+    """A permission was to last until a moment that is over."""
+
+    code = "over-already"
+
+
 class Unsecured(ConsentRefusal):
     """Whoever is on the staff showed no second factor in this session."""
 

@@ -43,7 +43,8 @@ UPDATE troth.allauth_idp_oidc_client SET secret = %(secret)s WHERE id = %(applic
 UPDATE troth.application SET removed_at = statement_timestamp() WHERE application = %(application)s AND removed_at IS NULL
 
 -- name: end_grants
-UPDATE troth.application_grant SET until = clock_timestamp() WHERE application = %(application)s AND until IS NULL
+UPDATE troth.application_grant SET until = least(clock_timestamp(), expires_at)
+WHERE application = %(application)s AND until IS NULL
 
 -- name: remove_tokens
 DELETE FROM troth.allauth_idp_oidc_token WHERE client_id = %(application)s

@@ -66,7 +66,8 @@ def _grant(table: Table) -> str:
             JOIN troth.application AS known ON known.application = given.application AND known.removed_at IS NULL
             JOIN troth.subject AS person ON person.subject = given.subject AND person.ended_at IS NULL
             WHERE given.subject = fresh.subject AND given.application = fresh.{quoted(table.through)}
-              AND given.until IS NULL AND {literal(table.name)} = ANY (known.events) LIMIT 1
+              AND given.until IS NULL AND coalesce(given.expires_at > statement_timestamp(), true)
+              AND {literal(table.name)} = ANY (known.events) LIMIT 1
         )"""
 
 

@@ -12,9 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from troth.consent import agreed, permissions
 from troth.consent.agreed import Proposal
+from troth.consent.applications import Grant
 from troth.consent.permissions import Record
 from troth.database import published
-from troth.people.manifests import Claim
 from troth.policy.explain import capital, clause_sentence
 from troth.policy.voice import LANGUAGES, voice
 from troth.web.templatetags.said import moment
@@ -72,6 +72,11 @@ def called(record: Record) -> str:
 def end_of(day: date) -> datetime:
     """Return the last moment of a day."""
     return datetime.combine(day + timedelta(days=1), time(), UTC)
+
+
+def last_day(until: datetime) -> date:
+    """Return the last day of a window, today at the earliest."""
+    return max(until.date() - timedelta(days=until.time() == time()), timezone.now().date())
 
 
 class Categories(forms.MultipleChoiceField):
@@ -173,7 +178,7 @@ class Change(Until):
             del self.fields["records"]
         self.fields["categories"].choices = choices(held)  # type: ignore[attr-defined]
         self.fields["categories"].initial = list(held)
-        self.fields["until"].initial = max(until.date() - timedelta(days=until.time() == time()), timezone.now().date())
+        self.fields["until"].initial = last_day(until)
 
 
 class Propose(forms.Form):
@@ -290,12 +295,25 @@ def _of_organization(proposal: Proposal) -> str:
     return f"{gettext('Neither you nor they can end it sooner.')} {over}"
 
 
-class ApplicationClaims(forms.Form):
-    """Fewer claims of an application."""
+class ApplicationAnswer(Until):
+    """What of an answer to an application stays, and until when; without a day, until its person ends it."""
 
-    claims = forms.MultipleChoiceField(required=False)
+    claims = forms.MultipleChoiceField(
+        label=_("What it may see of you"), widget=forms.CheckboxSelectMultiple, required=False
+    )
+    field_order = ("claims", "until")
 
-    def __init__(self, *args: Any, held: Iterable[Claim], **told: Any) -> None:  # noqa: ANN401 - Django's signature
-        """Offer what stands."""
-        super().__init__(*args, **told)
-        self.fields["claims"].choices = [(claim.written, claim.name) for claim in held]  # type: ignore[attr-defined]
+    def __init__(self, *args: Any, held: Grant, words: Mapping[str, str], **told: Any) -> None:  # noqa: ANN401
+        """Offer what was permitted, in these words, ticked where it still stands."""
+        super().__init__(*args, auto_id=f"{held.application}-%s", **told)
+        self.fields["claims"].choices = list(words.items())  # type: ignore[attr-defined]
+        self.fields["claims"].initial = [] if held.until else list(held.claims)
+        if not held.permitted:
+            del self.fields["claims"]
+        self.fields["until"].required = False
+        self.fields["until"].help_text = _("Leave it empty, and it holds until you end it.")
+        self.fields["until"].initial = None if held.until or held.expires_at is None else last_day(held.expires_at)
+
+    def clean_until(self) -> date | None:  # type: ignore[override]
+        """Let it be empty."""
+        return super().clean_until() if self.cleaned_data["until"] else None

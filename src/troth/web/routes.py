@@ -137,7 +137,7 @@ ROUTES: dict[str, Audience] = {
     "lent": Audience.AGREED,
     "offer": Audience.AGREED,
     "agreed": Audience.AGREED,
-    "narrow_application": Audience.AGREED,
+    "renew_application": Audience.AGREED,
     "end_application": Audience.AGREED,
     # Of an organization, the database shows what the viewer's role in it lets them see; to others it is not there.
     "organizations": Audience.AGREED,

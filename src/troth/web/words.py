@@ -61,6 +61,7 @@ ACTIONS: Words = {
     "device-named": _("You named a device"),
     "device-forgotten": _("You had a device forgotten"),
     "application-permitted": _("You let an application know you"),
+    "application-renewed": _("You changed what an application may see, or until when"),
     "application-ended": _("You ended what an application may see"),
     "permission-offered": _("You offered to let somebody see something"),
     "permission-accepted": _("What somebody offered to show was accepted"),

@@ -24,6 +24,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
         JOIN troth.subject AS person ON person.subject = given.subject AND person.ended_at IS NULL
         JOIN troth.permitted AS truth ON truth.subject = given.subject
         WHERE given.application = known.application AND given.known_as = asked.name AND given.until IS NULL
+          AND coalesce(given.expires_at > statement_timestamp(), true)
         UNION ALL
         SELECT browser.subject, CASE WHEN standing.agreed THEN standing.uses ELSE 0 END
         FROM troth.application_browser AS browser JOIN troth.identifier AS i ON i.subject = browser.subject

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import get_language, gettext_lazy
@@ -23,7 +23,7 @@ from troth.people.manifests import parsed
 from troth.policy.explain import capital
 from troth.policy.meaning import Audience, Basis
 from troth.policy.voice import voice
-from troth.web.permitting import ApplicationClaims, said, sentence
+from troth.web.permitting import ApplicationAnswer, end_of, said, sentence
 from troth.web.provider.views import listed
 from troth.web.views.agreed import asker
 from troth.web.words import say
@@ -70,13 +70,15 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A permission that is over."""
+    """A permission that is over; with a form, it can begin anew."""
 
     kind: str
     who: str
     what: str
     since: datetime
     until: datetime
+    key: str = ""
+    form: ApplicationAnswer | None = None
 
 
 @require_safe
@@ -110,16 +112,23 @@ def _applications(request: HttpRequest) -> Iterator[Card]:
             claims = listed(grant.permitted, frozenset(grant.claims))
             lines = [Line(c["category"], told.get(c["name"]), c["why"], c["clause"]) for c in claims]
             withheld = listed(tuple(map(parsed, sorted(set(grant.offered) - set(grant.claims)))))
-            extra = {"application": grant.application, "claims": claims, "withheld": [c["category"] for c in withheld]}
+            extra: dict[str, Any] = {"application": grant.application, "withheld": [c["category"] for c in withheld]}
+            extra["form"] = _answer(grant)
             yield Card(
                 "applications",
                 grant.application,
                 grant.name,
                 tuple(lines),
                 since=grant.at,
+                until=grant.expires_at,
                 used=grant.used_at,
                 extra=extra,
             )
+
+
+def _answer(grant: Grant, posted: QueryDict | None = None) -> ApplicationAnswer:
+    words = {claim["written"]: claim["category"] for claim in listed(grant.permitted)}
+    return ApplicationAnswer(posted, held=grant, words=words)
 
 
 def _people(request: HttpRequest) -> Iterator[Card]:
@@ -235,10 +244,14 @@ def _purposes(request: HttpRequest) -> Iterator[Card]:
 
 
 def _past_applications(request: HttpRequest) -> Iterator[Past]:
+    known: set[str] = set()
     for grant in applications.grants(request.viewer):  # type: ignore[attr-defined]
         if grant.until is not None:
             what = ", ".join(dict.fromkeys(each["category"] for each in listed(grant.permitted))) or _("nothing")
-            yield Past("applications", grant.name, what, grant.at, grant.until)
+            again = grant.application not in known and grant.removed_at is None
+            form = _answer(grant) if again else None
+            yield Past("applications", grant.name, what, grant.at, grant.until, grant.application, form)
+        known.add(grant.application)
 
 
 def _past_people(request: HttpRequest) -> Iterator[Past]:
@@ -302,19 +315,21 @@ def end_application(request: HttpRequest, application: str) -> HttpResponse:
 
 
 @require_POST
-def narrow_application(request: HttpRequest, application: str) -> HttpResponse:
-    """Let an application see less than before: what is not ticked any more it is not told from now on."""
+def renew_application(request: HttpRequest, application: str) -> HttpResponse:
+    """Narrow what an application may see, give it another last day, or let what is over begin anew."""
     token = request.viewer  # type: ignore[attr-defined]
-    held: Grant | None = applications.live(token=token, application=application)
-    form = ApplicationClaims(request.POST, held=held.permitted if held else ())
-    if held is None or not form.is_valid():
-        messages.error(request, _("Nothing was changed."))
+    held = applications.newest(token=token, application=application)
+    form = _answer(held, request.POST) if held else None
+    if held is None or form is None or not form.is_valid():
+        wrong = [str(error) for errors in (form.errors if form else {}).values() for error in errors]
+        messages.error(request, " ".join([_("Nothing was changed."), *wrong]))
     else:
-        kept = [claim for claim in held.permitted if claim.written in form.cleaned_data["claims"]]
+        day = form.cleaned_data["until"]
+        kept = [claim for claim in held.permitted if claim.written in form.cleaned_data.get("claims", ())]
         try:
-            applications.permit(token=token, application=application, asked=held.permitted, chosen=kept)
+            applications.renew(token=token, application=application, kept=kept, until=end_of(day) if day else None)
         except ConsentRefusal as refusal:
             messages.error(request, f"{refusal.sentence}; {refusal.advice}")
         else:
-            messages.success(request, _("Narrowed. It is told no more than this from this moment on."))
+            messages.success(request, _("Changed. It holds from this moment on."))
     return redirect(f"{reverse('my_permissions')}?kind=applications")

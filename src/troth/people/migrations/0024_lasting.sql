@@ -1,0 +1,3 @@
+-- The moment at which an answer to an application ends by itself; without one it holds until its person ends it. `until` says when
+-- an answer did end: at that moment, or before it.
+ALTER TABLE troth.application_grant ADD COLUMN expires_at timestamptz;
