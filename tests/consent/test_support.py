@@ -130,6 +130,77 @@ def test_nobody_allows_more_than_was_asked_nor_for_another(owner: Connection[Any
         look(sue, access)
 
 
+# Narrowing
+
+
+def entries(owner: Connection[Any]) -> list[Any]:
+    told = owner.execute("SELECT facts FROM troth.ledger_entry WHERE action = 'access-narrowed' ORDER BY index")
+    return [facts for (facts,) in told.fetchall()]
+
+
+def test_what_is_open_is_narrowed_and_never_widened(owner: Connection[Any], alice: Person, sue: Person) -> None:
+    access = ask(sue, areas=("profile", "access", "device"))
+    support.allow(viewer=alice.token, access=access, areas=["profile", "access"], hours=4)
+    (before,) = support.of_me(alice.token)
+    assert before.until
+    assert look(sue, access, "access")["access"]
+    support.narrow(viewer=alice.token, access=access, areas=["profile"], hours=None)
+    with pytest.raises(NothingToSee):
+        look(sue, access, "access")
+    assert [row["name"] for row in look(sue, access)["person"]] == ["Alice"]
+    (mine,) = support.of_me(alice.token)
+    assert (mine.areas, mine.asked_areas, mine.until) == (["profile"], ["profile", "access", "device"], before.until)
+    support.narrow(viewer=alice.token, access=access, areas=["profile"], hours=1)
+    (mine,) = support.of_me(alice.token)
+    assert mine.until
+    assert mine.until < before.until - timedelta(hours=2)
+    assert support.attention(alice.subject) == (0, mine.until)
+    assert [each.areas for each in support.asked(sue.token)] == [["profile"]]
+    assert entries(owner) == [{"areas": 1, "hours": 4}, {"areas": 1, "hours": 1}]
+    for areas, hours in ((["profile", "access"], None), (["device"], 1), (["profile"], 2), (["profile"], 0), ([], 1)):
+        with pytest.raises(NothingToSee):
+            support.narrow(viewer=alice.token, access=access, areas=areas, hours=hours)
+    assert support.of_me(alice.token) == [mine]
+    assert len(entries(owner)) == 2
+
+
+def test_only_the_person_narrows_and_only_what_is_open(owner: Connection[Any], alice: Person, sue: Person) -> None:
+    asked, bob = ask(sue), make(owner, "Bob")
+    with pytest.raises(NothingToSee):
+        support.narrow(viewer=alice.token, access=asked, areas=["profile"], hours=None)
+    access = opened(sue, alice)
+    for someone in (bob, sue):
+        with pytest.raises(NothingToSee):
+            support.narrow(viewer=someone.token, access=access, areas=["profile"], hours=None)
+    support.end(viewer=alice.token, access=access)
+    with pytest.raises(NothingToSee):
+        support.narrow(viewer=alice.token, access=access, areas=["profile"], hours=None)
+    assert entries(owner) == []
+
+
+def test_an_area_that_is_taken_out_is_gone_at_the_next_statement(
+    owner: Connection[Any], alice: Person, sue: Person
+) -> None:
+    access = opened(sue, alice, ("profile", "device"))
+    raw, word = stolen(sue, access)
+    with raw:
+        assert carried(raw, sue.token, word) == [("Alice",)]
+        support.narrow(viewer=alice.token, access=access, areas=["device"], hours=None)
+        assert raw.execute("SELECT name FROM troth.person").fetchall() == []
+
+
+def test_without_the_comparison_narrowing_would_widen(owner: Connection[Any], alice: Person, sue: Person) -> None:
+    """The control taken away."""
+    access = opened(sue, alice)
+    row = owner.execute("SELECT pg_get_functiondef('troth.narrow_access'::regproc)").fetchone()
+    assert row
+    control = "OR NOT kept <@ held.areas "
+    assert control in row[0]
+    owner.execute(row[0].replace(control, "").encode())
+    support.narrow(viewer=alice.token, access=access, areas=["access"], hours=None)
+    assert look(sue, access, "access")["access"]
+
+
 # Nobody learns whether an address is somebody's
 
 
@@ -286,6 +357,7 @@ REFUSED = (
     "SELECT troth.rows_in_area(gen_random_uuid(), 'profile')",
     "SELECT troth.staff_roles(gen_random_uuid())",
     "SELECT troth.answer_access(gen_random_uuid(), '{profile}', 1)",
+    "SELECT troth.narrow_access(gen_random_uuid(), '{profile}', 1)",
     "SELECT troth.record('access-read', NULL, NULL, '{}')",
     "SELECT troth.post(gen_random_uuid(), 'x', 'mail', '{}')",
     "SELECT set_config('role', 'troth_self', false)",

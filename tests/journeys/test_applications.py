@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -120,11 +121,28 @@ def test_a_person_answers_looks_and_ends(visit: Visit, asked: str) -> None:
     judy.go("/me").locator("#purpose-announce").get_by_role("button", name="Yes").click()
     judy.page.wait_for_load_state()
     assert "judy-apps@harbor.example" in judy.go("/me/permissions?kind=applications").locator("article").inner_text()
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    page.get_by_text("Narrow or renew it").click()
+    page.get_by_label("Your name").check()
+    page.get_by_label("Until the end of").fill(tomorrow.isoformat())
+    checked(judy, 1280)
+    judy.press("Change it")
+    assert "Changed. It holds from this moment on." in page.locator("body").inner_text()
+    assert f"{tomorrow + timedelta(days=1):%Y}, 00:00 UTC" in page.locator("article").inner_text()
     page.get_by_role("button", name="End it").click()
     page.wait_for_load_state()
     assert "You sign in to no application" in page.locator("main").inner_text()
     assert "Harbor Notes" in page.locator("section", has_text="Before").inner_text()
     checked(judy, 1280)
+    page.get_by_text("Allow it anew").first.click()
+    assert page.locator("input[type=checkbox]:checked").count() == 0, "what is over is ticked for nobody"
+    page.get_by_label("Your e-mail address").check()
+    checked(judy, 1280)
+    page.get_by_role("button", name="Allow it anew").click()
+    page.wait_for_load_state()
+    assert "judy-apps@harbor.example" in page.locator("article").inner_text()
+    page.get_by_role("button", name="End it").click()
+    page.wait_for_load_state()
     judy.go(asked)
     assert judy.title() == "Sign in to Harbor Notes"
     judy.press("Do not")

@@ -305,6 +305,18 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("who has none any more", "held.type IN ('totp', 'webauthn')", "true"),
     ),
     "staff_viewer": (("without a second factor", "ELSIF NOT troth.secured() THEN", "ELSIF false THEN"),),
+    "narrow_access": (
+        ("without a viewer", "IF whose IS NULL THEN", "IF false THEN"),
+        (
+            "somebody else's",
+            "WHERE subject = whose AND access = which AND allowed_at",
+            "WHERE access = which AND allowed_at",
+        ),
+        ("more than is open", " OR NOT kept <@ held.areas", ""),
+        ("to nothing", "cardinality(kept) = 0 OR ", ""),
+        ("for no hours", " OR for_hours < 1", ""),
+        ("for longer", " OR ends > held.until", ""),
+    ),
     "access_is_open": (("without a second factor", " AND troth.secured()", ""),),
     "look_at_members": (
         ("by anybody", "NOT coalesce('see' = ANY (troth.powers_in(org, who)), false) OR ", ""),

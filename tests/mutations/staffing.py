@@ -38,6 +38,7 @@ ASK = 'SELECT troth.ask_access(%s, \'A question.\', \'T-1\', %s::text[], 2, \'{"
 ANSWER, LEAVE, OVER = (
     "SELECT troth.answer_access(%s, %s::text[], %s)", "SELECT troth.leave_access(%s)", "SELECT troth.end_access(%s)",
 )  # fmt: skip
+NARROW = "SELECT troth.narrow_access(%s, %s::text[], %s)"
 LOOK = "SELECT troth.look(%s, %s)"
 MINE, ASKED = "SELECT access, name FROM troth.accesses_of_me()", "SELECT access FROM troth.accesses_asked()"
 ATTENTION = "SELECT asked, until IS NOT NULL FROM troth.attention(%s)"
@@ -293,6 +294,32 @@ def _allows(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, third: uuid.UUID)
     scene.refused("TR040", "staff", LOOK, which, "profile", token="third")
 
 
+def _narrows(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, third: uuid.UUID) -> None:
+    role(scene, third, "support")
+    which = _asked(scene, whose)
+    scene.refused("TR049", "self", NARROW, which, ["profile"], None, token="hers")
+    scene.does("self", ANSWER, which, ["profile", "device"], 2, token="hers")
+    scene.refused("TR003", "self", NARROW, which, ["profile"], None)
+    for word in ("theirs", "third"):
+        scene.refused("TR049", "self", NARROW, which, ["profile"], None, token=word)
+    for areas, many in ((["access"], 1), ([], 1), (["profile"], 3), (["profile"], 0)):
+        scene.refused("TR050", "self", NARROW, which, areas, many, token="hers")
+    scene.does("self", NARROW, which, ["profile"], None, token="hers")
+    _told(scene, "access-narrowed")
+    left = "SELECT areas, until > now() + interval '90 minutes' FROM troth.support_access WHERE access = %s"
+    scene.must("fewer areas", scene.does("owner", left, which), [(["profile"], True)])
+    scene.does("self", NARROW, which, ["profile"], 1, token="hers")
+    scene.must("fewer hours", scene.does("owner", left, which), [(["profile"], False)])
+    for change, undo in (
+        ("troth.support_access SET until = now() - interval '1 s' WHERE access = %s", "troth.support_access SET until = now() + interval '1 h' WHERE access = %s"),
+        ("troth.support_access SET ended_at = now() WHERE access = %s", "troth.support_access SET ended_at = NULL WHERE access = %s"),
+        ("troth.support_access SET allowed_at = NULL WHERE access = %s", "troth.support_access SET allowed_at = now() WHERE access = %s"),
+    ):  # fmt: skip
+        scene.does("owner", f"UPDATE {change}", which)
+        scene.refused("TR049", "self", NARROW, which, ["profile"], None, token="hers")
+        scene.does("owner", f"UPDATE {undo}", which)
+
+
 def _ends(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) -> None:
     role(scene, third, "support")
     role(scene, other, "support")
@@ -376,4 +403,4 @@ def _looked(
     return found
 
 
-PLAYS = (_first, _invites, _gives, _proposes, _asks, _allows, _ends)
+PLAYS = (_first, _invites, _gives, _proposes, _asks, _allows, _narrows, _ends)

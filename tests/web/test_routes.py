@@ -78,6 +78,7 @@ FORMS: dict[str, dict[str, str]] = {
     },
     "support_done": {},
     "end_support": {},
+    "narrow_support": {"areas": "profile"},
     "withdraw_invitation": {},
     "browser": {"answer": "yes", "policy": "{policy_digest}", "terms": "{terms_digest}"},
     "agree": {"answer": "agree", "policy": "{policy_digest}", "terms": "{terms_digest}"},

@@ -223,6 +223,7 @@ urlpatterns = [
     path("operator/support/<uuid:access>/done", support.done, name="support_done"),
     path("me/support", support.mine, name="my_support"),
     path("me/support/<uuid:access>", support.answer, name="answer_support"),
+    path("me/support/<uuid:access>/narrow", support.narrow, name="narrow_support"),
     path("me/support/<uuid:access>/end", support.end, name="end_support"),
     path("operator/fields", fields.fields, name="fields"),
     path("operator/permissions", agreed.proposals, name="permissions_asked"),

@@ -158,6 +158,14 @@ def decline(*, viewer: str, access: uuid.UUID) -> None:
     _act("self", viewer, "answer_access", {"access": access, "areas": [], "hours": 1})
 
 
+def narrow(*, viewer: str, access: uuid.UUID, areas: Iterable[str], hours: int | None) -> None:
+    """Leave fewer areas of what is open, or fewer hours from now on; without hours its end stays.
+
+    It holds from the next statement on. Raises NothingToSee for more than is open, NotSignedIn.
+    """
+    _act("self", viewer, "narrow_access", {"access": access, "areas": list(areas), "hours": hours})
+
+
 def end(*, viewer: str, access: uuid.UUID) -> None:
     """End what is open, from the next statement on. Raises NothingToSee, NotSignedIn."""
     _act("self", viewer, "end_access", {"access": access})

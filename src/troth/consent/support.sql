@@ -20,6 +20,9 @@ SELECT troth.leave_access(%(access)s)
 -- name: answer_access
 SELECT troth.answer_access(%(access)s, %(areas)s, %(hours)s)
 
+-- name: narrow_access
+SELECT troth.narrow_access(%(access)s, %(areas)s, %(hours)s)
+
 -- name: end_access
 SELECT troth.end_access(%(access)s)
 

@@ -198,6 +198,7 @@ ROUTES: dict[str, Audience] = {
     "support_done": Audience.SUPPORT,
     "my_support": Audience.AGREED,
     "answer_support": Audience.AGREED,
+    "narrow_support": Audience.AGREED,
     "end_support": Audience.AGREED,
     "fields": Audience.OWNER,
     "applications": Audience.OWNER,

@@ -127,6 +127,7 @@ ACTIONS: Words = {
     "access-read": _("Support looked at your data"),
     "members-read": _("Somebody who administers an organization looked at its members"),
     "access-left": _("Support is done, and sees nothing more"),
+    "access-narrowed": _("You narrowed what support may see"),
     "access-ended": _("You ended what support may see"),
     "erased": _("What was due was erased"),
     "retained": _("What had outlasted its time was removed"),

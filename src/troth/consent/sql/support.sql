@@ -151,6 +151,35 @@ BEGIN
 END
 $$;
 
+-- name: narrow_access
+-- The viewer lets support see fewer areas of what is open, or for fewer hours from now on, or both; without hours its end stays. It
+-- holds from the next statement on. Raises TR003, TR049 when nothing is open any more, TR050 for nothing, and for more than is open.
+CREATE OR REPLACE FUNCTION troth.narrow_access(which uuid, kept text [], for_hours integer) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+    whose uuid := troth.viewer();
+    held troth.support_access;
+    ends timestamptz := clock_timestamp() + make_interval(hours => for_hours);
+BEGIN
+    IF whose IS NULL THEN
+        RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
+    END IF;
+    SELECT * INTO held FROM troth.support_access
+    WHERE subject = whose AND access = which AND allowed_at IS NOT NULL AND ended_at IS NULL AND until > statement_timestamp()
+    FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'nothing is open any more' USING ERRCODE = 'TR049';
+    END IF;
+    IF cardinality(kept) = 0 OR NOT kept <@ held.areas OR for_hours < 1 OR ends > held.until THEN
+        RAISE EXCEPTION 'less is open than that' USING ERRCODE = 'TR050';
+    END IF;
+    UPDATE troth.support_access SET areas = kept, until = coalesce(ends, held.until) WHERE subject = whose AND access = which;
+    PERFORM troth.record('access-narrowed', whose, whose, jsonb_build_object(
+        'areas', cardinality(kept), 'hours', ceil(extract(epoch FROM coalesce(ends, held.until) - clock_timestamp()) / 3600)::integer
+    ));
+END
+$$;
+
 -- name: end_access
 -- The viewer ends what support may see; it opens nothing from the next statement on. Raises TR003, TR049.
 CREATE OR REPLACE FUNCTION troth.end_access(which uuid) RETURNS void

@@ -1,5 +1,6 @@
 """Support access, both sides: support asks and looks; the person allows, sees every look, and ends it."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -21,6 +23,9 @@ from troth.policy.meaning import Audience
 from troth.web.mailing import spoken
 from troth.web.staff import unconfirmed
 from troth.web.words import AREAS
+
+#: For how many hours people let support look.
+HOURS = (1, 2, 4, 8, 24, 72)
 
 
 class Ask(forms.Form):
@@ -126,27 +131,49 @@ def mine(request: HttpRequest) -> HttpResponse:
 
 
 def _hours(access: Access) -> list[int]:
-    """Return the hours that one may choose from."""
-    return sorted({hours for hours in (1, 2, 4, 8, 24, 72) if hours < access.asked_hours} | {access.asked_hours})
+    """Return the hours that one may choose from: up to what was asked, or less than is left of what is open."""
+    if access.state == "open" and access.until:
+        return [hours for hours in HOURS if timezone.now() + timedelta(hours=hours) < access.until]
+    return sorted({hours for hours in HOURS if hours < access.asked_hours} | {access.asked_hours})
+
+
+def _chosen(request: HttpRequest) -> int | None:
+    hours = request.POST.get("hours", "")
+    return int(hours) if hours.isascii() and hours.isdigit() and len(hours) < 4 else None  # noqa: PLR2004 - a number
 
 
 @require_POST
 def answer(request: HttpRequest, access: UUID) -> HttpResponse:
     """Allow some of it, or nothing."""
     viewer = request.viewer  # type: ignore[attr-defined]
-    hours = request.POST.get("hours", "")
+    hours = _chosen(request)
     areas = request.POST.getlist("areas")
     try:
         if request.POST.get("answer") == "decline":
             support.decline(viewer=viewer, access=access)
             messages.success(request, _("Declined. Nothing is open."))
-        elif not areas or not (hours.isascii() and hours.isdigit() and len(hours) < 4):  # noqa: PLR2004 - a number
+        elif not areas or hours is None:
             messages.error(request, _("Choose at least one part, or decline."))
         else:
-            support.allow(viewer=viewer, access=access, areas=areas, hours=int(hours))
+            support.allow(viewer=viewer, access=access, areas=areas, hours=hours)
             messages.success(request, _("Allowed. You see here every look, and can end it at any moment."))
     except (NothingToSee, NotSignedIn):
         messages.error(request, _("This is not asked any more."))
+    return redirect("my_support")
+
+
+@require_POST
+def narrow(request: HttpRequest, access: UUID) -> HttpResponse:
+    """Leave less of what is open, or for less long."""
+    viewer = request.viewer  # type: ignore[attr-defined]
+    areas = request.POST.getlist("areas")
+    try:
+        support.narrow(viewer=viewer, access=access, areas=areas, hours=_chosen(request))
+    except (NothingToSee, NotSignedIn):
+        words = _("Nothing was changed: it is over, or nothing would be left, or it would be more than before.")
+        messages.error(request, words)
+    else:
+        messages.success(request, _("Narrowed. Nothing else of it is seen from this moment on."))
     return redirect("my_support")
 
 
