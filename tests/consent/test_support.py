@@ -181,11 +181,11 @@ def test_only_the_person_narrows_and_only_what_is_open(owner: Connection[Any], a
 def test_an_area_that_is_taken_out_is_gone_at_the_next_statement(
     owner: Connection[Any], alice: Person, sue: Person
 ) -> None:
-    access = opened(sue, alice, ("profile", "device"))
+    access = opened(sue, alice, ("profile", "access"))
     raw, word = stolen(sue, access)
     with raw:
         assert carried(raw, sue.token, word) == [("Alice",)]
-        support.narrow(viewer=alice.token, access=access, areas=["device"], hours=None)
+        support.narrow(viewer=alice.token, access=access, areas=["access"], hours=None)
         assert raw.execute("SELECT name FROM troth.person").fetchall() == []
 
 

@@ -123,7 +123,6 @@ def test_a_person_answers_looks_and_ends(visit: Visit, asked: str) -> None:
     assert "judy-apps@harbor.example" in judy.go("/me/permissions?kind=applications").locator("article").inner_text()
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     page.get_by_text("Narrow or renew it").click()
-    page.get_by_label("Your name").check()
     page.get_by_label("Until the end of").fill(tomorrow.isoformat())
     checked(judy, 1280)
     judy.press("Change it")
