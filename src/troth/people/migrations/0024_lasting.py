@@ -1,4 +1,4 @@
-"""Until when an application may see something of a person."""
+"""Until when an application may see something of a person, and in which order it lists people."""
 
 from pathlib import Path
 from typing import ClassVar
