@@ -206,6 +206,13 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("of a removed application", " AND known.removed_at IS NULL", ""),
         ("after the account's end", " AND person.ended_at IS NULL", ""),
     ),
+    "application_users": (
+        ("of every application", "given.application = which AND ", ""),
+        ("from the beginning", " AND given.answer > after", ""),
+        ("after its end", " AND given.until IS NULL", ""),
+        ("after its last moment", "AND coalesce(given.expires_at > statement_timestamp(), true)", ""),
+        ("all at once", " LIMIT most", ""),
+    ),
     "use_application": (("after its last moment", " AND coalesce(expires_at > statement_timestamp(), true)", ""),),
     "append": (
         ("any action", "IF what IS NULL OR what !~ '^[a-z][a-z0-9-]{0,63}$' THEN", "IF false THEN"),

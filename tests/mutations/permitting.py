@@ -178,6 +178,25 @@ def _stands_no_more(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
         scene.must(f"without {change}", scene.does("door", STANDING, whose, APPLICATION), [([NAME], ["provide"])])
 
 
+def _listed(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
+    listed = "SELECT whose FROM troth.application_users(%s, %s, %s)"
+    nil = uuid.UUID(int=0)
+    copied = "INSERT INTO troth.application (application, name, manifest, purposes, claims) SELECT 'a-copy', name, '', purposes, claims"
+    scene.does("owner", f"{copied} FROM troth.application WHERE application = %s", APPLICATION)
+    for word, which in (("hers", APPLICATION), ("theirs", APPLICATION), ("theirs", "a-copy")):
+        scene.does("self", PERMIT, which, [NAME], [NAME], token=word)
+    scene.must("both", scene.does("door", listed, APPLICATION, nil, 9), [(whose,), (other,)])
+    scene.must("of another application", scene.does("door", listed, "a-copy", nil, 9), [(other,)])
+    scene.must("a page", scene.does("door", listed, APPLICATION, nil, 1), [(whose,)])
+    first = scene.does("owner", "SELECT answer FROM troth.application_grant WHERE subject = %s", whose)
+    behind = scene.does("door", listed, APPLICATION, first[0][0] if first else None, 9)
+    scene.must("the page behind it", behind, [(other,)])
+    for change in ("until", "expires_at"):
+        scene.does("owner", f"UPDATE troth.application_grant SET {change} = now() WHERE subject = %s", whose)
+        scene.must(f"after {change}", scene.does("door", listed, APPLICATION, nil, 9), [(other,)])
+        scene.does("owner", f"UPDATE troth.application_grant SET {change} = NULL WHERE subject = %s", whose)
+
+
 def _leaves(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     scene.world.become("owner")
     for each in (whose, other):
@@ -199,4 +218,15 @@ def _forgotten(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
     scene.must("forgotten", scene.does("owner", "SELECT 1 FROM troth.subject WHERE subject = %s", third), [])
 
 
-PLAYS = (_answers, _renews, _over_and_anew, _over_and_asked, _ends, _stands, _stands_no_more, _leaves, _forgotten)
+PLAYS = (
+    _answers,
+    _renews,
+    _over_and_anew,
+    _over_and_asked,
+    _ends,
+    _stands,
+    _stands_no_more,
+    _listed,
+    _leaves,
+    _forgotten,
+)

@@ -67,6 +67,7 @@ def test_a_page_reads_only_what_its_own_application_asked(
         "/policy",
         "/connect/authorize",
         "/connect/introspect",
+        "/connect/users",
         "/sign-in",
         "/device",
         "/connect/sign-out",

@@ -8,6 +8,7 @@ from psycopg import Connection, sql
 
 from tests.browsing import Browser
 from tests.provider.asking import Notes, inside
+from tests.provider.test_users import listed
 from tests.rights.asking import exported, text
 from troth.database import place
 
@@ -101,6 +102,7 @@ def test_a_new_name_is_everywhere_and_the_one_before_is_nowhere(
             assert "Quartermaine" not in browser.get(path).content.decode(), path
         assert AFTER in browser.get("/me").content.decode()
     assert {notes.told(each).json()["name"] for each in access} == {AFTER}, "a token of before tells the name of now"
+    assert [each["name"] for each in listed(notes)] == [AFTER, AFTER], "and so does the application's list of its users"
     for browser in both:
         tokens = notes.tokens(browser)
         assert inside(tokens["id_token"])["name"] == notes.told(tokens["access_token"]).json()["name"] == AFTER

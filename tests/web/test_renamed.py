@@ -7,10 +7,14 @@ from psycopg import Connection
 
 from tests.browsing import Browser, subject
 from tests.directory.asking import Asking, directory_of
+from tests.provider.asking import MANIFEST, Notes
 from tests.provider.test_renamed import AFTER, BEFORE, cached, found
+from tests.provider.test_users import listed
 from tests.rights.asking import exported, text
 from tests.web.test_routes import table
 from tests.web.world import PEOPLE, World, world
+from troth.database import place
+from troth.people import keys, registering
 
 GONE = "Quartermaine"
 WORK = "alice.okafor@work.example"
@@ -53,10 +57,23 @@ def directory(browser: Browser, owner: Connection[Any], monkeypatch: pytest.Monk
     return made, directory_of(made.named["organization"], alice)  # type: ignore[arg-type]
 
 
+@pytest.fixture
+def notes(directory: tuple[World, Asking], owner: Connection[Any], database: place.Place) -> Notes:
+    """An application that she signs in to with both accounts."""
+    made, _ = directory
+    keys.keep(owner, database)
+    answer = registering.register(owner, {"manifest": MANIFEST})
+    notes = Notes(answer["application"], answer["secret"])
+    for each in ("alice", "work"):
+        notes.tokens(made.browsers[each])
+    return notes
+
+
 def test_a_new_name_is_on_every_page_of_everybody_in_every_column_and_in_every_export(
-    directory: tuple[World, Asking], owner: Connection[Any]
+    directory: tuple[World, Asking], notes: Notes, owner: Connection[Any]
 ) -> None:
     made, hr = directory
+    assert {each["name"] for each in listed(notes)} == {BEFORE}
     assert told(made) >= READ, "what the rest relies on"
     supplied = hr.provision("zoe", displayName="Zoe Harbor", emails=[{"value": "zoe@work.example"}])
     assert supplied.status == 201
@@ -64,11 +81,12 @@ def test_a_new_name_is_on_every_page_of_everybody_in_every_column_and_in_every_e
     assert found(owner, GONE) == set()
     assert not cached(GONE)
     assert told(made) == set()
-    listed = made.ask("dana", f"/organizations/{made.named['organization']}/members").content.decode()
-    assert AFTER in listed
+    members = made.ask("dana", f"/organizations/{made.named['organization']}/members").content.decode()
+    assert AFTER in members
     assert (
         AFTER in made.ask("bob", "/posts?of=organization").content.decode() + made.ask("bob", "/posts").content.decode()
     )
+    assert [each["name"] for each in listed(notes)] == [AFTER, AFTER]
     users = str(hr.ask("GET", "/Users").body)
     assert GONE not in users
     assert "Zoe Harbor" in users

@@ -7,6 +7,7 @@ from allauth.mfa.totp import views as app
 from allauth.mfa.webauthn import views as passkeys
 from django.urls import include, path
 
+from troth.web.provider import listing
 from troth.web.provider import pages as provider_pages
 from troth.web.provider import views as provider
 from troth.web.views import (
@@ -60,6 +61,7 @@ oidc = [
     path("connect/token", provider.token, name="token"),
     path("connect/userinfo", provider.user_info, name="userinfo"),
     path("connect/introspect", provider.introspect, name="introspect"),
+    path("connect/users", listing.users, name="users"),
     path("connect/revoke", provider.revoke, name="revoke"),
     path("connect/device", provider.device_code, name="device_code"),
     path("connect/sign-out", provider_pages.leave, name="logout"),

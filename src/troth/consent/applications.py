@@ -127,6 +127,13 @@ def standing(subject: uuid.UUID, application: str) -> Standing | None:
     return Standing(tuple(map(parsed, row[0])), tuple(row[1])) if row else None
 
 
+def users(application: str, *, after: uuid.UUID, most: int) -> list[tuple[uuid.UUID, uuid.UUID]]:
+    """Return answers to an application that stand, each with whose it is, in the order of the answers behind one."""
+    with door.cursor() as cursor:
+        cursor.execute(SQL["application_users"], {"application": application, "after": after, "most": most})
+        return list(cursor.fetchall())
+
+
 def used(subject: uuid.UUID, application: str, *, known_as: str) -> None:
     """Note that an application asked about somebody just now, and by which name it knows them."""
     with door.cursor() as cursor:

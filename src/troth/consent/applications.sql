@@ -10,6 +10,9 @@ SELECT troth.end_application(%(application)s)
 -- name: application_standing
 SELECT claims, purposes FROM troth.application_standing(%(subject)s, %(application)s)
 
+-- name: application_users
+SELECT answer, whose FROM troth.application_users(%(application)s, %(after)s, %(most)s)
+
 -- name: use_application
 SELECT troth.use_application(%(subject)s, %(application)s, %(known_as)s)
 

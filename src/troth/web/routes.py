@@ -77,6 +77,7 @@ ROUTES: dict[str, Audience] = {
     "token": Audience.ANYBODY,
     "userinfo": Audience.ANYBODY,
     "introspect": Audience.ANYBODY,
+    "users": Audience.ANYBODY,
     "revoke": Audience.ANYBODY,
     "device_code": Audience.ANYBODY,
     "logout": Audience.ANYBODY,

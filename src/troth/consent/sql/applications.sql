@@ -137,6 +137,17 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
       AND coalesce(given.expires_at > statement_timestamp(), true) AND standing.agreed
 $$;
 
+-- name: application_users
+-- A page of those whose answers to an application stand, in the order of their answers. What it may be told of each of them, and
+-- whether anything, says `application_standing`.
+CREATE OR REPLACE FUNCTION troth.application_users(which text, after uuid, most integer) RETURNS TABLE (answer uuid, whose uuid)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT given.answer, given.subject FROM troth.application_grant AS given
+    WHERE given.application = which AND given.answer > after AND given.until IS NULL
+      AND coalesce(given.expires_at > statement_timestamp(), true)
+    ORDER BY given.answer LIMIT most
+$$;
+
 -- name: use_application
 -- Note that an application asked about a person just now, and what it calls them, by which it may send events of theirs.
 CREATE OR REPLACE FUNCTION troth.use_application(whose uuid, which text, calls_them text) RETURNS void

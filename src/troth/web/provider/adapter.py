@@ -24,6 +24,7 @@ ENDPOINTS = {
     "jwks_uri": "jwks",
     "revocation_endpoint": "revoke",
     "introspection_endpoint": "introspect",
+    "users_endpoint": "users",
     "device_authorization_endpoint": "device_code",
     "end_session_endpoint": "logout",
 }
