@@ -181,19 +181,20 @@ def _stands_no_more(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
 def _listed(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     listed = "SELECT whose FROM troth.application_users(%s, %s, %s)"
     nil = uuid.UUID(int=0)
-    copied = "INSERT INTO troth.application (application, name, manifest, purposes, claims) SELECT 'a-copy', name, '', purposes, claims"
-    scene.does("owner", f"{copied} FROM troth.application WHERE application = %s", APPLICATION)
-    for word, which in (("hers", APPLICATION), ("theirs", APPLICATION), ("theirs", "a-copy")):
+    copied = "INSERT INTO troth.application (application, name, manifest, purposes, claims) SELECT %s, name, '', purposes, claims"
+    for which in ("a-copy", "b-copy"):
+        scene.does("owner", f"{copied} FROM troth.application WHERE application = %s", which, APPLICATION)
+    for word, which in (("hers", "a-copy"), ("theirs", "a-copy"), ("theirs", "b-copy")):
         scene.does("self", PERMIT, which, [NAME], [NAME], token=word)
-    scene.must("both", scene.does("door", listed, APPLICATION, nil, 9), [(whose,), (other,)])
-    scene.must("of another application", scene.does("door", listed, "a-copy", nil, 9), [(other,)])
-    scene.must("a page", scene.does("door", listed, APPLICATION, nil, 1), [(whose,)])
+    scene.must("both", scene.does("door", listed, "a-copy", nil, 9), [(whose,), (other,)])
+    scene.must("of another application", scene.does("door", listed, "b-copy", nil, 9), [(other,)])
+    scene.must("a page", scene.does("door", listed, "a-copy", nil, 1), [(whose,)])
     first = scene.does("owner", "SELECT answer FROM troth.application_grant WHERE subject = %s", whose)
-    behind = scene.does("door", listed, APPLICATION, first[0][0] if first else None, 9)
+    behind = scene.does("door", listed, "a-copy", first[0][0] if first else None, 9)
     scene.must("the page behind it", behind, [(other,)])
     for change in ("until", "expires_at"):
         scene.does("owner", f"UPDATE troth.application_grant SET {change} = now() WHERE subject = %s", whose)
-        scene.must(f"after {change}", scene.does("door", listed, APPLICATION, nil, 9), [(other,)])
+        scene.must(f"after {change}", scene.does("door", listed, "a-copy", nil, 9), [(other,)])
         scene.does("owner", f"UPDATE troth.application_grant SET {change} = NULL WHERE subject = %s", whose)
 
 
