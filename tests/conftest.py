@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
+from tests.seeding import REPLAY
 from tests.serving import roomy
 
 os.environ.pop("DATABASE_URL", None)
@@ -41,6 +42,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("real"):
                 item.add_marker(absent)
+
+
+def pytest_report_header() -> str:
+    """Say with which seed the run can be had again."""
+    return REPLAY
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say it with each failure, too: a quiet run has no header."""
+    report = yield
+    if report.failed:
+        report.sections.append(("seed", REPLAY))
+    return report
 
 
 def pytest_unconfigure() -> None:

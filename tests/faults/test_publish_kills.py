@@ -13,6 +13,7 @@ from psycopg import Connection, Cursor, ServerCursor
 from psycopg.pq import TransactionStatus
 
 from tests.conftest import POLICY, TERMS, forget
+from tests.seeding import REPLAY, SEED
 from troth.consent import publishing, scheduling
 from troth.database import apply, connect
 from troth.database.drift import drift
@@ -29,9 +30,10 @@ AT_ONCE = (
 WIDER = re.sub(r"effective \S+", f"effective {DAY}", AT_ONCE, count=1)
 
 
-#: Inside a transaction, all of which PostgreSQL undoes alike, a process dies at every so many statements; between transactions, and
-#: where a file changes places, at each.
-STRIDE = 7
+#: Inside a transaction, all of which PostgreSQL undoes alike, a process dies at every so many statements, from one that the run's seed
+#: draws; `TROTH_EVERY=1` kills at each. Between transactions, and where a file changes places, it always dies at each.
+STRIDE = int(os.environ.get("TROTH_EVERY", "7"))
+OFFSET = SEED % STRIDE
 Publication = Callable[[Connection[Any]], object]
 
 
@@ -64,7 +66,7 @@ def _doom(connection: Connection[Any], step: int, writing: int) -> None:
         def instead(*given: Any, **named: Any) -> Any:
             passed[0] += 1
             between = file or connection.info.transaction_status is TransactionStatus.IDLE
-            if passed[0] >= step and (between or passed[0] % STRIDE == 0):
+            if passed[0] >= step and (between or passed[0] % STRIDE == OFFSET):
                 os.write(writing, str(passed[0]).encode())
                 os.kill(os.getpid(), signal.SIGKILL)
             return call(*given, **named)
@@ -114,7 +116,7 @@ def dying(database: Place, does: Publication, before: tuple[Any, ...], after: tu
         if found == after:
             break
     assert killed > 5
-    print(f"killed {killed} times, up to {step - 1}")
+    print(f"{REPLAY}: killed {killed} times, up to {step - 1}, every {STRIDE} statements from {OFFSET}")
 
 
 @pytest.mark.usefixtures("scheduled")

@@ -23,11 +23,11 @@ import pytest
 
 from tests.faults.test_kills import answers, sign_up, until
 from tests.intake.sending import Application, registered
+from tests.seeding import REPLAY, SEED
 from tests.serving import Serving
 from troth.database import connect, place
 
 pytestmark = pytest.mark.xdist_group("faults")
-SEED = int(os.environ.get("TROTH_SEED", "20261129"))
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_what_is_committed_is_synced_and_pages_are_whole(service: Serving) -> No
 def test_killed_at_random_nothing_acknowledged_is_lost_and_nothing_stored_twice(
     service: Serving, notes: Application
 ) -> None:
-    print(f"seed {SEED}: TROTH_SEED={SEED} replays this run")
+    print(REPLAY)
     chance = random.Random(SEED)
     with Load(service, notes, SEED) as load:
         until(lambda: load.count("stored") > 10)

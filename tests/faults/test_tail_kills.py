@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.intake.test_accesslog import a_line
+from tests.seeding import SEED
 from tests.serving import TROTH, Serving
 
 pytestmark = pytest.mark.xdist_group("faults")
-SEED = int(os.environ.get("TROTH_SEED", str(time.time_ns() % 100_000)))
 
 
 @pytest.fixture(scope="module")

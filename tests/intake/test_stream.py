@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import random
 import signal
 import socket
@@ -23,13 +22,13 @@ from tests.intake.sending import Application, post, registered
 from tests.intake.test_away import away, counted, drained, run, service, stored, use
 from tests.intake.test_recorder import an_access
 from tests.rights.asking import erased, held
+from tests.seeding import REPLAY, SEED
 from troth.api.app import Lean
 from troth.database import connect
 from troth.intake import bridging, gate, recorder, shelf, shelving, stream
 from troth.intake.recorder import Recorder
 from troth.intake.spool import LONGEST
 
-SEED = int(os.environ.get("TROTH_SEED", "20261130"))
 CONFIGURED = """
 host: 127.0.0.1
 port: {port}
@@ -237,13 +236,12 @@ def test_what_two_nodes_kept_under_one_key_is_stored_once_and_a_conflict_is_coun
     asyncio.run(whole())
 
 
-@pytest.mark.parametrize("seed", [SEED])
 def test_delivered_twice_and_in_another_order_each_is_stored_once(
     notes: Application, cast: dict[str, Person], owner: Connection[object], server: Server,
-    monkeypatch: pytest.MonkeyPatch, seed: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    print(f"seed {seed}: TROTH_SEED={seed} replays this run")
-    chance, calls, real = random.Random(seed), [0], gate.Gate._commit
+    print(REPLAY)
+    chance, calls, real = random.Random(SEED), [0], gate.Gate._commit
 
     async def stumbling(self: Any, batch: Any) -> None:
         """As if the node died behind a commit, before the stream was told: it delivers again."""

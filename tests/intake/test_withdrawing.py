@@ -16,12 +16,12 @@ from tests.conftest import Person
 from tests.intake.sending import Application, event, post, registered
 from tests.intake.test_outdated import REFUSAL
 from tests.intake.test_recorder import an_access
+from tests.seeding import REPLAY, SEED
 from troth.api.app import Lean
 from troth.consent import actions
 from troth.database import connect
 from troth.intake.recorder import Recorder
 
-SEED = 20261129
 ROUNDS = 4
 USE = (
     "INSERT INTO troth.feature_use (subject, at, id, application, feature, uses)"
@@ -128,7 +128,7 @@ def withdrawn(owner: Connection[Any], alice: Person, table: str) -> Iterator[tup
 def test_no_row_comes_in_once_a_withdrawal_is_acknowledged(
     notes: Application, cast: dict[str, Person], owner: Connection[Any], table: str
 ) -> None:
-    print(f"seed {SEED}")
+    print(REPLAY)
     alice, bob = cast["alice"], cast["bob"]
     actions.choose(token=alice.token, purpose="protect", kind="objection")
     with Load(notes, [alice.subject, bob.subject], table) as load:
