@@ -8,6 +8,7 @@ from psycopg import Connection
 
 from tests.browsing import Browser
 from tests.provider.asking import MANIFEST, Notes
+from tests.provider.test_permitted import version
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 TELEVISION = MANIFEST.replace("origins", 'kind = "public"\ndevice = true\norigins')
@@ -56,6 +57,50 @@ def test_a_device_is_let_in_with_what_the_person_ticked(television: Notes, alice
     turned = television.refresh(tokens["refresh_token"]).json()
     assert television.refresh(tokens["refresh_token"]).status_code == 400
     assert television.told(turned["access_token"]).status_code == 401
+
+
+WIDER = ("for understand 30 days as network\ncollect", "for understand 60 days as network\ncollect")
+
+
+def test_a_device_gets_no_token_of_whoever_has_not_agreed_and_gets_one_once_they_have(
+    television: Notes, alice: Browser, owner: Connection[Any]
+) -> None:
+    """One agreement (P1, P2): a significant version shuts this way in too, at each step of it, and agreeing opens it."""
+    tokens_of_before = permitted(television, alice)
+    let_in = begun(television)
+    assert answer(alice, let_in, "permit", "name").status_code == 200
+    version(owner, 2, WIDER)
+    refused = polled(television, let_in)
+    assert refused.status_code == 400, "let in before, not agreed now"
+    assert "access_token" not in refused.json()
+    assert television.told(tokens_of_before["access_token"]).status_code == 401
+    assert television.refresh(tokens_of_before["refresh_token"]).status_code == 400
+    told = begun(television)
+    assert answer(alice, told, "permit", "name").headers["Location"] == "/agree"
+    assert polled(television, told).json()["error"] == "authorization_pending", "the answer counted for nothing"
+    assert alice.get("/device", {"code": told["user_code"]}).headers["Location"] == "/agree"
+    alice.agree()
+    assert answer(alice, told, "permit", "name").status_code == 200
+    assert television.told(polled(television, told).json()["access_token"]).status_code == 200
+
+
+def test_without_the_agreement_in_the_standing_the_device_would_get_a_token(
+    television: Notes, alice: Browser, owner: Connection[Any]
+) -> None:
+    """The control taken away: a version that needs no agreement shuts nobody out."""
+    let_in = begun(television)
+    answer(alice, let_in, "permit", "name")
+    version(owner, 2, WIDER)
+    owner.execute("UPDATE troth.policy_version SET floor = false WHERE version = 2")
+    assert "access_token" in polled(television, let_in).json()
+
+
+def permitted(device: Notes, person: Browser) -> dict[str, str]:
+    """Return the tokens of a device whose person said yes."""
+    told = begun(device)
+    assert answer(person, told, "permit", "name").status_code == 200
+    found: dict[str, str] = polled(device, told).json()
+    return found
 
 
 def test_a_device_that_was_turned_away_learns_nothing(television: Notes, alice: Browser) -> None:
