@@ -18,6 +18,13 @@ WAITS = "SELECT count(*) FROM troth.notice WHERE subject = %s"
 ANNOUNCE, HALT = "SELECT troth.announce('{\"en\": {}}')", "SELECT troth.stop_announcement(%s)"
 QUEUE = "SELECT troth.queue_announcement(%s, %s, %s::pg_catalog.uuid[], %s::boolean)"
 STOP, CHOOSE = "SELECT troth.stop_purpose(%s, %s)", "SELECT troth.choose('announce', 'consent')"
+LIST = "SELECT letter, subject, before, language, withdrawn FROM troth.list_letters(%s, %s)"
+LEFT = "SELECT troth.settle_letters(%s, %s::pg_catalog.uuid[], %s)"
+TELLING = "INSERT INTO troth.policy_telling (telling, version, since, channel) VALUES (%s, 9000, '-infinity', 'letter')"
+BACK = (
+    "INSERT INTO troth.policy_telling (telling, version, withdraws, since, channel)"
+    " SELECT %s, version, telling, since, channel FROM troth.policy_telling WHERE telling = %s"
+)
 CHOICES = "SELECT kind FROM troth.choice WHERE subject = %s ORDER BY at, choice"
 ENTRIES = "SELECT action FROM troth.ledger_entry ORDER BY index DESC LIMIT %s"
 
@@ -106,4 +113,52 @@ def _stops(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) 
     scene.must("nor is theirs who left", scene.does("door", STOP, other, "announce"), [(False,)])
 
 
-PLAYS = (_settles, _announces, _stops)
+def _letters(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) -> None:
+    telling = uuid.uuid5(whose, "letters")
+    scene.does("owner", "UPDATE troth.policy_telling SET done_at = statement_timestamp() WHERE done_at IS NULL")
+    scene.does("owner", "DELETE FROM troth.notice WHERE batch IS NOT NULL")
+    scene.does("owner", TELLING, telling)
+    scene.does("steward", "SELECT troth.tell_some(1000)")
+    owed = (
+        "SELECT subject, address, template, facts - 'batch' FROM troth.notice WHERE channel = 'letter' AND batch = %s"
+    )
+    agreed = "SELECT max(version) FROM troth.agreement WHERE subject = %s AND ended_at IS NULL"
+    before = (scene.does("owner", agreed, whose) or [(None,)])[0][0]
+    facts = {"before": before, "channel": "letter", "language": "en", "version": 9000}
+    rows = scene.does("owner", owed, telling) or []
+    scene.must("a letter", {row[0]: row[1:] for row in rows}.get(whose), ("", "letter", facts))
+    how = "SELECT told, done_at IS NOT NULL FROM troth.policy_telling WHERE telling = %s"
+    scene.must("told", scene.does("owner", how, telling), [(len(rows), True)])
+    for statement, arguments in ((LIST, (telling, 1)), (LEFT, (telling, None, "sent"))):
+        scene.refused("TR040", "staff", statement, *arguments, token="theirs")
+    scene.does(
+        "owner", "INSERT INTO troth.staff (subject, role) VALUES (%s, 'publisher') ON CONFLICT DO NOTHING", other
+    )
+    scene.does("owner", SECURE, other)
+    scene.must("none was on a list", scene.does("staff", LEFT, telling, None, "sent", token="theirs"), [(0,)])
+    scene.must("nor of another", scene.does("staff", LIST, uuid.uuid5(telling, ""), 9, token="theirs"), [])
+    first = scene.does("staff", LIST, telling, 2, token="theirs") or []
+    scene.must("the first two", len(first), 2)
+    scene.must("written down for each", scene.does("owner", ENTRIES, 2), [("letter-listed",), ("letter-listed",)])
+    known = {row[0]: row[3] for row in rows}
+    said = [(known[row[1]]["before"], "en", False) for row in first if row[1] in known]
+    scene.must("what it is", [tuple(row[2:]) for row in first], said)
+    scene.must("the same until they left", scene.does("staff", LIST, telling, 2, token="theirs"), first)
+    told = "{" + str(first[0][0]) + "}" if first else "{}"
+    for many in (1, 0):
+        scene.must("it left once", scene.does("staff", LEFT, telling, told, "sent", token="theirs"), [(many,)])
+    scene.must("written down", scene.does("owner", ENTRIES, 1), [("letters-settled",)])
+    scene.must("counted", scene.does("owner", TALLY, telling), [("sent", 1)])
+    scene.must("all on a list", scene.does("staff", LEFT, telling, None, "failed", token="theirs"), [(1,)])
+    scene.must("so", scene.does("owner", TALLY, telling), [("failed", 1), ("sent", 1)])
+    scene.must("others wait", len(scene.does("owner", owed, telling) or []), len(rows) - 2)
+    back = uuid.uuid5(whose, "back")
+    scene.does("owner", BACK, back, telling)
+    scene.does("steward", "SELECT troth.tell_some(1000)")
+    scene.must("who got one is told", len(scene.does("owner", owed, back) or []), 2)
+    scene.must("who did not gets none", scene.does("owner", owed, telling), [])
+    again = scene.does("staff", LIST, back, 9, token="theirs") or []
+    scene.must("of the withdrawal", {row[2:] for row in again}, {(None, "en", True)})
+
+
+PLAYS = (_settles, _announces, _stops, _letters)

@@ -26,6 +26,7 @@ OPERATING = {
     "remove_application": "/applications/notes/remove",
     "announcements": "/operator/announcements",
     "notices": "/operator/notices",
+    "letters": "/operator/letters",
     "publishing": "/operator/publishing",
     "proposal": "/operator/publishing/00000000-0000-0000-0000-000000000001",
     "answer_proposal": "/operator/publishing/00000000-0000-0000-0000-000000000001/answer",

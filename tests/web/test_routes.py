@@ -47,6 +47,7 @@ FORMS: dict[str, dict[str, str]] = {
     "permission_receipt": {"do": "end"},
     "answer_offer": {"answer": "join"},
     "announcements": {"do": "send", "en_subject": "News", "en_text": "There is some."},
+    "letters": {"do": "sent", "all": "1", "telling": "{telling}"},
     "answer_support": {"answer": "decline"},
     "answer_proposal": {"answer": "approve"},
     "support_look": {"area": "profile"},
@@ -241,7 +242,7 @@ def test_whoever_may_with_the_same_form_changes_something(
     browser: Browser, owner: Connection[Any], database: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The check of the check: what the table's forms ask for is really done for whom it is allowed, in a world each."""
-    for view in ("publishing", "staff", "support"):
+    for view in ("publishing", "staff", "support", "letters"):
         monkeypatch.setattr(f"troth.web.views.{view}.unconfirmed", lambda _: None)  # they have just confirmed
     made, rows = world(owner), {row.route: row for row in table()}
     idle, cookies = [], made.cookies()

@@ -76,6 +76,7 @@ def world(owner: Connection[Any], **names: str) -> World:
     made.named |= {
         "application": str(registering.register(owner, {"manifest": MANIFEST})["application"]),
         "proposal": str(_proposed(people["publisher"])),
+        "telling": str(_owed(owner, people["alice"])),
         "session": str(_one(owner, "SELECT session FROM troth.session WHERE subject = %s", people["alice"].subject)),
         "agreement": str(
             _one(owner, "SELECT agreement FROM troth.agreement WHERE subject = %s", people["alice"].subject)
@@ -164,6 +165,20 @@ def _permissions(made: World, people: dict[str, Person], owner: Connection[Any])
 def _proposed(publisher: Person) -> uuid.UUID:
     source = POLICY.read_text(encoding="utf-8").replace("version 1 effective", "version 2 effective")
     return publishing.propose(viewer=publisher.token, source=source, terms=TERMS)
+
+
+def _owed(owner: Connection[Any], whose: Person) -> uuid.UUID:
+    """Owe somebody a letter, which is on a list; return what it belongs to."""
+    told = "VALUES (90, '-infinity', 'letter', 1, statement_timestamp()) RETURNING telling"
+    telling = _one(owner, f"INSERT INTO troth.policy_telling (version, since, channel, told, done_at) {told}")
+    _one(
+        owner,
+        "INSERT INTO troth.notice (subject, address, template, facts, batch, channel, tries)"
+        " VALUES (%s, '', 'letter', '{\"version\": 90}', %s, 'letter', 1) RETURNING notice",
+        whose.subject,
+        telling,
+    )
+    return uuid.UUID(str(telling))
 
 
 def _one(owner: Connection[Any], query: str, *values: Any) -> Any:

@@ -94,9 +94,10 @@ def forget_ahead(subject: UUID) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """How far the mails about a version got: `told` have been written to, all of them once it is done.
+    """How far the notices about a version got: `told` have been written to, all of them once it is done.
 
-    `kind` is what they say: ahead (of its day), in force, or withdrawn, to whoever was told ahead.
+    `kind` is what they say: ahead (of its day), in force, or withdrawn, to whoever was told ahead. `channel` is e-mail,
+    letter (which the staff send) or message (nobody is written to: the pages say it on the next visit).
     """
 
     telling: UUID
@@ -105,6 +106,7 @@ class Telling:
     at: datetime
     done_at: datetime | None
     kind: str
+    channel: str
 
 
 def tellings() -> list[Telling]:
@@ -121,8 +123,8 @@ def follow(connection: Connection[Any]) -> None:
     connection.execute(SQL["begin_withdrawing"].encode())
     for version, source, raised, scheduled, before, since in connection.execute(SQL["untold"].encode()).fetchall():
         told = {"version": version, "scheduled": scheduled, "since": since}
-        owed = before is not None and owes_mail(before, source, Verdict(raised))
-        connection.execute(SQL["begin_telling"].encode(), told | {"owed": owed})
+        channel = owed_by(before, source, Verdict(raised)) if before is not None else None
+        connection.execute(SQL["begin_telling"].encode(), told | {"channel": channel})
     with connect.acting("steward") as steward:
         if outbox.has_room(steward):
             steward.execute(SQL["tell_some"].encode(), {"many": AT_ONCE})
@@ -133,12 +135,22 @@ def follow(connection: Connection[Any]) -> None:
             break
 
 
-def owes_mail(before: str, source: str, raised: Verdict) -> bool:
-    """Whether a mail is owed about a version (P37): not where the policy that people agreed to names another way."""
+def owed_by(before: str, source: str, raised: Verdict) -> str | None:
+    """Return by which channel a notice is owed about a version (P37), as the policy says that people agreed to.
+
+    By e-mail where it names no way; None where none is owed.
+    """
     old = parse.read(before, "the version before")
-    duty = old.duty("notify")
     verdict = max(compare(old, parse.read(source, "the version")).verdict, raised)
-    return verdict >= Verdict.NOTIFY and (duty is None or "e-mail" in duty.details)
+    if verdict < Verdict.NOTIFY:
+        return None
+    return channel(old)
+
+
+def channel(policy: Policy) -> str:
+    """Return the way in which a policy tells people of what reduces their rights: e-mail, letter or message."""
+    duty = policy.duty("notify")
+    return duty.details[0] if duty is not None and duty.details else "e-mail"
 
 
 # The mail

@@ -3,16 +3,16 @@ SELECT troth.post(%(subject)s, %(address)s, %(template)s, %(facts)s)
 
 -- name: room
 -- Whether fewer than that many of those that are sent to many wait.
-SELECT count(*) < %(room)s FROM (SELECT FROM troth.notice WHERE batch IS NOT NULL LIMIT %(room)s) AS waiting
+SELECT count(*) < %(room)s FROM (SELECT FROM troth.notice WHERE batch IS NOT NULL AND channel = 'e-mail' LIMIT %(room)s) AS waiting
 
 -- name: due
 -- Whoever waits for a notice is first in a line of their own.
 SELECT subject, notice, address, template, facts, tries FROM troth.notice
-WHERE next_try_at <= statement_timestamp() AND batch IS NULL ORDER BY next_try_at LIMIT 1 FOR UPDATE SKIP LOCKED
+WHERE next_try_at <= statement_timestamp() AND batch IS NULL AND channel = 'e-mail' ORDER BY next_try_at LIMIT 1 FOR UPDATE SKIP LOCKED
 
 -- name: due_of_many
 SELECT subject, notice, address, template, facts, tries FROM troth.notice
-WHERE next_try_at <= statement_timestamp() AND batch IS NOT NULL ORDER BY next_try_at, notice LIMIT 1 FOR UPDATE SKIP LOCKED
+WHERE next_try_at <= statement_timestamp() AND batch IS NOT NULL AND channel = 'e-mail' ORDER BY next_try_at, notice LIMIT 1 FOR UPDATE SKIP LOCKED
 
 -- name: settle
 SELECT troth.settle_notice(%(subject)s, %(notice)s, %(how)s, %(reply)s)
@@ -38,7 +38,7 @@ FROM (
 
 -- name: waiting
 -- What is on its way to the viewer.
-SELECT notice, template, CASE WHEN tries = 0 THEN 'queued' ELSE 'deferred' END AS status, NULL::text AS said, at FROM troth.notice
+SELECT notice, template, CASE WHEN channel = 'letter' OR tries = 0 THEN 'queued' ELSE 'deferred' END AS status, NULL::text AS said, at FROM troth.notice
 ORDER BY at DESC LIMIT %(most)s
 
 -- name: outcomes

@@ -183,6 +183,7 @@ ROUTES: dict[str, Audience] = {
     "operator": Audience.STAFF,
     "notices": Audience.PUBLISHER,
     "announcements": Audience.PUBLISHER,
+    "letters": Audience.PUBLISHER,
     "staff": Audience.OWNER,
     "staff_role": Audience.OWNER,
     "withdraw_invitation": Audience.OWNER,

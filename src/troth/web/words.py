@@ -116,6 +116,8 @@ ACTIONS: Words = {
     "unagreed-ahead": _("You took your agreement to the next version back"),
     "proposal-withdrawn": _("A proposed version was withdrawn"),
     "announced": _("Something was announced"),
+    "letter-listed": _("Whoever writes the operator's letters saw that you are owed one"),
+    "letters-settled": _("It was noted which letters about a version have left"),
     "announcement-stopped": _("An announcement was stopped on its way"),
     "policy-published": _("A version of the policy was published"),
     "policy-scheduled": _("A version of the policy was published for a later day"),
@@ -228,10 +230,13 @@ TELLINGS: Words = {
     "in force": _("is in force"),
     "withdrawn": _("was withdrawn"),
 }
+#: How people are told of a version.
+CHANNELS: Words = {"e-mail": _("by mail"), "letter": _("by letter"), "message": _("on their next visit")}
 #: What a mail was about, by its template.
 MAILS: Words = {
     "mail": _("A code, or a message about your account"),
     "version": _("A new version of the policy"),
+    "letter": _("A letter about a version of the policy"),
     "withdrawn": _("A version of the policy that was withdrawn"),
     "announcement": _("An announcement"),
     "correction-asked": _("Somebody asks for a correction"),
@@ -363,6 +368,7 @@ FAMILIES: Mapping[str, Words] = {
     "look": LOOKS,
     "mail": MAILS,
     "telling": TELLINGS,
+    "channel": CHANNELS,
     "delivery": DELIVERIES,
     "reason": REASONS,
     "event": EVENTS,

@@ -1,6 +1,6 @@
 -- name: tell_some
--- Put the mails about a published version into the outbox for some people, in one transaction with how far it got; return how
--- many were looked at. Whoever has agreed to it is not told, nor anybody of a version that was withdrawn; whoever was told of that one
+-- Put the mails or letters about a published version into the outbox for some people, in one transaction with how far it got; return
+-- how many were looked at. Whoever has agreed to it is not told, nor anybody of a version that was withdrawn; whoever was told of that one
 -- before is told that it does not take effect.
 CREATE OR REPLACE FUNCTION troth.tell_some(many integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
@@ -8,6 +8,8 @@ DECLARE
     telling troth.policy_telling;
     before troth.policy_telling;
     who record;
+    facts jsonb;
+    unsent uuid;
     looked bigint := 0;
 BEGIN
     SELECT * INTO telling FROM troth.policy_telling WHERE done_at IS NULL ORDER BY at LIMIT 1 FOR UPDATE SKIP LOCKED;
@@ -26,15 +28,26 @@ BEGIN
             telling.after := who.subject;
             IF telling.withdraws IS NOT NULL THEN
                 IF who.version < telling.version AND who.subject <= before.after AND who.first <= coalesce(before.done_at, telling.at) THEN
-                    PERFORM troth.write_to(who.subject, 'withdrawn', jsonb_build_object(
-                        'version', telling.version, 'batch', telling.telling
-                    ));
-                    telling.told := telling.told + 1;
+                    facts := jsonb_build_object('version', telling.version, 'batch', telling.telling);
+                    SELECT n.notice INTO unsent FROM troth.notice AS n
+                    WHERE n.subject = who.subject AND n.batch = before.telling AND n.channel = 'letter';
+                    IF FOUND THEN
+                        PERFORM troth.settle_notice(who.subject, unsent, 'withdrawn', NULL);
+                    ELSIF telling.channel = 'letter' THEN
+                        PERFORM troth.owe_letter(who.subject, facts || '{"withdrawn": true}');
+                        telling.told := telling.told + 1;
+                    ELSE
+                        PERFORM troth.write_to(who.subject, 'withdrawn', facts);
+                        telling.told := telling.told + 1;
+                    END IF;
                 END IF;
             ELSIF who.version < telling.version AND who.at >= telling.since THEN
-                PERFORM troth.write_to(who.subject, 'version', jsonb_build_object(
-                    'version', telling.version, 'before', who.version, 'batch', telling.telling
-                ));
+                facts := jsonb_build_object('version', telling.version, 'before', who.version, 'batch', telling.telling);
+                IF telling.channel = 'letter' THEN
+                    PERFORM troth.owe_letter(who.subject, facts);
+                ELSE
+                    PERFORM troth.write_to(who.subject, 'version', facts);
+                END IF;
                 telling.told := telling.told + 1;
             END IF;
         END LOOP;
@@ -43,6 +56,62 @@ BEGIN
         done_at = CASE WHEN looked < many THEN statement_timestamp() END
     WHERE t.telling = telling.telling;
     RETURN looked;
+END
+$$;
+
+-- name: owe_letter
+-- Note that somebody is owed a letter, in the language of their agreement. No address stands beside it: whoever sends it reads that then.
+CREATE OR REPLACE FUNCTION troth.owe_letter(whose uuid, with_facts jsonb) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
+    SELECT troth.post(whose, '', 'letter', with_facts || jsonb_build_object('channel', 'letter', 'language', coalesce((
+        SELECT given.language FROM troth.agreement AS given
+        WHERE given.subject = whose AND given.ended_at IS NULL ORDER BY given.at DESC LIMIT 1
+    ), 'en')))
+$$;
+
+-- name: list_letters
+-- Whoever publishes takes a list of letters that are owed and not sent, the first so many; that they read who is on it is written
+-- down for each. Told again after some were sent, it goes on behind them. Raises TR040, TR065.
+CREATE OR REPLACE FUNCTION troth.list_letters(of_telling uuid, many integer)
+RETURNS TABLE (letter uuid, subject uuid, before integer, language text, withdrawn boolean)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE who uuid := troth.staff_viewer('{publisher,owner}'); each record;
+BEGIN
+    FOR each IN
+        SELECT n.subject AS whose, n.notice, n.facts FROM troth.notice AS n
+        WHERE n.batch = of_telling AND n.channel = 'letter' ORDER BY n.notice LIMIT many FOR UPDATE
+    LOOP
+        UPDATE troth.notice AS n SET tries = least(n.tries + 1, 32000) WHERE n.subject = each.whose AND n.notice = each.notice;
+        PERFORM troth.record('letter-listed', who, each.whose, jsonb_build_object('version', each.facts -> 'version'));
+        letter := each.notice;
+        subject := each.whose;
+        before := (each.facts ->> 'before')::integer;
+        language := each.facts ->> 'language';
+        withdrawn := each.facts ? 'withdrawn';
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+
+-- name: settle_letters
+-- Whoever publishes says of letters that were on a list, of these or of all, that they were sent or cannot be (failed); returns of how
+-- many that is said now. Raises TR040, TR065.
+CREATE OR REPLACE FUNCTION troth.settle_letters(of_telling uuid, letters uuid [], how text) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE who uuid := troth.staff_viewer('{publisher,owner}'); each record; many bigint := 0;
+BEGIN
+    FOR each IN
+        SELECT n.subject, n.notice FROM troth.notice AS n
+        WHERE n.batch = of_telling AND n.channel = 'letter' AND n.tries > 0 AND (letters IS NULL OR n.notice = ANY (letters))
+        ORDER BY n.notice FOR UPDATE
+    LOOP
+        PERFORM troth.settle_notice(each.subject, each.notice, CASE how WHEN 'sent' THEN 'sent' ELSE 'failed' END, NULL);
+        many := many + 1;
+    END LOOP;
+    IF many > 0 THEN
+        PERFORM troth.record('letters-settled', who, NULL, jsonb_build_object('letters', many, 'outcome', how));
+    END IF;
+    RETURN many;
 END
 $$;
 

@@ -1,10 +1,11 @@
 -- name: post
 -- Put a notice into the outbox, in the caller's own transaction. Facts that name a `batch` make it one of many, which wait
--- behind every notice that is not.
+-- behind every notice that is not; facts that name a `channel` say how it reaches its person, otherwise by mail.
 CREATE OR REPLACE FUNCTION troth.post(whose uuid, to_address text, by_template text, with_facts jsonb) RETURNS uuid
 LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
-    INSERT INTO troth.notice (subject, address, template, facts, batch)
-    VALUES (whose, to_address, by_template, with_facts, (with_facts ->> 'batch')::uuid) RETURNING notice
+    INSERT INTO troth.notice (subject, address, template, facts, batch, channel)
+    VALUES (whose, to_address, by_template, with_facts, (with_facts ->> 'batch')::uuid, coalesce(with_facts ->> 'channel', 'e-mail'))
+    RETURNING notice
 $$;
 
 -- name: settle_notice

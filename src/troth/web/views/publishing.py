@@ -16,11 +16,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from troth.consent import publishing, scheduling
+from troth.consent import coming, publishing, scheduling
 from troth.consent.errors import ProposalClosed, SamePerson
 from troth.consent.publishing import Proposal
 from troth.database import published
 from troth.database.published import Published
+from troth.notices import queries
+from troth.notices.queries import NOBODY, Send
 from troth.policy import parse
 from troth.policy.compare import Direction, Verdict, compare
 from troth.policy.differences import Differing
@@ -120,6 +122,8 @@ def proposal(request: HttpRequest, proposal: UUID) -> HttpResponse:
         "later": scheduling.later(policy),
         "raised": dict(RAISED)[raised] if raised > compare(now.policy, policy).verdict else "",
         "counts": _counts(found, Differing(now.policy, policy, language())),
+        "channel": coming.channel(now.policy),
+        "tellings": _tellings(policy.version) if found.outcome == "published" or found.waits_until else [],
         "confirm": request.method == "GET" and not found.mine and found.closed_at is None,
     }
     # What is in force already differs from itself in nothing.
@@ -181,6 +185,13 @@ def _changes(old: str, new: str, tongue: str) -> Sequence[tuple[str, int]]:
     policies = _read(old), _read(new)
     said, found = Differing(*policies, tongue), Counter(each.direction for each in compare(*policies).deltas)
     return tuple((said.new.say("directions", each), found[each]) for each in Direction if found[each])
+
+
+def _tellings(version: int) -> list[tuple[coming.Telling, Send]]:
+    """Return how far people were told of a version, each way with its counts."""
+    sends = queries.sends()
+    none = Send(NOBODY, 0, 0, 0, 0, 0, 0)
+    return [(each, sends.get(each.telling, none)) for each in coming.tellings() if each.version == version]
 
 
 def _counts(found: Proposal, said: Differing) -> dict[str, Any] | None:
