@@ -38,7 +38,12 @@ KNOWN = 50_000
 
 async def open_pool(*, size: int = 2) -> "asyncpg.Pool[asyncpg.Record]":
     """Open connections of the role `intake`."""
-    return await asyncpg.create_pool(**arguments("intake"), min_size=1, max_size=size, command_timeout=20)
+    told = arguments("intake") | {"reset": _as_it_is}
+    return await asyncpg.create_pool(**told, min_size=1, max_size=size, command_timeout=20)
+
+
+async def _as_it_is(_: object) -> None:
+    """Ask for nothing behind a commit: what is done here ends with its transaction, and leaves nothing to set back."""
 
 
 def arguments(role: str) -> dict[str, Any]:
