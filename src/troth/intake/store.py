@@ -63,6 +63,8 @@ def arguments(role: str) -> dict[str, Any]:
         # What is acknowledged is on the disk, whatever a role, a database or a server was given otherwise.
         "server_settings": {
             "search_path": "troth",
+            # Nothing here is planned better for knowing its arrays, and inside of functions it was planned each time.
+            "plan_cache_mode": "force_generic_plan",
             "application_name": f"troth {role}",
             "synchronous_commit": "on",
         },
