@@ -163,3 +163,8 @@ def test_an_organization_stands_there_with_what_it_sees(visit: Visit, width: int
     assert "You are alone in it: it is deleted." in said
     page.get_by_role("link", name=re.compile("Delete it yourself")).click()
     assert dana.page.url.endswith("#delete")
+    dana.page.get_by_label("Its name, to be sure").fill(f"Harbor Rowing {width}")
+    dana.press("Delete the organization")
+    page = dana.go("/me/permissions?kind=organizations")
+    checked(dana, width)
+    assert "You deleted it" in page.locator("section", has_text="Before").inner_text()

@@ -212,3 +212,34 @@ def test_organizations_and_support_stand_there_and_end_there(browser: Browser, o
     assert "You are in no organization" in made.ask("bob", PAGE).content.decode()
     made.ask("alice", f"/me/support/{made.named['access']}/end", {})
     assert "Nobody of the operator" in made.ask("alice", PAGE).content.decode()
+
+
+def test_memberships_that_are_over_are_listed_with_who_ended_them(browser: Browser, owner: Connection[Any]) -> None:
+    made = world(owner)
+    where = f"/organizations/{made.named['organization']}"
+    only = f"{PAGE}?kind=organizations"
+
+    def before(who: str) -> str:
+        return str(made.ask(who, only).content.decode()).partition('id="before"')[2]
+
+    assert [before(who) for who in ("alice", "bob", "dana", "charlie")] == [""] * 4
+    made.ask("bob", where, {"action": "leave"})
+    assert "You left it" in before("bob")
+    assert re.search(r"\d{4}, \d\d:\d\d to .* UTC", before("bob"))
+    assert "An organization that you are in no longer" in before("bob"), "whose members are no business of theirs now"
+    made.ask("alice", f"{where}/members", {"action": "remove", "subject": made.named["dana"]})
+    assert "Somebody who administers it removed you" in before("dana")
+    assert before("alice") == "", "whom she removed is no membership of hers"
+    assert before("charlie") == ""
+    spanish = told(made.browsers["dana"], only, **{"Accept-Language": "es"})
+    assert "Te quitó alguien que la administra" in spanish
+
+
+def test_a_membership_that_ended_with_its_organization_says_what_is_not_kept(
+    browser: Browser, owner: Connection[Any]
+) -> None:
+    made = world(owner)
+    owner.execute("SELECT troth.end_organization(%s)", (made.named["organization"],))
+    page = made.ask("bob", f"{PAGE}?kind=organizations").content.decode()
+    assert "You are in no organization" in page
+    assert "when is not kept" in page.partition('id="before"')[2]

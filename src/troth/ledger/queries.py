@@ -1,6 +1,6 @@
 """Reading the ledger: all of it in order, or what concerns one person."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from psycopg import Connection, Cursor, DataError
 from psycopg.rows import class_row
 
 from troth.database import statements
-from troth.ledger.entry import Entry
+from troth.ledger.entry import Entry, mark
 from troth.ledger.errors import UnreadableRefusal
 
 BATCH = 5000
@@ -49,6 +49,13 @@ def about(connection: Connection[Any], subject: UUID, *, before: int = LAST, lim
     statement = statements.load(f"{__package__}.sql")["entries_about"]
     with connection.cursor(row_factory=class_row(Entry)) as cursor:
         return cursor.execute(statement, {"subject": subject, "before": before, "limit": limit}).fetchall()
+
+
+def concerning(connection: Connection[Any], subject: UUID, actions: Sequence[str]) -> list[Entry]:
+    """Return the entries of some actions that concern `subject`, in order: not those that they only did to others."""
+    statement = statements.load(f"{__package__}.sql")["entries_by_action"]
+    rows = connection.execute(statement.encode(), {"subject": subject, "actions": list(actions)}).fetchall()
+    return [entry for *row, salt in rows if (entry := Entry(*row)).subject == mark(salt, subject)]
 
 
 def _batch(cursor: Cursor[Entry], statement: str, asked: dict[str, int]) -> list[Entry]:

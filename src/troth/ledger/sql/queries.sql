@@ -16,6 +16,12 @@ SELECT entry.index, entry.at, entry.action, entry.actor, entry.subject, entry.fa
 FROM troth.ledger_salt AS salted JOIN troth.ledger_entry AS entry ON entry.index = salted.entry
 WHERE salted.subject = %(subject)s AND entry.index < %(before)s ORDER BY entry.index DESC LIMIT %(limit)s
 
+-- name: entries_by_action
+-- The entries of some actions with a person's salt of each, whether they did it or it concerns them.
+SELECT entry.index, entry.at, entry.action, entry.actor, entry.subject, entry.facts, entry.previous, entry.hash, salted.salt
+FROM troth.ledger_salt AS salted JOIN troth.ledger_entry AS entry ON entry.index = salted.entry
+WHERE salted.subject = %(subject)s AND entry.action = ANY (%(actions)s) ORDER BY entry.index
+
 -- name: newest_index
 SELECT index FROM troth.ledger_entry ORDER BY index DESC LIMIT 1
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages
@@ -18,7 +18,7 @@ from troth.consent import queries as consents
 from troth.consent.applications import Grant
 from troth.consent.errors import ConsentRefusal
 from troth.database import published
-from troth.people import looking, organizations
+from troth.people import looking, memberships, organizations
 from troth.people.manifests import parsed
 from troth.policy.explain import capital
 from troth.policy.meaning import Audience, Basis
@@ -35,6 +35,14 @@ KINDS = {
     "staff": gettext_lazy("The operator's staff"),
     "agreed": gettext_lazy("Agreed permissions"),
     "purposes": gettext_lazy("Purposes you said yes to"),
+}
+
+#: How a membership ended, by the action that ended it.
+ENDS = {
+    "organization-left": gettext_lazy("You left it"),
+    "member-removed": gettext_lazy("Somebody who administers it removed you"),
+    "organization-deleted": gettext_lazy("You deleted it"),
+    "": gettext_lazy("It was deleted, or its directory ended it; when is not kept"),
 }
 
 
@@ -75,10 +83,14 @@ class Past:
     kind: str
     who: str
     what: str
-    since: datetime
-    until: datetime
+    since: datetime | None
+    until: datetime | None
     key: str = ""
     form: ApplicationAnswer | None = None
+
+    def last(self) -> datetime:
+        """Return the last moment that is known of it."""
+        return self.until or self.since or datetime.min.replace(tzinfo=UTC)
 
 
 @require_safe
@@ -87,7 +99,7 @@ def mine(request: HttpRequest) -> HttpResponse:
     kind = request.GET.get("kind", "")
     kind = kind if kind in KINDS else ""
     standing = [(each, _standing(request, each)) for each in ([kind] if kind else KINDS)]
-    past = sorted((p for each, _cards in standing for p in PAST[each](request)), key=lambda p: p.until, reverse=True)
+    past = sorted((p for each, _cards in standing for p in PAST[each](request)), key=Past.last, reverse=True)
     groups = [{"kind": each, "title": KINDS[each], "cards": cards} for each, cards in standing]
     context = {"groups": groups, "kind": kind, "kinds": KINDS.items(), "past": past, "deal": _deal()}
     return render(request, "me/permissions.html", context)
@@ -203,9 +215,13 @@ def _staff(request: HttpRequest) -> Iterator[Card]:
             )  # fmt: skip
 
 
-def _past_organizations(_request: HttpRequest) -> Iterator[Past]:
-    """Yield nothing: who left is in no organization's rows any more."""
-    yield from ()
+def _past_organizations(request: HttpRequest) -> Iterator[Past]:
+    """Yield the memberships that are over, as the person's own entries of the ledger tell them (0048)."""
+    token, subject = request.viewer, request.user.subject  # type: ignore[attr-defined, union-attr]
+    kept = organizations.mine(token) if organizations.are_kept() else ()
+    for each in memberships.over(token, subject, {known.organization: known.name for known, _own in kept}):
+        who = each.name or _("An organization that you are in no longer")
+        yield Past("organizations", who, str(ENDS[each.by]), each.since, each.until)
 
 
 def _past_staff(request: HttpRequest) -> Iterator[Past]:
