@@ -188,24 +188,24 @@ def mailed(owner: Connection[Any], subject: uuid.UUID) -> None:
 
 #: What an application told of somebody, some hours ago.
 REPORTED = (
-    "INSERT INTO troth.crash (subject, at, id, application, fingerprint, kind, message, stack, release, environment, uses)"
+    "INSERT INTO troth.crash (subject, at, id, application, fingerprint, kind, message, stack, release, environment, metadata, uses)"
     " SELECT %(subject)s, now() - make_interval(secs => %(hours)s * 3600), uuidv7(), %(application)s, 'planted', 'planted', 'planted',"
-    " 'planted', 'planted', 'planted', coalesce((SELECT uses FROM troth.permitted WHERE subject = %(subject)s), 0)",
+    " 'planted', 'planted', 'planted', jsonb_build_object('by', 'planted'), coalesce((SELECT uses FROM troth.permitted WHERE subject = %(subject)s), 0)",
     "INSERT INTO troth.activity (subject, at, id, application, event, severity, message, release, environment, uses)"
     " SELECT %(subject)s, now() - make_interval(secs => %(hours)s * 3600), uuidv7(), %(application)s, 'planted', 'info', 'planted',"
     " 'planted', 'planted', coalesce((SELECT uses FROM troth.permitted WHERE subject = %(subject)s), 0)",
     "INSERT INTO troth.feature_use (subject, at, id, application, feature, outcome, uses)"
     " SELECT %(subject)s, now() - make_interval(secs => %(hours)s * 3600), uuidv7(), %(application)s, 'planted', 'planted',"
     " coalesce((SELECT uses FROM troth.permitted WHERE subject = %(subject)s), 0)",
-    "INSERT INTO troth.page_view (subject, at, id, application, url, referrer, browser, system, kind, model, uses)"
+    "INSERT INTO troth.page_view (subject, at, id, application, url, referrer, browser, system, kind, model, method, status, metadata, uses)"
     " SELECT %(subject)s, now() - make_interval(secs => %(hours)s * 3600), uuidv7(), %(application)s, 'planted', 'planted', 'planted',"
-    " 'planted', 'planted', 'planted', coalesce((SELECT uses FROM troth.permitted WHERE subject = %(subject)s), 0)",
+    " 'planted', 'planted', 'planted', 'GET', 200, jsonb_build_object('by', 'planted'), coalesce((SELECT uses FROM troth.permitted WHERE subject = %(subject)s), 0)",
     "INSERT INTO troth.transaction (subject, at, id, application, item, amount, currency, uses)"
     " SELECT %(subject)s, now() - make_interval(secs => %(hours)s * 3600), uuidv7(), %(application)s, 'planted', 19.95, 'EUR',"
     " coalesce((SELECT uses FROM troth.permitted WHERE subject = %(subject)s), 0)",
-    "INSERT INTO troth.location (subject, at, id, application, latitude, longitude, accuracy, altitude, source, uses)"
+    "INSERT INTO troth.location (subject, at, id, application, latitude, longitude, accuracy, altitude, source, metadata, uses)"
     " SELECT %(subject)s, now() - make_interval(secs => %(hours)s * 3600), uuidv7(), %(application)s, 41.38879, 2.15899, 12, 20,"
-    " 'gps', coalesce((SELECT uses FROM troth.permitted WHERE subject = %(subject)s), 0)",
+    " 'gps', jsonb_build_object('by', 'planted'), coalesce((SELECT uses FROM troth.permitted WHERE subject = %(subject)s), 0)",
 )
 REFUSED = (
     "INSERT INTO troth.refused_event (subject, day, kind, reason, clause, count)"

@@ -92,9 +92,9 @@ export class Telemetry {
     return Object.keys(this.#permits ?? {});
   }
 
-  /** Tell that a page was shown: by its path alone, or by a name in the place of one that says too much. */
-  visited(url = location.pathname, referrer = "") {
-    this.#tell("page_view", { url: cut(url, 2000), referrer: cut(referrer, 2000) });
+  /** Tell that a page was shown: by its path alone, or by a name in the place of one that says too much, and what the manifest declares beside. */
+  visited(url = location.pathname, referrer = "", metadata = undefined) {
+    this.#tell("page_view", { url: cut(url, 2000), referrer: cut(referrer, 2000) }, metadata);
   }
 
   /** Tell that a feature was used, by the application's own name for it, how it ended, and what the manifest declares beside. */
@@ -103,18 +103,18 @@ export class Telemetry {
   }
 
   /** Tell of a failure that was caught. Of what was thrown only its name, its message and the stack are looked at. */
-  crashed(thrown, kind = "Error") {
+  crashed(thrown, kind = "Error", metadata = undefined) {
     const found = typeof thrown?.message === "string" ? thrown : { message: typeof thrown === "string" ? thrown : "" };
     const { release, environment } = this.#told;
     const said = { kind: cut(found.name || kind, 200), message: cut(found.message, 2000), stack: frames(found.stack) };
-    this.#tell("crash", { ...said, release, environment });
+    this.#tell("crash", { ...said, release, environment }, metadata);
   }
 
   /**
-   * Ask the browser where it is, and tell it. It asks the person itself, and only after the service said that they permit it.
+   * Ask the browser where it is, and tell it with what the manifest declares beside. It asks the person itself, and only after the service said that they permit it.
    * @returns {Promise<GeolocationCoordinates | null>} null where they do not; rejects with what the browser says
    */
-  async locate(options) {
+  async locate(options, metadata = undefined) {
     await this.ask();
     const kept = () => this.#permits?.location ?? [];
     if (!kept().includes("latitude")) return null;
@@ -122,7 +122,7 @@ export class Telemetry {
     const { latitude, longitude, ...more } = coords.toJSON?.() ?? coords;
     const told = { accuracy: more.accuracy, altitude: more.altitude, source: "browser" };
     for (const name in told) if (told[name] === null || !kept().includes(name)) delete told[name];
-    this.#tell("location", { latitude, longitude, ...told });
+    this.#tell("location", { latitude, longitude, ...told }, metadata);
     return coords;
   }
 

@@ -145,11 +145,17 @@ def test_what_applications_sent_before_is_moved_into_months_and_stays_governed(
     for part in made:
         if "CREATE" in part:
             owner.execute(part.encode())
-    owner.execute("ALTER TABLE troth.feature_use ADD COLUMN metadata jsonb")
+    for table in ("crash", "feature_use"):
+        owner.execute(f"ALTER TABLE troth.{table} ADD COLUMN metadata jsonb".encode())
     Keeper(database)._reapply(owner)
     for later in ("activity", "page_view", "transaction", "location", "rollup", "rollup_salt", "intake_node"):
         owner.execute(f"DROP TABLE troth.{later} CASCADE".encode())
-    for table, later in (("access", "place"), ("access", "provider"), ("feature_use", "metadata")):
+    for table, later in (
+        ("access", "place"),
+        ("access", "provider"),
+        ("crash", "metadata"),
+        ("feature_use", "metadata"),
+    ):
         owner.execute(f"ALTER TABLE troth.{table} DROP COLUMN {later} CASCADE".encode())
     owner.execute("DROP INDEX troth.imported_at")
     owner.execute("DELETE FROM troth.django_migrations WHERE app = 'intake' AND name >= '0004'")
@@ -169,7 +175,7 @@ def test_what_applications_sent_before_is_moved_into_months_and_stays_governed(
     for table, rows in before.items():
         assert len(rows) == 4
         assert owner.execute(f"SELECT * FROM troth.{table} ORDER BY id".encode()).fetchall() == [
-            (*row, None) if table == "feature_use" else row  # what came with a later migration
+            (*row, None)  # what came with a later migration
             for row in rows
         ]
         assert owner.execute(f"SELECT count(*) FROM troth.{table}_other".encode()).fetchone() == (0,)

@@ -334,8 +334,8 @@ def test_the_command_says_it_in_words_and_as_data(town: Town, files: tuple[str, 
     assert "nobody must agree again" in said.output
     assert not re.search(r"\b1 (rows|records|people|objections|consents|mails)\b", said.output)
     together = (
-        "access (browser, kind, referrer, system, at, day, hour, url),"
-        " page_view (browser, kind, referrer, system, at, day, hour, application, url): 7 records of 4 people"
+        "access (browser, kind, method, referrer, status, system, at, day, hour, url),"
+        " page_view (browser, kind, method, referrer, status, system, at, day, hour, application, url): 7 records of 4 people"
     )
     assert said.output.count(together) == 1
     told = [

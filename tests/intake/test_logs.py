@@ -133,6 +133,34 @@ def test_our_own_protocol_takes_activity_too(notes: Application, owner: Connecti
         assert (refused.status, refused.body["reason"]) == (422, "malformed")
 
 
+@pytest.mark.parametrize("form", ["spelt", "packed"])
+def test_a_clock_that_is_ahead_is_corrected_by_as_much_as_it_observed_after_the_receipt(
+    notes: Application, owner: Connection[Any], form: str
+) -> None:
+    """Of each program by its own; what is late may have waited, and stands as it was told."""
+    now, hour = time.time_ns(), 3_600_000_000_000
+    person = notes.names["Alice"]
+    ahead = [
+        record(person, timeUnixNano=str(now + 5 * hour - hour), observedTimeUnixNano=str(now + 5 * hour)),
+        record(person, timeUnixNano=str(now + 2 * hour), body={"stringValue": "earlier"}),
+    ]
+    right = [record(person, timeUnixNano=str(now - 2 * hour), observedTimeUnixNano=str(now - 2 * hour))]
+    future = [record(person, timeUnixNano=str(now + 500 * 24 * hour))]
+    both = {"resourceLogs": [part for each in (ahead, right, future) for part in export(*each)["resourceLogs"]]}
+    for _ in range(2):  # what comes again, later, is the same
+        if form == "spelt":
+            answer = spelt(both, notes.key).body["partialSuccess"]
+            told = int(answer["rejectedLogRecords"]), answer["errorMessage"]
+        else:
+            partial = packed(both, notes.key).partial_success
+            told = partial.rejected_log_records, partial.error_message
+        assert told[0] == 1
+        assert "in-the-future" in told[1]
+    rows = owner.execute("SELECT statement_timestamp() - at FROM troth.activity ORDER BY at").fetchall()
+    ages = [age.total_seconds() / 3600 for (age,) in rows]
+    assert ages == pytest.approx([3, 2, 1], abs=0.1)
+
+
 def test_traces_of_several_languages_are_read_with_what_failed_last(notes: Application, owner: Connection[Any]) -> None:
     traces = {
         JAVA: "com.harbor.App.main (App.java):3\ncom.harbor.Store.save (Store.java):41",

@@ -50,7 +50,7 @@ def toml(value: Any) -> str:
 
 
 def manifest(schema: Any, kind: str = "feature_use") -> str:
-    events = json.dumps(["activity", "crash", "feature_use", "transaction"])
+    events = json.dumps(sorted(KINDS))
     return MANIFEST.format(events=events) + f"\n[metadata]\n{kind} = {toml(schema)}\n"
 
 
@@ -129,6 +129,129 @@ def test_a_policy_may_let_it_be_dropped_and_the_rest_stored(notes: Application, 
     assert stored(owner, "activity") == [None]
 
 
+#: Of each kind: what it says, a field that the policy covers, and what reads it.
+OTHERS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "crash": (CRASH, "crash.report", "provide"),
+    "page_view": ({"url": "/notes"}, "access.url", "understand"),
+    "location": ({"latitude": 41.388791, "longitude": 2.158992}, "location.source", "provide"),
+    "activity": ({"event": "sync"}, "activity.event", "provide"),
+    "transaction": ({"item": "A lamp"}, "transaction.item", "provide"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_every_kind_takes_what_its_schema_declares_and_nothing_else(
+    owner: Connection[Any], cast: dict[str, Person], kind: str
+) -> None:
+    data, category, purpose = OTHERS[kind]
+    notes = registered(owner, {"type": "object", "properties": {"word": FORMAT | {"x-category": category}}}, kind)
+    notes.knows(cast["alice"])
+    told = {"kind": kind, "person": notes.names["Alice"], "data": data}
+    answers = sent(
+        [
+            told | {"key": f"event-000{nth}", "metadata": more}
+            for nth, more in enumerate(({"word": "for bob@harbor.example"}, {"word": 1}, {"secret": "x"}))
+        ],
+        key=notes.key,
+    ).body["events"]
+    assert [each.get("reason", each["outcome"]) for each in answers] == [
+        "stored", "metadata-unfit", "metadata-undeclared",
+    ]  # fmt: skip
+    assert stored(owner, kind) == [{"word": "for [e-mail]"}]
+    with connect.acting(purpose) as reader:
+        assert reader.execute(f"SELECT metadata->>'word' FROM {kind}".encode()).fetchall() == [("for [e-mail]",)]
+    (row,) = part(exported(owner, cast["alice"]), kind).rows
+    assert row.values["metadata"] == {"word": "for [e-mail]"}
+    (item,) = timeline.items(cast["alice"].token, of=[kind])
+    assert item.metadata == {"word": "for [e-mail]"}
+
+
+#: What no kind says, at each place where something may stand.
+SURPLUS = (
+    ("crash", CRASH | {"locals": {"password": "hunter2"}}),
+    ("crash", CRASH | {"stack": [{"function": "save", "file": "store.py", "line": 41, "vars": {"password": "hunter2"}}]}),
+    ("activity", {"event": "sync", "hunter2": None}),
+    ("feature_use", USED | {"password": "hunter2"}),
+    ("page_view", {"url": "/notes", "cookies": ["hunter2"]}),
+    ("transaction", {"item": "A lamp", "card": 10**30}),
+    ("location", {"latitude": 41.388791, "longitude": 2.158992, "street": "hunter2"}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("clause", "outcome"), [(REFUSING, "refused"), (DROPPING, "stored"), ("", "refused")])
+def test_fields_that_no_kind_has_are_refused_or_dropped_as_the_policy_says(
+    notes: Application, owner: Connection[Any], clause: str, outcome: str
+) -> None:
+    under(owner, SECOND.replace(REFUSING, clause))
+    told = [
+        {"key": f"event-{nth:04}", "kind": kind, "person": notes.names["Alice"], "data": data}
+        for nth, (kind, data) in enumerate(SURPLUS)
+    ]
+    answers = sent(told, key=notes.key).body["events"]
+    assert {each["outcome"] for each in answers} == {outcome}
+    if outcome == "refused":
+        why = {(each["reason"], each.get("clause", "")) for each in answers}
+        assert why == {("malformed", "refuse-undeclared" if clause else "")}
+    every = [owner.execute(f"SELECT to_jsonb(t)::text FROM troth.{kind} AS t".encode()).fetchall() for kind in KINDS]
+    assert sum(map(len, every)) == (len(SURPLUS) if outcome == "stored" else 0)
+    assert "hunter2" not in str(every)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"feature": 1, "more": 1}, {"more": 1}, {"feature": {"more": "x"}}, {"feature": "x", "more": []} | {"outcome": []},
+        {"feature": "x", "more": json.loads("[" * 20 + "]" * 20)},
+    ],
+)  # fmt: skip
+def test_what_is_left_when_fields_are_dropped_must_fit_its_kind(
+    notes: Application, owner: Connection[Any], data: dict[str, Any]
+) -> None:
+    under(owner, SECOND.replace(REFUSING, DROPPING))
+    told = {"key": "event-0001", "kind": "feature_use", "person": notes.names["Alice"], "data": data}
+    assert sent(told, key=notes.key).body["reason"] == "malformed"
+    deep = b'{"key": "event-0002", "kind": "crash", "person": "x", "data": {"kind": "x", "stack": ' + b"[" * 3000
+    assert sent(deep + b"]" * 3000 + b"}}", key=notes.key).body["reason"] == "malformed"
+    assert stored(owner) == []
+
+
+def test_a_server_tells_how_a_page_was_asked_for_and_answered(
+    notes: Application, cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    page = {"key": "event-0001", "kind": "page_view", "person": notes.names["Alice"]}
+    for data in (
+        {"method": "get"},
+        {"method": "GET\n"},
+        {"method": "X" * 21},
+        {"status": 99},
+        {"status": 600},
+        {"status": "200"},
+    ):
+        assert sent(page | {"data": {"url": "/notes"} | data}, key=notes.key).body["reason"] == "malformed", data
+    assert sent(page | {"data": {"url": "/notes", "method": "POST", "status": 404}}, key=notes.key).status == 201
+    assert owner.execute("SELECT method, status FROM troth.page_view").fetchall() == [("POST", 404)]
+    (view,) = queries.page_views(cast["alice"].token)
+    assert (view.method, view.status) == ("POST", 404)
+    (item,) = timeline.items(cast["alice"].token, of=["page_view"])
+    assert item.words == "POST /notes"
+
+
+def test_it_is_not_stored_where_the_policy_does_not_collect_it(
+    notes: Application, cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    narrower = SECOND.replace(
+        "access.url, access.method, access.status,\n    access.time", "access.url,\n    access.time"
+    )
+    narrower = narrower.replace(
+        "access.url, access.method, access.status, access.time, access.place", "access.url, access.time, access.place"
+    )
+    assert narrower.count("access.method") == 1
+    under(owner, narrower)
+    page = {"key": "event-0001", "kind": "page_view", "person": notes.names["Alice"]}
+    assert sent(page | {"data": {"url": "/notes", "method": "POST", "status": 404}}, key=notes.key).status == 201
+    assert owner.execute("SELECT url, method, status FROM troth.page_view").fetchall() == [("/notes", None, None)]
+
+
 def test_without_a_clause_it_is_refused(notes: Application, owner: Connection[Any]) -> None:
     under(owner, SECOND.replace(REFUSING, ""))
     answer = tell(notes, TOLD | {"secret": "x"})
@@ -179,7 +302,9 @@ def test_an_application_that_declared_none_says_nothing_more(owner: Connection[A
     plain.knows(cast["alice"])
     assert tell(plain, TOLD).body["reason"] == "metadata-undeclared"
     with_crash = {"key": "event-0002", "kind": "crash", "person": plain.names["Alice"], "data": CRASH}
-    assert sent(with_crash | {"metadata": {}}, key=plain.key).body["reason"] == "malformed"
+    assert sent(with_crash | {"metadata": {"secret": "x"}}, key=plain.key).body["reason"] == "metadata-undeclared"
+    assert sent(with_crash | {"metadata": {}}, key=plain.key).status == 201
+    assert stored(owner, "crash") == [None]
 
 
 def test_what_a_later_policy_does_not_cover_any_more_is_as_if_it_was_not_declared(
@@ -279,7 +404,7 @@ def test_schemas_lie_no_deeper_than_fields_may(owner: Connection[Any], cast: dic
     ("told", "said"),
     [
         ('metadata = "all"', "`metadata` holds a JSON Schema for each kind"),
-        ('[metadata.crash]\ntype = "object"', "no event `crash` has metadata"),
+        ('[metadata.diary]\ntype = "object"', "no event `diary` has metadata"),
         ('[metadata.feature_use]\ntype = "object"', "`feature_use` is not among the manifest's events"),
     ],
 )
@@ -389,8 +514,8 @@ def test_a_database_takes_no_metadata_that_is_no_object(notes: Application, cast
             intake.execute(statement, (cast["alice"].subject, notes.application, told))
 
 
-@pytest.mark.parametrize("table", ["activity", "feature_use", "transaction"])
-def test_each_kind_that_has_some_has_a_category_for_it(table: str) -> None:
+@pytest.mark.parametrize("table", sorted(KINDS))
+def test_each_kind_has_a_category_for_it(table: str) -> None:
     assert "metadata" in KINDS[table].columns
     assert (load().table(table).column("metadata").category or "").endswith(".metadata")
 

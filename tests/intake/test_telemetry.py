@@ -58,7 +58,9 @@ def test_asking_tells_what_would_be_kept_now_and_what_the_browser_may_hold(
     assert answer.headers[b"access-control-allow-origin"] == b"*"
     assert answer.body["events"] == []
     assert set(answer.body["permits"]) == set(EVERY)
-    assert answer.body["permits"]["page_view"] == ["url", "referrer", "browser", "system", "kind", "model"]
+    assert answer.body["permits"]["page_view"] == [
+        "url", "referrer", "browser", "system", "kind", "model", "method", "status", "metadata",
+    ]  # fmt: skip
     assert answer.body["keeps"] == {"troth-device": 365, "troth-telemetry": 7}
     assert 0 < answer.body["lasts"] == LASTS <= 30
     choose(cast["alice"], "understand", "objection")

@@ -39,7 +39,7 @@ class Logs:
         """Return the key that stands in the header for it."""
         return bearer(scope)
 
-    def read(self, scope: Scope, body: bytes, sender: Sender, _received: datetime) -> Brought:
+    def read(self, scope: Scope, body: bytes, sender: Sender, received: datetime) -> Brought:
         """Return what is in an export. Raises Refusal."""
         kind = kind_of(scope)
         if kind not in READERS:
@@ -47,7 +47,8 @@ class Logs:
         try:
             match _signal(scope):
                 case "logs":
-                    return Brought(list(islice(judged(READERS[kind](body), sender), MOST + 1)))
+                    records = list(islice(READERS[kind](body), MOST + 1))
+                    return Brought(list(judged(records, sender, received)))
                 case "traces":
                     many = spans(body, json=kind == JSON)
                 case _:

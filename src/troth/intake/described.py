@@ -1,16 +1,17 @@
-"""What applications say of events in their own words: read, held against the schema that they declared, or refused."""
+"""What applications say of events: what a kind may say, and in words of their own, as far as a schema declares it."""
 
 import time
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jsonschema_rs
 import msgspec
+from msgspec import inspect
 
 from troth.intake.event import Refused
-from troth.intake.kinds import MORE, Kind
+from troth.intake.kinds import KINDS, Kind, Says
 from troth.people import metadata
 from troth.people.metadata import DEEPEST, Field
 from troth.policy.catalog import Catalog, Table
@@ -87,9 +88,9 @@ class Manifests:
         return found
 
 
-def read(raw: bytes, kind: Kind) -> dict[str, Any]:
+def read(raw: bytes) -> dict[str, Any]:
     """Return what JSON says that is an object, and not too long. Raises msgspec.DecodeError, RecursionError."""
-    if len(raw) > LONGEST or not MORE.keys() <= kind.columns.keys():
+    if len(raw) > LONGEST:
         raise msgspec.DecodeError
     told: dict[str, Any] = msgspec.json.decode(raw, type=dict[str, Any])
     if not _flat(told, DEEPEST + 1):
@@ -99,6 +100,48 @@ def read(raw: bytes, kind: Kind) -> dict[str, Any]:
     except OverflowError as error:  # a number that no column holds
         raise msgspec.DecodeError from error
     return told
+
+
+def said(raw: msgspec.Raw, kind: Kind) -> tuple[Says, bool]:
+    """Return what an event says that its kind may say, and whether it says more. Raises as decoders do."""
+    try:
+        return cast("Says", SAYS[kind.table].decode(raw)), False
+    except msgspec.ValidationError:
+        left = _narrowed_to(kind, bytes(raw))
+        if left is None:
+            raise
+        return cast("Says", SAYS[kind.table].decode(left)), True
+
+
+def _narrowed_to(kind: Kind, raw: bytes) -> bytes | None:
+    """Return what a kind may say of what was said as JSON; None where that is all of it, or lies too deep.
+
+    Raises msgspec.DecodeError, RecursionError.
+    """
+    told: dict[str, Any] = msgspec.json.decode(raw, type=dict[str, Any])
+    left = _left(told, SAYABLE[kind.table]) if _flat(told, DEEPEST + 1) else told
+    try:
+        return None if left == told else msgspec.json.encode(left)
+    except OverflowError:  # a number that no column holds
+        return None
+
+
+def _sayable(told: inspect.Type) -> Tree:
+    match told:
+        case inspect.StructType():
+            return {each.encode_name: _sayable(each.type) for each in told.fields}
+        case inspect.ListType():
+            return _sayable(told.item_type)
+        case inspect.UnionType():
+            return {name: tree for each in told.types for name, tree in _sayable(each).items()}
+        case _:
+            return {}
+
+
+#: What reads what each kind says.
+SAYS = {name: msgspec.json.Decoder(kind.says) for name, kind in KINDS.items()}
+#: By kind of event, what it may say.
+SAYABLE: Mapping[str, Tree] = {name: _sayable(inspect.type_info(kind.says)) for name, kind in KINDS.items()}
 
 
 def _flat(told: Any, deep: int) -> bool:  # noqa: ANN401 - whatever JSON holds

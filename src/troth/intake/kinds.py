@@ -18,6 +18,8 @@ from troth.policy.meaning import Occasion, Whose
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 _./-]*$(?!\n)"
 #: An amount: digits, and no more behind the point than any currency has.
 AMOUNT = r"^-?[0-9]{1,15}(\.[0-9]{1,4})?$(?!\n)"
+#: A method of HTTP (RFC 9110): registered ones are written in capitals.
+METHOD = r"^[A-Z][A-Z-]*$(?!\n)"
 #: What an application may know somebody by.
 PERSON = re.compile(r"[0-9A-Za-z_-]{0,64}")
 Word = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -61,7 +63,10 @@ class Activity(Struct, forbid_unknown_fields=True):
 
 
 class PageView(Struct, forbid_unknown_fields=True):
-    """Which page was shown: its path, where its visitor came from, and what it was shown in."""
+    """Which page was shown: its path, where its visitor came from, and what it was shown in.
+
+    A server knows how it was asked for and answered: `method` and `status` are HTTP's.
+    """
 
     url: Annotated[str, Meta(min_length=1, max_length=2000)]
     referrer: Long | None = None
@@ -69,6 +74,8 @@ class PageView(Struct, forbid_unknown_fields=True):
     system: Short | None = None
     kind: Literal["computer", "phone", "tablet", "robot"] | None = None
     model: Word | None = None
+    method: Annotated[str, Meta(max_length=20, pattern=METHOD)] | None = None
+    status: Annotated[int, Meta(ge=100, le=599)] | None = None
 
 
 class Transaction(Struct, forbid_unknown_fields=True):
@@ -143,7 +150,7 @@ KINDS: Mapping[str, Kind] = {
             "crash",
             Occasion.CRASH,
             Crash,
-            dict.fromkeys(("fingerprint", "kind", "message", "stack", "release", "environment"), "text"),
+            dict.fromkeys(("fingerprint", "kind", "message", "stack", "release", "environment"), "text") | MORE,
         ),
         Kind(
             "activity",
@@ -156,7 +163,9 @@ KINDS: Mapping[str, Kind] = {
             "page_view",
             Occasion.ACCESS,
             PageView,
-            dict.fromkeys(("url", "referrer", "browser", "system", "kind", "model"), "text"),
+            dict.fromkeys(("url", "referrer", "browser", "system", "kind", "model", "method"), "text")
+            | {"status": "smallint"}
+            | MORE,
         ),
         Kind(
             "transaction",
@@ -170,7 +179,8 @@ KINDS: Mapping[str, Kind] = {
             Location,
             dict.fromkeys(("latitude", "longitude"), "numeric")
             | dict.fromkeys(("accuracy", "altitude"), "double precision")
-            | {"source": "text"},
+            | {"source": "text"}
+            | MORE,
         ),
     )
 }

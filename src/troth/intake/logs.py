@@ -22,7 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from troth.intake.event import Refused
 from troth.intake.kinds import KINDS, PERSON, Activity, Crash, Frame, Sending
-from troth.intake.sent import Sender, Sent, understood
+from troth.intake.sent import Sender, Sent, ahead_of, understood
 
 #: The attributes that are read: of a record, and of the resource that made it.
 FAILURE = ("exception.type", "exception.message", "exception.stacktrace")
@@ -43,10 +43,16 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record, as far as it is read; `nanoseconds` since 1970, 0 where not said; `whole` is it as it was sent."""
+    """A record, as far as it is read; `whole` is it as it was sent.
+
+    Times are nanoseconds since 1970, 0 where not said: when it happened, and when it was observed. `program` says which
+    of those in the request told it.
+    """
 
     whole: bytes
-    nanoseconds: int
+    program: int
+    happened: int
+    observed: int
     severity: int
     event: str
     words: str
@@ -111,14 +117,16 @@ class Request(Struct, rename="camel"):
 
 def packed(body: bytes) -> Iterator[Record]:
     """Yield the records of a request in protobuf. Raises Unreadable."""
-    for told in _parsed(ExportLogsServiceRequest(), body).resource_logs:
+    for program, told in enumerate(_parsed(ExportLogsServiceRequest(), body).resource_logs):
         about = _read(((each.key, each.value.string_value) for each in told.resource.attributes), READ_OF_RESOURCE)
         for part in told.scope_logs:
             for line in part.log_records:
                 says = _read(((each.key, each.value.string_value) for each in line.attributes), READ)
                 yield Record(
                     line.SerializeToString(deterministic=True),
-                    line.time_unix_nano or line.observed_time_unix_nano,
+                    program,
+                    line.time_unix_nano,
+                    line.observed_time_unix_nano,
                     line.severity_number,
                     line.event_name or says.get("event.name", "") or part.scope.name,
                     line.body.string_value,
@@ -128,7 +136,7 @@ def packed(body: bytes) -> Iterator[Record]:
 
 def spelt(body: bytes) -> Iterator[Record]:
     """Yield the records of a request in JSON. Raises Unreadable."""
-    for told in _decoded(body, Request).resource_logs:
+    for program, told in enumerate(_decoded(body, Request).resource_logs):
         about = _read(_words(told.resource.attributes if told.resource else ()), READ_OF_RESOURCE)
         for part in told.scope_logs:
             for raw in part.log_records:
@@ -137,7 +145,9 @@ def spelt(body: bytes) -> Iterator[Record]:
                 scope = part.scope.name if part.scope else ""
                 yield Record(
                     bytes(raw),
-                    _number(line.time_unix_nano) or _number(line.observed_time_unix_nano),
+                    program,
+                    _number(line.time_unix_nano),
+                    _number(line.observed_time_unix_nano),
                     line.severity_number,
                     line.event_name or says.get("event.name", "") or scope,
                     (line.body.string_value if line.body else None) or "",
@@ -182,28 +192,51 @@ def _number(told: int | str) -> int:
         raise Unreadable("a time is no number") from error
 
 
-def judged(records: Iterable[Record], sender: Sender) -> Iterator[Sent | Refused]:
+def judged(records: Sequence[Record], sender: Sender, received: datetime) -> Iterator[Sent | Refused]:
     """Yield what each record tells. They have no names: what is sent again as it was, and as often, is the same."""
     seen: Counter[bytes] = Counter()
+    ahead = _ahead(records, received)
     for record in records:
         about = msgspec.json.encode(sorted(record.says.items()))
         mark = sha256(about + b"\0" + record.whole).digest()
         seen[mark] += 1
-        yield _judged(record, sha256(mark + seen[mark].to_bytes(8)).hexdigest(), sender)
+        key = sha256(mark + seen[mark].to_bytes(8)).hexdigest()
+        yield _judged(record, key, sender, ahead.get(record.program, timedelta()))
 
 
-def _judged(record: Record, key: str, sender: Sender) -> Sent | Refused:
+def _ahead(records: Iterable[Record], received: datetime) -> dict[int, timedelta]:
+    """Return by how much the clocks of programs are ahead at least: by as much as they observed after it was received.
+
+    By how much one is behind nothing says, since a request may have waited, and come again.
+    """
+    latest = dict[int, int]()
+    for record in records:
+        latest[record.program] = max(latest.get(record.program, 0), record.observed or record.happened)
+    told = ((program, _moment(last)) for program, last in latest.items())
+    found = ((program, ahead_of(moment, received)) for program, moment in told)
+    return {program: ahead for program, ahead in found if ahead > timedelta()}
+
+
+def _moment(nanoseconds: int) -> datetime | None:
+    """Return when that is; None where it was not said, or stands in no calendar."""
+    try:
+        return datetime.fromtimestamp(nanoseconds / 1e9, UTC) if nanoseconds else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _judged(record: Record, key: str, sender: Sender, ahead: timedelta) -> Sent | Refused:
     says = _crash(record) if any(name in record.says for name in FAILURE) else _activity(record)
     kind = KINDS["crash" if isinstance(says, Crash) else "activity"]
     person = record.says.get("user.id") or record.says.get("enduser.id", "")
     if not PERSON.fullmatch(person):
         return Refused("unknown-person", kind=kind.table)  # whoever it is, it is nobody whom we told the application of
-    try:
-        at = datetime.fromtimestamp(record.nanoseconds / 1e9, UTC) if record.nanoseconds else None
-    except (ValueError, OverflowError, OSError):
+    nanoseconds = record.happened or record.observed
+    at = _moment(nanoseconds)
+    if nanoseconds and at is None:
         return Refused("malformed", kind=kind.table)
     sending = Sending(key=key, kind=kind.table, data=msgspec.Raw(b""), person=person, at=at)
-    return understood(sending, kind, says, sender, timedelta())
+    return understood(sending, kind, says, sender, ahead)
 
 
 def _of_resource(says: Mapping[str, str]) -> dict[str, Any]:

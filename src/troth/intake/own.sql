@@ -19,7 +19,7 @@ SELECT at, id, '' AS application, concat_ws(' ', method, url) AS words, browser 
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_crash
-SELECT at, id, application, concat_ws(': ', kind, message) AS words, release AS more FROM troth.crash
+SELECT at, id, application, concat_ws(': ', kind, message) AS words, release AS more, metadata FROM troth.crash
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_activity
@@ -31,7 +31,8 @@ SELECT at, id, application, feature AS words, outcome AS more, metadata FROM tro
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_page_view
-SELECT at, id, application, url AS words, concat_ws(', ', browser, system, model) AS more FROM troth.page_view
+SELECT at, id, application, concat_ws(' ', method, url) AS words, concat_ws(', ', browser, system, model) AS more, metadata
+FROM troth.page_view
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_transaction
@@ -39,7 +40,7 @@ SELECT at, id, application, item AS words, amount::text || ' ' || currency AS mo
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_location
-SELECT at, id, application, latitude::text || ', ' || longitude::text AS words, source AS more FROM troth.location
+SELECT at, id, application, latitude::text || ', ' || longitude::text AS words, source AS more, metadata FROM troth.location
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: uses_of_own
@@ -103,7 +104,7 @@ SELECT at, application, value, count FROM troth.rolled(%(kinds)s, %(dimension)s,
 SELECT day, kind, reason, clause, count FROM troth.refused_event ORDER BY day DESC, kind, reason, clause LIMIT 50
 
 -- name: crashes
-SELECT at, application, kind, message, release, environment FROM troth.crash ORDER BY at DESC LIMIT %(limit)s
+SELECT at, application, kind, message, release, environment, metadata FROM troth.crash ORDER BY at DESC LIMIT %(limit)s
 
 -- name: activities
 SELECT at, application, event, severity, message, metadata FROM troth.activity ORDER BY at DESC LIMIT %(limit)s
@@ -112,13 +113,15 @@ SELECT at, application, event, severity, message, metadata FROM troth.activity O
 SELECT at, application, feature, outcome, metadata FROM troth.feature_use ORDER BY at DESC LIMIT %(limit)s
 
 -- name: page_views
-SELECT at, application, url, referrer, browser, system, model FROM troth.page_view ORDER BY at DESC LIMIT %(limit)s
+SELECT at, application, url, referrer, browser, system, model, method, status, metadata FROM troth.page_view
+ORDER BY at DESC LIMIT %(limit)s
 
 -- name: transactions
 SELECT at, application, item, amount, currency, metadata FROM troth.transaction ORDER BY at DESC LIMIT %(limit)s
 
 -- name: locations
-SELECT at, application, latitude, longitude, accuracy, altitude, source FROM troth.location ORDER BY at DESC LIMIT %(limit)s
+SELECT at, application, latitude, longitude, accuracy, altitude, source, metadata FROM troth.location
+ORDER BY at DESC LIMIT %(limit)s
 
 -- name: last_page_view
 SELECT application, max(at) FROM troth.page_view GROUP BY application

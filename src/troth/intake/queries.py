@@ -97,6 +97,7 @@ class Crash:
     message: str | None
     release: str | None
     environment: str | None
+    metadata: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,9 @@ class PageView:
     browser: str | None
     system: str | None
     model: str | None
+    method: str | None
+    status: int | None
+    metadata: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,7 @@ class Location:
     accuracy: float | None
     altitude: float | None
     source: str | None
+    metadata: dict[str, Any] | None
 
 
 def accesses(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from functools import lru_cache
 from hashlib import blake2b, sha256
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -59,9 +59,8 @@ HIDDEN_ALREADY = frozenset({"event", "message"})
 POSITION = ("latitude", "longitude")
 #: Columns that hold addresses; of those that a page came from, one that holds something is not kept at all.
 ADDRESSES, FROM = frozenset({"url", "referrer"}), "referrer"
-#: What reads an event, what each kind says, and what writes that again, in one way, for its mark.
+#: What reads an event, and what writes what it says again, in one way, for its mark.
 SENDING = msgspec.json.Decoder(Sending)
-SAYS = {name: msgspec.json.Decoder(kind.says) for name, kind in KINDS.items()}
 JSON = msgspec.json.Encoder()
 #: Words that hold nothing and may tell nothing.
 PLAIN = Harmless(MOST)
@@ -71,7 +70,7 @@ class Sent(Struct):
     """One event of an application; `values` are what it fills of its table's columns, less what is not kept.
 
     What was reduced before it was kept for a while says nothing any more but its values. `found` counts, by detector,
-    what the guard took out of them.
+    what the guard took out of them. With `surplus` it said more than its kind may, which was left out.
     """
 
     key: bytes
@@ -87,6 +86,7 @@ class Sent(Struct):
     values: dict[str, Any] = {}
     found: dict[str, int] = {}
     metadata: dict[str, Any] | None = None
+    surplus: bool = False
     id: uuid.UUID = field(default_factory=ordered_uuid)
 
     @property
@@ -151,11 +151,13 @@ def decode(raw: bytes, sender: Sender, ahead: timedelta, person: str | None = No
     if kind is None:
         return Refused("unknown-kind")
     try:
-        says = cast("Says", SAYS[kind.table].decode(sending.data))
-        metadata = described.read(bytes(sending.metadata), kind) if sending.metadata else None
+        says, surplus = described.said(sending.data, kind)
+        metadata = described.read(bytes(sending.metadata)) if sending.metadata else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Refused("malformed", kind=kind.table)
     event = understood(sending, kind, says, sender, ahead)
+    if surplus and isinstance(event, Sent):
+        event.surplus = True
     if metadata is not None and isinstance(event, Sent):
         event.metadata = metadata
         event.body = sender.mark(b"more", event.body, bytes(sending.metadata))
@@ -198,10 +200,8 @@ def judge(event: Sent, known: Known, decisions: Decisions, declared: Declared = 
     `declared` is what the sender's manifest says of metadata, by kind.
     """
     name, whose = event.kind.table, subjects.whose(known.subject or NOBODY)
-    if name not in known.events:
-        return Refused("not-declared", kind=name)
-    if not decisions.collected[name]:
-        return Refused("not-collected", kind=name)
+    if refused := _unasked(event, known, decisions):
+        return refused
     if whose is not Whose.PERSON and (clause := _sensitive(event, whose, decisions, declared)):
         return Refused(SENSITIVE, clause, name)
     if known.subject is None:
@@ -214,6 +214,18 @@ def judge(event: Sent, known: Known, decisions: Decisions, declared: Declared = 
     if reason:
         return Refused(reason, decisions.clauses[name, whose], name)
     return event if event.metadata is None else _fitted(event, decisions, declared)
+
+
+def _unasked(event: Sent, known: Known, decisions: Decisions) -> Refused | None:
+    """Return why it is refused whoever it is about; None where it is not."""
+    name = event.kind.table
+    if name not in known.events:
+        return Refused("not-declared", kind=name)
+    if not decisions.collected[name]:
+        return Refused("not-collected", kind=name)
+    if event.surplus and not decisions.drops:
+        return Refused("malformed", decisions.undeclared, name)
+    return None
 
 
 def _sensitive(event: Sent, whose: Whose, decisions: Decisions, declared: Declared) -> str:
@@ -347,6 +359,8 @@ def _of_a_page(view: PageView) -> dict[str, Any]:
         "system": view.system and _printable(view.system),
         "kind": view.kind,
         "model": view.model and _printable(view.model),
+        "method": view.method,
+        "status": view.status,
     }
 
 
