@@ -1,10 +1,11 @@
 """What people cost, in parts; of each part the lines in `results/people.json` are written anew.
 
 `organizations`: one of 100,000 members against one of 100, in the same run and in turn: a page of the list that its
-administrator sees, a search, one member, and what its directory asks (SCIM 2.0), each answered whole. Every look of an
-administrator is written down and committed before anything is shown.
+administrator sees, a search, one member, adding somebody and removing them by the pages, and what its directory asks
+(SCIM 2.0), each answered whole. Every look of an administrator is written down and committed before anything is shown.
 
-`signing`: CPU of signing in, against the password's hash, and of pages, against one that does nothing.
+`signing`: CPU of signing in, against the password's hash, how many a second one core does, and CPU of pages, against a
+page that does nothing.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from psycopg import Connection
 from scim2_server.requests import ScimRequest
 
 from benchmarks import signing
+from benchmarks.administering import Pages
 from benchmarks.governing import Measured, alternate, server
 from troth.api.scim.mount import Mount
 from troth.database import connect
@@ -37,7 +39,11 @@ TIMES = 5
 SECOND = uuid.UUID("00000000-0000-4000-8000-000000000002")
 AIM = 2.0
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
-ROLES = {"owner": ["see", "invite", "members", "roles", "own"], "administrator": ["see", "members"], "member": []}
+ROLES = {
+    "owner": ["see", "invite", "members", "roles", "own"],
+    "administrator": ["see", "invite", "members"],
+    "member": [],
+}
 
 
 def statements() -> dict[str, str]:
@@ -108,6 +114,9 @@ def organized(owner: Connection[Any]) -> Iterator[Measured]:
     run(owner, "people", {"people": LARGE})
     few, many = organize(owner, SMALL), organize(owner, LARGE)
     run(owner, "viewer", {})
+    pages = Pages(owner)
+    for which in (few, many):
+        run(owner, "administrator", {"organization": which, "subject": pages.administrator})
     settle(owner)
     small, large = Directory(SMALL), Directory(LARGE)
 
@@ -132,6 +141,13 @@ def organized(owner: Connection[Any]) -> Iterator[Measured]:
         lambda: [alone(few) for _ in range(TIMES)],
         lambda: [alone(many) for _ in range(TIMES)],
     )
+    for name, way in (("invite and remove", pages.invited), ("admit and remove", pages.admitted)):
+        small_one, large_one = way(few), way(many)
+        yield alternate(
+            f"administrator's pages: {name}",
+            lambda ask=small_one: [ask() for _ in range(TIMES)],
+            lambda ask=large_one: [ask() for _ in range(TIMES)],
+        )
     yield both("directory: first page of 50", lambda d: d.expect("/Users?startIndex=1&count=50", 50))
     yield both("directory: a page by cursor", lambda d: d.expect("/Users?cursor=&count=50", 50))
     yield both("directory: userName eq", lambda d: d.expect('/Users?filter=userName eq "USER77"', 1))
@@ -159,7 +175,8 @@ def show(part: str, lines: list[Measured]) -> None:
     print(f"\n{part:<44}{ours:>14}{theirs:>14}{'ratio':>8}{'min':>8}{'max':>8}")
     for line in lines:
         over = "  over the aim" if aim and line.ratio >= aim else ""
-        values = f"{line.value:>11.2f} ms{line.baseline:>11.2f} ms"
+        unit = "ms" if line.unit.startswith("ms") else "/s"
+        values = f"{line.value:>11.2f} {unit}{line.baseline:>11.2f} {unit}"
         print(f"{line.name:<44}{values}{line.ratio:>8.2f}{line.min:>8.2f}{line.max:>8.2f}{over}")
 
 

@@ -32,6 +32,14 @@ SELECT subject, organization, 'user' || row_number() OVER (ORDER BY subject), 'x
 FROM troth.membership WHERE organization = %(organization)s;
 SET session_replication_role = origin
 
+-- name: administrator
+-- Somebody who signed up administers it, too, and people may ask to be let in.
+SET session_replication_role = replica;
+INSERT INTO troth.membership (subject, organization, role, name, uses)
+SELECT subject, %(organization)s, 'administrator', 'Dana Moreau', uses FROM troth.permitted WHERE subject = %(subject)s;
+UPDATE troth.organization SET asking = true WHERE organization = %(organization)s;
+SET session_replication_role = origin
+
 -- name: token
 INSERT INTO troth.directory_token (organization, name, digest, until)
 VALUES (%(organization)s, 'benchmark', sha256(convert_to(%(token)s, 'UTF8')), statement_timestamp() + interval '1 day')
