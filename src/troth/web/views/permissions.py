@@ -216,7 +216,7 @@ def _staff(request: HttpRequest) -> Iterator[Card]:
 
 
 def _past_organizations(request: HttpRequest) -> Iterator[Past]:
-    """Yield the memberships that are over, as the person's own entries of the ledger tell them (0048)."""
+    """Yield the memberships that are over, as the person's own entries of the ledger tell them (0049)."""
     token, subject = request.viewer, request.user.subject  # type: ignore[attr-defined, union-attr]
     kept = organizations.mine(token) if organizations.are_kept() else ()
     for each in memberships.over(token, subject, {known.organization: known.name for known, _own in kept}):
