@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
 from tests.journeys.following import followed
+from tests.journeys.storing import VISITED, looked_through
 from tests.serving import Serving, roomy
 from tests.web.second import app_code
 
@@ -61,6 +63,7 @@ def service() -> Iterator[Serving]:
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright, pytest.MonkeyPatch.context() as patched:
         followed(patched)
+        looked_through(patched)
         found = next(filter(None, map(shutil.which, BROWSERS)))
         chromium = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield chromium
@@ -72,6 +75,7 @@ class Visitor:
 
     def __init__(self, service: Serving, context: BrowserContext) -> None:
         self.service, self.context, self.page = service, context, context.new_page()
+        VISITED[context] = service.address
         self.complaints: list[str] = []
         self.elsewhere: list[str] = []
         self.page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
@@ -150,9 +154,10 @@ def visit(request: pytest.FixtureRequest, service: Serving, browser: Browser) ->
         visitors.append(Visitor(service, browser.new_context(ignore_https_errors=True, **told)))
         return visitors[-1]
 
-    yield make
-    for visitor in visitors:
-        visitor.context.close()
+    with ExitStack() as leaving:
+        yield make
+        for visitor in visitors:
+            leaving.callback(visitor.context.close)
 
 
 @pytest.fixture(scope="session")

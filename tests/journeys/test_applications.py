@@ -95,7 +95,9 @@ def test_the_pages_about_applications_suit_every_window(visit: Visit, asked: str
         iris.go(path)
         checked(iris, width)
     for language in ("en", "es"):
-        iris.context.add_cookies([{"name": "__Host-language", "value": language, "url": iris.service.address}])
+        iris.context.add_cookies(
+            [{"name": "__Host-language", "value": language, "url": iris.service.address, "httpOnly": True}]
+        )
         assert iris.go(asked).locator("html").get_attribute("lang") == language
     assert [line for line in iris.complaints if "400" not in line] == []
     assert iris.elsewhere == []

@@ -47,7 +47,9 @@ def grace(visit: Visit, cookies: dict[str, list[dict[str, object]]]) -> Visitor:
 def test_no_page_complains_or_asks_elsewhere(visit: Visit, grace: Visitor, language: str) -> None:
     newcomer = visit()
     for someone, paths in ((newcomer, PAGES), (grace, MINE)):
-        someone.context.add_cookies([{"name": "__Host-language", "value": language, "url": someone.service.address}])
+        someone.context.add_cookies(
+            [{"name": "__Host-language", "value": language, "url": someone.service.address, "httpOnly": True}]
+        )
         for path in paths:
             page = someone.go(path)
             assert page.locator("html").get_attribute("lang") == language

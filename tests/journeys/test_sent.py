@@ -132,6 +132,8 @@ def test_a_person_sees_what_was_told_of_them_and_what_was_refused(
     assert lena.go(clause).locator(f"#{refused['clause']}").is_visible()
     assert inspect(lena, ("/me/timeline",)) == []
     lena.page.screenshot(path=tmp_path / f"timeline-{width}.png", full_page=True)
-    lena.context.add_cookies([{"name": "__Host-language", "value": "es", "url": lena.service.address}])
+    lena.context.add_cookies(
+        [{"name": "__Host-language", "value": "es", "url": lena.service.address, "httpOnly": True}]
+    )
     assert "Se rechazó 1 registro: usos de funciones" in lena.go("/me/sent").locator("main").inner_text()
     assert inspect(lena, ("/me/sent",)) == []

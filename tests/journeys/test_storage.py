@@ -5,24 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
-from tests.conftest import POLICY
 from tests.journeys.conftest import PASSWORD, Visitor
+from tests.journeys.storing import DECLARED, undeclared_cookies, undeclared_entries
 from tests.journeys.test_journeys import MINE, PAGES
+from tests.serving import Serving
 from tests.web.test_routes import table
-from troth.policy import parse
-from troth.policy.meaning import Storage, Stored
+from troth.policy.meaning import Stored
 
 Visit = Callable[..., Visitor]
-DECLARED = parse.read(POLICY.read_text(encoding="utf-8"), POLICY.name).stored
-COOKIES = (Storage.SESSION_COOKIE, Storage.PERSISTENT_COOKIE)
 #: Of the table of every route what is a file and no page.
 FILES = {
     "policy_text", "policy_jsonld", "policy_turtle", "policy_labels", "receipts_key", "security_txt", "gpc",
     "configuration", "jwks", "receipts", "receipt_file", "post_file",
 }  # fmt: skip
 #: Pages whose addresses name something that is somebody's, or that one role of the staff alone sees: not opened here.
-#: Beside each, the journey that opens it, in a browser in which nobody looks for what is kept.
+#: Beside each, the journey that opens it, in a browser that is looked through when it is closed, as every journey's is.
 NAMED = {
     "agree": "test_journeys", "receipt": "test_receipts", "post": "test_posts", "edit_post": "test_posts",
     "delete_post": "test_posts", "lent": "test_permissions", "agreed": "test_permissions",
@@ -33,22 +32,14 @@ NAMED = {
     "record": "test_operator", "support": "test_support", "application": "test_applications",
     "permission_receipt": "test_permissions",
 }  # fmt: skip
-KEPT = """async () => ({
-    storage: [...Object.keys(localStorage), ...Object.keys(sessionStorage)],
-    others: [...(await indexedDB.databases()).map(each => each.name), ...await caches.keys(),
-             ...(await navigator.serviceWorker.getRegistrations()).map(each => each.scope)],
-    readable: document.cookie,
-})"""
 
 
 def undeclared(someone: Visitor, stored: tuple[Stored, ...] = DECLARED) -> list[str]:
     """Return what is in a browser that no clause declares, and what a script could read of its cookies."""
-    cookies = [each for each in stored if each.storage in COOKIES]
-    entries = [each for each in stored if each.storage is Storage.BROWSER_STORAGE]
-    kept: dict[str, Any] = someone.page.evaluate(KEPT)
-    found = [c["name"] for c in someone.context.cookies() if not any(each.covers(c["name"]) for each in cookies)]
-    found += [key for key in kept["storage"] if not any(each.covers(key) for each in entries)]
-    return [*found, *kept["others"], *filter(None, [kept["readable"]])]
+    return [
+        *undeclared_cookies(someone.context, someone.service.address, stored),
+        *undeclared_entries(someone.page, stored),
+    ]
 
 
 def opened(who: str) -> dict[str, str]:
@@ -75,12 +66,37 @@ def test_no_page_leaves_what_the_policy_does_not_declare(visit: Visit, operator:
     assert {"__Host-session", "__Host-viewer", "__Host-csrf"} <= {c["name"] for c in sam.context.cookies()}
 
 
-@pytest.mark.parametrize("script", ["localStorage.x = 1", "sessionStorage.x = 1", "document.cookie = 'x=1'"])
+PLANTED = ("localStorage.x = 1", "sessionStorage.x = 1", "document.cookie = 'x=1'", "caches.open('x')")
+CLEARED = "localStorage.clear(); sessionStorage.clear(); document.cookie = 'x=; max-age=0'; caches.delete('x')"
+
+
+@pytest.mark.parametrize("script", PLANTED)
 def test_mutation_what_a_script_would_leave_is_seen(visit: Visit, script: str) -> None:
     someone = visit()
     someone.go("/policy")
     someone.page.evaluate(script)
     assert undeclared(someone)
+    someone.page.evaluate(CLEARED)
+
+
+@pytest.mark.parametrize("script", PLANTED)
+def test_mutation_a_journey_that_leaves_something_undeclared_fails(
+    service: Serving, browser: Browser, script: str
+) -> None:
+    someone = Visitor(service, browser.new_context(ignore_https_errors=True))
+    someone.go("/policy")
+    someone.page.evaluate(script)
+    with pytest.raises(AssertionError, match=r"left in the browser: \[.*x"):
+        someone.context.close()
+
+
+def test_mutation_a_cookie_that_no_page_declares_is_seen_wherever_the_journey_ends(
+    service: Serving, browser: Browser
+) -> None:
+    someone = Visitor(service, browser.new_context(ignore_https_errors=True))
+    someone.context.add_cookies([{"name": "tracker", "value": "1", "url": service.address + "/me"}])
+    with pytest.raises(AssertionError, match="tracker"):
+        someone.context.close()
 
 
 def test_mutation_a_declaration_taken_away_is_seen(visit: Visit) -> None:
