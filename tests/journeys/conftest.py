@@ -144,6 +144,14 @@ class Visitor:
         assert self.title() == "Your recovery codes"
         return self.page.locator(".codes code").all_inner_texts()
 
+    def take_office(self) -> list[str]:
+        """Be Olga, who makes her account with the link that the first start printed; return her recovery codes."""
+        printed = re.search(r"https://\S+(/operator/first/\S+)", self.service.said)
+        assert printed
+        assert self.go(printed.group(1)).url.endswith("/sign-up")
+        self.join("olga@harbor.example", "Olga")
+        return self.add_app()
+
 
 @pytest.fixture
 def visit(request: pytest.FixtureRequest, service: Serving, browser: Browser) -> Iterator[Callable[..., Visitor]]:
@@ -164,12 +172,7 @@ def visit(request: pytest.FixtureRequest, service: Serving, browser: Browser) ->
 def operating(service: Serving, browser: Browser) -> Any:
     """Return the cookies and codes of Olga, who made her account with the link that the first start printed."""
     context = browser.new_context(ignore_https_errors=True)
-    olga = Visitor(service, context)
-    printed = re.search(r"https://\S+(/operator/first/\S+)", service.said)
-    assert printed
-    assert olga.go(printed.group(1)).url.endswith("/sign-up")
-    olga.join("olga@harbor.example", "Olga")
-    codes = olga.add_app()
+    codes = Visitor(service, context).take_office()
     cookies = context.cookies()
     context.close()
     return cookies, codes

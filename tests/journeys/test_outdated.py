@@ -1,0 +1,109 @@
+"""In a real browser: a version is in force that somebody has not agreed to; whoever publishes sends the letters about it."""
+
+import csv
+import io
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.journeys.conftest import Visitor
+from tests.journeys.test_looks import LONG, sound
+from tests.notices.test_letters import FIELD, LETTERS, REDUCED
+from tests.serving import Serving
+
+LOOKS = [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")]
+FIRST = LETTERS.replace(" version 2 ", " version 1 ")
+WIDER = REDUCED.replace(" version 3 ", " version 2 ")
+
+
+@pytest.fixture(scope="module")
+def harbor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """A service whose policy tells people by letter of what reduces their rights."""
+    folder: Path = tmp_path_factory.mktemp("harbor")
+    (folder / "first.troth").write_text(FIRST, encoding="utf-8")
+    (folder / "first.fields.toml").write_text(FIELD, encoding="utf-8")
+    (folder / "wider.troth").write_text(WIDER, encoding="utf-8")
+    serving = Serving(folder / "data", arguments=("--dev", "--policy", str(folder / "first.troth"))).start()
+    yield serving
+    serving.stop()
+
+
+@pytest.fixture
+def come(harbor: Serving, browser: Browser) -> Iterator[Callable[..., Visitor]]:
+    """Make visitors of that service."""
+    with ExitStack() as leaving:
+
+        def make(**told: object) -> Visitor:
+            context = browser.new_context(ignore_https_errors=True, **told)  # type: ignore[arg-type]
+            leaving.callback(context.close)
+            return Visitor(harbor, context)
+
+        yield make
+
+
+def opened(page: Page, picture: Path) -> None:
+    """Open what is folded; it is no wider than the window."""
+    for each in page.locator("main summary").all():
+        each.click()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
+    page.screenshot(path=picture, full_page=True)
+
+
+def test_whoever_has_not_agreed_reads_declines_takes_a_copy_and_agrees_and_their_letter_leaves(
+    harbor: Serving, come: Callable[..., Visitor], tmp_path: Path
+) -> None:
+    olga = come(viewport={"width": 1280, "height": 900})
+    olga.take_office()
+    people = {}
+    for width, scheme in LOOKS:
+        someone = come(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        someone.join(f"alice-{width}-{scheme}@harbor.example", LONG)
+        people[width, scheme] = someone
+    harbor.run("policy", "apply", str(harbor.data.parent / "wider.troth"))
+    for look, someone in people.items():
+        pictures = tmp_path / "-".join(map(str, look))
+        pictures.mkdir()
+        page = someone.go("/me")
+        assert page.url.endswith("/agree"), "first of all"
+        sound(someone, "/agree", pictures)
+        opened(page, pictures / "agree-opened.png")
+        someone.press("Decline")
+        assert someone.title() == "Without your agreement"
+        sound(someone, "/declining", pictures)
+        opened(page, pictures / "declining-opened.png")
+        sound(someone, "/me/copy", pictures)
+        someone.go("/agree")
+        someone.press("Agree")
+        assert someone.go("/me").url.endswith("/me")
+        assert [line for line in someone.complaints if "404" not in line] == []
+        assert someone.elsewhere == []
+    letters(olga, people[390, "dark"], tmp_path)
+
+
+def letters(olga: Visitor, someone: Visitor, tmp_path: Path) -> None:
+    """Take the list of who is owed a letter, as somebody who is on it reads, and say that they left."""
+    olga.go("/agree")
+    olga.press("Agree")
+    deadline = time.monotonic() + 60
+    while not olga.go("/operator/letters").get_by_role("button", name="Take a list").count():
+        assert time.monotonic() < deadline, "the keeper tells of a version by itself"
+        time.sleep(0.5)
+    with olga.page.expect_download() as download:
+        olga.press("Take a list")
+    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8-sig"), newline="")))
+    assert LONG in {row["name"] for row in rows}, rows
+    for width, scheme in LOOKS:
+        olga.page.set_viewport_size({"width": width, "height": 900})
+        olga.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        pictures = tmp_path / f"letters-{width}-{scheme}"
+        pictures.mkdir()
+        sound(olga, "/operator/letters", pictures)
+    sound(someone, "/me/notices", pictures)
+    olga.go("/operator/letters").get_by_label("All that are on a list").check()
+    olga.press("They left")
+    assert olga.page.get_by_role("button", name="They left").count() == 0
+    assert olga.elsewhere == []
