@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.journeys.conftest import Visitor
+from tests.journeys.conftest import PASSWORD, Visitor
 from tests.journeys.test_looks import LONG, sound
 from tests.notices.test_letters import FIELD, LETTERS, REDUCED
 from tests.serving import Serving
@@ -76,6 +76,10 @@ def test_whoever_has_not_agreed_reads_declines_takes_a_copy_and_agrees_and_their
         sound(someone, "/declining", pictures)
         opened(page, pictures / "declining-opened.png")
         sound(someone, "/me/copy", pictures)
+        page.get_by_label("Password").fill(PASSWORD)
+        someone.press("Confirm")
+        sound(someone, "/me/copy", pictures)
+        assert page.get_by_role("link", name="Policy", exact=True).count() == 1
         someone.go("/agree")
         someone.press("Agree")
         assert someone.go("/me").url.endswith("/me")
