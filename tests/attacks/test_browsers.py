@@ -73,7 +73,7 @@ def test_what_is_told_of_a_browser_is_its_identifiers_and_no_more_than_is_collec
 ) -> None:
     token = taken(notes)
     assert set(tell(notes, token).body["permits"]) == {"page_view"}
-    assert tell(notes, token).body["permits"]["page_view"] == ["url", "browser", "kind"]
+    assert tell(notes, token).body["permits"]["page_view"] == ["url", "browser", "kind", "method", "status"]
     assert outcome(notes, token) == "stored"
     assert views(owner) == [(known, "/diary/7?token=-&tab=all", None, "Chrome 140", None, True)]
     with connect.acting("personalise") as reader:
