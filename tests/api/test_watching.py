@@ -117,7 +117,7 @@ def test_what_another_process_stored_is_a_change(token: str, owner: Connection[A
         stream = Stream(lean, token)
         await stream.says(watching.RETRY)
         assert CHANGED not in stream.content
-        other = "INSERT INTO troth.intake_node (node, started, seen, commits, figures) VALUES (gen_random_uuid(), now(), now(), 1, '{}')"
+        other = "INSERT INTO troth.intake_node (node, started, seen, commits, figures) VALUES (gen_random_uuid(), now(), now(), 1, '{0,0,0,0,0,0,0}')"
         await asyncio.to_thread(owner.execute, other)
         await stream.says(CHANGED)
         await stream.end()

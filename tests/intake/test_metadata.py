@@ -432,6 +432,16 @@ def test_whoever_reads_it_may_use_each_category_in_it_as_long() -> None:
         assert len([*metadata.uncovered(policy, table, "use.feature")]) == wanted, clause
 
 
+@pytest.mark.parametrize(("category", "wanted"), [("access.ip", 1), ("access.url", 0), ("access.browser", 0)])
+def test_what_a_purpose_may_know_as_a_network_alone_lies_in_no_metadata_that_it_reads(
+    category: str, wanted: int
+) -> None:
+    """`as network` makes an address coarser, and nothing of JSON: `understand` would read it whole there."""
+    policy = parse.read(POLICY.read_text(encoding="utf-8"), POLICY.name)
+    needed = [*metadata.uncovered(policy, load().table("page_view"), category)]
+    assert [each.split(" for ")[1] for each in needed] == ["understand 30 days"] * wanted
+
+
 def test_what_is_sensitive_is_refused_of_nobody() -> None:
     """P19, though nothing of nobody is stored here anyway: the reason says so."""
     source = (

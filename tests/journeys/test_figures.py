@@ -17,7 +17,7 @@ ADD = (
 #: Another process that stores, as it is for as long as the test looks.
 NODE = (
     "INSERT INTO troth.intake_node (node, started, seen, latest, commits, figures) VALUES ('5c0ffee0-0000-4000-8000-000000000001',"
-    " now() - interval '9 days', now() + interval '1 hour', now() - interval '4 seconds', 81234, '{\"accesses\": 3, \"kept\": 1204}')"
+    " now() - interval '9 days', now() + interval '1 hour', now() - interval '4 seconds', 81234, '{3,0,0,1204,0,0,0}')"
     " ON CONFLICT DO NOTHING"
 )
 WORDS = {

@@ -399,6 +399,7 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("the silent count for ever", "interval '24 hours'", "interval '24 days'"),
         ("who spoke an hour ago is forgotten", "interval '24 hours'", "interval '1 hour'"),
         ("what was said first stays", "commits = excluded.commits", "commits = troth.intake_node.commits"),
+        ("any number of them", "< 200", "< 2000"),
     ),
     "count_outcomes": (("counts do not add up", "c.count + excluded.count", "excluded.count"),),
     "remove_own": (

@@ -90,13 +90,25 @@ def incoming(world: World, _focus: object) -> Iterator[str]:
             scene.does("intake", "SELECT troth.count_outcomes('refused', 'crash', 'mutant', 'c', 3)")
         counted = scene.does("steward", "SELECT count FROM troth.intake_count WHERE reason = 'mutant'")
         scene.must("counts add up", counted, [(6,)])
-        beats = "SELECT troth.beat(%s, now(), NULL, %s, '{}')"
+        beats = "SELECT troth.beat(%s, now(), NULL, %s, '{1,0,0,0,0,0,0}')"
         aged = "UPDATE troth.intake_node SET seen = now() - make_interval(hours => %s) WHERE node = %s"
         nodes = [uuid.uuid4() for _ in range(3)]
         for node, hours in zip(nodes, (25, 23, 0), strict=True):
             scene.does("intake", beats, node, 5)
             scene.does("owner", aged, hours, node)
         scene.must("what all stored, the silent apart", scene.does("intake", beats, nodes[2], 7), [(12,)])
+        told = scene.does(
+            "owner", "SELECT figures[1], started = now() FROM troth.intake_node WHERE node = %s", nodes[2]
+        )
+        scene.must("what a process told", told, [(1, True)])
+        scene.refused("23514", "intake", beats, nodes[2], 2**50)
+        crowd = "INSERT INTO troth.intake_node SELECT gen_random_uuid(), now(), now(), NULL, 0, '{0,0,0,0,0,0,0}' FROM generate_series(1, 200)"
+        scene.does("owner", crowd)
+        scene.does("intake", beats, uuid.uuid4(), 9)
+        scene.must(
+            "no more than two hundred", scene.does("owner", "SELECT max(commits) FROM troth.intake_node"), [(7,)]
+        )
+        scene.must("who is known goes on", len(scene.does("intake", beats, nodes[2], 8)), 1)
         stamps = {int(n) for _, n in scene.does("steward", "SELECT * FROM troth.misstamped()")}
         scene.must("misstamped", stamps, {0})
     yield from scene.wrong

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from psycopg import Connection
-from psycopg.types.json import Json
 
 from tests.browsing import Browser
 from tests.conftest import Person
@@ -140,12 +139,12 @@ BEAT = (
 def test_how_the_intake_does_is_that_of_every_process_that_still_speaks(olga: Browser, owner: Connection[Any]) -> None:
     assert "No process has said in the last minute" in words(section(shown(olga), "health"))
     first, second = now() - timedelta(days=3), now() - timedelta(hours=2)
-    owner.execute(BEAT, (first, 2, None, Json({"accesses": 4, "kept": 11, "shed": 6})))
+    owner.execute(BEAT, (first, 2, None, [4, 0, 0, 11, 6, 0, 0]))
     page = words(section(shown(olga), "health"))
     assert ("Accesses that wait to be stored 4" in page, "Sent back to come later 6" in page) == (True, True)
     assert ("Processes that store" in page, "not since the start" in page) == (False, True)
-    owner.execute(BEAT, (second, 50, now(), Json({"accesses": 3, "events": 2, "shelved": 1, "shed": 1})))
-    owner.execute(BEAT, (first, 90, now(), Json({"accesses": 100})))
+    owner.execute(BEAT, (second, 50, now(), [3, 2, 1, 0, 1, 0, 0]))
+    owner.execute(BEAT, (first, 90, now(), [100, 0, 0, 0, 0, 0, 0]))
     page = words(section(shown(olga), "health"))
     assert "Accesses that wait to be stored 7 Events that wait to be stored 2" in page
     assert "Sent back to come later 7" in page

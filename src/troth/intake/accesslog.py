@@ -1,6 +1,7 @@
 """Access logs of web servers, line by line into the intake, each line once."""
 
 import asyncio
+import contextlib
 import gzip
 import hmac
 import re
@@ -122,14 +123,15 @@ async def commit(
             await count_found(connection, fresh)
             # Each time it is tried: what is refused leaves no key by which it would be known again.
             await count_refused(connection, refused + Counter({Refused("malformed-line"): len(malformed)}))
-            if fresh:
-                PULSE.committed()
-                await beat(connection)  # whoever looks at the figures looks at another process
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise DatabaseRefusal(
             f"the database did not take line {batch[0].number} of `{name}` and what follows ({type(error).__name__})",
             advice="what came before is stored; run the same import again, and nothing is stored twice",
         ) from error
+    if fresh:
+        PULSE.committed()
+        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await beat(pool)  # whoever looks at the figures looks at another process
     for why, many in refused.items():
         tally.refused[why.reason] += many
     tally.malformed += malformed

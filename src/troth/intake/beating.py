@@ -5,7 +5,6 @@ import logging
 from typing import Any
 
 import asyncpg
-import msgspec
 
 from troth.intake.health import PULSE
 from troth.intake.store import arguments
@@ -17,8 +16,7 @@ EVERY = 3.0
 
 async def beat(connection: Any) -> None:  # noqa: ANN401 - asyncpg's proxy
     """Say how this process does, and learn how much was stored by any."""
-    figures = msgspec.json.encode(PULSE.figures()).decode()
-    told = PULSE.node, PULSE.started, PULSE.latest, PULSE.commits, figures
+    told = PULSE.node, PULSE.started, PULSE.latest, PULSE.commits, PULSE.figures()
     PULSE.everywhere = await connection.fetchval("SELECT troth.beat($1, $2, $3, $4, $5)", *told)
 
 

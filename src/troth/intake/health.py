@@ -8,6 +8,8 @@ from troth.intake.event import now
 
 #: Where figures are looked at.
 FIGURES = "/operator/activity"
+#: What is watched of a process, in the order in which it is told.
+WATCHED = ("accesses", "events", "shelved", "kept")
 
 
 class Pulse:
@@ -36,10 +38,10 @@ class Pulse:
         self.commits += other
         self.latest = now()
 
-    def figures(self) -> dict[str, int]:
-        """Return how much there is of everything that is watched, and how often something was turned away."""
-        watched = {what: many() for what, many in self._watched.items()}
-        return watched | {"shed": self.shed, "wrong": self.wrong, "stopped": self.stopped}
+    def figures(self) -> list[int]:
+        """Return how much there is of each of `WATCHED`, and how often something was turned away."""
+        watched = [self._watched[what]() if what in self._watched else 0 for what in WATCHED]
+        return [*watched, self.shed, self.wrong, self.stopped]
 
 
 #: The one of this process.

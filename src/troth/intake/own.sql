@@ -76,10 +76,8 @@ GROUP BY outcome, reason ORDER BY count DESC, reason
 -- The processes that said something in the last minute, the oldest first.
 SELECT
     started, latest,
-    coalesce((figures ->> 'accesses')::bigint, 0) AS accesses, coalesce((figures ->> 'events')::bigint, 0) AS events,
-    coalesce((figures ->> 'shelved')::bigint, 0) AS shelved, coalesce((figures ->> 'kept')::bigint, 0) AS kept,
-    coalesce((figures ->> 'shed')::bigint, 0) AS shed, coalesce((figures ->> 'wrong')::bigint, 0) AS wrong,
-    coalesce((figures ->> 'stopped')::bigint, 0) AS stopped
+    figures[1] AS accesses, figures[2] AS events, figures[3] AS shelved, figures[4] AS kept,
+    figures[5] AS shed, figures[6] AS wrong, figures[7] AS stopped
 FROM troth.intake_node WHERE seen > statement_timestamp() - interval '1 minute' ORDER BY started, node
 
 -- name: found

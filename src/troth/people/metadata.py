@@ -132,7 +132,7 @@ def uncovered(policy: Policy, table: Table, category: str) -> Iterator[str]:
     for occasion in table.occasions:
         known = list(_uses(policy, category, occasion))
         for use in _uses(policy, held, occasion):
-            if not any(_covers(each, use) for each in known):
+            if not any(_covers(each, use, category) for each in known):
                 yield f"collect {category} on {occasion} for {use.purpose} {use.window.written}"
 
 
@@ -142,8 +142,10 @@ def _uses(policy: Policy, category: str, occasion: Occasion) -> Iterator[Use]:
             yield from each.uses
 
 
-def _covers(known: Use, use: Use) -> bool:
-    finely = known.precision in (Precision.AS_IS, use.precision)
+def _covers(known: Use, use: Use, category: str) -> bool:
+    # What lies in JSON is read as it is or not at all: a network of it cannot be made.
+    counted = known.precision is use.precision is Precision.COUNTED
+    finely = known.precision is Precision.AS_IS or counted or not known.precision.fits(category)
     return known.purpose == use.purpose and finely and use.window.within(known.window)
 
 

@@ -23,13 +23,15 @@ LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
 $$;
 
 -- name: beat
--- Note how a process does, forget those that have been silent for a day, and return how much was stored by all of them.
-CREATE OR REPLACE FUNCTION troth.beat(of_node uuid, since timestamptz, stored timestamptz, many bigint, told jsonb)
+-- Note how a process does, of at most two hundred, forget those that have been silent for a day, and return how much was stored by
+-- all of them.
+CREATE OR REPLACE FUNCTION troth.beat(of_node uuid, since timestamptz, stored timestamptz, many bigint, told bigint [])
 RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
     DELETE FROM troth.intake_node WHERE seen < statement_timestamp() - interval '24 hours';
     INSERT INTO troth.intake_node (node, started, seen, latest, commits, figures)
-    VALUES (of_node, since, statement_timestamp(), stored, many, told)
+    SELECT of_node, since, statement_timestamp(), stored, many, told
+    WHERE (SELECT count(*) FROM troth.intake_node AS other WHERE other.node <> of_node) < 200
     ON CONFLICT (node) DO UPDATE
         SET seen = excluded.seen, latest = excluded.latest, commits = excluded.commits, figures = excluded.figures;
     SELECT sum(commits)::bigint FROM troth.intake_node

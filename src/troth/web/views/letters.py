@@ -60,7 +60,7 @@ def _list(request: HttpRequest, telling: Telling) -> HttpResponse:
     text = io.StringIO()
     found = letters.taken(viewer=request.viewer, telling=telling.telling)  # type: ignore[attr-defined]
     columns = ("letter", "person", "name", "address", "language", "version", "before", "what")
-    writer = csv.DictWriter(text, columns, lineterminator="\r\n")
+    writer = csv.DictWriter(text, columns, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writeheader()
     for each in found:
         writer.writerow({name: harmless(str(value)) for name, value in letters.told(each, telling.version).items()})
