@@ -145,7 +145,7 @@ def test_the_withheld_view_names_the_clause(cast: dict[str, Person]) -> None:
         rows = connection.execute(
             "SELECT reason, clause FROM withheld WHERE \"table\" = 'access' AND \"column\" = 'ip'"
         ).fetchall()
-    assert rows == [("only as network: read `network`", "collect-access-ip-on-access-2")]
+    assert rows == [("only as network: read `network`", "collect-access-ip-on-access")]
 
 
 def test_intake_cannot_store_what_the_policy_does_not_collect(database: Any, owner: Connection[Any]) -> None:

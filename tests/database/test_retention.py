@@ -172,7 +172,7 @@ def test_the_numbers_of_the_status_add_up(cast: dict[str, Person], owner: Connec
     assert windows == {"protect": ("days", 90), "understand": ("days", 30), "personalise": ("consented", 0)}
     # Every clause that keeps such rows, whatever the occasion.
     assert {w.purpose: w.clauses for w in access.windows}["understand"] == (
-        "collect-access-ip-on-access-2",
+        "collect-access-ip-on-access",
         "collect-access-url-on-visit",
     )
 

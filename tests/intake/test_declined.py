@@ -132,4 +132,4 @@ def test_a_purpose_that_was_opened_anew_is_not_theirs_until_they_agree(cast: dic
     policy = published.current()
     fresh = Decisions.of(policy.plan, {name: bit + 20 for name, bit in policy.bits.items()})
     event = Event(at=now(), url="/", subject=cast["bob"].subject, uses=decide(cast["bob"]))
-    assert steps.through(event, fresh) == Refused("person-declined", "collect-access-ip-on-access", "access")
+    assert steps.through(event, fresh) == Refused("person-declined", "collect-access-ip-on-access-2", "access")

@@ -20,7 +20,7 @@ from troth.intake.recorder import Recorder
 from troth.intake.rolling import Roller
 from troth.intake.store import Store
 
-CLAUSE = "collect-access-ip-on-access"
+CLAUSE = "collect-access-ip-on-access-2"
 REFUSAL = "RAISE EXCEPTION 'somebody is in no purpose that may use this' USING ERRCODE = 'TR070';"
 INSERT = "INSERT INTO troth.access (subject, at, id, url{}) VALUES (%s, statement_timestamp(), uuidv7(), '/lied'{})"
 

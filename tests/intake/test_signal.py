@@ -117,7 +117,7 @@ def test_what_only_the_purposes_objected_to_would_use_is_not_even_stored(cast: d
     decisions = Decisions.of(now_in_force.plan, now_in_force.bits)
     understanding = 1 << now_in_force.bits["understand"]
     event = Event(at=now(), url="/", ip="192.0.2.77", subject=cast["alice"].subject, uses=understanding, objects=True)
-    assert through(event, decisions) == Refused("browser-objects", "collect-access-ip-on-access", "access")
+    assert through(event, decisions) == Refused("browser-objects", "collect-access-ip-on-access-2", "access")
     event = Event(at=now(), url="/", ip="192.0.2.77", subject=cast["alice"].subject, uses=understanding)
     assert isinstance(through(event, decisions), Event)
 

@@ -250,7 +250,7 @@ def test_what_is_older_than_every_window_or_from_the_future_is_refused() -> None
     assert old == Refused("older-than-every-window", "collect-access-url-on-visit", "visit")
     assert isinstance(through(a_visit(at=now() - timedelta(days=89, hours=23)), DECIDED), Event)
     early = through(an_access(at=now() + timedelta(hours=1)), DECIDED)
-    assert early == Refused("in-the-future", "collect-access-ip-on-access", "access")
+    assert early == Refused("in-the-future", "collect-access-ip-on-access-2", "access")
 
 
 def test_the_windows_that_count_are_those_of_the_occasion() -> None:
