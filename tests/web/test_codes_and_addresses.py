@@ -159,6 +159,26 @@ def test_who_has_nothing_to_confirm_with_confirms_by_a_code_by_mail(eve: Browser
     assert Browser().sign_in(EVE).headers["Location"] == "/me"
 
 
+def failures(eve: Browser, most: int) -> int:
+    """Return how many wrong codes are looked at, of so many, before somebody has to wait."""
+    for tried in range(most):
+        if tried % 3 == 0 and eve.post(BY_MAIL, {"recipient": EVE}).status_code == 429:
+            return tried
+        if eve.post(BY_CODE, {"code": "AAAA-AAAA"}).status_code == 429:
+            return tried
+    return most
+
+
+@pytest.mark.asvs("2.3.2", "6.6.3")
+def test_each_try_to_confirm_by_mail_counts_as_a_failure_of_the_day(eve: Browser, settings: Any) -> None:
+    daily = next(rate for rate in settings.LIMITS["reauthenticate"].split(",") if rate.endswith("/d/user"))
+    assert int(daily.split("/")[0]) <= 100
+    settings.ACCOUNT_RATE_LIMITS = settings.LIMITS | {"reauthenticate": "10/d/user"}
+    assert failures(eve, 12) == 7, "three codes that were asked for, and seven tries"
+    settings.ACCOUNT_RATE_LIMITS = False
+    assert failures(eve, 12) == 12, "the control taken away"
+
+
 def kept(browser: Browser) -> dict[str, Any]:
     """Return what the session of a browser holds."""
     return dict(browser.session)

@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from allauth.account.adapter import get_adapter
 from allauth.account.views import ConfirmReauthenticationCodeView, RequestReauthenticationCodeView
+from allauth.core import ratelimit
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -28,6 +29,10 @@ class Enter(ConfirmReauthenticationCodeView):
         ways = get_adapter().get_reauthentication_methods(request.user)
         if BY_MAIL not in [way["id"] for way in ways]:
             return redirect("account_reauthenticate")
+        # Each try counts, not each code: tries that come at once with one cookie share a code, and its three tries.
+        refused = ratelimit.consume_or_429(request, action="reauthenticate", user=request.user)
+        if refused is not None:
+            return cast("HttpResponse", refused)
         return cast("HttpResponse", super().dispatch(request, *args, **told))
 
     def form_invalid(self, form: forms.Form) -> HttpResponse:
