@@ -184,7 +184,8 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
             "WHERE until IS NULL",
         ),
         ("later than it said", "least(clock_timestamp(), expires_at)", "clock_timestamp()"),
-        ("what is over is carried on", "IF before.until = before.expires_at THEN", "IF false THEN"),
+        ("what is over is carried on", "OR before.until = before.expires_at THEN", "THEN"),
+        ("what was left of before opens again", "IF NOT FOUND OR ", "IF "),
     ),
     "end_tokens": (
         ("everybody's tokens", "account.subject = whose AND ", ""),

@@ -68,8 +68,9 @@ def _answers(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
 
 
 def _ends(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
-    for each in (whose, other):
-        sign_in(scene.stage, each, _account(scene, each))
+    accounts = {each: _account(scene, each) for each in (whose, other)}
+    for each, account in accounts.items():
+        sign_in(scene.stage, each, account)
     scene.refused("TR003", "self", END, APPLICATION)
     scene.refused("TR008", "self", END, "no-such-thing", token="hers")
     scene.does("self", END, APPLICATION, token="hers")
@@ -78,6 +79,11 @@ def _ends(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     scene.refused("TR008", "self", END, APPLICATION, token="hers")
     _gone(scene, whose, other)
     scene.must("another's answer stays", scene.does("owner", KEPT, other)[:1], [(True, [NAME], [NAME])])
+    # Made while it was ended: what is renewed then opens nothing of it.
+    sign_in(scene.stage, whose, accounts[whose])
+    scene.does("owner", "UPDATE troth.application_grant SET until = now() WHERE subject = %s AND until IS NULL", whose)
+    scene.does("self", RENEW, APPLICATION, [NAME], 1, token="hers")
+    _gone(scene, whose, other)
 
 
 def _renews(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:

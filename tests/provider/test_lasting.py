@@ -1,5 +1,7 @@
 """What an application may see ends on the day that its person set: as if they had ended it then, and to be let begin anew."""
 
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -124,6 +126,78 @@ def test_what_is_over_begins_anew_with_what_is_ticked_and_opens_nothing_of_befor
     assert "Nothing was changed." in alice.get(PAGE).content.decode(), "no more than the last answer"
     alice.post(path, {"claims": [NAME]})
     assert ENDS in alice.get(PAGE).content.decode()
+
+
+def test_what_was_made_while_it_was_ended_opens_nothing_when_it_is_renewed(
+    notes: Notes, alice: Browser, owner: Connection[Any]
+) -> None:
+    tokens = notes.tokens(alice)
+    owner.execute("CREATE TEMP TABLE late AS SELECT * FROM troth.allauth_idp_oidc_token")
+    alice.post(f"/me/applications/{notes.id}/end")
+    owner.execute("INSERT INTO troth.allauth_idp_oidc_token OVERRIDING SYSTEM VALUE SELECT * FROM late")
+    owner.execute("DROP TABLE late")
+    alice.post(f"/me/applications/{notes.id}/renew", {"claims": [NAME]})
+    assert notes.told(tokens["access_token"]).status_code == 401
+    assert notes.refresh(tokens["refresh_token"]).status_code == 400
+
+
+def test_no_token_is_made_of_what_is_ended_in_the_same_moment(
+    notes: Notes, alice: Browser, owner: Connection[Any]
+) -> None:
+    """The answer stands when it is asked for, and is over when the token is there."""
+    tokens = notes.tokens(alice)
+    answered: list[Any] = []
+    turning = threading.Thread(target=_turning, args=(notes, tokens["refresh_token"], answered))
+    with owner.transaction():
+        owner.execute("UPDATE troth.application_grant SET until = clock_timestamp() WHERE until IS NULL")
+        turning.start()
+        _wait_for_whoever_waits(owner)
+    turning.join()
+    assert [each.json().get("error") for each in answered] == ["invalid_grant"]
+    made = "SELECT count(*) FROM troth.allauth_idp_oidc_token WHERE type = 'at'"
+    assert owner.execute(made).fetchone() == (1,), "but the one of before"
+
+
+def _turning(notes: Notes, token: str, answered: list[Any]) -> None:
+    from django.db import connections
+
+    answered.append(notes.refresh(token))
+    connections.close_all()
+
+
+def _wait_for_whoever_waits(owner: Connection[Any]) -> None:
+    """Wait until another connection waits for what this one holds."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+    until = time.monotonic() + 60
+    while owner.execute(waiting).fetchone() == (0,):
+        assert time.monotonic() < until, "nobody waits"
+        time.sleep(0.02)
+
+
+ONCE = """
+CREATE SEQUENCE troth.met;
+CREATE FUNCTION troth.meet() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF nextval('troth.met') <= TIMES THEN
+        RAISE EXCEPTION 'deadlock detected' USING ERRCODE = 'deadlock_detected';
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER meet BEFORE UPDATE ON troth.application_grant FOR EACH ROW WHEN (NEW.until IS NOT NULL) EXECUTE FUNCTION troth.meet();
+"""
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_who_ends_it_while_a_token_is_turned_in_does_not_fail(
+    notes: Notes, alice: Browser, owner: Connection[Any], times: int
+) -> None:
+    """A token and an answer are held in another order by whoever turns one in: PostgreSQL ends one of the two."""
+    tokens = notes.tokens(alice)
+    owner.execute(ONCE.replace("TIMES", str(times)).encode())
+    assert alice.post(f"/me/applications/{notes.id}/end").status_code == 302
+    assert notes.told(tokens["access_token"]).status_code == 401
+    assert [until for *_, until in answers(owner)] == [True]
 
 
 def test_what_an_application_asks_for_after_the_last_day_is_all_that_it_is_told(

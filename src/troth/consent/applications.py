@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db import connection as door
 from psycopg import Error, sql
-from psycopg.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
+from psycopg.errors import DeadlockDetected, InsufficientPrivilege, UndefinedColumn, UndefinedTable
 from psycopg.rows import class_row
 
 from troth.consent.errors import ConsentRefusal, NoSuchApplication, NotAskedFor, NotSignedIn, OverAlready
@@ -90,10 +90,15 @@ def end(*, token: str, application: str) -> None:
     _act("end_application", token, {"application": application})
 
 
-def _act(statement: str, token: str, told: Mapping[str, object]) -> None:
+def _act(statement: str, token: str, told: Mapping[str, object], *, again: int = 2) -> None:
+    """Act for the viewer; again where somebody turns in a token just then, who holds it and waits for the answer."""
     try:
         with connect.acting("self", token=token) as connection:
             connection.execute(SQL[statement].encode(), told)
+    except DeadlockDetected:
+        if not again:
+            raise
+        _act(statement, token, told, again=again - 1)
     except Error as error:
         refusal = REFUSALS.get(error.sqlstate or "")
         if refusal is None:

@@ -75,7 +75,7 @@ INSERT INTO troth.application_code (
 ) VALUES (
     %(code)s, %(subject)s, %(application)s, %(redirect_uri)s, %(scopes)s, %(nonce)s, %(challenge)s, %(signed_in_at)s,
     gen_random_uuid(), statement_timestamp() + make_interval(secs => %(seconds)s)
-)
+) ON CONFLICT DO NOTHING
 
 -- name: held_code
 -- Whoever brings a code waits for whoever brought it before. Used ones are known for another day.

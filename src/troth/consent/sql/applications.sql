@@ -71,14 +71,14 @@ $$;
 
 -- name: end_answer
 -- End somebody's standing answer to an application and return it. One that had ended by itself takes along what was issued by it,
--- and counts as none.
+-- and counts as none; where there was none, nothing of before may be left that what comes now would open.
 CREATE OR REPLACE FUNCTION troth.end_answer(whose uuid, which text) RETURNS troth.application_grant
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE before troth.application_grant;
 BEGIN
     UPDATE troth.application_grant SET until = least(clock_timestamp(), expires_at)
     WHERE subject = whose AND application = which AND until IS NULL RETURNING * INTO before;
-    IF before.until = before.expires_at THEN
+    IF NOT FOUND OR before.until = before.expires_at THEN
         PERFORM troth.end_tokens(whose, which);
         RETURN NULL;
     END IF;

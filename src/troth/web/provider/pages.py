@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods
 from troth.consent import applications
 from troth.consent.errors import ConsentRefusal
 from troth.web.provider.onward import forms_to, source_of
-from troth.web.provider.validator import asked
+from troth.web.provider.validator import asked, keep_device
 from troth.web.provider.views import LIBRARY, listed, wrong
 
 
@@ -50,7 +50,8 @@ def device(request: HttpRequest) -> HttpResponse:
     form = Shown(told if "code" in told else None)
     if not form.is_valid():
         return render(request, "provider/code.html", {"form": form}, status=422 if form.errors else 200)
-    claims = asked(form.client.id, _scopes(form.device_code, form.client))
+    scopes = _scopes(form.device_code, form.client)
+    claims = asked(form.client.id, scopes)
     if request.POST.get("answer") not in ("permit", "decline"):
         before = applications.live(token=request.viewer, application=form.client.id)  # type: ignore[attr-defined]
         permitted = frozenset(before.claims) if before else frozenset()
@@ -64,6 +65,8 @@ def device(request: HttpRequest) -> HttpResponse:
             applications.permit(token=viewer, application=form.client.id, asked=claims, chosen=chosen)
         except ConsentRefusal:
             return wrong(request, "access_denied")
+        whose = request.user.subject  # type: ignore[union-attr] # the gate lets in nobody without an account
+        keep_device(form.device_code, subject=whose, application=form.client.id, scopes=scopes)
     device_codes.confirm_or_deny_device_code(request.user, form.device_code, confirm=permits)
     return render(request, "provider/answered.html", {"application": form.client, "permitted": permits})
 

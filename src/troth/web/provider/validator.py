@@ -4,6 +4,7 @@ Sources: RFC 9700 (best current practice), RFC 7636 (PKCE), RFC 8252 (native app
 """
 
 import re
+import secrets
 import uuid
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -16,7 +17,6 @@ from allauth.idp.oidc.internal.oauthlib.request_validator import OAuthLibRequest
 from allauth.idp.oidc.internal.oauthlib.utils import ValidatorContext, get_validator_context
 from allauth.idp.oidc.internal.tokens import decode_jwt_token
 from allauth.idp.oidc.models import Client, Token
-from django.core.cache import cache
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
 
@@ -30,6 +30,26 @@ from troth.web.provider.adapter import pairwise
 
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 CODE_SECONDS, DEVICE_SECONDS = 60, 3600
+
+
+def of_device(device_code: str) -> str:
+    """Return by which code it is known that somebody let a device in: as any code, it dies with what they permitted."""
+    return f"device {device_code}"
+
+
+def keep_device(device_code: str, *, subject: uuid.UUID, application: str, scopes: list[str]) -> None:
+    """Remember that somebody let a device in; nobody has what this code is turned in with, but the device its own."""
+    authorizing.keep_code(
+        of_device(device_code),
+        seconds=DEVICE_SECONDS,
+        subject=subject,
+        application=application,
+        redirect_uri="",
+        scopes=scopes,
+        nonce=None,
+        challenge=secrets.token_urlsafe(32),
+        signed_in_at=None,
+    )
 
 
 def asked(application: str, scopes: list[str]) -> tuple[Claim, ...]:
@@ -201,10 +221,14 @@ class Validator(OAuthLibRequestValidator):
     def validate_device_code(
         self, client_id: str, device_code: str, request: Request, *_: Any, **__: Any
     ) -> str | None:
-        """Take a device's code once, of whose person the library found an answer in this request."""
+        """Take a device's code once, whose person let it in, as the library found, and ended nothing since."""
         answered = super().validate_device_code(client_id, device_code, request)
-        if request.user is None or not cache.add(f"troth.device[{device_code}]", value=True, timeout=DEVICE_SECONDS):
+        if answered is None or request.user is None:
             return None
+        held = authorizing.held_code(of_device(device_code), client_id)
+        if held is None or held.used or held.subject != request.user.subject:
+            raise errors.InvalidGrantError(request=request)
+        authorizing.use_code(of_device(device_code), client_id)
         return cast("str | None", answered)
 
     # Tokens
@@ -229,7 +253,7 @@ class Validator(OAuthLibRequestValidator):
     def save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any) -> None:
         """Issue only about somebody who permits it now, and remember the token that was turned in."""
         user, client = request.user, request.client
-        if user is None or applications.standing(user.subject, client.id) is None:
+        if user is None or not _held(user.subject, client.id):
             raise errors.InvalidGrantError(request=request)
         before = get_validator_context().refresh_token
         if before is not None:
@@ -238,7 +262,6 @@ class Validator(OAuthLibRequestValidator):
                 digest, subject=user.subject, application=client.id, family=family, until=before.expires_at
             )
         super().save_bearer_token(token, request, *args, **kwargs)
-        applications.used(user.subject, client.id, known_as=pairwise(client.id, str(user.subject)))
 
     def _prep_access_token(self, ctx: ValidatorContext, token: dict[str, Any], request: Request) -> Token:
         return _of_family(super()._prep_access_token(ctx, token, request))
@@ -280,6 +303,17 @@ def claim_authorization_code(request: Request) -> None:
     """Take a code, of which all else was judged, before tokens are made of it: once, whoever else brings it now."""
     if not authorizing.use_code(request.code, request.client.id):
         raise errors.InvalidGrantError(request=request)
+
+
+def _held(subject: uuid.UUID, application: str) -> bool:
+    """Note that an application asks about somebody, and return whether it may until this transaction ends.
+
+    Whoever ends it waits for what is noted, and then ends what was issued; what was ended meanwhile does not stand.
+    """
+    if applications.standing(subject, application) is None:
+        return False
+    applications.used(subject, application, known_as=pairwise(application, str(subject)))
+    return applications.standing(subject, application) is not None
 
 
 def _named(request: Request) -> str:
