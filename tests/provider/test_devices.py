@@ -8,6 +8,7 @@ from psycopg import Connection
 
 from tests.browsing import Browser
 from tests.provider.asking import MANIFEST, Notes
+from tests.provider.test_lasting import NAME, TOMORROW, pass_by
 from tests.provider.test_permitted import version
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -79,7 +80,7 @@ def test_a_device_gets_no_token_of_whoever_has_not_agreed_and_gets_one_once_they
     assert answer(alice, told, "permit", "name").headers["Location"] == "/agree"
     assert polled(television, told).json()["error"] == "authorization_pending", "the answer counted for nothing"
     assert alice.get("/device", {"code": told["user_code"]}).headers["Location"] == "/agree"
-    alice.agree()
+    assert alice.agree().headers["Location"] == f"/device?code={told['user_code']}", "on with what the device shows"
     assert answer(alice, told, "permit", "name").status_code == 200
     assert television.told(polled(television, told).json()["access_token"]).status_code == 200
 
@@ -126,6 +127,46 @@ def test_who_ends_the_application_meanwhile_gives_no_token(television: Notes, al
     refused = polled(television, told)
     assert refused.status_code == 400
     assert refused.json()["error"] == "invalid_grant"
+
+
+def test_who_ends_the_application_and_renews_it_meanwhile_gives_no_token(television: Notes, alice: Browser) -> None:
+    told = begun(television)
+    answer(alice, told, "permit", "name")
+    alice.post(f"/me/applications/{television.id}/end")
+    alice.post(f"/me/applications/{television.id}/renew", {"claims": [NAME]})
+    assert polled(television, told).json()["error"] == "invalid_grant", "what was let in before is not let in again"
+    assert television.told(permitted(television, alice)["access_token"]).status_code == 200
+
+
+def test_what_lasts_to_a_day_that_is_over_lets_in_no_device_of_before(
+    television: Notes, alice: Browser, owner: Connection[Any]
+) -> None:
+    told = begun(television)
+    answer(alice, told, "permit", "name")
+    alice.post(f"/me/applications/{television.id}/renew", {"claims": [NAME], "until": TOMORROW})
+    pass_by(owner)
+    alice.post(f"/me/applications/{television.id}/renew", {"claims": [NAME]})
+    assert polled(television, told).json()["error"] == "invalid_grant"
+
+
+def test_a_new_last_day_shuts_out_no_device_that_was_let_in(television: Notes, alice: Browser) -> None:
+    told = begun(television)
+    answer(alice, told, "permit", "name")
+    alice.post(f"/me/applications/{television.id}/renew", {"claims": [NAME], "until": TOMORROW})
+    assert television.told(polled(television, told).json()["access_token"]).status_code == 200
+
+
+def test_what_a_device_was_let_in_by_is_no_code_of_a_sign_in(
+    television: Notes, alice: Browser, owner: Connection[Any]
+) -> None:
+    told = begun(television)
+    answer(alice, told, "permit", "name")
+    assert owner.execute("SELECT count(*) FROM troth.application_code").fetchone() == (1,)
+    for address in ("", television.back):
+        refused = television.redeem(f"device {told['device_code']}", redirect_uri=address)
+        assert refused.status_code == 400
+        assert "access_token" not in refused.json()
+    assert television.told(polled(television, told).json()["access_token"]).status_code == 200
 
 
 def test_a_code_of_another_device_or_none_is_refused(television: Notes, notes: Notes, alice: Browser) -> None:

@@ -1,5 +1,6 @@
 """An application's list of its users: those who permit it now, each told as the userinfo page tells, and nobody to another."""
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -88,6 +89,7 @@ def test_who_is_listed_sees_that_it_was_read(
     assert "<dd>never</dd>" in alice.get(PAGE).content.decode()
     listed(notes)
     assert "<dd>never</dd>" not in alice.get(PAGE).content.decode()
+    assert "Last used or listed" in alice.get(PAGE).content.decode()
     used = "SELECT count(*) FROM troth.application_grant WHERE used_at IS NOT NULL"
     assert owner.execute(used).fetchone() == (1,), "of whoever ended it nothing was read"
 
@@ -107,11 +109,75 @@ def test_a_long_list_is_told_page_by_page_each_person_once(
     assert [each["name"] for each in first["users"] + second["users"]] == ["Alice Okafor", "Bob", "Charlie"]
     assert "next" not in second
     assert str(subject(owner, BOB)) not in str(first), "no name of anybody's but the application's own"
-    for wrong in ("x", "0" * 40, "' OR true --"):
+    other = "X" if first["next"][0] != "X" else "Y"
+    changed = other + first["next"][1:]
+    for wrong in ("x", "0" * 40, "' OR true --", "\u00e9", changed, "00000000-0000-0000-0000-000000000000"):
         assert asked(notes, after=wrong).status_code == 400
 
 
 # Attacks
+
+
+def hide(owner: Connection[Any], *emails: str) -> None:
+    """Let nothing be told of them any more, while their answers stand."""
+    owner.execute("UPDATE troth.people_account SET is_active = false WHERE email = ANY (%s)", [list(emails)])
+
+
+def test_nobody_finds_out_how_many_are_not_told_nor_when_they_answered(
+    notes: Notes, register: Callable[..., Notes], alice: Browser, bob: Browser, owner: Connection[Any], monkeypatch: Any
+) -> None:
+    from troth.web.provider import listing
+
+    monkeypatch.setattr(listing, "MOST", 2)
+    others = [Browser(), Browser()]
+    for person, name in zip(others, ("Charlie", "Dana"), strict=True):
+        person.sign_up(owner, f"{name.lower()}@harbor.example", name)
+    for each in (alice, bob, *others):
+        notes.tokens(each)
+    hide(owner, ALICE, BOB)
+    first = asked(notes).json()
+    assert [each["name"] for each in first["users"]] == ["Charlie", "Dana"], "a page is filled from behind the hidden"
+    assert asked(register(), after=first["next"]).status_code == 400, "a place in another's list"
+    place = base64.urlsafe_b64decode(first["next"] + "=")
+    for (answer,) in owner.execute("SELECT answer FROM troth.application_grant").fetchall():
+        assert answer.bytes not in place
+        assert answer.bytes[:5] not in place, "the moment of an answer"
+    monkeypatch.setattr(listing, "FURTHER", 1)
+    short = asked(notes).json()
+    assert short["users"] == []
+    assert [each["name"] for each in asked(notes, after=short["next"]).json()["users"]] == ["Charlie", "Dana"]
+
+
+def test_an_application_reads_so_many_pages_and_then_waits(
+    notes: Notes, register: Callable[..., Notes], settings: Any
+) -> None:
+    assert set(settings.LIST_LIMITS) == {"users_listed"}
+    other = register()
+    settings.IDP_OIDC_RATE_LIMITS = {"users_listed": "3/d/key"}
+    assert [asked(Notes(notes.id, "guessed")).status_code for _ in range(4)] == [401] * 4
+    assert [asked(notes).status_code for _ in range(3)] == [200] * 3, "whoever guesses keeps nobody waiting"
+    refused = asked(notes)
+    assert (refused.status_code, refused.json(), refused["Retry-After"]) == (429, {"error": "slow_down"}, "60")
+    assert asked(other).status_code == 200
+    settings.IDP_OIDC_RATE_LIMITS = False
+    assert asked(notes).status_code == 200, "the control taken away"
+
+
+PATHS = ("token", "userinfo", "revoke", "introspect", "device", "users")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_what_cannot_be_read_is_answered_as_that(notes: Notes, path: str) -> None:
+    for query in ("%zz", "a=%zz&b=1"):
+        for asker in (notes, Notes(notes.id, "guessed"), Notes("nobody")):
+            answer = asker.ask(f"/connect/{path}?{query}", {})
+            assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request"), query
+
+
+def test_a_question_that_cannot_be_read_is_answered_with_a_page(notes: Notes, alice: Browser) -> None:
+    for asker in (alice, Browser()):
+        assert asker.get(notes.question() + "&a=%zz").status_code == 400
+        assert asker.get("/connect/authorize?%zz").status_code == 400
 
 
 def test_nobody_reads_the_list_without_its_secret(notes: Notes, register: Callable[..., Notes], alice: Browser) -> None:
@@ -145,7 +211,7 @@ def test_another_application_lists_its_own_users_alone(
     subs = [{each["sub"] for each in listed(each)} for each in (notes, other)]
     assert not subs[0] & subs[1], "nobody finds out that it is the same person"
     assert named(other) == {"Bob"}
-    assert listed(other, after="00000000-0000-0000-0000-000000000000", client_id=notes.id)[0]["name"] == "Bob"
+    assert listed(other, client_id=notes.id)[0]["name"] == "Bob"
 
 
 def test_who_left_or_has_not_agreed_to_what_is_needed_is_not_listed(

@@ -219,7 +219,9 @@ IDP_OIDC_RP_INITIATED_LOGOUT_ASKS_FOR_OP_LOGOUT = True
 # What a device shows is short: wrong codes are counted of the account and of the network (RFC 8628 section 5.1), and
 # nobody fills the memory that the counts stand in by beginning without end.
 DEVICE_LIMITS = {"device_user_code": "5/m/ip,10/h/user,30/d/user", "device_begun": "30/m/ip"}
-IDP_OIDC_RATE_LIMITS: dict[str, str] | bool = DEVICE_LIMITS if ACCOUNT_RATE_LIMITS else False
+# Each page of a list of users is read from as many people as it tells of.
+LIST_LIMITS = {"users_listed": "120/m/key"}
+IDP_OIDC_RATE_LIMITS: dict[str, str] | bool = DEVICE_LIMITS | LIST_LIMITS if ACCOUNT_RATE_LIMITS else False
 
 # Mail goes to the outbox, in the transaction that caused it
 

@@ -15,6 +15,7 @@ from troth.people import errors as people
 from troth.people.errors import NothingThere
 from troth.people.passwords import second_factor
 from troth.web.posting import agreement_needed
+from troth.web.provider.onward import AFTER
 from troth.web.routes import ROLES, ROUTES, WAYS_IN, Audience
 from troth.web.staff import roles, unconfirmed, unsecured
 from troth.web.views.errors import missing
@@ -64,6 +65,8 @@ class Gate:
         if audience is Audience.SIGNED_IN:
             return None
         if not agreed(request):
+            if match and match.url_name == "device_authorization":
+                request.session[AFTER] = _way_back(request)
             return HttpResponseRedirect(reverse("agree"), status=303)
         if match and match.url_name in WAYS_IN and second_factor(request.user):
             return unconfirmed(request, back=_way_back(request))

@@ -33,6 +33,7 @@ from troth.policy.voice import voice
 from troth.web.guessing import guarded
 from troth.web.provider import onward
 from troth.web.provider.cors import readable
+from troth.web.provider.reading import legible, reading
 from troth.web.provider.validator import Validator, asked, claim_authorization_code, proven_at, remembered
 
 #: Whose limits count what devices try.
@@ -43,14 +44,15 @@ server.claim_authorization_code = claim_authorization_code
 
 configuration = readable(library.configuration)
 jwks = readable(library.jwks)
-token = readable(guarded(library.token))
-user_info = readable(guarded(library.user_info))
-revoke = readable(guarded(library.revoke))
-introspect = guarded(library.introspect)
+token = readable(reading(guarded(library.token)))
+user_info = readable(reading(guarded(library.user_info)))
+revoke = readable(reading(guarded(library.revoke)))
+introspect = reading(guarded(library.introspect))
 
 
 @csrf_exempt
 @require_POST
+@reading
 def begin_device(request: HttpRequest) -> HttpResponse:
     """Begin the way in of a device without a browser (RFC 8628); people go to the service's own address."""
     client = Client.objects.filter(id=request.POST.get("client_id", "")).first()
@@ -135,6 +137,8 @@ class Authorize(View):
 
     def _judge(self, request: HttpRequest) -> HttpResponse | None:
         """Understand the question, or answer it: with a page where nobody can be trusted to be sent back to."""
+        if not legible(request):
+            return self._wrong(request, "invalid_request")
         question = self._question(request)
         try:
             self.scopes, told = server.get_server().validate_authorization_request(*question)

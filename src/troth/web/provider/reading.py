@@ -1,0 +1,31 @@
+"""A request that the library cannot read is answered so, before anybody looks at what it asks."""
+
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+
+from allauth.idp.oidc.internal.oauthlib.utils import extract_params
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from oauthlib.common import Request
+
+
+def legible(request: HttpRequest) -> bool:
+    """Whether the library can read a request: it takes no query whose signs are wrongly encoded."""
+    try:
+        Request(*extract_params(request))
+    except ValueError:
+        return False
+    return True
+
+
+def reading(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Answer with `invalid_request` (RFC 6749 section 5.2) what cannot be read."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **told: Any) -> HttpResponse:  # noqa: ANN401 - the view's own
+        if not legible(request):
+            return JsonResponse({"error": "invalid_request"}, status=HTTPStatus.BAD_REQUEST)
+        return view(request, *args, **told)
+
+    return answer
