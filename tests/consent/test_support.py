@@ -156,7 +156,10 @@ def test_what_is_open_is_narrowed_and_never_widened(owner: Connection[Any], alic
     assert mine.until < before.until - timedelta(hours=2)
     assert support.attention(alice.subject) == (0, mine.until)
     assert [each.areas for each in support.asked(sue.token)] == [["profile"]]
-    assert entries(owner) == [{"areas": 1, "hours": 4}, {"areas": 1, "hours": 1}]
+    assert entries(owner) == [
+        {"areas": 1, "hours": 4, "area_profile": True},
+        {"areas": 1, "hours": 1, "area_profile": True},
+    ]
     for areas, hours in ((["profile", "access"], None), (["device"], 1), (["profile"], 2), (["profile"], 0), ([], 1)):
         with pytest.raises(NothingToSee):
             support.narrow(viewer=alice.token, access=access, areas=areas, hours=hours)
@@ -187,6 +190,17 @@ def test_an_area_that_is_taken_out_is_gone_at_the_next_statement(
         assert carried(raw, sue.token, word) == [("Alice",)]
         support.narrow(viewer=alice.token, access=access, areas=["access"], hours=None)
         assert raw.execute("SELECT name FROM troth.person").fetchall() == []
+
+
+def test_nothing_known_is_nothing_kept(owner: Connection[Any], alice: Person, sue: Person) -> None:
+    access = opened(sue, alice)
+    narrow = "SELECT troth.narrow_access(%s, %s, NULL)"
+    for kept in (None, [], [None]):
+        with pytest.raises(errors.DatabaseError) as refused, connect.acting("self", token=alice.token) as connection:
+            connection.execute(narrow, (access, kept))
+        assert refused.value.sqlstate == "TR050"
+    (mine,) = support.of_me(alice.token)
+    assert mine.areas == ["profile"]
 
 
 def test_without_the_comparison_narrowing_would_widen(owner: Connection[Any], alice: Person, sue: Person) -> None:

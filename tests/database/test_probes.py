@@ -90,6 +90,16 @@ def test_what_does_not_hold_is_said_in_a_sentence(
     assert word in found.sentence
 
 
+def test_a_letter_waits_for_people_and_no_probe_misses_it(
+    told: dict[str, Person], owner: Connection[Any], database: Place
+) -> None:
+    late = "next_try_at = at - interval '1 day', tries = 3, at = at - interval '1 day'"
+    owner.execute(f"UPDATE troth.notice SET channel = 'letter', {late}".encode())
+    assert one(database, owner, "outbox").ok
+    owner.execute("UPDATE troth.notice SET channel = 'e-mail'")
+    assert "1 notices" in one(database, owner, "outbox").sentence
+
+
 def test_the_keeper_writes_down_what_it_found_and_the_pages_read_it(
     told: dict[str, Person], owner: Connection[Any], database: Place
 ) -> None:

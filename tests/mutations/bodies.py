@@ -321,10 +321,17 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
             "WHERE access = which AND allowed_at",
         ),
         ("more than is open", " OR NOT kept <@ held.areas", ""),
-        ("to nothing", "cardinality(kept) = 0 OR ", ""),
+        ("to nothing", "coalesce(cardinality(kept), 0) = 0 OR ", ""),
         ("for no hours", " OR for_hours < 1", ""),
         ("for longer", " OR ends > held.until", ""),
     ),
+    "list_letters": (
+        ("whatever was agreed to", " AND a.version >= t.version", ""),
+        ("what was withdrawn", "t.scheduled IS NULL OR EXISTS (", "true OR EXISTS ("),
+        ("all at once", "EXIT WHEN listed >= many;", ""),
+    ),
+    "settle_letters": (("any word", "IF coalesce(how NOT IN ('sent', 'failed'), true) THEN", "IF false THEN"),),
+    "tell_some": (("what is on a list goes", " AND n.tries = 0 FOR UPDATE", ""),),
     "access_is_open": (("without a second factor", " AND troth.secured()", ""),),
     "look_at_members": (
         ("by anybody", "NOT coalesce('see' = ANY (troth.powers_in(org, who)), false) OR ", ""),

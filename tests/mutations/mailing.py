@@ -21,6 +21,12 @@ STOP, CHOOSE = "SELECT troth.stop_purpose(%s, %s)", "SELECT troth.choose('announ
 LIST = "SELECT letter, subject, before, language, withdrawn FROM troth.list_letters(%s, %s)"
 LEFT = "SELECT troth.settle_letters(%s, %s::pg_catalog.uuid[], %s)"
 TELLING = "INSERT INTO troth.policy_telling (telling, version, since, channel) VALUES (%s, 9000, '-infinity', 'letter')"
+WITHDRAWN = (
+    "INSERT INTO troth.policy_scheduled (version, source, terms, digest, terms_digest, effective_on, verdict, raised, signature, closed_at, outcome)"
+    " VALUES (9000, 'x', 'x', repeat('a', 64), repeat('a', 64), current_date, 0, 0, decode(repeat('00', 64), 'hex'), now(), 'withdrawn')"
+    " RETURNING scheduled"
+)
+WAITING = "UPDATE troth.policy_telling SET scheduled = %s WHERE telling = %s"
 BACK = (
     "INSERT INTO troth.policy_telling (telling, version, withdraws, since, channel)"
     " SELECT %s, version, telling, since, channel FROM troth.policy_telling WHERE telling = %s"
@@ -152,11 +158,17 @@ def _letters(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID)
     scene.must("all on a list", scene.does("staff", LEFT, telling, None, "failed", token="theirs"), [(1,)])
     scene.must("so", scene.does("owner", TALLY, telling), [("failed", 1), ("sent", 1)])
     scene.must("others wait", len(scene.does("owner", owed, telling) or []), len(rows) - 2)
+    scene.refused("22023", "staff", LEFT, telling, None, "x", token="theirs")
+    listed = scene.does("staff", LIST, telling, 1, token="theirs") or []
+    ((waited,),) = scene.does("owner", WITHDRAWN) or [(None,)]
+    scene.does("owner", WAITING, waited, telling)
+    scene.must("nobody is told any more", scene.does("staff", LIST, telling, 9, token="theirs"), [])
+    scene.does("owner", WAITING, None, telling)
     back = uuid.uuid5(whose, "back")
     scene.does("owner", BACK, back, telling)
     scene.does("steward", "SELECT troth.tell_some(1000)")
-    scene.must("who got one is told", len(scene.does("owner", owed, back) or []), 2)
-    scene.must("who did not gets none", scene.does("owner", owed, telling), [])
+    scene.must("who got one, or may have, is told", len(scene.does("owner", owed, back) or []), 2 + len(listed))
+    scene.must("who did not gets none", len(scene.does("owner", owed, telling) or []), len(listed))
     again = scene.does("staff", LIST, back, 9, token="theirs") or []
     scene.must("of the withdrawal", {row[2:] for row in again}, {(None, "en", True)})
 

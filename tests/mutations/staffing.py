@@ -302,7 +302,7 @@ def _narrows(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, third: uuid.UUID
     scene.refused("TR003", "self", NARROW, which, ["profile"], None)
     for word in ("theirs", "third"):
         scene.refused("TR049", "self", NARROW, which, ["profile"], None, token=word)
-    for areas, many in ((["access"], 1), ([], 1), (["profile"], 3), (["profile"], 0)):
+    for areas, many in ((["access"], 1), ([], 1), (None, 1), (["profile"], 3), (["profile"], 0)):
         scene.refused("TR050", "self", NARROW, which, areas, many, token="hers")
     scene.does("self", NARROW, which, ["profile"], None, token="hers")
     _told(scene, "access-narrowed")

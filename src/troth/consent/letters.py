@@ -97,7 +97,6 @@ def told(letter: Letter, version: int) -> dict[str, Any]:
     """Return a letter as a line of a list."""
     return {
         "letter": str(letter.letter),
-        "person": str(letter.subject),
         "name": letter.name or "",
         "address": "\n".join(letter.address),
         "language": letter.language,

@@ -170,13 +170,13 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'nothing is open any more' USING ERRCODE = 'TR049';
     END IF;
-    IF cardinality(kept) = 0 OR NOT kept <@ held.areas OR for_hours < 1 OR ends > held.until THEN
+    IF coalesce(cardinality(kept), 0) = 0 OR NOT kept <@ held.areas OR for_hours < 1 OR ends > held.until THEN
         RAISE EXCEPTION 'less is open than that' USING ERRCODE = 'TR050';
     END IF;
     UPDATE troth.support_access SET areas = kept, until = coalesce(ends, held.until) WHERE subject = whose AND access = which;
     PERFORM troth.record('access-narrowed', whose, whose, jsonb_build_object(
         'areas', cardinality(kept), 'hours', ceil(extract(epoch FROM coalesce(ends, held.until) - clock_timestamp()) / 3600)::integer
-    ));
+    ) || (SELECT jsonb_object_agg('area_' || area, true) FROM unnest(kept) AS area));
 END
 $$;
 

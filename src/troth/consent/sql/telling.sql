@@ -1,7 +1,7 @@
 -- name: tell_some
 -- Put the mails or letters about a published version into the outbox for some people, in one transaction with how far it got; return
 -- how many were looked at. Whoever has agreed to it is not told, nor anybody of a version that was withdrawn; whoever was told of that one
--- before is told that it does not take effect.
+-- before is told that it does not take effect. A letter on no list goes; one that is on a list may have been posted.
 CREATE OR REPLACE FUNCTION troth.tell_some(many integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
@@ -30,7 +30,7 @@ BEGIN
                 IF who.version < telling.version AND who.subject <= before.after AND who.first <= coalesce(before.done_at, telling.at) THEN
                     facts := jsonb_build_object('version', telling.version, 'batch', telling.telling);
                     SELECT n.notice INTO unsent FROM troth.notice AS n
-                    WHERE n.subject = who.subject AND n.batch = before.telling AND n.channel = 'letter';
+                    WHERE n.subject = who.subject AND n.batch = before.telling AND n.channel = 'letter' AND n.tries = 0 FOR UPDATE;
                     IF FOUND THEN
                         PERFORM troth.settle_notice(who.subject, unsent, 'withdrawn', NULL);
                     ELSIF telling.channel = 'letter' THEN
@@ -71,16 +71,31 @@ $$;
 
 -- name: list_letters
 -- Whoever publishes takes a list of letters that are owed and not sent, the first so many; that they read who is on it is written
--- down for each. Told again after some were sent, it goes on behind them. Raises TR040, TR065.
+-- down for each. Told again after some were sent, it goes on behind them. Nobody is on it who has agreed since, nor anybody of a version
+-- that was withdrawn since; what the former were owed, and was on no list, goes. Raises TR040, TR065.
 CREATE OR REPLACE FUNCTION troth.list_letters(of_telling uuid, many integer)
 RETURNS TABLE (letter uuid, subject uuid, before integer, language text, withdrawn boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-DECLARE who uuid := troth.staff_viewer('{publisher,owner}'); each record;
+DECLARE who uuid := troth.staff_viewer('{publisher,owner}'); each record; listed integer := 0;
 BEGIN
     FOR each IN
-        SELECT n.subject AS whose, n.notice, n.facts FROM troth.notice AS n
-        WHERE n.batch = of_telling AND n.channel = 'letter' ORDER BY n.notice LIMIT many FOR UPDATE
+        SELECT n.subject AS whose, n.notice, n.facts, n.tries, EXISTS (
+            SELECT FROM troth.agreement AS a WHERE a.subject = n.subject AND a.version >= t.version AND a.ended_at IS NULL
+        ) AS agreed
+        FROM troth.notice AS n JOIN troth.policy_telling AS t ON t.telling = n.batch
+        WHERE n.batch = of_telling AND n.channel = 'letter' AND (t.scheduled IS NULL OR EXISTS (
+            SELECT FROM troth.policy_scheduled AS s WHERE s.scheduled = t.scheduled AND coalesce(s.outcome, 'published') = 'published'
+        ))
+        ORDER BY n.notice FOR UPDATE OF n SKIP LOCKED
     LOOP
+        EXIT WHEN listed >= many;
+        IF each.agreed THEN
+            IF each.tries = 0 THEN
+                PERFORM troth.settle_notice(each.whose, each.notice, 'withdrawn', NULL);
+            END IF;
+            CONTINUE;
+        END IF;
+        listed := listed + 1;
         UPDATE troth.notice AS n SET tries = least(n.tries + 1, 32000) WHERE n.subject = each.whose AND n.notice = each.notice;
         PERFORM troth.record('letter-listed', who, each.whose, jsonb_build_object('version', each.facts -> 'version'));
         letter := each.notice;
@@ -95,17 +110,20 @@ $$;
 
 -- name: settle_letters
 -- Whoever publishes says of letters that were on a list, of these or of all, that they were sent or cannot be (failed); returns of how
--- many that is said now. Raises TR040, TR065.
+-- many that is said now. Raises TR040, TR065, and 22023 when it is neither.
 CREATE OR REPLACE FUNCTION troth.settle_letters(of_telling uuid, letters uuid [], how text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE who uuid := troth.staff_viewer('{publisher,owner}'); each record; many bigint := 0;
 BEGIN
+    IF coalesce(how NOT IN ('sent', 'failed'), true) THEN
+        RAISE EXCEPTION 'a letter was sent, or cannot be' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     FOR each IN
         SELECT n.subject, n.notice FROM troth.notice AS n
         WHERE n.batch = of_telling AND n.channel = 'letter' AND n.tries > 0 AND (letters IS NULL OR n.notice = ANY (letters))
         ORDER BY n.notice FOR UPDATE
     LOOP
-        PERFORM troth.settle_notice(each.subject, each.notice, CASE how WHEN 'sent' THEN 'sent' ELSE 'failed' END, NULL);
+        PERFORM troth.settle_notice(each.subject, each.notice, how, NULL);
         many := many + 1;
     END LOOP;
     IF many > 0 THEN

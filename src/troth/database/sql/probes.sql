@@ -101,10 +101,11 @@ SELECT index FROM linked WHERE previous <> coalesce(before, previous) OR index <
 ORDER BY index LIMIT 1
 
 -- name: probe_outbox
--- How many notices nobody has tried for ten minutes after they were due, and how many were tried in vain for an hour.
+-- How many mails nobody has tried for ten minutes after they were due, and how many were tried in vain for an hour. Letters wait
+-- for people.
 SELECT count(*) FILTER (WHERE next_try_at < statement_timestamp() - interval '10 minutes'),
        count(*) FILTER (WHERE tries > 0 AND at < statement_timestamp() - interval '1 hour')
-FROM troth.notice
+FROM troth.notice WHERE channel = 'e-mail'
 
 -- name: probe_overdue
 SELECT table_name FROM troth.overdue() WHERE overdue ORDER BY table_name LIMIT 1

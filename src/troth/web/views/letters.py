@@ -59,7 +59,7 @@ def _list(request: HttpRequest, telling: Telling) -> HttpResponse:
     """Hand out a list that a spreadsheet opens (RFC 4180), of letters that have not left yet."""
     text = io.StringIO()
     found = letters.taken(viewer=request.viewer, telling=telling.telling)  # type: ignore[attr-defined]
-    columns = ("letter", "person", "name", "address", "language", "version", "before", "what")
+    columns = ("letter", "name", "address", "language", "version", "before", "what")
     writer = csv.DictWriter(text, columns, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writeheader()
     for each in found:
