@@ -326,7 +326,10 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("for longer", " OR ends > held.until", ""),
     ),
     "list_letters": (
+        ("to whoever has agreed since", "IF each.agreed THEN", "IF false THEN"),
+        ("what others agreed to", "a.subject = n.subject AND ", ""),
         ("whatever was agreed to", " AND a.version >= t.version", ""),
+        ("what is on a list goes", "IF each.tries = 0 THEN", "IF true THEN"),
         ("what was withdrawn", "t.scheduled IS NULL OR EXISTS (", "true OR EXISTS ("),
         ("all at once", "EXIT WHEN listed >= many;", ""),
     ),

@@ -26,6 +26,7 @@ WITHDRAWN = (
     " VALUES (9000, 'x', 'x', repeat('a', 64), repeat('a', 64), current_date, 0, 0, decode(repeat('00', 64), 'hex'), now(), 'withdrawn')"
     " RETURNING scheduled"
 )
+ENDED = "UPDATE troth.agreement SET ended_at ="
 WAITING = "UPDATE troth.policy_telling SET scheduled = %s WHERE telling = %s"
 BACK = (
     "INSERT INTO troth.policy_telling (telling, version, withdraws, since, channel)"
@@ -169,8 +170,20 @@ def _letters(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID)
     scene.does("steward", "SELECT troth.tell_some(1000)")
     scene.must("who got one, or may have, is told", len(scene.does("owner", owed, back) or []), 2 + len(listed))
     scene.must("who did not gets none", len(scene.does("owner", owed, telling) or []), len(listed))
-    again = scene.does("staff", LIST, back, 9, token="theirs") or []
+    _agrees_since(scene, back, owed)
+
+
+def _agrees_since(scene: Scene, back: uuid.UUID, owed: str) -> None:
+    again = scene.does("staff", LIST, back, 1, token="theirs") or []
     scene.must("of the withdrawal", {row[2:] for row in again}, {(None, "en", True)})
+    scene.does("owner", "UPDATE troth.policy_telling SET version = 0 WHERE telling = %s", back)
+    someone = again[0][1] if again else None
+    scene.does("owner", f"{ENDED} statement_timestamp() WHERE subject = %s", someone)
+    scene.must("who has not agreed", scene.does("staff", LIST, back, 9, token="theirs"), again)
+    scene.must("others are owed none", [row[0] for row in scene.does("owner", owed, back) or []], [someone])
+    scene.does("owner", f"{ENDED} NULL WHERE subject = %s", someone)
+    scene.must("nobody", scene.does("staff", LIST, back, 9, token="theirs"), [])
+    scene.must("what is on a list stays", len(scene.does("owner", owed, back) or []), 1)
 
 
 PLAYS = (_settles, _announces, _stops, _letters)

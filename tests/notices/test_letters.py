@@ -148,7 +148,7 @@ def test_sending_goes_on_where_it_stopped_and_each_person_sees_what_became_of_th
     assert {each.subject for each in second} == waiting(owner) - {dana.subject}
     whose = {each.subject: each for each in people.values()}
 
-    def status(letter: Letter) -> tuple[str, str]:
+    def status(letter: Letter) -> tuple[str | None, str | None]:
         (notice,) = queries.notices(whose[letter.subject].token)
         return notice.template, notice.status
 
