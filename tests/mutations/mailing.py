@@ -20,7 +20,7 @@ QUEUE = "SELECT troth.queue_announcement(%s, %s, %s::pg_catalog.uuid[], %s::bool
 STOP, CHOOSE = "SELECT troth.stop_purpose(%s, %s)", "SELECT troth.choose('announce', 'consent')"
 LIST = "SELECT letter, subject, before, language, withdrawn FROM troth.list_letters(%s, %s)"
 LEFT = "SELECT troth.settle_letters(%s, %s::pg_catalog.uuid[], %s)"
-TELLING = "INSERT INTO troth.policy_telling (telling, version, since, channel) VALUES (%s, 9000, '-infinity', 'letter')"
+TELLING = "INSERT INTO troth.policy_telling (telling, version, since, channel) VALUES (%s, 9000, '-infinity', %s)"
 WITHDRAWN = (
     "INSERT INTO troth.policy_scheduled (version, source, terms, digest, terms_digest, effective_on, verdict, raised, signature, closed_at, outcome)"
     " VALUES (9000, 'x', 'x', repeat('a', 64), repeat('a', 64), current_date, 0, 0, decode(repeat('00', 64), 'hex'), now(), 'withdrawn')"
@@ -120,11 +120,30 @@ def _stops(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) 
     scene.must("nor is theirs who left", scene.does("door", STOP, other, "announce"), [(False,)])
 
 
-def _letters(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) -> None:
-    telling = uuid.uuid5(whose, "letters")
+def _begins(scene: Scene, telling: uuid.UUID, channel: str) -> None:
+    """Let a version be told of by a channel, and nothing else."""
     scene.does("owner", "UPDATE troth.policy_telling SET done_at = statement_timestamp() WHERE done_at IS NULL")
     scene.does("owner", "DELETE FROM troth.notice WHERE batch IS NOT NULL")
-    scene.does("owner", TELLING, telling)
+    scene.does("owner", TELLING, telling, channel)
+
+
+def _tells(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID) -> None:
+    telling, back = uuid.uuid5(whose, "mails"), uuid.uuid5(whose, "mails back")
+    _begins(scene, telling, "e-mail")
+    scene.must("one is looked at", scene.does("steward", "SELECT troth.tell_some(1)"), [(1,)])
+    how = "SELECT told, done_at IS NOT NULL FROM troth.policy_telling WHERE telling = %s"
+    scene.must("and others are left", scene.does("owner", how, telling), [(1, False)])
+    scene.does("steward", "SELECT troth.tell_some(1000)")
+    mailed = "SELECT channel, template FROM troth.notice WHERE subject = %s AND batch = %s"
+    scene.must("a mail", scene.does("owner", mailed, whose, telling), [("e-mail", "version")])
+    scene.does("owner", BACK, back, telling)
+    scene.does("steward", "SELECT troth.tell_some(1000)")
+    scene.must("that it was withdrawn", scene.does("owner", mailed, whose, back), [("e-mail", "withdrawn")])
+
+
+def _letters(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) -> None:
+    telling = uuid.uuid5(whose, "letters")
+    _begins(scene, telling, "letter")
     scene.does("steward", "SELECT troth.tell_some(1000)")
     owed = (
         "SELECT subject, address, template, facts - 'batch' FROM troth.notice WHERE channel = 'letter' AND batch = %s"
@@ -186,4 +205,4 @@ def _agrees_since(scene: Scene, back: uuid.UUID, owed: str) -> None:
     scene.must("what is on a list stays", len(scene.does("owner", owed, back) or []), 1)
 
 
-PLAYS = (_settles, _announces, _stops, _letters)
+PLAYS = (_settles, _announces, _stops, _tells, _letters)
