@@ -132,3 +132,18 @@ def test_odd_bytes_in_headers_do_not_disturb_the_answer(database: Place) -> None
     event = access(asked, 200, {}, 0.0)
     assert event.url == "/policy?\xff=%ff&\x80"
     assert len(served(asked)[1]) == 1
+
+
+def test_which_record_of_their_own_somebody_looked_at_and_of_when_is_not_recorded(database: Place) -> None:
+    from troth.config.asgi import access
+
+    asked, when = scope(), "2026-11-30T08:44:04.913961+00:00~0192f0c1-0000-7000-8000-000000000001"
+    asked["path"] = f"/me/timeline/location/{when}/delete"
+    asked["headers"] = [(b"referer", f"https://harbor.example/me/timeline/location/{when}/delete".encode())]
+    event = access(asked, 200, {}, 0.0)
+    assert (event.url, event.referrer) == (
+        "/me/timeline/*",
+        "https://harbor.example/me/timeline/*",
+    )
+    asked["path"] = "/me/timeline"
+    assert str(access(asked, 200, {}, 0.0).url).startswith("/me/timeline")

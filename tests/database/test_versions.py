@@ -18,7 +18,8 @@ from troth.cli.policy import policy
 from troth.database import apply, connect, place
 from troth.database.drift import differing, drift
 from troth.database.keeper import Keeper
-from troth.policy.compare import Comparison, Verdict
+from troth.policy import parse
+from troth.policy.compare import Comparison, Verdict, compare
 
 FIRST = POLICY.read_text(encoding="utf-8")
 
@@ -125,6 +126,25 @@ def test_a_version_that_comes_while_drift_is_looked_for_is_none(
     monkeypatch.undo()
     assert apply.newest(owner).version == 2  # type: ignore[union-attr]
     assert drift(owner).lines() == []
+
+
+def test_whatever_reaches_further_asks_for_agreement_and_says_so(
+    cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    """A longer window of what is nobody's name: the policy asks for a notice alone, and nobody goes on without agreeing."""
+    longer = version(
+        2,
+        (
+            "on use of features [P16, P18]\n    for understand 30",
+            "on use of features [P16, P18]\n    for understand 60",
+        ),
+    )
+    assert compare(parse.read(FIRST, "first"), parse.read(longer, "longer")).verdict < Verdict.AGREE_AGAIN
+    assert apply.verdict(owner, longer) is Verdict.AGREE_AGAIN
+    outcome = apply.apply(owner, longer, TERMS)
+    assert (outcome.verdict, outcome.widened) == (Verdict.AGREE_AGAIN, ("understand",))
+    with connect.acting("door") as door:
+        assert door.execute("SELECT agreed FROM troth.standing(%s)", (cast["bob"].subject,)).fetchone() == (False,)
 
 
 def test_a_narrower_version_keeps_everybody(cast: dict[str, Person], owner: Connection[Any]) -> None:

@@ -35,6 +35,8 @@ FAILED = 500
 #: The headers that are looked at, those with which somebody proves who they are among them.
 PROVING = {b"cookie", b"authorization"}
 NOTED = {b"referer", b"user-agent", b"sec-gpc", *PROVING, *(name.lower().encode() for name in hints.HEADERS.values())}
+#: Where a record of somebody's own has an address, it tells which, and when: it is recorded without.
+ONES = re.compile(r"(/me/timeline/)[^?#]+")
 DIRECTORIES = "/scim/v2"
 ASCII = bytes(range(128)).decode()
 THREADS = 8
@@ -194,9 +196,9 @@ def access(scope: Scope, status: int, told: dict[str, Any], began: float) -> Eve
     return Event(
         at=datetime.now(UTC),
         method=scope["method"],
-        url=scope["path"] + (f"?{query}" if query and not scope["path"].startswith(SAYING) else ""),
+        url=ONES.sub(r"\1*", scope["path"]) + (f"?{query}" if query and not scope["path"].startswith(SAYING) else ""),
         status=status or 499,
-        referrer=headers.get(b"referer", b"").decode("latin-1") or None,
+        referrer=ONES.sub(r"\1*", headers.get(b"referer", b"").decode("latin-1")) or None,
         ip=(scope.get("client") or ("",))[0] or None,
         agent=headers.get(b"user-agent", b"").decode("latin-1") or None,
         objects=headers.get(b"sec-gpc") == b"1",

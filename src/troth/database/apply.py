@@ -170,7 +170,7 @@ def apply(
     digest = sha256(terms.encode()).hexdigest()
     fresh = _is_fresh(before, policy, digest)
     opened, change = _change(before, policy, new, catalog)
-    asks = max(change.verdict, raised) if change else Verdict.EDITORIAL
+    asks = max(_verdict(opened, change), raised) if change else Verdict.EDITORIAL
     floor = _asks_again(opened, change) or raised >= Verdict.AGREE_AGAIN
     step = Step(
         policy, source, terms, new, fresh, opened, floor, asks, catalog, load(held), declaring, and_then, raised
@@ -198,8 +198,14 @@ def significant(connection: Connection[Any], source: str, *, name: str = "policy
 
 def verdict(connection: Connection[Any], source: str) -> Verdict:
     """Return what a source's differences from the version in force ask. Raises PolicyErrors."""
-    before, policy = newest(connection), parse.read(source, "policy")
-    return compare(parse.read(before.source, "the policy in force"), policy).verdict if before else Verdict.EDITORIAL
+    before, policy, catalog = newest(connection), parse.read(source, "policy"), of(connection)
+    return _verdict(*_change(before, policy, plan(policy, catalog), catalog)) if before else Verdict.EDITORIAL
+
+
+def _verdict(opened: frozenset[str], change: Comparison | None) -> Verdict:
+    """Return what a change asks: nobody goes on in what reaches further without agreeing, whatever else it is."""
+    compared = change.verdict if change else Verdict.EDITORIAL
+    return max(compared, Verdict.AGREE_AGAIN) if opened else compared
 
 
 def _change(
