@@ -28,8 +28,8 @@ SENDS: Mapping[str, dict[str, Any]] = {
     "/api/v1/me/choices": {"purpose": "announce", "kind": "consent"},
     "/scim/v2/Users": {"schemas": [USER], "userName": "frank@harbor.example"},
 }
-#: That a key or a token was used is written down.
-TRACES = {"application_key", "directory_token"}
+#: That a key or a token was used is written down, and each process says every while how its intake does.
+TRACES = {"application_key", "directory_token", "intake_node"}
 
 
 @dataclass(frozen=True, slots=True)
