@@ -234,7 +234,7 @@ def test_a_person_sees_where_they_were_and_deletes_it(
         tell(notes, "location", THERE, key=f"event-000{nth}", person=notes.names[whose])
     first, second = timeline.items(alice.token, of=["location"])
     assert (first.words, first.more) == ("41.38879, 2.15899", "gps")
-    assert {use.purpose for use in first.uses} == {"provide", "understand"}
+    assert {use.purpose for clause in first.clauses for use in clause.uses} == {"provide", "understand"}
     assert timeline.remove(alice.token, first)
     assert [item.id for item in timeline.items(alice.token, of=["location"])] == [second.id]
     (row,) = part(exported(owner, alice), "location").rows

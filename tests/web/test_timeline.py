@@ -10,10 +10,12 @@ import pytest
 from psycopg import Connection
 
 from tests.browsing import Browser
-from tests.conftest import Person
+from tests.conftest import POLICY, TERMS, Person
+from tests.database.test_endings import agree
 from tests.intake.sending import event, registered, sent
 from tests.intake.test_recorder import an_access, in_purposes, run
-from troth.database import connect, published
+from troth.database import apply, connect, published
+from troth.database.catalog import load as load_catalog
 from troth.intake import timeline
 from troth.intake.event import Event, now
 from troth.intake.recorder import Recorder
@@ -21,6 +23,7 @@ from troth.intake.steps import coarse_time
 from troth.policy.meaning import Precision
 
 PAGE = "/me/timeline"
+SAFE, UNDERSTOOD = "collect-access-ip-on-access-2", "collect-access-ip-on-access"
 
 
 def words(html: str) -> str:
@@ -45,14 +48,19 @@ def mine(person: Person, **told: Any) -> list[timeline.Item]:
     return timeline.items(person.token, **({"of": timeline.tables()} | told))
 
 
+def lasting(item: timeline.Item) -> set[str]:
+    return {use.purpose for clause in item.clauses for use in clause.uses if use.lasts}
+
+
 def test_each_sees_their_own_items_alone_with_clause_purposes_and_window(
     cast: dict[str, Person], owner: Connection[Any]
 ) -> None:
     crashed(owner, cast["alice"], cast["bob"])
     recorded(an_access(cast["alice"].subject, "/of-alice"), an_access(cast["bob"].subject, "/of-bob"))
     (crash,) = mine(cast["alice"], of=["crash"])
-    assert (crash.words, crash.clause) == ("TypeError", "collect-crash-report-on-crash")
-    ((use),) = crash.uses
+    (clause,) = crash.clauses
+    assert (crash.words, clause.name) == ("TypeError", "collect-crash-report-on-crash")
+    ((use),) = clause.uses
     assert (use.purpose, use.until) == ("provide", crash.at + timedelta(days=90))
     seen = [item.words for item in mine(cast["alice"], of=["access"])]
     assert "GET /of-alice" in seen
@@ -68,32 +76,115 @@ def test_a_purpose_that_one_left_or_whose_window_is_over_uses_it_no_longer(
         an_access(alice.subject, "/mine", at=now() - timedelta(days=40)), an_access(alice.subject, "/new", objects=True)
     )
     new, old = mine(alice, of=["access"])
-    assert [use.purpose for use in old.uses] == ["protect"], "`understand` may know it for 30 days"
-    assert [use.purpose for use in new.uses] == ["protect"], "to `understand` the browser objects"
+    assert lasting(old) == {"protect"}, "`understand` may know it for 30 days"
+    assert lasting(new) == {"protect"}, "to `understand` the browser objects"
     with connect.acting("self", token=alice.token) as viewer:
         viewer.execute("SELECT troth.choose('protect', 'objection')")
-    assert all(not item.uses for item in mine(alice, of=["access"]))
+    for item in mine(alice, of=["access"]):
+        assert lasting(item) == set()
+        assert [clause.name for clause in item.clauses] == [SAFE, UNDERSTOOD], "which collected it all the same"
     assert in_purposes("protect")
 
 
-def test_what_came_in_later_than_it_happened_says_both_times_as_finely_as_either_may_be_known(
+def test_each_clause_that_let_something_of_an_item_be_collected_is_named_with_its_purposes(
     cast: dict[str, Person], owner: Connection[Any]
 ) -> None:
+    """Of a position three clauses collect what is shown: where, when, and what it was found by with metadata."""
+    notes = registered(owner, events=["location"])
+    there = {"latitude": 41.38879, "longitude": 2.15899}
+    told = {"kind": "location", "person": notes.knows(cast["alice"])}
+    bodies = [
+        told | {"key": f"position-{nth}", "data": there | more} for nth, more in enumerate(({}, {"source": "gps"}))
+    ]
+    assert sent(bodies, key=notes.key).status == 200
+    for item in mine(cast["alice"], of=["location"]):
+        assert [(clause.name, {use.purpose for use in clause.uses}) for clause in item.clauses] == [
+            ("collect-location-gps-on-use-of-location", {"provide", "understand"}),
+            ("collect-location-time-on-use-of-location", {"provide", "understand"}),
+            ("collect-location-accuracy-on-use-of-location", {"provide"}),
+        ]  # fmt: skip
+        days = {use.until - item.at for clause in item.clauses for use in clause.uses if use.until}
+        assert days == {timedelta(days=30)}
+
+
+def test_a_clause_to_which_one_must_say_yes_is_named_once_one_did(cast: dict[str, Person]) -> None:
+    alice = cast["alice"]
+    recorded(an_access(alice.subject, "/before-yes"))
+    assert [clause.name for clause in mine(alice, of=["access"])[0].clauses] == [SAFE, UNDERSTOOD]
+    with connect.acting("self", token=alice.token) as viewer:
+        viewer.execute("SELECT troth.choose('personalise', 'consent')")
+    recorded(an_access(alice.subject, "/behind-yes"))
+    *_, fitted = mine(alice, of=["access"])[0].clauses
+    assert fitted.name == "collect-access-url-on-access"
+    assert [(use.purpose, use.until, use.lasts) for use in fitted.uses] == [("personalise", None, True)]
+
+
+def test_what_of_an_item_nothing_else_collects_names_the_clause_that_does(
+    cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    """Whoever objected to it later, and whoever took back a yes: what they see was collected by that all the same."""
+    alice, notes = cast["alice"], registered(owner)
+    use = event("feature_use", notes.knows(alice), "feature-0001")
+    assert sent([use], key=notes.key).status == 200
+    with connect.acting("self", token=alice.token) as viewer:
+        viewer.execute("SELECT troth.choose('understand', 'objection')")
+    (item,) = mine(alice, of=["feature_use"])
+    assert [(clause.name, clause.uses) for clause in item.clauses] == [("collect-use-feature-on-use-of-features", [])]
+
+
+def test_what_an_item_shows_are_columns_that_it_has() -> None:
+    """A name that is none would name no clause."""
+    for table in timeline.tables():
+        told = re.search(r"jsonb_build_object\(([^)]*)\)", timeline.SQL[f"timeline_{table}"])
+        assert told is not None
+        columns = [column.name for column in load_catalog().table(table).columns if column.category]
+        assert set(re.findall(r"'(\w+)', \w+", told.group(1))) <= set(columns)
+
+
+def under(owner: Connection[Any], source: str, version: int) -> None:
+    apply.apply(owner, source.replace("version 1 effective", f"version {version} effective"), TERMS)
+    published.forget()
+
+
+def came_in(person: Person) -> list[Any]:
+    return [item.received for item in mine(person, of=["crash"])]
+
+
+def test_what_came_in_later_than_it_happened_says_both_times(cast: dict[str, Person], owner: Connection[Any]) -> None:
     alice, notes = cast["alice"], registered(owner)
     who, soon = notes.knows(alice), now()
-    for key, at in (("soon", soon), ("late", soon - timedelta(hours=49, seconds=7))):
+    late = (soon - timedelta(hours=49)).replace(minute=0, second=0, microsecond=0)
+    for key, at in (("soon", soon), ("late", soon - timedelta(hours=48)), ("whole", late)):
         assert sent([event("crash", who, f"came-{key}", at=at.isoformat())], key=notes.key).status == 200
-    prompt, late = mine(alice, of=["crash"])
-    assert prompt.received is None
-    assert late.received is not None
-    assert soon - timedelta(seconds=1) < late.received < now()
-    owner.execute("UPDATE troth.crash SET at = date_trunc('hour', at) WHERE at < now() - interval '1 day'")
-    assert mine(alice, of=["crash"])[1].received == late.received.replace(minute=0, second=0, microsecond=0)
-    owner.execute("UPDATE troth.crash SET at = date_trunc('day', at, 'UTC') WHERE at < now() - interval '1 day'")
-    assert mine(alice, of=["crash"])[1].received == coarse_time(late.received, Precision.DAY)
-    owner.execute("UPDATE troth.crash SET at = date_trunc('day', now(), 'UTC')")
-    assert [item.received for item in mine(alice, of=["crash"])] == [None, None]
+    prompt, *later = came_in(alice)
+    assert prompt is None
+    assert len(later) == 2
+    for received in later:
+        assert soon - timedelta(seconds=1) < received < now(), "exactly, though it happened at a whole hour"
     assert mine(alice, of=["access"])[0].received is None
+
+
+@pytest.mark.parametrize(("how", "precision"), [("hour", Precision.HOUR), ("day", Precision.DAY)])
+def test_when_it_came_in_is_told_as_finely_as_the_policy_had_its_time_stored(
+    cast: dict[str, Person], owner: Connection[Any], how: str, precision: Precision
+) -> None:
+    """Under the version of then, too: what was reduced does not become finer."""
+    source = POLICY.read_text(encoding="utf-8")
+    exactly = "location [P9, P13]\n    for provide 30 days\n    for understand 30 days as day"
+    assert exactly in source
+    under(owner, source.replace(exactly, exactly.replace("30 days\n", f"30 days as {how}\n")), 2)
+    alice, notes = cast["alice"], registered(owner, events=["location"])
+    told = {"kind": "location", "person": notes.knows(alice), "data": {"latitude": 41.38879, "longitude": 2.15899}}
+    for key, at in (("soon", now()), ("late", now() - timedelta(hours=49))):
+        assert sent(told | {"key": f"came-{key}", "at": at.isoformat()}, key=notes.key).status == 201
+    prompt, late = [item.received for item in mine(alice, of=["location"])]
+    assert prompt in {None, coarse_time(now(), precision)}
+    assert late is not None
+    assert late == coarse_time(late, precision)
+    assert late in {coarse_time(each, precision) for each in (now() - timedelta(minutes=1), now())}
+    under(owner, source, 3)
+    agree(alice, owner)
+    assert [item.received for item in mine(alice, of=["location"])] == [prompt, late]
 
 
 def test_both_times_are_on_the_page(browser: Browser, owner: Connection[Any]) -> None:

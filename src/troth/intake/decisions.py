@@ -119,7 +119,7 @@ class Decisions:
         if key not in self.parts:
             units = [unit for bit, unit in self.units.items() if mask & bit]
             occasion, stored = kind.occasion_of(whose), self.stored(kind, whose)
-            kept = _narrowed(stored, units, occasion, kind.table)
+            kept = narrowed(stored, units, occasion, kind.table)
             self.parts[key] = Part(kept, _longest(units, occasion), self.clauses[kind.table, whose])
         return self.parts[key]
 
@@ -138,8 +138,8 @@ class Decisions:
         return any(inside & bit for bit, unit in self.units.items() if unit.purpose == purpose)
 
     def _share(self, units: list[Unit], occasion: Occasion) -> Share:
-        access = _narrowed(self.kept[occasion], units, occasion, "access")
-        device = {} if occasion is not Occasion.ACCESS else _narrowed(self.devices, units, Occasion.SIGN_IN, "device")
+        access = narrowed(self.kept[occasion], units, occasion, "access")
+        device = {} if occasion is not Occasion.ACCESS else narrowed(self.devices, units, Occasion.SIGN_IN, "device")
         return Share(access, device, _longest(units, occasion))
 
     def _inside(self, uses: int, *, objects: bool) -> int:
@@ -189,7 +189,7 @@ def collecting(plan: Plan, occasion: Occasion, table: str) -> str:
     return min((c.clause for c in plan.collected if (c.table, c.occasion) == (table, occasion)), default="")
 
 
-def _narrowed(kept: Kept, units: Iterable[Unit], occasion: Occasion, table: str) -> Kept:
+def narrowed(kept: Kept, units: Iterable[Unit], occasion: Occasion, table: str) -> Kept:
     """Return the columns that some of the units may use on an occasion, each as finely as the finest of them may."""
     needed: dict[str, set[Precision]] = {}
     for atom in (atom for unit in units for atom in unit.atoms if atom.occasion is occasion):

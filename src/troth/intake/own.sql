@@ -15,32 +15,45 @@ SELECT url FROM access WHERE subject = ANY (%(subjects)s) ORDER BY at DESC LIMIT
 SELECT count(*) FROM troth.access
 
 -- name: timeline_access
-SELECT at, id, '' AS application, concat_ws(' ', method, url) AS words, browser AS more FROM troth.access
+SELECT at, id, '' AS application, concat_ws(' ', method, url) AS words, browser AS more,
+    jsonb_strip_nulls(jsonb_build_object('method', method, 'url', url, 'browser', browser)) AS fields
+FROM troth.access
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_crash
-SELECT at, id, application, concat_ws(': ', kind, message) AS words, release AS more, metadata FROM troth.crash
+SELECT at, id, application, concat_ws(': ', kind, message) AS words, release AS more, metadata,
+    jsonb_strip_nulls(jsonb_build_object('kind', kind, 'message', message, 'release', release)) AS fields
+FROM troth.crash
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_activity
-SELECT at, id, application, concat_ws(': ', event, message) AS words, severity AS more, metadata FROM troth.activity
+SELECT at, id, application, concat_ws(': ', event, message) AS words, severity AS more, metadata,
+    jsonb_strip_nulls(jsonb_build_object('event', event, 'message', message, 'severity', severity)) AS fields
+FROM troth.activity
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_feature_use
-SELECT at, id, application, feature AS words, outcome AS more, metadata FROM troth.feature_use
+SELECT at, id, application, feature AS words, outcome AS more, metadata,
+    jsonb_strip_nulls(jsonb_build_object('feature', feature, 'outcome', outcome)) AS fields
+FROM troth.feature_use
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_page_view
-SELECT at, id, application, concat_ws(' ', method, url) AS words, concat_ws(', ', browser, system, model) AS more, metadata
+SELECT at, id, application, concat_ws(' ', method, url) AS words, concat_ws(', ', browser, system, model) AS more, metadata,
+    jsonb_strip_nulls(jsonb_build_object('method', method, 'url', url, 'browser', browser, 'system', system, 'model', model)) AS fields
 FROM troth.page_view
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_transaction
-SELECT at, id, application, item AS words, amount::text || ' ' || currency AS more, metadata FROM troth.transaction
+SELECT at, id, application, item AS words, amount::text || ' ' || currency AS more, metadata,
+    jsonb_strip_nulls(jsonb_build_object('item', item, 'amount', amount, 'currency', currency)) AS fields
+FROM troth.transaction
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_location
-SELECT at, id, application, latitude::text || ', ' || longitude::text AS words, source AS more, metadata FROM troth.location
+SELECT at, id, application, latitude::text || ', ' || longitude::text AS words, source AS more, metadata,
+    jsonb_strip_nulls(jsonb_build_object('latitude', latitude, 'longitude', longitude, 'source', source)) AS fields
+FROM troth.location
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: uses_of_own

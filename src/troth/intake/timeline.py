@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg import errors
@@ -13,31 +13,29 @@ from troth.database import connect, published
 from troth.database.published import Published
 from troth.database.statements import load
 from troth.database.viewing import shown
-from troth.intake.event import now
+from troth.intake import reasons
+from troth.intake.decisions import narrowed
+from troth.intake.kinds import KINDS
+from troth.intake.reasons import Clause
 from troth.intake.sent import SKEW
 from troth.intake.steps import coarse_time
-from troth.policy.meaning import Precision, Whose, Window, WindowKind
+from troth.policy.meaning import Precision, Whose
+from troth.policy.planned import Unit
 
 SQL = load("troth.intake")
 PAGE = 30
 LATEST = uuid.UUID(int=(1 << 128) - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """A purpose that still uses an item: until a moment, or as long as its window says."""
-
-    purpose: str
-    window: Window
-    until: datetime | None
+#: How times are stored, the finest first.
+COARSER = (Precision.AS_IS, Precision.HOUR, Precision.DAY)
 
 
 @dataclass(slots=True)
 class Item:
-    """Something that was collected: when, by which application or none, what it says, and by which clause.
+    """Something that was collected: when, by which application or none, what it says, and by which clauses.
 
-    `deleted_by` is the clause by which its person may delete it; empty where none does. `received` is when it came in,
-    by the server's clock, where an application says that it happened at another time.
+    `fields` are the columns of which it is made, beside those that each has. `deleted_by` is the clause by which its
+    person may delete it; empty where none does. `received` is when it came in, by the server's clock, where an
+    application says that it happened at another time.
     """
 
     at: datetime
@@ -45,12 +43,18 @@ class Item:
     application: str
     words: str | None
     more: str | None
+    fields: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] | None = None
     table: str = ""
-    clause: str = ""
+    clauses: Sequence[Clause] = ()
     deleted_by: str = ""
     received: datetime | None = None
-    uses: Sequence[Use] = field(default_factory=tuple)
+
+    @property
+    def columns(self) -> set[str]:
+        """The columns of which something is shown."""
+        told = {"application": self.application, "metadata": self.metadata}
+        return {"at", *self.fields, *(name for name, value in told.items() if value)}
 
     @property
     def place(self) -> str:
@@ -134,44 +138,36 @@ def remove(token: str, item: Item) -> bool:
 
 
 def _explain(found: Sequence[Item], stamps: Mapping[int, int], policy: Published, whose: Whose) -> None:
-    plan = policy.plan
-    collected: dict[str, str] = {}
-    exactly: dict[str, Precision] = {}
-    for each in plan.collected:
-        if each.occasion.whose is whose:
-            collected.setdefault(each.table, each.clause)
-            if each.column == "at":
-                exactly[each.table] = each.precision
-    windows = {(rows.table, rows.purpose): rows.window for rows in plan.rows}
+    rounded = any(item.at == coarse_time(item.at, Precision.HOUR) for item in found)
+    versions = published.history() if rounded else ()
     for nth, item in enumerate(found, start=1):
-        stamp = stamps.get(nth, 0)
-        item.received = _received(item, exactly.get(item.table, Precision.DAY)) if item.application else None
-        item.clause, item.deleted_by = collected.get(item.table, ""), plan.removable(item.table)
-        using = (unit.purpose for unit in plan.units if _uses(stamp, unit.purpose, policy))
-        told = (_use(item, purpose, windows.get((item.table, purpose))) for purpose in using)
-        item.uses = [use for use in told if use and (use.until is None or use.until > now())]
+        units = reasons.inside(stamps.get(nth, 0), policy)
+        item.clauses = reasons.clauses(item.table, item.columns, item.at, units, policy=policy, whose=whose)
+        item.deleted_by = policy.plan.removable(item.table)
+        if item.application and item.id.version == 7:  # noqa: PLR2004 - the version that begins with a time
+            came = datetime.fromtimestamp((item.id.int >> 80) / 1000, UTC)
+            before = next((each.published for each in versions if each.applied_at <= came), policy)
+            item.received = _received(item, came, _precision(item, units, policy, before, whose))
 
 
-def _received(item: Item, precision: Precision) -> datetime | None:
+def _received(item: Item, came: datetime, known: Precision) -> datetime | None:
     """Return when an item came in, which its name says (RFC 9562, section 5.7), as finely as its own time is known.
 
     Nothing where clocks may differ by as much.
     """
-    if item.id.version != 7:  # noqa: PLR2004 - the version that begins with a time
-        return None
-    coarse = (Precision.DAY, Precision.HOUR)
-    known = next((p for p in coarse if p is precision or item.at == coarse_time(item.at, p)), Precision.AS_IS)
-    came = coarse_time(datetime.fromtimestamp((item.id.int >> 80) / 1000, UTC), known)
-    return came if abs(came - coarse_time(item.at, known)) > SKEW else None
+    coarse = coarse_time(came, known)
+    return coarse if abs(coarse - coarse_time(item.at, known)) > SKEW else None
 
 
-def _uses(stamp: int, purpose: str, policy: Published) -> bool:
-    bit = policy.bits.get(purpose)
-    return bit is not None and bool(stamp >> bit & 1) and not (stamp < 0 and purpose in policy.plan.signalled)
+def _precision(item: Item, units: Collection[Unit], policy: Published, before: Published, whose: Whose) -> Precision:
+    """Return in which reduction an item's time was stored: that of the purposes that use it, as the policy has them.
 
-
-def _use(item: Item, purpose: str, window: Window | None) -> Use | None:
-    if window is None:
-        return None
-    until = item.at + timedelta(days=window.days) if window.kind is WindowKind.DAYS else None
-    return Use(purpose, window, until)
+    `before` is the version under which it came in: what that had reduced stays so.
+    """
+    occasion = KINDS[item.table].occasion_of(whose)
+    known = policy.plan.kept_on(occasion, item.table)
+    then = before.plan.kept_on(occasion, item.table) or known
+    wanted = narrowed(known, units, occasion, item.table) if units else known
+    every = (each.get("at", Precision.DAY) for each in (wanted, known, then))
+    reduced = [each for each in every if item.at == coarse_time(item.at, each)]
+    return max(reduced, key=COARSER.index, default=Precision.AS_IS)

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from troth.consent import applications
 from troth.database import published
 from troth.intake import timeline
+from troth.intake.reasons import Clause
 from troth.intake.timeline import PAGE, Item
 from troth.web.permitting import sentence
 from troth.web.telling import language
@@ -59,12 +60,16 @@ def _named(token: str) -> dict[str, str]:
 
 
 def told(item: Item, named: dict[str, str]) -> dict[str, Any]:
-    """Return an item with its clause's sentence and its uses in words; `named` names applications."""
-    purposes = {purpose.name: purpose for purpose in published.current().policy.purposes}
+    """Return an item with the sentences of its clauses and their uses in words; `named` names applications."""
     return {
         "item": item,
         "place": item.place,
         "by": named.get(item.application, item.application),
-        "sentence": sentence(item.clause) if item.clause else "",
-        "uses": [{"use": use, "said": purposes[use.purpose].said(language())} for use in item.uses],
+        "clauses": [_said(clause) for clause in item.clauses],
     }
+
+
+def _said(clause: Clause) -> dict[str, Any]:
+    purposes = {purpose.name: purpose for purpose in published.current().policy.purposes}
+    uses = [{"use": use, "said": purposes[use.purpose].said(language())} for use in clause.uses]
+    return {"name": clause.name, "sentence": sentence(clause.name), "uses": uses}
