@@ -8,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from tests.journeys.conftest import Visitor
 from tests.serving import Serving
+from troth.web.figures import MOST
 
 Visit = Callable[..., Visitor]
 ADD = (
@@ -19,6 +20,15 @@ NODE = (
     "INSERT INTO troth.intake_node (node, started, seen, latest, commits, figures) VALUES ('5c0ffee0-0000-4000-8000-000000000001',"
     " now() - interval '9 days', now() + interval '1 hour', now() - interval '4 seconds', 81234, '{3,0,0,1204,0,0,0}')"
     " ON CONFLICT DO NOTHING"
+)
+#: As many as may speak, with long numbers; and what was refused without a clause.
+NODES = (
+    "INSERT INTO troth.intake_node (node, started, seen, latest, commits, figures)"
+    " SELECT ('200c0ffe-0000-4000-8000-' || lpad(nth::text, 12, '0'))::uuid, now() - interval '9 days', now() + interval '1 hour',"
+    " now(), 81234, ARRAY[18000 + nth, 19000, 0, 120400, 0, 0, 0] FROM generate_series(1, 200) AS nth"
+)
+REFUSED = (
+    "INSERT INTO troth.intake_count VALUES (now(), 'refused', 'key-ended', 4120, 'crash', '') ON CONFLICT DO NOTHING"
 )
 WORDS = {
     "page": {"/": 90, "/policy": 55, "/policy/promises": 20, "/sign-in": 40, "/me": 35},
@@ -62,6 +72,31 @@ def test_figures_read_well(
         summary.click()
     assert olga.page.get_by_role("cell", name="Spain").is_visible()
     assert faults(olga) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_as_many_processes_as_speak_at_all_leave_the_page_readable_on_a_phone(
+    service: Serving, visit: Visit, operator: Any, scheme: str, tmp_path: Any
+) -> None:
+    olga = visit(viewport={"width": 390, "height": 900}, color_scheme=scheme, bypass_csp=True)
+    olga.context.add_cookies(operator)
+    with service.connect("owner") as owner:
+        owner.execute(NODES)
+        owner.execute(REFUSED)
+    try:
+        olga.go("/operator/activity")
+        health = olga.page.locator("section[aria-labelledby=health]")
+        assert health.get_by_role("row").count() == 1 + MOST
+        assert health.get_by_text("others, for which less waits.").is_visible()
+        assert olga.page.get_by_role("heading", name="Refused by no clause").is_visible()
+        assert faults(olga) == []
+        clipped = "each => [...each.querySelectorAll('.scroll')].some(one => one.scrollWidth > one.clientWidth)"
+        assert health.evaluate(clipped) is False, "no column lies beside the phone"
+        olga.page.screenshot(path=tmp_path / f"processes-390-{scheme}.png", full_page=True)
+    finally:
+        with service.connect("owner") as owner:
+            owner.execute("DELETE FROM troth.intake_node WHERE node::text LIKE '200c0ffe-%'")
+            owner.execute("DELETE FROM troth.intake_count WHERE reason = 'key-ended'")
 
 
 def test_what_happens_is_followed_under_the_pages_own_policy(service: Serving, visit: Visit, operator: Any) -> None:

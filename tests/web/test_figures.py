@@ -15,6 +15,7 @@ from tests.intake.sending import event, registered, sent
 from tests.intake.test_rollups import NETWORKS, recorded, visits
 from tests.web.second import hire
 from troth.intake.event import now
+from troth.web.figures import MOST
 
 PAGE = "/operator/activity"
 
@@ -127,7 +128,18 @@ def test_what_was_refused_stands_with_its_clause(olga: Browser, owner: Connectio
     page = shown(olga)
     assert "/policy#collect-crash" in section(page, "refused")
     assert words(section(page, "refused")).endswith("7")
+    assert "Refused by no clause" not in page
     assert "lost when the service was killed 3" in words(section(page, "health"))
+
+
+def test_what_no_clause_refuses_stands_apart_with_its_kind_and_reason(olga: Browser, owner: Connection[Any]) -> None:
+    for reason, kind, many in (("malformed", "crash", 4), ("unknown-kind", "", 2)):
+        owner.execute("INSERT INTO troth.intake_count VALUES (now(), 'refused', %s, %s, %s, '')", (reason, many, kind))
+    found = section(shown(olga), "refused")
+    assert "No clause refused anything." in words(found)
+    apart = words(found.partition("Refused by no clause")[2])
+    assert "crashes: not what its kind may say 4 of a kind that is not known 2" in apart
+    assert "/policy#" not in found
 
 
 BEAT = (
@@ -153,6 +165,16 @@ def test_how_the_intake_does_is_that_of_every_process_that_still_speaks(olga: Br
         ("4", "11"),
         ("5", "1"),
     ]
+
+
+def test_of_many_processes_those_for_which_the_most_waits_are_listed(olga: Browser, owner: Connection[Any]) -> None:
+    """As many as speak at all: the page stays as long as it is."""
+    for nth in range(200):
+        owner.execute(BEAT, (now() - timedelta(days=3, seconds=nth), 2, now(), [1000 + nth, 0, 0, 0, 0, 0, 0]))
+    page = section(shown(olga), "health")
+    assert f"Accesses that wait to be stored {sum(range(1000, 1200))}" in words(page)
+    assert re.findall(r'<td class="number">(1\d\d\d)</td>', page) == [str(1199 - nth) for nth in range(MOST)]
+    assert f"And {200 - MOST} others, for which less waits." in page
 
 
 @pytest.mark.parametrize(

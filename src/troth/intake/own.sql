@@ -74,10 +74,10 @@ WHERE outcome <> 'counted' ORDER BY day DESC, outcome, kind, reason, clause LIMI
 SELECT day, outcome, kind, reason, clause, count FROM troth.intake_count
 WHERE outcome = 'counted' ORDER BY day DESC, count DESC, kind, reason LIMIT 50
 
--- name: by_clause
--- What was refused in the last month, by the clause that does.
+-- name: refused
+-- What was refused in the last month: by the clause that does, or by none, so that neither hides the other.
 SELECT min(day) AS day, outcome, kind, reason, clause, sum(count)::bigint AS count FROM troth.intake_count
-WHERE outcome = 'refused' AND clause <> '' AND day > (statement_timestamp() AT TIME ZONE 'UTC')::date - 30
+WHERE outcome = 'refused' AND (clause <> '') = %(by_clause)s AND day > (statement_timestamp() AT TIME ZONE 'UTC')::date - 30
 GROUP BY outcome, kind, reason, clause ORDER BY count DESC, clause, kind, reason LIMIT 20
 
 -- name: lost

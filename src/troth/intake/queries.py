@@ -197,9 +197,12 @@ def reports() -> list[Count]:
     return _counts("reports")
 
 
-def by_clause() -> list[Count]:
-    """Return what was refused in the last month by each clause, the most frequent first; `day` is the first of it."""
-    return _counts("by_clause")
+def refused(*, by_clause: bool) -> list[Count]:
+    """Return what was refused in the last month by each clause, or by none, the most frequent first.
+
+    `day` is the first of it.
+    """
+    return _counts("refused", by_clause=by_clause)
 
 
 def lost() -> list[Count]:
@@ -213,9 +216,9 @@ def nodes() -> list[Node]:
         return cursor.execute(SQL["nodes"].encode()).fetchall()
 
 
-def _counts(name: str) -> list[Count]:
+def _counts(name: str, **told: bool) -> list[Count]:
     with connect.acting("door") as connection, connection.cursor(row_factory=class_row(Count)) as cursor:
-        return cursor.execute(SQL[name].encode()).fetchall()
+        return cursor.execute(SQL[name].encode(), told).fetchall()
 
 
 def found(file: str = "") -> dict[str, dict[str, int]]:

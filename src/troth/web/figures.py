@@ -168,7 +168,7 @@ def crashes() -> tuple[list[Group], dict[str, list[tuple[date, int]]], str]:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """How often something was refused in the last month, by which clause."""
+    """How often something was refused in the last month, and by which clause; empty where none says so."""
 
     clause: str
     kind: str
@@ -177,16 +177,24 @@ class Refused:
     width: int
 
 
-def refusals() -> list[Refused]:
-    """Return what was refused by clause, the most frequent first."""
-    found = queries.by_clause()
-    most = max((each.count for each in found), default=1)
-    return [Refused(e.clause, e.kind, e.reason, e.count, max(1, round(e.count / most * 100))) for e in found]
+def refusals() -> list[list[Refused]]:
+    """Return what was refused by a clause, and what by none, each the most frequent first."""
+    found = [queries.refused(by_clause=by_clause) for by_clause in (True, False)]
+    most = max((each.count for part in found for each in part), default=1)
+    return [
+        [Refused(e.clause, e.kind, e.reason, e.count, max(1, round(e.count / most * 100))) for e in part]
+        for part in found
+    ]
 
 
 def health() -> dict[str, Any]:
-    """Return how each process that stores does, all of them together, and what was lost in the last month."""
+    """Return how each process that stores does, all of them together, and what was lost in the last month.
+
+    `listed` are those for which the most waits, the oldest first; of `others` there are so many.
+    """
     nodes = queries.nodes()
     summed = {name: sum(getattr(node, name) for node in nodes) for name in SUMMED}
     latest = max((node.latest for node in nodes if node.latest), default=None)
-    return {"nodes": nodes, "latest": latest, "lost": queries.lost()} | summed
+    busiest = sorted(nodes, key=lambda node: -(node.waiting + node.away))[:MOST]
+    listed, others = sorted(busiest, key=nodes.index), len(nodes) - len(busiest)
+    return {"nodes": nodes, "listed": listed, "others": others, "latest": latest, "lost": queries.lost()} | summed

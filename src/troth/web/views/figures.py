@@ -74,7 +74,7 @@ def activity(request: HttpRequest) -> HttpResponse:
         "places": places,
         "map": places and outlines.drawn(places.rows, language()),
         "crashes": None if asked.of == SERVICE else _crashes(asked.of, names),
-        "refusals": figures.refusals(),
+        "refusals": dict(zip(("clause", "none"), figures.refusals(), strict=True)),
         "health": figures.health(),
         "clauses": {each.name: each.clause.name for each in published.current().policy.purposes},
         "live": "" if asked.on else address("live.js"),
