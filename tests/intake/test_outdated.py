@@ -44,7 +44,9 @@ def nothing_stored(owner: Connection[Any], cast: dict[str, Person]) -> None:
     ]
     refused = [(each.kind, each.reason, each.clause, each.count) for each in queries.refusals(bob.token)]
     assert refused == [("access", "person-declined", CLAUSE, 1)]
-    assert [(each.kind, each.reason, each.count) for each in queries.by_clause()] == [("access", "person-declined", 1)]
+    assert [(each.kind, each.reason, each.count) for each in queries.refused(by_clause=True)] == [
+        ("access", "person-declined", 1)
+    ]
     assert queries.refusals(cast["alice"].token) == []
 
 
