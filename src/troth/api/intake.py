@@ -14,7 +14,7 @@ from troth.api.guessing import Guesses
 from troth.api.refusals import Refusal
 from troth.intake.event import Refused
 from troth.intake.gate import Answer, Away, Full, Gate, Outcome
-from troth.intake.kinds import schema
+from troth.intake.schema import schema
 from troth.intake.sent import Sender, Sent, ahead_of, decode
 from troth.intake.unpacking import LONGEST, LONGEST_PACKED, TooLong, Unpackable, unpack
 
@@ -205,9 +205,12 @@ def _unfit(found: Answer) -> bool:
     return found.refused is not None and found.refused.reason in UNFIT
 
 
-def told(found: Answer) -> dict[str, str]:
-    """Return what a sender is told of one event."""
-    if found.refused is None:
+def told(found: Answer) -> dict[str, Any]:
+    """Return what a sender is told of one event; of one that is malformed, where, and what is expected there."""
+    refused = found.refused
+    if refused is None:
         return {"outcome": found.outcome}
-    why = {"reason": found.refused.reason} | ({"clause": found.refused.clause} if found.refused.clause else {})
+    why: dict[str, Any] = {"reason": refused.reason} | ({"clause": refused.clause} if refused.clause else {})
+    if refused.fault is not None:
+        why |= {"field": refused.fault.pointer, "expected": refused.fault.expected}
     return {"outcome": found.outcome, **why}

@@ -102,15 +102,18 @@ def read(raw: bytes) -> dict[str, Any]:
     return told
 
 
-def said(raw: msgspec.Raw, kind: Kind) -> tuple[Says, bool]:
-    """Return what an event says that its kind may say, and whether it says more. Raises as decoders do."""
+def said(raw: msgspec.Raw, kind: Kind) -> tuple[Says, msgspec.ValidationError | None]:
+    """Return what an event says that its kind may say, and what a decoder says of it that says more.
+
+    Raises as decoders do.
+    """
     try:
-        return cast("Says", SAYS[kind.table].decode(raw)), False
-    except msgspec.ValidationError:
+        return cast("Says", SAYS[kind.table].decode(raw)), None
+    except msgspec.ValidationError as error:
         left = _narrowed_to(kind, bytes(raw))
         if left is None:
             raise
-        return cast("Says", SAYS[kind.table].decode(left)), True
+        return cast("Says", SAYS[kind.table].decode(left)), error
 
 
 def _narrowed_to(kind: Kind, raw: bytes) -> bytes | None:

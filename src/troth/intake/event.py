@@ -5,8 +5,10 @@ import os
 import threading
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from asyncpg.pgproto.pgproto import UUID
 
@@ -91,12 +93,27 @@ def stamp(uses: int, *, objects: bool) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """Where in an event something else stands than may, by its pointer (RFC 6901), and what is expected there.
+
+    `expected` is a JSON Schema: nothing of what was sent.
+    """
+
+    pointer: str
+    expected: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
-    """Why an event is not stored: a stable reason; where there is one, the clause that says so, and the kind."""
+    """Why an event is not stored: a stable reason; where there is one, the clause that says so, and the kind.
+
+    `fault` is for its sender alone: what is counted is the same without.
+    """
 
     reason: str
     clause: str = ""
     kind: str = ""
+    fault: Fault | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         """Return what is counted."""

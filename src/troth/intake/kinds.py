@@ -1,13 +1,13 @@
 """The kinds of events that applications send: what each says, its table, the occasion on which it is collected.
 
-The structures are the schema: a field that stands in none of them is refused, and `schema` tells it as JSON Schema.
+The structures are the schema: a field that stands in none of them is refused, and `schema` tells them as JSON Schema.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -22,6 +22,11 @@ AMOUNT = r"^-?[0-9]{1,15}(\.[0-9]{1,4})?$(?!\n)"
 METHOD = r"^[A-Z][A-Z-]*$(?!\n)"
 #: What an application may know somebody by.
 PERSON = re.compile(r"[0-9A-Za-z_-]{0,64}")
+#: What the schema says of fields that each event has.
+KEY = "Of the sender's own choice: what comes again under it is the same event."
+SUB = "Whom it is about, as the application knows them: the `sub` of their ID token."
+AT = "When it happened (RFC 3339), by UTC where no offset is said; now if left out."
+METADATA = "What the manifest's own schema for the kind describes, at most 8 kB."
 Word = Annotated[str, Meta(min_length=1, max_length=100)]
 Short = Annotated[str, Meta(max_length=200)]
 Long = Annotated[str, Meta(max_length=2000)]
@@ -106,20 +111,15 @@ class Location(Struct, forbid_unknown_fields=True):
 
 
 class Sending(Struct, forbid_unknown_fields=True):
-    """An event as it is sent: a key of the sender's own choice, the kind, the moment, the person, and what is said.
+    """An event as it is sent: a key of the sender's own choice, the kind, the moment, the person, and what is said."""
 
-    `person` is what the application knows them by: the `sub` of its ID token. `at` may be left out for now.
-    `objects` passes on that the person's browser sent the signal of Global Privacy Control. `metadata` is an
-    object that the application's own schema describes.
-    """
-
-    key: Annotated[str, Meta(min_length=8, max_length=200)]
-    kind: Annotated[str, Meta(max_length=40)]
-    data: msgspec.Raw
-    person: Annotated[str, Meta(max_length=64, pattern=rf"^{PERSON.pattern}$(?!\n)")] = ""
-    at: datetime | None = None
-    objects: bool = False
-    metadata: msgspec.Raw = msgspec.Raw()
+    key: Annotated[str, Meta(min_length=8, max_length=200, description=KEY)]
+    kind: Annotated[str, Meta(max_length=40, description="What happened; the manifest declares which may be sent.")]
+    data: Annotated[msgspec.Raw, Meta(description="What the kind says.")]
+    person: Annotated[str, Meta(max_length=64, pattern=rf"^{PERSON.pattern}$(?!\n)", description=SUB)] = ""
+    at: Annotated[datetime, Meta(description=AT, extra_json_schema={"format": "date-time"})] | None = None
+    objects: Annotated[bool, Meta(description="Whether the person's browser sent the signal `Sec-GPC: 1`.")] = False
+    metadata: Annotated[msgspec.Raw, Meta(description=METADATA)] = msgspec.field(default_factory=msgspec.Raw)
 
 
 #: What an event says, by its kind.
@@ -184,8 +184,3 @@ KINDS: Mapping[str, Kind] = {
         ),
     )
 }
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of what each kind says, by kind."""
-    return {name: msgspec.json.schema(kind.says) for name, kind in KINDS.items()}

@@ -18,7 +18,7 @@ from msgspec.structs import astuple
 from troth.intake import described, special
 from troth.intake.decisions import Decisions
 from troth.intake.described import NOTHING, UNDECLARED, Declared
-from troth.intake.event import NOBODY, Refused, now, ordered_uuid, stamp
+from troth.intake.event import NOBODY, Fault, Refused, now, ordered_uuid, stamp
 from troth.intake.guard import HARMLESS, MOST, Harmless, cleared, cleared_address, look, note, told_by
 from troth.intake.kinds import (
     KINDS,
@@ -33,6 +33,7 @@ from troth.intake.kinds import (
     Sending,
     Transaction,
 )
+from troth.intake.schema import fault
 from troth.intake.steps import FUTURE, HIDDEN, SENSITIVE, coarse_time, origin_only, stripped
 from troth.policy import subjects
 from troth.policy.meaning import Precision, Whose
@@ -70,7 +71,7 @@ class Sent(Struct):
     """One event of an application; `values` are what it fills of its table's columns, less what is not kept.
 
     What was reduced before it was kept for a while says nothing any more but its values. `found` counts, by detector,
-    what the guard took out of them. With `surplus` it said more than its kind may, which was left out.
+    what the guard took out of them. `surplus` is where it said more than its kind may, which was left out.
     """
 
     key: bytes
@@ -86,7 +87,7 @@ class Sent(Struct):
     values: dict[str, Any] = {}
     found: dict[str, int] = {}
     metadata: dict[str, Any] | None = None
-    surplus: bool = False
+    surplus: Fault | None = None
     id: uuid.UUID = field(default_factory=ordered_uuid)
 
     @property
@@ -143,21 +144,23 @@ def decode(raw: bytes, sender: Sender, ahead: timedelta, person: str | None = No
     """
     try:
         sending = SENDING.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Refused("malformed")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Refused("malformed", fault=fault(error))
     if person is not None:
         sending.person = person
     kind = KINDS.get(sending.kind)
     if kind is None:
         return Refused("unknown-kind")
+    field = "/data"
     try:
         says, surplus = described.said(sending.data, kind)
+        field = "/metadata"
         metadata = described.read(bytes(sending.metadata)) if sending.metadata else None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Refused("malformed", kind=kind.table)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Refused("malformed", kind=kind.table, fault=fault(error, field, kind.table))
     event = understood(sending, kind, says, sender, ahead)
-    if surplus and isinstance(event, Sent):
-        event.surplus = True
+    if surplus is not None and isinstance(event, Sent):
+        event.surplus = fault(surplus, "/data", kind.table)
     if metadata is not None and isinstance(event, Sent):
         event.metadata = metadata
         event.body = sender.mark(b"more", event.body, bytes(sending.metadata))
@@ -169,7 +172,7 @@ def understood(sending: Sending, kind: Kind, says: Says, sender: Sender, ahead: 
     try:
         moment = in_utc(sending.at) - ahead if sending.at else now()
     except OverflowError:
-        return Refused("malformed", kind=kind.table)
+        return Refused("malformed", kind=kind.table, fault=fault(None, "/at"))
     said = b"\0".join(
         (
             sending.kind.encode(),
@@ -224,7 +227,7 @@ def _unasked(event: Sent, known: Known, decisions: Decisions) -> Refused | None:
     if not decisions.collected[name]:
         return Refused("not-collected", kind=name)
     if event.surplus and not decisions.drops:
-        return Refused("malformed", decisions.undeclared, name)
+        return Refused("malformed", decisions.undeclared, name, event.surplus)
     return None
 
 

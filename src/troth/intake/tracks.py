@@ -13,7 +13,7 @@ from hashlib import sha256
 import msgspec
 from msgspec import Struct
 
-from troth.intake.event import Refused
+from troth.intake.event import Fault, Refused
 from troth.intake.kinds import KINDS, NAME, PERSON, FeatureUse, Sending
 from troth.intake.sent import Sender, Sent, ahead_of, understood
 
@@ -84,7 +84,8 @@ def _judged(call: Call, raw: bytes, nth: int, sender: Sender, ahead: timedelta) 
     if len(raw) > LONGEST_CALL:
         return Refused("too-long", kind=KIND.table)
     if not FEATURE.fullmatch(feature) or (call.timestamp and at is None):
-        return Refused("malformed", kind=KIND.table)
+        fault = UNTIMED if FEATURE.fullmatch(feature) else UNNAMED[call.type]
+        return Refused("malformed", kind=KIND.table, fault=fault)
     key = call.message_id or sha256(raw + nth.to_bytes(8)).hexdigest()
     sending = Sending(key=key[:200], kind=KIND.table, data=msgspec.Raw(b""), person=person, at=at)
     return understood(sending, KIND, FeatureUse(feature), sender, ahead)
@@ -100,6 +101,12 @@ def _seen(call: Call) -> str:
 
 #: By type of call, what somebody used.
 USES: Mapping[str, Callable[[Call], str]] = {"track": _tracked, "page": _seen, "screen": _seen}
+#: Where, by type of call, it should have said what that is, and when.
+UNNAMED = {
+    each: Fault("/event" if each == "track" else "/name", {"type": "string", "pattern": NAME, "maxLength": 100})
+    for each in USES
+}
+UNTIMED = Fault("/timestamp", {"type": "string", "format": "date-time"})
 
 
 def _moment(told: str | None) -> datetime | None:

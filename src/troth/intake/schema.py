@@ -1,0 +1,96 @@
+"""What an event may be, as JSON Schema (2020-12); and where one that was sent is something else."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from troth.intake.event import Fault
+from troth.intake.kinds import KINDS, Sending
+
+#: Where a decoder's message says that something stands which is no such thing, and what it misses.
+PLACE, MISSING = re.compile(r" - at `\$([^`]*)`$"), re.compile(r"Object missing required field `([^`]*)`")
+STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+#: What of a field's schema says what is expected there.
+SAYING = (
+    "description", "type", "enum", "format", "pattern", "minLength", "maxLength", "minimum", "maximum", "maxItems",
+    "required", "dependentRequired",
+)  # fmt: skip
+#: What stands there together or not at all.
+TOGETHER = {"Transaction": {"amount": ["currency"], "currency": ["amount"]}}
+NULL = {"type": "null"}
+
+
+def schema() -> dict[str, Any]:
+    """Return the schema of an event; below `$defs` stands what each kind says."""
+    return EVENT
+
+
+def fault(error: Exception | None, within: str = "", kind: str = "") -> Fault:
+    """Return where a decoder met something else than expected, and what was expected there; nothing of what it met.
+
+    `within` is where in the event the decoder began, and `kind` that of the event, where it was known by then.
+    """
+    message = str(error) if isinstance(error, msgspec.ValidationError) else ""
+    found = PLACE.search(message)
+    steps = [name or nth for name, nth in STEP.findall(found.group(1))] if found else []
+    if missing := MISSING.match(message):
+        steps.append(missing.group(1))
+    pointer, known = within, DATA[kind] if kind and within == "/data" else EVENT["properties"].get(within[1:], EVENT)
+    for step in steps:
+        inside = _inside(known, step)
+        if inside is None:  # which no schema knows: words of the sender's
+            break
+        pointer, known = f"{pointer}/{step}", inside
+    return Fault(pointer, _expected(known))
+
+
+def _resolved(known: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a reference leads to, and of what may be null the rest."""
+    if "$ref" in known:
+        return _resolved(EVENT["$defs"][known["$ref"].rpartition("/")[2]])
+    others = [each for each in known.get("anyOf", ()) if each != NULL]
+    return {**known, **_resolved(others[0])} if len(others) == 1 else known
+
+
+def _inside(known: Mapping[str, Any], step: str) -> Mapping[str, Any] | None:
+    known = _resolved(known)
+    found: Mapping[str, Any] | None = known.get("items") if step.isdigit() else known.get("properties", {}).get(step)
+    return found
+
+
+def _expected(known: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what is expected as a schema of its own; of an object, which fields it may have."""
+    known = _resolved(known)
+    told = {name: known[name] for name in SAYING if known.get(name, []) != []}
+    if "properties" not in known:
+        return told
+    return {name: told[name] for name in told if name != "description"} | {
+        "propertyNames": {"enum": [*known["properties"]]}
+    }
+
+
+def _event() -> dict[str, Any]:
+    (sending, *kinds), known = msgspec.json.schema_components(
+        [Sending, *(kind.says for kind in KINDS.values())], ref_template="#/$defs/{name}"
+    )
+    event: dict[str, Any] = known.pop(sending["$ref"].rpartition("/")[2])
+    says = dict(zip(KINDS, kinds, strict=True))
+    event["properties"]["kind"] |= {"enum": [*KINDS]}
+    event["properties"]["data"] |= {"type": "object"}
+    event["properties"]["metadata"] = {"type": "object"} | event["properties"]["metadata"]
+    for name, needs in TOGETHER.items():
+        known[name]["dependentRequired"] = needs
+    event["allOf"] = [
+        {"if": {"properties": {"kind": {"const": name}}}, "then": {"properties": {"data": told}}}
+        for name, told in says.items()
+    ]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **event, "title": "Event", "$defs": known}
+
+
+EVENT = _event()
+#: By kind, the schema of what it says.
+DATA: Mapping[str, Any] = {
+    each["if"]["properties"]["kind"]["const"]: each["then"]["properties"]["data"] for each in EVENT["allOf"]
+}

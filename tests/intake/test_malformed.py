@@ -1,0 +1,122 @@
+"""A sender is told which field of an event is malformed and what belongs there, and nothing of what it sent."""
+
+import json
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from psycopg import Connection
+
+from tests.conftest import Person
+from tests.intake.sending import CRASH, USE, Application, event, registered, sent
+from troth.intake import queries
+from troth.intake.kinds import KINDS
+from troth.intake.schema import schema
+
+#: What stands in an event and is told nobody.
+SECRET = "hunter2"
+FRAME = {"function": "save", "line": 41}
+
+
+@pytest.fixture
+def notes(owner: Connection[Any], cast: dict[str, Person]) -> Application:
+    """Harbor Notes, which Alice uses."""
+    made = registered(owner, events=[*KINDS])
+    made.knows(cast["alice"])
+    return made
+
+
+def said(answer: Any) -> tuple[str, Any]:
+    assert answer.body["reason"] == "malformed", answer.body
+    assert SECRET not in answer.content.decode()
+    return answer.body["field"], answer.body["expected"]
+
+
+#: What is otherwise than it should be, where, and what is said to belong there.
+WRONG: tuple[tuple[dict[str, Any], str, dict[str, Any]], ...] = (
+    ({"key": "short"}, "/key", {"type": "string", "minLength": 8, "maxLength": 200}),
+    ({"key": None}, "/key", {"minLength": 8}),
+    ({"kind": 7}, "/kind", {"enum": [*KINDS]}),
+    ({"person": f"{SECRET}@harbor.example"}, "/person", {"maxLength": 64}),
+    ({"at": SECRET}, "/at", {"type": "string", "format": "date-time"}),
+    ({"at": "9999-12-31T23:59:59-14:00"}, "/at", {"format": "date-time"}),
+    ({"objects": SECRET}, "/objects", {"type": "boolean"}),
+    ({SECRET: 1}, "", {"required": ["key", "kind", "data"]}),
+    ({"data": SECRET}, "/data", {"type": "object", "required": ["kind"]}),
+    ({"data": {"message": SECRET}}, "/data/kind", {"type": "string", "minLength": 1}),
+    ({"data": CRASH | {"release": 4}}, "/data/release", {"type": "string", "maxLength": 200}),
+    ({"data": CRASH | {SECRET: {"password": SECRET}}}, "/data", {"type": "object"}),
+    ({"data": CRASH | {"stack": [FRAME, FRAME | {"line": -1}]}}, "/data/stack/1/line", {"type": "integer", "minimum": 0}),
+    ({"data": CRASH | {"stack": [FRAME, FRAME | {SECRET: 1}]}}, "/data/stack/1", {"propertyNames": {"enum": ["function", "file", "line"]}}),
+    ({"data": CRASH | {"stack": SECRET}}, "/data/stack", {"type": "array", "maxItems": 200}),
+    ({"metadata": [SECRET]}, "/metadata", {"type": "object"}),
+    ({"metadata": {"more": SECRET * 4096}}, "/metadata", {"type": "object"}),
+    ({"kind": "activity", "data": {"event": "sync", "severity": f"{SECRET} - at `$.kind"}}, "/data/severity", {"enum": ["debug", "error", "fatal", "info", "trace", "warn"]}),
+    ({"kind": "transaction", "data": {"item": SECRET, "amount": "19.95"}}, "/data", {"dependentRequired": {"amount": ["currency"], "currency": ["amount"]}}),
+    ({"kind": "location", "data": {"latitude": 91, "longitude": 2}}, "/data/latitude", {"minimum": -90, "maximum": 90}),
+)  # fmt: skip
+
+
+def test_the_answer_names_the_field_and_what_belongs_there(notes: Application) -> None:
+    bodies = [
+        event("crash", notes.names["Alice"], f"wrong-{nth:04}") | change for nth, (change, *_) in enumerate(WRONG)
+    ]
+    answer = sent(bodies, key=notes.key)
+    assert SECRET not in answer.content.decode()
+    for told, (change, field, expected) in zip(answer.body["events"], WRONG, strict=True):
+        assert (told["reason"], told["field"]) == ("malformed", field), change
+        assert expected.items() <= told["expected"].items(), change
+        jsonschema_rs.Draft202012Validator(told["expected"])  # it is a schema
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"key": "hunter2\xff"}', b'"hunter2"', b'{"data":' * 3000])
+def test_what_is_no_object_at_all_is_so_as_a_whole(notes: Application, body: bytes) -> None:
+    field, expected = said(sent(body, key=notes.key))
+    assert field == ""
+    assert {"type": "object", "required": ["key", "kind", "data"]}.items() <= expected.items()
+
+
+def test_a_field_of_the_senders_own_is_told_by_no_name_whatever_it_looks_like(notes: Application) -> None:
+    """A name that looks like the end of what a decoder says leads to no place that only the sender knows."""
+    for name in (
+        f"x - at `$.{SECRET}",
+        f"{SECRET}` - at `$.stack[{SECRET}]",
+        f"Object missing required field `{SECRET}",
+    ):
+        told = event("crash", notes.names["Alice"], "wrong-0001", data=CRASH | {name: SECRET})
+        field, _ = said(sent(told, key=notes.key))
+        assert field in ("/data", "/data/stack")
+
+
+def test_where_it_was_wrong_is_counted_nowhere(notes: Application) -> None:
+    """What the operator counts is the reason and the kind, whatever the field was."""
+    wrong = [event("crash", notes.names["Alice"], f"wrong-{nth:04}", data=CRASH | more) for nth, more in enumerate(({"release": 4}, {"message": 4}))]  # fmt: skip
+    sent([*wrong, {"key": "short"}, []], key=notes.key)
+    counted = [(each.kind, each.reason, each.count) for each in queries.counts()]
+    assert sorted(counted) == [("", "malformed", 2), ("crash", "malformed", 2)]
+
+
+def test_the_schema_describes_the_whole_event(notes: Application) -> None:
+    answer = sent(b"", key="", path="/intake/v1/schema", method="GET")
+    assert answer.status == 200
+    assert answer.body == json.loads(json.dumps(schema()))
+    validator = jsonschema_rs.Draft202012Validator(answer.body)
+    good = [event(kind, "alice", "event-0001", at="2026-11-29T10:00:00Z") for kind in ("crash", "feature_use")]
+    good += [event("crash", "", "event-0001", objects=True, metadata={"more": 1})]
+    others = {
+        "activity": {"event": "sync"}, "page_view": {"url": "/notes"}, "transaction": {"item": "A lamp"},
+        "location": {"latitude": 41.4, "longitude": 2.2},
+    }  # fmt: skip
+    good += [{"key": "event-0001", "kind": kind, "data": data} for kind, data in others.items()]
+    assert {each["kind"] for each in good} == KINDS.keys()
+    for each in good:
+        validator.validate(each)
+        assert sent(each, key=notes.key).body.get("reason") != "malformed"
+    asserting = jsonschema_rs.Draft202012Validator(answer.body, validate_formats=True)
+    for change, *_ in WRONG:
+        if change.get("at", "").startswith("9999") or "more" in change.get("metadata", {}):
+            continue  # the end of all calendars, and a length in bytes, are said in words
+        assert not asserting.is_valid(event("crash", "alice", "event-0001") | change), change
+    for kind in KINDS:
+        wrong = {"key": "event-0001", "kind": kind, "data": USE | CRASH}
+        assert not validator.is_valid(wrong), "what another kind says"
