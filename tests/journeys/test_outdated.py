@@ -11,11 +11,16 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.journeys.conftest import PASSWORD, Visitor
-from tests.journeys.test_looks import LONG, sound
+from tests.journeys.test_looks import ARABIC, LONG, sound
 from tests.notices.test_letters import FIELD, LETTERS, REDUCED
 from tests.serving import Serving
 
 LOOKS = [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")]
+#: Each of them let support see two areas, until tomorrow.
+OPEN = """INSERT INTO troth.support_access (subject, asker, reason, ticket, asked_areas, asked_hours, areas, allowed_at, until)
+SELECT person.subject, support.subject, 'Your bill counts a month twice', 'T-1', '{profile,access}', 24, '{profile,access}', now(),
+ now() + interval '1 day' FROM troth.person AS person, troth.person AS support
+ WHERE person.email LIKE 'alice-%' AND support.email LIKE 'olga@%'"""
 FIRST = LETTERS.replace(" version 2 ", " version 1 ")
 WIDER = REDUCED.replace(" version 3 ", " version 2 ")
 
@@ -62,7 +67,11 @@ def test_whoever_has_not_agreed_reads_declines_takes_a_copy_and_agrees_and_their
     for width, scheme in LOOKS:
         someone = come(viewport={"width": width, "height": 900}, color_scheme=scheme)
         someone.join(f"alice-{width}-{scheme}@harbor.example", LONG)
+        someone.go("/organizations").get_by_label("Its name").fill(ARABIC)
+        someone.press("Make it")
         people[width, scheme] = someone
+    with harbor.connect("owner") as owner:
+        owner.execute(OPEN)
     late = come(viewport={"width": 390, "height": 900}, color_scheme="dark")
     late.join("late@harbor.example", LONG)
     harbor.run("policy", "apply", str(harbor.data.parent / "wider.troth"))
@@ -71,12 +80,14 @@ def test_whoever_has_not_agreed_reads_declines_takes_a_copy_and_agrees_and_their
         pictures.mkdir()
         page = someone.go("/me")
         assert page.url.endswith("/agree"), "first of all"
+        assert "Support may look at your data" in page.content()
         sound(someone, "/agree", pictures)
         opened(page, pictures / "agree-opened.png")
         someone.press("Decline")
         assert someone.title() == "Without your agreement"
         sound(someone, "/declining", pictures)
         opened(page, pictures / "declining-opened.png")
+        ends(someone, pictures)
         sound(someone, "/me/copy", pictures)
         page.get_by_label("Password").fill(PASSWORD)
         someone.press("Confirm")
@@ -88,6 +99,22 @@ def test_whoever_has_not_agreed_reads_declines_takes_a_copy_and_agrees_and_their
         assert [line for line in someone.complaints if "404" not in line] == []
         assert someone.elsewhere == []
     letters(olga, late, tmp_path)
+
+
+def ends(someone: Visitor, pictures: Path) -> None:
+    """Look at what is open to support, and end it, where nothing was agreed to; what else is theirs stands there, too."""
+    page = someone.page
+    assert ARABIC in page.get_by_role("button", name="Leave the organization").inner_text()
+    for path in ("/me/support", "/me/devices"):
+        sound(someone, path, pictures)
+        page.get_by_role("link", name="Without your agreement", exact=True).click()
+        assert someone.title() == "Without your agreement"
+    page.locator('a[href*="/me/receipts/agreement/"]').click()
+    sound(someone, page.url.removeprefix(someone.service.address), pictures)
+    someone.go("/declining").get_by_role("button", name="End it: Olga").click()
+    page.get_by_text("Nothing of it is shown from this moment on.").wait_for()
+    assert page.get_by_text("Support may look at your data").count() == 0
+    assert page.get_by_role("button", name="End it: Olga").count() == 0
 
 
 def letters(olga: Visitor, someone: Visitor, tmp_path: Path) -> None:

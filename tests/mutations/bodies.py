@@ -55,7 +55,10 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("where the policy lets nobody", " AND troth.may_tie()", ""),
         ("without a viewer", "IF whose IS NULL THEN", "IF false THEN"),
     ),
-    "end_identifier": (("a person ends", " OR whose < 'ffffffff-ffff-8000-8000-000000000000'", ""),),
+    "end_identifier": (
+        ("a person ends", " OR whose < 'ffffffff-ffff-8000-8000-000000000000'", ""),
+        ("only of whoever has agreed", "troth.holder()", "troth.viewer()"),
+    ),
     "end_identifiers": (
         ("people end", "s.subject >= 'ffffffff-ffff-8000-8000-000000000000' AND ", ""),
         ("again and again", "s.ended_at IS NULL AND NOT EXISTS", "NOT EXISTS"),
@@ -103,6 +106,7 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("removed applications", " AND known.removed_at IS NULL", ""),
     ),
     "end_application_browser": (
+        ("only of whoever has agreed", "troth.holder()", "troth.viewer()"),
         ("a person ends", " OR whose < 'ffffffff-ffff-8000-8000-000000000000'", ""),
         ("anybody's", "b.subject = whose AND ", ""),
         ("anything", " AND b.application = which", ""),
@@ -196,7 +200,7 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
             "troth.application_spent WHERE",
         ),
     ),
-    "end_application": (("without a viewer", "IF whose IS NULL THEN", "IF false THEN"),),
+    "end_application": (("only of whoever has agreed", "troth.held_holder()", "troth.held_viewer()"),),
     "application_standing": (
         ("without the agreement", " AND standing.agreed", ""),
         ("after its end", " AND given.until IS NULL", ""),
@@ -225,8 +229,12 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ),
         ("identifiers as words", "AND fact.value #>> '{}' !~ '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$'", ""),
     ),
-    "record": (("in another's name", "session_user = current_database() || '_self'", "false"),),
-    "held_viewer": (
+    "record": (
+        ("in another's name", "session_user = current_database() || '_self'", "false"),
+        ("only of whoever has agreed", "troth.holder()", "troth.viewer()"),
+    ),
+    "held_viewer": (("of whoever has not agreed", "IF troth.viewer() IS DISTINCT FROM whose THEN", "IF false THEN"),),
+    "held_holder": (
         ("without a viewer", "whose IS NULL OR ", ""),
         ("a browser that is known", "whose >= 'ffffffff-ffff-8000-8000-000000000000' OR ", ""),
     ),
@@ -275,6 +283,7 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("of no offer", "IF NOT FOUND THEN", "IF false THEN"),
     ),
     "end_grant": (
+        ("only of whoever has agreed", "troth.held_holder()", "troth.held_viewer()"),
         ("anybody's", "AND whose IN (subject, receiver) ", ""),
         ("twice", " AND over_at IS NULL", ""),
         ("what was agreed", " AND agreed IS NULL", ""),
@@ -313,7 +322,28 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("who has none any more", "held.type IN ('totp', 'webauthn')", "true"),
     ),
     "staff_viewer": (("without a second factor", "ELSIF NOT troth.secured() THEN", "ELSIF false THEN"),),
+    "answer_access": (
+        (
+            "a yes of whoever has not agreed",
+            "CASE WHEN cardinality(chosen) = 0 THEN troth.holder() ELSE troth.viewer() END",
+            "troth.holder()",
+        ),
+        ("only of whoever has agreed", "troth.holder()", "troth.viewer()"),
+        (
+            "what says nothing",
+            "coalesce(chosen <@ asked.asked_areas AND for_hours BETWEEN 1 AND asked.asked_hours, false)",
+            "(chosen <@ asked.asked_areas AND for_hours BETWEEN 1 AND asked.asked_hours)",
+        ),
+    ),
+    "end_access": (("only of whoever has agreed", "troth.holder()", "troth.viewer()"),),
+    "this_session": (("only of whoever has agreed", "troth.holder()", "troth.viewer()"),),
+    "end_session": (("only of whoever has agreed", "troth.holder()", "troth.viewer()"),),
+    "end_other_sessions": (("only of whoever has agreed", "troth.holder()", "troth.viewer()"),),
+    "forget_device": (("only of whoever has agreed", "troth.holder()", "troth.viewer()"),),
+    "leave_organization": (("only of whoever has agreed", "troth.holder()", "troth.viewer()"),),
+    "withdraw_request": (("only of whoever has agreed", "troth.holder()", "troth.viewer()"),),
     "narrow_access": (
+        ("only of whoever has agreed", "troth.holder()", "troth.viewer()"),
         ("without a viewer", "IF whose IS NULL THEN", "IF false THEN"),
         (
             "somebody else's",
@@ -381,6 +411,7 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("a no is a yes", "answer = CASE WHEN accepts THEN 'accepted' ELSE 'declined' END", "answer = 'accepted'"),
     ),
     "end_agreed": (
+        ("only of whoever has agreed", "troth.held_holder()", "troth.held_viewer()"),
         (
             "by anybody",
             "(subject = whose OR CASE WHEN organization IS NULL THEN troth.may_propose(whose) ELSE receiver = whose END)",

@@ -105,7 +105,7 @@ def _grant(mutant: Mutant, world: World) -> str:
 
 #: Functions that nobody may call but their owner.
 OWN = {f"troth.{f.name}" for f in CATALOG.functions if set(f.executors) <= {f.owner}}
-HELD = ("troth.write_held", "troth.want_held", "troth.wanted_in", "troth.holder")
+HELD = ("troth.write_held", "troth.want_held", "troth.wanted_in")
 OWN |= {"troth.restamp", "troth.end_rows", "troth.remove_subject", *HELD}
 #: Statements that matter only where two sessions meet, and the test that has two.
 MEETINGS = {

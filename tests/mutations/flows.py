@@ -64,6 +64,16 @@ def give_token(scene: Scene, whose: uuid.UUID, word: str, until: str = "1 hour")
     )  # fmt: skip
 
 
+def unagree(scene: Scene, whose: uuid.UUID) -> None:
+    """Let a version be needed that somebody has not agreed to: they see what is theirs and end, and give nothing."""
+    scene.does("owner", "UPDATE troth.request_token SET version = 0 WHERE subject = %s", whose)
+
+
+def agree_again(scene: Scene, whose: uuid.UUID) -> None:
+    """Let somebody have agreed to whatever is needed."""
+    scene.does("owner", "UPDATE troth.request_token SET version = 99 WHERE subject = %s", whose)
+
+
 def leave_all(scene: Scene, whose: uuid.UUID) -> None:
     """Let somebody have a row in every table that says whose its rows are."""
     for statement in (ACCESS, DEVICE):
@@ -261,6 +271,7 @@ def _without(scene: Scene, whose: uuid.UUID) -> None:
     scene.must("looking at others", scene.does("reader", look, token="first"), [("on", None)])
     choose, copy = "SELECT troth.choose(%s, %s)", "SELECT troth.note_export(3)"
     scene.refused("TR003", "self", choose, "announce", "consent", token="first")
+    scene.refused("TR003", "self", "SELECT troth.held_viewer()", token="first")
     for word in ("old", "forged", ""):
         scene.refused("TR003", "self", choose, "understand", "objection", token=word)
         scene.refused("TR003", "self", copy, token=word)

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+from tests.mutations.flows import agree_again, unagree
 from tests.mutations.playing import played
 from tests.mutations.scene import Play, Scene
 from tests.mutations.world import World
@@ -212,8 +213,10 @@ def _asks(scene: Scene, _whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) -
     club.told("asked-to-join")
     scene.refused("TR044", "self", ASK, club.org, token="theirs")
     scene.refused("TR045", "self", WITHDRAW, club.org, token="third")
+    unagree(scene, other)
     scene.does("self", WITHDRAW, club.org, token="theirs")
     club.told("request-withdrawn")
+    agree_again(scene, other)
     club.refused("TR045", ANSWER, other, "member")
     for word in ("theirs", "third"):
         scene.does("self", ASK, club.org, token=word)
@@ -283,6 +286,7 @@ def _leaves(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID)
     for word in ("", "third"):
         scene.refused("TR040", "self", LEAVE, club.org, token=word)
     scene.refused("TR042", "self", LEAVE, club.org, token="hers")
+    unagree(scene, other)
     scene.does("self", LEAVE, club.org, token="theirs")
     club.told("organization-left")
     club.role(other, None)

@@ -5,7 +5,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from hashlib import sha256
 
-from tests.mutations.flows import agree, give_token
+from tests.mutations.flows import agree, agree_again, give_token, unagree
 from tests.mutations.playing import played
 from tests.mutations.scene import Play, Scene
 from tests.mutations.world import NOBODY, World
@@ -156,6 +156,7 @@ def _goes(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) -
     scene.must("lasting", scene.does("steward", ENDS), [(0,)])
     scene.does("self", TIE, "browser", token="hers")
     scene.does("self", LOOK, known, token="hers")
+    unagree(scene, known)
     scene.does("self", END, token="look")
     scene.must("the entry", scene.does("owner", LAST), [("identifier-ended", {"reason": "asked"}, False, True)])
     scene.must("ended", scene.does("owner", ENDED, known), [(True,)])
@@ -267,7 +268,9 @@ def _knows(scene: Scene, _whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID
         scene.refused("TR080", "self", END_ONE, APPLICATION, token=word)
     scene.refused("TR008", "self", END_ONE, APPLICATION, token="second")
     scene.does("self", LET, OTHER, "more", ADDRESS, CHALLENGE, token="browser")
+    unagree(scene, known)
     scene.does("self", END_ONE, APPLICATION, token="browser")
+    agree_again(scene, known)
     ended = ("application-ended", {"application": APPLICATION}, False, False)
     scene.must("the end's entry", scene.does("owner", LAST), [ended])
     left = scene.does("owner", "SELECT application FROM troth.application_browser WHERE subject = %s", known)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.conftest import SECURE
+from tests.mutations.flows import agree_again, unagree
 from tests.mutations.playing import address, played
 from tests.mutations.scene import Play, Scene
 from tests.mutations.world import World
@@ -206,7 +207,7 @@ def _changes(scene: Scene, _whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUI
     scene.refused("TR072", "self", CHANGE, given, [NAME], token="hers")
 
 
-def _ends(scene: Scene, _whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID) -> None:
+def _ends(scene: Scene, _whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID) -> None:
     given = _lend(scene, NAME)
     scene.refused("TR003", "self", END, given)
     scene.refused("TR072", "self", END, given, token="third")
@@ -214,7 +215,9 @@ def _ends(scene: Scene, _whose: uuid.UUID, _other: uuid.UUID, _third: uuid.UUID)
     for statement in ((END, given), (CHANGE, given, [NAME])):
         scene.refused("TR072", "self", *statement, token="hers")
     scene.does("owner", "UPDATE troth.person_grant SET agreed = NULL WHERE given = %s", given)
+    unagree(scene, other)
     scene.does("self", END, given, token="theirs")
+    agree_again(scene, other)
     scene.must("ended", scene.does("chosen", NAMES, token="theirs"), [])
     scene.must("written down", scene.does("owner", LAST), [("permission-ended",)])
     scene.refused("TR072", "self", END, given, token="hers")
@@ -293,6 +296,7 @@ def _agreed_ends(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, _third: uuid
     scene.refused("TR072", "self", STOP, lasting, token="hers")
     noticed = _ask(scene, whose, None, [EMAIL], "with notice", 2)
     scene.does("self", REPLY, noticed, YES, b"May we?", token="hers")
+    unagree(scene, whose)
     scene.does("self", STOP, noticed, token="hers")
     over = "SELECT over_at > now() + interval '47 hours' FROM troth.person_grant WHERE agreed = %s"
     scene.must("two days of notice", scene.does("owner", over, noticed), [(True,)])

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator
 
-from tests.mutations.flows import agree, give_token, newcomer
+from tests.mutations.flows import agree, agree_again, give_token, newcomer, unagree
 from tests.mutations.scene import Play, Scene
 from tests.mutations.world import NOBODY, World
 
@@ -122,6 +122,7 @@ def _open(scene: Scene, word: str) -> bool:
 
 def _signs_out(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     (here, mine), (there, _) = _two(scene, whose)
+    unagree(scene, whose)
     scene.must("this session", scene.does("self", "SELECT troth.this_session()", token="hers"), [(here,)])
     for role in ("self", "door"):
         scene.must("its device", scene.does(role, "SELECT troth.device_of('hers')"), [(mine,)])
@@ -129,6 +130,7 @@ def _signs_out(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     scene.refused("TR074", "self", "SELECT troth.end_session(%s)", there, token="theirs")
     scene.does("self", "SELECT troth.end_session(%s)", there, token="hers")
     scene.must("what was written down", scene.does("owner", LAST), [("session-ended",)])
+    agree_again(scene, whose)
     scene.must(
         "who is left", (_open(scene, "hers"), _open(scene, "there"), _open(scene, "theirs")), (True, False, True)
     )
@@ -142,8 +144,10 @@ def _signs_all_out(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     _two(scene, whose)
     _signed_in(scene, other, "theirs")
     scene.refused("TR003", "self", "SELECT troth.end_other_sessions()")
+    unagree(scene, whose)
     scene.does("self", "SELECT troth.end_other_sessions()", token="hers")
     scene.must("what was written down", scene.does("owner", LAST), [("other-sessions-ended",)])
+    agree_again(scene, whose)
     scene.must(
         "who is left", (_open(scene, "hers"), _open(scene, "there"), _open(scene, "theirs")), (True, False, True)
     )
@@ -158,8 +162,10 @@ def _forgets(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     scene.refused("TR075", "self", "SELECT troth.forget_device(%s)", device, token="theirs")
     named = scene.does("self", "UPDATE troth.device SET name = 'old' RETURNING device", token="hers")
     scene.must("how many have a name", len(named), 2)
+    unagree(scene, whose)
     scene.does("self", "SELECT troth.forget_device(%s)", device, token="hers")
     scene.must("what was written down", scene.does("owner", LAST), [("device-forgotten",)])
+    agree_again(scene, whose)
     scene.must("who is left", (_open(scene, "hers"), _open(scene, "there")), (True, False))
     for table in ("device", "session"):
         scene.must(f"left of `{table}`", scene.does("owner", LEFT.format(table), whose), [(1,)])

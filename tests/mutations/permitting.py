@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from tests.mutations.flows import agree, give_token, newcomer
+from tests.mutations.flows import agree, agree_again, give_token, newcomer, unagree
 from tests.mutations.scene import Play, Scene
 from tests.mutations.world import NOBODY, World
 from tests.planting import APPLICATION, sign_in
@@ -73,8 +73,10 @@ def _ends(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
         sign_in(scene.stage, each, account)
     scene.refused("TR003", "self", END, APPLICATION)
     scene.refused("TR008", "self", END, "no-such-thing", token="hers")
+    unagree(scene, whose)
     scene.does("self", END, APPLICATION, token="hers")
     scene.must("what was written down", scene.does("owner", LAST), [("application-ended",)])
+    agree_again(scene, whose)
     scene.must("what may be seen", scene.does("door", STANDING, whose, APPLICATION), [])
     scene.refused("TR008", "self", END, APPLICATION, token="hers")
     _gone(scene, whose, other)

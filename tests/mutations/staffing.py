@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from tests.conftest import SECURE
+from tests.mutations.flows import agree_again, unagree
 from tests.mutations.playing import address, played
 from tests.mutations.scene import Play, Scene
 from tests.mutations.world import NOBODY, World
@@ -253,7 +254,7 @@ def _allows(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, third: uuid.UUID)
     scene.refused("TR003", "self", ANSWER, which, ["profile"], 1)
     for word in ("theirs", "third"):
         scene.refused("TR049", "self", ANSWER, which, ["profile"], 1, token=word)
-    for areas, many in ((["access"], 1), (["profile"], 3), (["profile"], 0)):
+    for areas, many in ((["access"], 1), (["profile"], 3), (["profile"], 0), (None, 1), (["profile"], None)):
         scene.refused("TR050", "self", ANSWER, which, areas, many, token="hers")
     for change, undo in (
         ("troth.support_access SET at = at - interval '8 days' WHERE subject = %s", "troth.support_access SET at = at + interval '8 days' WHERE subject = %s"),
@@ -265,8 +266,11 @@ def _allows(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, third: uuid.UUID)
             scene.must("attention", scene.does("door", ATTENTION, whose), [(0, False)])
         scene.does("owner", f"UPDATE {undo}", whose)
     scene.refused("TR040", "staff", LOOK, which, "profile", token="third")
+    unagree(scene, whose)
+    scene.refused("TR003", "self", ANSWER, which, ["profile"], 1, token="hers")
     scene.does("self", ANSWER, no, [], 1, token="hers")
     _told(scene, "access-declined")
+    agree_again(scene, whose)
     scene.refused("TR049", "self", ANSWER, no, ["profile"], 1, token="hers")
     scene.refused("TR049", "self", OVER, no, token="hers")
     scene.does("self", ANSWER, which, ["profile"], 1, token="hers")
@@ -304,6 +308,7 @@ def _narrows(scene: Scene, whose: uuid.UUID, _other: uuid.UUID, third: uuid.UUID
         scene.refused("TR049", "self", NARROW, which, ["profile"], None, token=word)
     for areas, many in ((["access"], 1), ([], 1), (None, 1), (["profile"], 3), (["profile"], 0)):
         scene.refused("TR050", "self", NARROW, which, areas, many, token="hers")
+    unagree(scene, whose)
     scene.does("self", NARROW, which, ["profile"], None, token="hers")
     _told(scene, "access-narrowed")
     left = "SELECT areas, until > now() + interval '90 minutes' FROM troth.support_access WHERE access = %s"
@@ -328,6 +333,7 @@ def _ends(scene: Scene, whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID) ->
         scene.does("self", ANSWER, each, ["profile", "device"], 2, token="hers")
     scene.refused("TR003", "self", OVER, which)
     scene.refused("TR049", "self", OVER, which, token="theirs")
+    unagree(scene, whose)
     scene.does("self", OVER, which, token="hers")
     _told(scene, "access-ended")
     scene.refused("TR040", "staff", LOOK, which, "profile", token="third")

@@ -210,6 +210,18 @@ def test_who_says_yes_again_to_less_has_said_no_to_the_rest(browser: Browser, ow
     }
 
 
+def test_a_no_to_what_is_newer_ends_it_too(browser: Browser, owner: Connection[Any]) -> None:
+    found, value = remembered(browser), browser.cookies[COOKIE].value
+    longer = POLICY.read_text(encoding="utf-8").replace("for protect 90 days", "for protect 120 days")
+    apply.apply(owner, longer.replace("version 1 effective", "version 2 effective"), TERMS)
+    published.forget()
+    assert not known(browser).agreed
+    assert answer(browser, "no").cookies[COOKIE]["max-age"] == 0
+    assert identifiers.of(value) is None
+    ended = "SELECT ended_at IS NOT NULL FROM troth.subject WHERE subject = %s"
+    assert owner.execute(ended, (found.subject,)).fetchone() == (True,)
+
+
 def test_a_cookie_that_the_policy_declares_no_more_says_of_no_access_whose_it_is(
     browser: Browser, owner: Connection[Any]
 ) -> None:

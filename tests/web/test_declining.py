@@ -7,10 +7,21 @@ import pytest
 from psycopg import Connection
 
 from tests.browsing import PASSWORD, Browser, subject
+from tests.conftest import Person, employ, make
+from tests.consent.lending import offer
+from tests.consent.test_ending import widen
+from tests.consent.test_support import opened
+from tests.planting import sign_in
 from tests.web.test_coming import ALICE, alice, publish, take_effect, written
+from tests.web.test_routes import FORMS, seen, state, table
+from tests.web.world import world
+from troth.consent import permissions, support
+from troth.people import organizing
 from troth.rights import document
 
 __all__ = ["alice", "written"]
+#: Who needs no agreement to what is in force, by the names of their audiences.
+OPEN = {"ANYBODY", "NEWCOMER", "SIGNED_IN", "HOLDER", "DEV"}
 CHOICES = "SELECT purpose, kind FROM troth.choice WHERE subject = %s ORDER BY at"
 
 
@@ -113,3 +124,131 @@ def test_a_copy_is_handed_out_only_to_whoever_has_just_shown_who_they_are(
     noted = "SELECT count(*) FROM troth.ledger_entry WHERE action = 'exported-by-person'"
     assert owner.execute(noted).fetchone() == (0,)
     assert Browser().get("/me/copy").status_code == 303
+
+
+def ends(browser: Browser) -> dict[str, list[str]]:
+    """Return where the buttons of the page send, by kind of what is open to others."""
+    found: dict[str, list[str]] = {}
+    for path, kind in re.findall(r'action="(/declining/end/(\w+)/[^"]+)"', browser.get("/declining").content.decode()):
+        found.setdefault(kind, []).append(path)
+    return found
+
+
+def test_what_is_open_to_others_stands_there_and_ends_there(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sue, bob = employ(owner, make(owner, "Sue"), "support"), make(owner, "Bob")
+    alice.get("/me")
+    mine = Person("Alice", subject(owner, ALICE), ALICE, alice.cookies["__Host-viewer"].value)
+    opened(sue, mine)
+    sign_in(owner, mine.subject)
+    owner.execute("DELETE FROM troth.person_grant WHERE subject = %s", (mine.subject,))
+    owner.execute("DELETE FROM troth.agreement_ahead")
+    owner.execute(
+        "UPDATE troth.agreed_permission SET answer = 'accepted', answered_at = now(), language = 'en',"
+        " until = now() + interval '1 day' WHERE subject = %s",
+        (mine.subject,),
+    )
+    offer(mine, "person.name")
+    here = organizing.found(token=bob.token, name="Harbor Rowing")
+    link = organizing.make_link(token=bob.token, organization=here, role="member", joins=1, days=1)
+    organizing.accept(token=mine.token, word=link.rpartition("/")[2])
+    publish(owner)
+    take_effect(owner, monkeypatch)
+    for path in ("/agree", "/declining", "/me/support"):
+        page = alice.get(path).content.decode()
+        assert "Support may look at your data" in page, path
+        assert 'href="/me/support"' in page
+    shown = ends(alice)
+    assert {kind: len(paths) for kind, paths in shown.items()} == {
+        "staff": 1, "applications": 1, "people": 1, "agreed": 1, "organizations": 1,
+    }  # fmt: skip
+    page = alice.get("/declining").content.decode()
+    assert all(name in page for name in ("Sue", "Planted", "Harbor Rowing", "Somebody with your link"))
+    for path in (path for paths in shown.values() for path in paths):
+        assert alice.post(path).headers["Location"] == "/declining"
+        assert "Ended. Nothing of it is shown from this moment on." in alice.get("/declining").content.decode()
+    assert ends(alice) == {}
+    assert "Support may look at your data" not in alice.get("/agree").content.decode()
+    assert support.of_me(mine.token)[0].state == "ended"
+    assert not any(each.live or each.waiting for each in permissions.grants(mine.token))
+    for path in (path for paths in shown.values() for path in paths):
+        assert alice.post(path).headers["Location"] == "/declining"
+        assert "This is not open any more." in alice.get("/declining").content.decode()
+
+
+@pytest.mark.parametrize(
+    "path", ["/declining/end/everything/1", "/declining/end/people/not-one", "/declining/end/agreed"]
+)
+def test_what_names_nothing_ends_nothing(declined: Browser, path: str) -> None:
+    assert declined.post(path).status_code in (302, 404)
+    assert ends(declined) == {}
+
+
+def test_whoever_is_in_an_organization_closes_their_account_too(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = make(owner, "Bob")
+    assert alice.post("/organizations", {"name": "Harbor Rowing"}).status_code == 302
+    link = organizing.make_link(
+        token=alice.cookies["__Host-viewer"].value,
+        organization=owner.execute("SELECT organization FROM troth.organization").fetchone()[0],  # type: ignore[index]
+        role="administrator",
+        joins=1,
+        days=1,
+    )
+    organizing.accept(token=bob.token, word=link.rpartition("/")[2])
+    publish(owner)
+    take_effect(owner, monkeypatch)
+    assert "Harbor Rowing" in alice.get("/me/close").content.decode()
+    read = re.findall(r'name="read" value="([0-9a-f]{64})"', alice.get("/me/close").content.decode())
+    assert alice.post("/me/close", {"password": PASSWORD, "read": read[0]}).headers["Location"] == "/closed"
+    assert owner.execute("SELECT role FROM troth.membership WHERE subject = %s", (bob.subject,)).fetchone() == (
+        "owner",
+    )
+
+
+def test_the_last_who_owns_an_organization_is_told_why_they_stay(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert alice.post("/organizations", {"name": "Harbor Rowing"}).status_code == 302
+    publish(owner)
+    take_effect(owner, monkeypatch)
+    (path,) = ends(alice)["organizations"]
+    assert alice.post(path).headers["Location"] == "/declining"
+    assert "an organization keeps an owner" in alice.get("/declining").content.decode()
+
+
+def test_receipts_sessions_and_devices_are_theirs_and_nothing_there_gives(
+    declined: Browser, owner: Connection[Any]
+) -> None:
+    page = declined.get("/declining").content.decode()
+    found = re.findall(r'href="(/me/receipts/(?:agreement|choice)/[^"]+)"', page)
+    assert len(found) == 2
+    for path in found:
+        receipt = declined.get(path).content.decode()
+        assert f'{path}/file"' in receipt
+        assert 'href="/declining"' in receipt
+        assert declined.get(f"{path}/file").headers["Content-Type"] == "application/ld+json"
+    assert declined.get("/me/receipts").headers["Content-Disposition"] == 'attachment; filename="receipts.jsonld"'
+    devices = declined.get("/me/devices").content.decode()
+    assert "this browser" in devices
+    assert "Name it" not in devices
+    assert declined.post("/me/devices/sessions/end").headers["Location"] == "/me/devices"
+    assert "this browser" in declined.get("/me/devices").content.decode(), "they are signed in here still"
+
+
+def test_whatever_may_give_something_sends_them_to_agree_first(owner: Connection[Any], browser: Browser) -> None:
+    from troth.web.routes import ROUTES
+
+    made = world(owner)
+    widen(owner)
+    closed = [each for each in table() if ROUTES[each.route].name not in OPEN]
+    assert len(closed) > 80
+    before = state(owner)
+    for row in closed:
+        path = row.path.format(**made.named)
+        form = {name: value.format(**made.named) for name, value in FORMS.get(row.route, {}).items()}
+        assert {seen(made.ask("alice", path)), seen(made.ask("alice", path, form))} == {"agree"}, row.route
+    after = state(owner)
+    assert [name for name in after if after[name] != before.get(name)] == []

@@ -79,6 +79,7 @@ FORMS: dict[str, dict[str, str]] = {
     },
     "support_done": {},
     "end_support": {},
+    "end_open": {},
     "narrow_support": {"areas": "profile"},
     "withdraw_invitation": {},
     "browser": {"answer": "yes", "policy": "{policy_digest}", "terms": "{terms_digest}"},

@@ -2,12 +2,14 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
 from django.utils import timezone
-from psycopg.rows import class_row
+from psycopg import Connection
+from psycopg.rows import TupleRow, class_row
 from psycopg.types.json import Jsonb
 
 from troth.consent.permissions import SQL, act
@@ -121,27 +123,31 @@ def answer(*, token: str, agreed: uuid.UUID, accepts: bool, language: str, diges
 
 
 def end(*, token: str, agreed: uuid.UUID) -> None:
-    """End what was agreed, as its person or who proposed it, where the agreement says so. Raises a ConsentRefusal."""
+    """End what was agreed, as its person or who proposed it, where the agreement says so. Raises a ConsentRefusal.
+
+    Its person needs to have agreed to nothing newer.
+    """
     act("end_agreed", token, {"agreed": agreed})
 
 
 def mine(token: str) -> list[Agreed]:
-    """Return what was proposed to the viewer, the newest first."""
-    return _read(token, "agreed_permissions")
+    """Return what was proposed to the viewer, agreed or not, the newest first."""
+    return _read(connect.looking(token), "agreed_permissions")
 
 
 def proposed(token: str) -> list[Agreed]:
     """Return what the operator proposed, the newest first; nothing to anybody else."""
-    return _read(token, "proposed_permissions")
+    return _read(connect.acting("self", token=token), "proposed_permissions")
 
 
 def proposed_to(token: str, organization: uuid.UUID, member: uuid.UUID) -> list[Agreed]:
     """Return what the viewer proposed to a member of an organization that they administer, the newest first."""
-    return _read(token, "proposed_to_member", organization=organization, member=member)
+    as_viewer = connect.acting("self", token=token)
+    return _read(as_viewer, "proposed_to_member", organization=organization, member=member)
 
 
-def _read(token: str, statement: str, **told: uuid.UUID) -> list[Agreed]:
-    with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Agreed)) as cursor:
+def _read(reading: AbstractContextManager[Connection[TupleRow]], statement: str, **told: uuid.UUID) -> list[Agreed]:
+    with reading as connection, connection.cursor(row_factory=class_row(Agreed)) as cursor:
         return cursor.execute(SQL[statement].encode(), told).fetchall()
 
 

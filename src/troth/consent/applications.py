@@ -86,7 +86,7 @@ def renew(*, token: str, application: str, kept: Sequence[Claim], until: datetim
 
 
 def end(*, token: str, application: str) -> None:
-    """End what an application may see of the viewer, with its tokens. Raises a ConsentRefusal."""
+    """End what an application may see of the viewer, agreed or not, with its tokens. Raises a ConsentRefusal."""
     _act("end_application", token, {"application": application})
 
 
@@ -119,8 +119,8 @@ def newest(*, token: str, application: str) -> Grant | None:
 
 
 def grants(token: str) -> list[Grant]:
-    """Return the viewer's answers, those that hold now first."""
-    with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Grant)) as cursor:
+    """Return the answers of the viewer, agreed or not, those that hold now first."""
+    with connect.looking(token) as connection, connection.cursor(row_factory=class_row(Grant)) as cursor:
         return cursor.execute(SQL["grants"].encode()).fetchall()
 
 

@@ -199,7 +199,10 @@ def answer(*, token: str, link: str, accepts: bool) -> None:
 
 
 def end(*, token: str, given: uuid.UUID) -> None:
-    """End what the viewer granted or was granted; the next statement sees nothing. Raises a ConsentRefusal."""
+    """End what the viewer, agreed or not, granted or was granted; the next statement sees nothing.
+
+    Raises a ConsentRefusal.
+    """
     act("end_grant", token, {"given": given})
 
 
@@ -216,8 +219,8 @@ def change(
 
 
 def grants(token: str) -> list[PersonGrant]:
-    """Return what the viewer granted and was granted, what is over last."""
-    with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(PersonGrant)) as c:
+    """Return what the viewer, agreed or not, granted and was granted, what is over last."""
+    with connect.looking(token) as connection, connection.cursor(row_factory=class_row(PersonGrant)) as c:
         return c.execute(SQL["person_grants"].encode()).fetchall()
 
 

@@ -112,11 +112,8 @@ def standing_of(token: str) -> tuple[uuid.UUID, Standing, uuid.UUID | None, int]
 
 
 def agreements(token: str) -> list[Agreement]:
-    """Return the viewer's agreements, the newest first."""
-    with (
-        connect.acting("self", token=token) as connection,
-        connection.cursor(row_factory=class_row(Agreement)) as cursor,
-    ):
+    """Return the agreements of the viewer, also of one who has not agreed since, the newest first."""
+    with connect.looking(token) as connection, connection.cursor(row_factory=class_row(Agreement)) as cursor:
         return cursor.execute(shown(SQL["agreements"])).fetchall()
 
 

@@ -243,7 +243,7 @@ def _made(token: str, facts: Facts, edition: Published, address: str, before: da
 
 
 def _viewer(token: str) -> uuid.UUID:
-    with connect.acting("self", token=token) as connection:
+    with connect.looking(token) as connection:
         row = connection.execute(SQL["viewer"].encode()).fetchone()
     if row is None or row[0] is None:
         raise NoSuchRecord("nobody is signed in", advice="sign in again")
@@ -257,7 +257,7 @@ def _recorded(token: str, facts: Facts, before: datetime | None) -> Recorded | N
     """
     told = {"actions": list(ACTIONS[facts.kind]), "purpose": facts.purpose, "before": before}
     told["at"] = datetime.fromisoformat(facts.at)
-    with connect.acting("self", token=token) as connection, connection.cursor(row_factory=dict_row) as cursor:
+    with connect.looking(token) as connection, connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(SQL["recorded"].encode(), told).fetchone()
     if row is None:
         return None

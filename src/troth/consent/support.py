@@ -154,32 +154,32 @@ def allow(*, viewer: str, access: uuid.UUID, areas: Iterable[str], hours: int) -
 
 
 def decline(*, viewer: str, access: uuid.UUID) -> None:
-    """Open nothing. Raises NothingToSee, NotSignedIn."""
+    """Open nothing; also of whoever has not agreed. Raises NothingToSee, NotSignedIn."""
     _act("self", viewer, "answer_access", {"access": access, "areas": [], "hours": 1})
 
 
 def narrow(*, viewer: str, access: uuid.UUID, areas: Iterable[str], hours: int | None) -> None:
     """Leave fewer areas of what is open, or fewer hours from now on; without hours its end stays.
 
-    It holds from the next statement on. Raises NothingToSee for more than is open, NotSignedIn.
+    It holds from the next statement on, and needs no agreement. Raises NothingToSee for more than is open, NotSignedIn.
     """
     _act("self", viewer, "narrow_access", {"access": access, "areas": list(areas), "hours": hours})
 
 
 def end(*, viewer: str, access: uuid.UUID) -> None:
-    """End what is open, from the next statement on. Raises NothingToSee, NotSignedIn."""
+    """End what is open, agreed or not, from the next statement on. Raises NothingToSee, NotSignedIn."""
     _act("self", viewer, "end_access", {"access": access})
 
 
 def of_me(viewer: str) -> list[Access]:
-    """Return what was asked of the viewer, the newest first."""
-    with connect.acting("self", token=viewer) as connection, connection.cursor(row_factory=class_row(Access)) as cursor:
+    """Return what was asked of the viewer, agreed or not, the newest first."""
+    with connect.looking(viewer) as connection, connection.cursor(row_factory=class_row(Access)) as cursor:
         return cursor.execute(SQL["accesses_of_me"].encode()).fetchall()
 
 
 def looks(viewer: str) -> list[Look]:
-    """Return every look at the viewer's data, the newest first."""
-    with connect.acting("self", token=viewer) as connection, connection.cursor(row_factory=class_row(Look)) as cursor:
+    """Return every look at the data of the viewer, agreed or not, the newest first."""
+    with connect.looking(viewer) as connection, connection.cursor(row_factory=class_row(Look)) as cursor:
         return cursor.execute(SQL["looks_at_me"].encode()).fetchall()
 
 

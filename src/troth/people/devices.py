@@ -138,8 +138,8 @@ def forget_old(longest: timedelta) -> int:
 
 
 def sessions(token: str) -> list[Session]:
-    """Return where the viewer is signed in, the last used first."""
-    with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Session)) as cursor:
+    """Return where the viewer, agreed or not, is signed in, the last used first."""
+    with connect.looking(token) as connection, connection.cursor(row_factory=class_row(Session)) as cursor:
         return cursor.execute(shown(SQL["sessions"])).fetchall()
 
 

@@ -135,13 +135,15 @@ def mine(token: str) -> list[tuple[Organization, Mine]]:
 
 
 def fates(token: str) -> list[Fate]:
-    """Return what closing the viewer's account now would do to their organizations, by name."""
-    return _ask("self", token, SQL["organization_fates"], Fate)
+    """Return what closing the account of the viewer, agreed or not, now would do to their organizations, by name."""
+    with connect.looking(token) as connection:
+        return _read(connection, SQL["organization_fates"], Fate, {})
 
 
 def requests(token: str) -> list[Asked]:
-    """Return what the viewer asks of organizations."""
-    return _ask("self", token, SQL["my_requests"], Asked)
+    """Return what the viewer, agreed or not, asks of organizations."""
+    with connect.looking(token) as connection:
+        return _read(connection, SQL["my_requests"], Asked, {})
 
 
 def roles(token: str, organization: uuid.UUID) -> list[Role]:

@@ -141,7 +141,7 @@ def hand_over(*, token: str, organization: uuid.UUID, subject: uuid.UUID) -> Non
 
 
 def leave(*, token: str, organization: uuid.UUID) -> None:
-    """Be a member no longer; the last owner cannot."""
+    """Be a member no longer, agreed or not; the last owner cannot."""
     _do("self", token, "leave_organization", organization=organization)
 
 

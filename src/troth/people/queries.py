@@ -69,8 +69,8 @@ def profile(token: str) -> Profile | None:
 
 
 def devices(token: str) -> list[Device]:
-    """Return the viewer's devices, the newest first."""
-    with connect.acting("self", token=token) as connection, connection.cursor(row_factory=class_row(Device)) as cursor:
+    """Return the devices of the viewer, agreed or not, the newest first."""
+    with connect.looking(token) as connection, connection.cursor(row_factory=class_row(Device)) as cursor:
         return cursor.execute(shown(SQL["devices"])).fetchall()
 
 

@@ -45,11 +45,12 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
 
 
 def _attention(request: HttpRequest) -> dict[str, Any]:
-    """Return what support asks of whoever looks, and until when it may look at their data."""
-    if not getattr(getattr(request, "standing", None), "agreed", False) or not request.user.is_authenticated:
+    """Return what support asks of whoever has agreed, and until when it may look at the data of whoever looks."""
+    standing = getattr(request, "standing", None)
+    if standing is None or not standing.version or not request.user.is_authenticated:
         return {}
     asked, until = attention(request.user.subject)
-    return {"asked": asked, "until": until}
+    return {"asked": asked if standing.agreed else 0, "until": until}
 
 
 def _identify(request: HttpRequest) -> dict[str, Any] | None:

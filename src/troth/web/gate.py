@@ -65,12 +65,18 @@ class Gate:
         if audience is Audience.SIGNED_IN:
             return None
         if not agreed(request):
-            if match and match.url_name == "device_authorization":
-                request.session[AFTER] = _way_back(request)
-            return HttpResponseRedirect(reverse("agree"), status=303)
+            return self._unagreed(request, audience)
         if match and match.url_name in WAYS_IN and second_factor(request.user):
             return unconfirmed(request, back=_way_back(request))
         return self._staffed(request, audience) if audience in ROLES else None
+
+    def _unagreed(self, request: Any, audience: Audience) -> HttpResponse | None:  # noqa: ANN401 - as above
+        """Let whoever agreed once to what is their own and to what ends; ask for the agreement elsewhere."""
+        if audience is Audience.HOLDER and request.viewer:
+            return None
+        if request.resolver_match.url_name == "device_authorization":
+            request.session[AFTER] = _way_back(request)
+        return HttpResponseRedirect(reverse("agree"), status=303)
 
     def _staffed(self, request: HttpRequest, audience: Audience) -> HttpResponse | None:
         """Let in whoever has a role of the audience, beyond the first page only with a second factor."""

@@ -11,6 +11,7 @@ class Audience(Enum):
     ANYBODY = auto()  # also without an agreement
     NEWCOMER = auto()  # on the way in: not signed in, or between the steps of signing in
     SIGNED_IN = auto()  # signed in, agreed or not: agreeing, leaving, signing out
+    HOLDER = auto()  # signed in, and agreed once, to whatever version: reading what is theirs and ending it
     AGREED = auto()  # signed in and agreed to what is in force
     READER = auto()  # the same; a visitor only where the policy lets anybody use something before they agree
     STAFF = auto()  # on the operator's staff, agreed, whatever the role
@@ -68,6 +69,7 @@ ROUTES: dict[str, Audience] = {
     "agree": Audience.ANYBODY,
     "declining": Audience.SIGNED_IN,
     "narrow": Audience.SIGNED_IN,
+    "end_open": Audience.HOLDER,
     # Whoever takes back what is about to bind them is not bound first; nobody else gets in without an agreement.
     "coming": Audience.SIGNED_IN,
     # Applications and their pages ask these; who may know what is judged by token, secret and answer.
@@ -126,9 +128,9 @@ ROUTES: dict[str, Audience] = {
     "timeline": Audience.AGREED,
     "timeline_delete": Audience.AGREED,
     "choose": Audience.AGREED,
-    "receipts": Audience.AGREED,
-    "receipt": Audience.AGREED,
-    "receipt_file": Audience.AGREED,
+    "receipts": Audience.HOLDER,
+    "receipt": Audience.HOLDER,
+    "receipt_file": Audience.HOLDER,
     "device_authorization": Audience.AGREED,
     "my_permissions": Audience.AGREED,
     "my_looks": Audience.AGREED,
@@ -160,12 +162,12 @@ ROUTES: dict[str, Audience] = {
     "write_post": Audience.AGREED,
     "edit_post": Audience.AGREED,
     "delete_post": Audience.AGREED,
-    "devices": Audience.AGREED,
-    "end_session": Audience.AGREED,
-    "end_other_sessions": Audience.AGREED,
+    "devices": Audience.HOLDER,
+    "end_session": Audience.HOLDER,
+    "end_other_sessions": Audience.HOLDER,
     "identify_device": Audience.AGREED,
     "name_device": Audience.AGREED,
-    "forget_device": Audience.AGREED,
+    "forget_device": Audience.HOLDER,
     "browsers": Audience.AGREED,
     "tie_browser": Audience.AGREED,
     "browser_left": Audience.AGREED,
@@ -198,10 +200,10 @@ ROUTES: dict[str, Audience] = {
     "support_access": Audience.SUPPORT,
     "support_look": Audience.SUPPORT,
     "support_done": Audience.SUPPORT,
-    "my_support": Audience.AGREED,
-    "answer_support": Audience.AGREED,
-    "narrow_support": Audience.AGREED,
-    "end_support": Audience.AGREED,
+    "my_support": Audience.HOLDER,
+    "answer_support": Audience.HOLDER,
+    "narrow_support": Audience.HOLDER,
+    "end_support": Audience.HOLDER,
     "fields": Audience.OWNER,
     "applications": Audience.OWNER,
     "register_application": Audience.OWNER,

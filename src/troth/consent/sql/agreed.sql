@@ -116,11 +116,11 @@ END
 $$;
 
 -- name: end_agreed
--- The person, or who proposed it, the operator or an administrator, ends what was agreed: at once, or after its notice.
--- Raises TR003, TR072.
+-- The person, or who proposed it, the operator or an administrator, ends what was agreed: at once, or after its notice. Nobody needs
+-- to have agreed to what is needed now, but who proposed it for the operator. Raises TR003, TR072.
 CREATE OR REPLACE FUNCTION troth.end_agreed(which uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-DECLARE whose uuid := troth.held_viewer(); given troth.agreed_permission;
+DECLARE whose uuid := troth.held_holder(); given troth.agreed_permission;
 BEGIN
     UPDATE troth.agreed_permission SET
         over_at = least(until, clock_timestamp() + make_interval(days => notice)),

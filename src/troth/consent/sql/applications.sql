@@ -97,15 +97,12 @@ LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
 $$;
 
 -- name: end_application
--- The viewer ends what an application may see; its tokens and codes about them die with it. Raises TR003, TR008.
+-- Whoever holds a token, agreed or not, ends what an application may see; its tokens and codes about them die with it.
+-- Raises TR003, TR008.
 CREATE OR REPLACE FUNCTION troth.end_application(which text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-DECLARE whose uuid := troth.viewer();
+DECLARE whose uuid := troth.held_holder();
 BEGIN
-    IF whose IS NULL THEN
-        RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
-    END IF;
-    PERFORM 1 FROM troth.permitted WHERE subject = whose FOR UPDATE;
     -- Whoever stores events of theirs holds the bucket shared: what came before is there, what comes after is refused.
     PERFORM pg_advisory_xact_lock(7276, uuid_hash(whose) & 1023);
     UPDATE troth.application_grant SET until = least(clock_timestamp(), expires_at)

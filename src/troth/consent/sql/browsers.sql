@@ -74,10 +74,10 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
 $$;
 
 -- name: end_application_browser
--- Whoever uses a browser that is known ends what an application knows of it. Raises TR080 for anybody else, TR008.
+-- Whoever uses a browser that is known, agreed or not, ends what an application knows of it. Raises TR080 for anybody else, TR008.
 CREATE OR REPLACE FUNCTION troth.end_application_browser(which text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-DECLARE whose uuid := troth.viewer();
+DECLARE whose uuid := troth.holder();
 BEGIN
     IF whose IS NULL OR whose < 'ffffffff-ffff-8000-8000-000000000000' THEN
         RAISE EXCEPTION 'there is no such identifier' USING ERRCODE = 'TR080';

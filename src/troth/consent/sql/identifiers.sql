@@ -98,10 +98,10 @@ END
 $$;
 
 -- name: end_identifier
--- Whoever uses a browser that is known by an identifier ends it: as an account is closed. Raises TR080 for anybody else.
+-- Whoever uses a browser that is known by an identifier, agreed or not, ends it: as an account is closed. Raises TR080 for anybody else.
 CREATE OR REPLACE FUNCTION troth.end_identifier() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-DECLARE whose uuid := troth.viewer();
+DECLARE whose uuid := troth.holder();
 BEGIN
     IF whose IS NULL OR whose < 'ffffffff-ffff-8000-8000-000000000000' THEN
         RAISE EXCEPTION 'there is no such identifier' USING ERRCODE = 'TR080';

@@ -1,11 +1,25 @@
--- name: held_viewer
--- The viewer, whose account cannot end until this transaction does. Raises TR003 without one: a browser that is known has none.
-CREATE OR REPLACE FUNCTION troth.held_viewer() RETURNS uuid
+-- name: held_holder
+-- The holder of a token, whatever they have agreed to, whose account cannot end until this transaction does: what ends needs no
+-- agreement. Raises TR003 without one: a browser that is known has no account.
+CREATE OR REPLACE FUNCTION troth.held_holder() RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-DECLARE whose uuid := troth.viewer();
+DECLARE whose uuid := troth.holder();
 BEGIN
     PERFORM 1 FROM troth.permitted WHERE subject = whose FOR UPDATE;
-    IF whose IS NULL OR whose >= 'ffffffff-ffff-8000-8000-000000000000' OR troth.viewer() IS DISTINCT FROM whose THEN
+    IF whose IS NULL OR whose >= 'ffffffff-ffff-8000-8000-000000000000' OR troth.holder() IS DISTINCT FROM whose THEN
+        RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
+    END IF;
+    RETURN whose;
+END
+$$;
+
+-- name: held_viewer
+-- The same of the viewer, who has agreed to what is needed now. Raises TR003.
+CREATE OR REPLACE FUNCTION troth.held_viewer() RETURNS uuid
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE whose uuid := troth.held_holder();
+BEGIN
+    IF troth.viewer() IS DISTINCT FROM whose THEN
         RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
     END IF;
     RETURN whose;
@@ -166,10 +180,10 @@ END
 $$;
 
 -- name: end_grant
--- The viewer ends what they granted or were granted, or takes an offer back. Raises TR003, TR072.
+-- Whoever holds a token, agreed or not, ends what they granted or were granted, or takes an offer back. Raises TR003, TR072.
 CREATE OR REPLACE FUNCTION troth.end_grant(which uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-DECLARE whose uuid := troth.held_viewer(); giver uuid;
+DECLARE whose uuid := troth.held_holder(); giver uuid;
 BEGIN
     UPDATE troth.person_grant SET
         over_at = clock_timestamp(), link = NULL, over_by = CASE WHEN subject = whose THEN 'giver' ELSE 'receiver' END

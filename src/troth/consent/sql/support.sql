@@ -119,12 +119,12 @@ END
 $$;
 
 -- name: answer_access
--- The viewer lets support see some of the areas that they asked for, for some hours, or nothing. Raises TR003, TR049 when
--- nothing is asked any more, TR050 when more is allowed than was asked.
+-- The viewer lets support see some of the areas that they asked for, for some hours, or nothing, which takes also whoever has not
+-- agreed to what is needed now. Raises TR003, TR049 when nothing is asked any more, TR050 when more is allowed than was asked.
 CREATE OR REPLACE FUNCTION troth.answer_access(which uuid, chosen text [], for_hours integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
-    whose uuid := troth.viewer();
+    whose uuid := CASE WHEN cardinality(chosen) = 0 THEN troth.holder() ELSE troth.viewer() END;
     asked troth.support_access;
 BEGIN
     IF whose IS NULL THEN
@@ -136,7 +136,7 @@ BEGIN
     IF NOT FOUND OR NOT 'support' = ANY (troth.staff_roles(asked.asker)) THEN
         RAISE EXCEPTION 'nothing is asked any more' USING ERRCODE = 'TR049';
     END IF;
-    IF NOT chosen <@ asked.asked_areas OR for_hours NOT BETWEEN 1 AND asked.asked_hours THEN
+    IF NOT coalesce(chosen <@ asked.asked_areas AND for_hours BETWEEN 1 AND asked.asked_hours, false) THEN
         RAISE EXCEPTION 'less was asked than that' USING ERRCODE = 'TR050';
     END IF;
     IF cardinality(chosen) = 0 THEN
@@ -152,12 +152,12 @@ END
 $$;
 
 -- name: narrow_access
--- The viewer lets support see fewer areas of what is open, or for fewer hours from now on, or both; without hours its end stays. It
--- holds from the next statement on. Raises TR003, TR049 when nothing is open any more, TR050 for nothing, and for more than is open.
+-- Whoever holds a token, agreed to what is needed now or not, lets support see fewer areas of what is open, or for fewer hours from
+-- now on, or both; without hours its end stays. It holds from the next statement on. Raises TR003, TR049 when nothing is open any more, TR050 for nothing, and for more than is open.
 CREATE OR REPLACE FUNCTION troth.narrow_access(which uuid, kept text [], for_hours integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
-    whose uuid := troth.viewer();
+    whose uuid := troth.holder();
     held troth.support_access;
     ends timestamptz := clock_timestamp() + make_interval(hours => for_hours);
 BEGIN
@@ -181,10 +181,10 @@ END
 $$;
 
 -- name: end_access
--- The viewer ends what support may see; it opens nothing from the next statement on. Raises TR003, TR049.
+-- Whoever holds a token, agreed or not, ends what support may see; it opens nothing from the next statement on. Raises TR003, TR049.
 CREATE OR REPLACE FUNCTION troth.end_access(which uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-DECLARE whose uuid := troth.viewer();
+DECLARE whose uuid := troth.holder();
 BEGIN
     IF whose IS NULL THEN
         RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';

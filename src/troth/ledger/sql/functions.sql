@@ -90,16 +90,17 @@ $$;
 
 -- name: record
 -- The same, for roles that act.
--- Raises TR031 when a viewer names another, TR003 when the viewer is one no longer.
+-- Raises TR031 when a viewer names another, TR003 when the viewer is one no longer. Whoever has not agreed to what is needed now
+-- records too: that they ended something. What needs the agreement asks `viewer` for it.
 CREATE OR REPLACE FUNCTION troth.record(what text, who uuid, whom uuid, told jsonb) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
     -- A viewer acts in nobody's name but their own, whatever statement was slipped into a page; on somebody else only as
     -- an administrator, who reaches this through the functions that know whom they may act on.
     IF session_user IN (current_database() || '_self', current_database() || '_administrator') THEN
-        IF troth.viewer() IS NULL THEN
+        IF troth.holder() IS NULL THEN
             RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
-        ELSIF who IS NULL OR who IS DISTINCT FROM troth.viewer()
+        ELSIF who IS NULL OR who IS DISTINCT FROM troth.holder()
            OR (whom IS DISTINCT FROM who AND session_user = current_database() || '_self')
         THEN
             RAISE EXCEPTION 'a viewer records only what they did themselves' USING ERRCODE = 'TR031';

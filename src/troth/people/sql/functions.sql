@@ -264,9 +264,10 @@ END
 $$;
 
 -- name: withdraw_request
+-- Whoever holds a token, agreed or not, asks no longer.
 CREATE OR REPLACE FUNCTION troth.withdraw_request(org uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-DECLARE who uuid := troth.viewer();
+DECLARE who uuid := troth.holder();
 BEGIN
     DELETE FROM troth.join_request AS j WHERE j.subject = who AND j.organization = org;
     IF NOT FOUND THEN
@@ -370,9 +371,10 @@ END
 $$;
 
 -- name: leave_organization
+-- Whoever holds a token, agreed or not, is in it no longer. Raises TR040, TR042 for the last who owns it.
 CREATE OR REPLACE FUNCTION troth.leave_organization(org uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-DECLARE who uuid := troth.viewer();
+DECLARE who uuid := troth.holder();
 BEGIN
     PERFORM 1 FROM troth.organization WHERE organization = org FOR NO KEY UPDATE;
     IF troth.powers_in(org, who) IS NULL THEN

@@ -10,7 +10,7 @@ $$;
 CREATE OR REPLACE FUNCTION troth.this_session() RETURNS uuid
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     SELECT session FROM troth.session
-    WHERE subject = troth.viewer() AND viewer = sha256(convert_to(current_setting('troth.token', true), 'UTF8'))
+    WHERE subject = troth.holder() AND viewer = sha256(convert_to(current_setting('troth.token', true), 'UTF8'))
 $$;
 
 -- name: remove_sessions
@@ -30,11 +30,11 @@ END
 $$;
 
 -- name: end_session
--- The viewer signs one of their sessions out: from its next statement on it is nobody's. Raises TR003 without a viewer,
--- TR074 when there is no such session.
+-- Whoever holds a token, agreed or not, signs one of their sessions out: from its next statement on it is nobody's. Raises TR003
+-- without one, TR074 when there is no such session.
 CREATE OR REPLACE FUNCTION troth.end_session(which uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-DECLARE whose uuid := troth.viewer();
+DECLARE whose uuid := troth.holder();
 BEGIN
     IF whose IS NULL THEN
         RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
@@ -50,11 +50,11 @@ END
 $$;
 
 -- name: end_other_sessions
--- The viewer signs every session out but this one, known or not. Raises TR003 without a viewer.
+-- Whoever holds a token, agreed or not, signs every session out but this one, known or not. Raises TR003 without one.
 CREATE OR REPLACE FUNCTION troth.end_other_sessions() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
-    whose uuid := troth.viewer();
+    whose uuid := troth.holder();
     mine uuid := troth.this_session();
 BEGIN
     IF whose IS NULL THEN
@@ -73,11 +73,11 @@ END
 $$;
 
 -- name: forget_device
--- The viewer has one of their devices forgotten: its row goes, and every session on it ends. Raises TR003 without a viewer,
--- TR075 when there is no such device.
+-- Whoever holds a token, agreed or not, has one of their devices forgotten: its row goes, and every session on it ends. Raises TR003
+-- without one, TR075 when there is no such device.
 CREATE OR REPLACE FUNCTION troth.forget_device(which uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-DECLARE whose uuid := troth.viewer();
+DECLARE whose uuid := troth.holder();
 BEGIN
     IF whose IS NULL THEN
         RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';

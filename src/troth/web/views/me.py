@@ -169,10 +169,11 @@ def _digest(ending: list[Fate]) -> str:
 
 
 def _said(request: HttpRequest, ending: list[Fate]) -> list[dict[str, object]]:
-    """Return them with the name of whoever inherits, as an owner sees it."""
+    """Return them with the name of whoever inherits, as an owner sees it who has agreed to what is in force."""
     said: list[dict[str, object]] = []
     for each in ending:
-        heir = organizations.member(request.viewer, each.organization, each.heir) if each.heir else None  # type: ignore[attr-defined]
+        told = each.heir if request.standing.agreed else None  # type: ignore[attr-defined]
+        heir = organizations.member(request.viewer, each.organization, told) if told else None  # type: ignore[attr-defined]
         said.append({"each": each, "heir": heir.name if heir else None})
     return said
 
