@@ -163,7 +163,7 @@ def test_compare_says_each_difference_and_one_verdict(file: Path, language: str)
     [
         ("", "10 days", "favourable", False),
         ("", "20 days", "agree again", True),
-        ("ask again when these change: purposes\n", "20 days", "notify", False),
+        ("ask again when these change: purposes\n", "20 days", "agree again", True),
     ],
 )
 def test_a_window_that_changes_is_said_with_where_it_goes(

@@ -196,6 +196,35 @@ def test_only_one_waits_and_nothing_is_published_past_it(keeper: Keeper, owner: 
     assert actions(owner)[-1] == "version-withdrawn"
 
 
+@pytest.mark.parametrize("how", ["proposed", "by the key", "other terms"])
+def test_a_number_that_was_announced_and_withdrawn_is_no_other_versions(
+    keeper: Keeper, owner: Connection[Any], olga: Person, how: str
+) -> None:
+    """People were told of those words by that number, and may have agreed to them ahead."""
+    publishing.propose(viewer=olga.token, source=later(PLAIN), terms=TERMS)
+    turn(keeper, owner)
+    assert answer(keeper, owner, "policy.withdraw", {"version": 2})[0] is True
+    source, terms = (later(PLAIN), "Other terms.") if how == "other terms" else (WIDER, TERMS)
+    if how == "by the key":
+        done, told = answer(keeper, owner, "policy.apply", {"source": source, "terms": terms})
+        assert (done, "with other words" in str(told)) == (False, True)
+    else:
+        made = publishing.propose(viewer=olga.token, source=source, terms=terms)
+        assert turn(keeper, owner) == 1
+        assert "with other words" in outcome(olga, made)[1]
+    assert newest(owner) == 1
+    again = publishing.propose(viewer=olga.token, source=later(PLAIN), terms=TERMS)  # word for word
+    turn(keeper, owner)
+    assert outcome(olga, again)[0] is None
+    assert scheduling.waiting(owner) is not None
+
+
+def newest(owner: Connection[Any]) -> int:
+    now = apply.newest(owner)
+    assert now is not None
+    return now.version
+
+
 def answer(keeper: Keeper, owner: Connection[Any], kind: str, told: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
     request = requests.leave(kind, told)
     turn(keeper, owner)

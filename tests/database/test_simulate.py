@@ -245,7 +245,7 @@ def test_a_notice_goes_to_everybody_who_has_agreed(town: Town, owner: Connection
     said = simulate.simulate(owner, version(2, "cookies longer"))
     assert (said.comparison.verdict, said.mails, said.again) == (Verdict.NOTIFY, 3, 0)
     said = simulate.simulate(owner, version(2, "choices longer"))
-    assert (said.comparison.verdict, said.mails, said.again) == (Verdict.NOTIFY, 3, 3)
+    assert (said.comparison.verdict, said.mails, said.again) == (Verdict.AGREE_AGAIN, 3, 3)
     said = simulate.simulate(owner, version(2, "a shorter window"))
     assert (said.comparison.verdict, said.mails, said.again) == (Verdict.FAVOURABLE, 0, 0)
 

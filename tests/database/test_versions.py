@@ -139,8 +139,9 @@ def test_whatever_reaches_further_asks_for_agreement_and_says_so(
             "on use of features [P16, P18]\n    for understand 60",
         ),
     )
-    assert compare(parse.read(FIRST, "first"), parse.read(longer, "longer")).verdict < Verdict.AGREE_AGAIN
-    assert apply.verdict(owner, longer) is Verdict.AGREE_AGAIN
+    change = apply.compared(owner, longer)
+    assert "windows" not in str(parse.read(FIRST, "first").duty("ask-again"))
+    assert change == compare(parse.read(FIRST, "first"), parse.read(longer, "longer"))
     outcome = apply.apply(owner, longer, TERMS)
     assert (outcome.verdict, outcome.widened) == (Verdict.AGREE_AGAIN, ("understand",))
     with connect.acting("door") as door:

@@ -61,14 +61,20 @@ CHANGES: dict[str, tuple[str, str, Kind, Direction, Verdict]] = {
         Direction.NARROWER,
         Verdict.FAVOURABLE,
     ),
-    "a longer window": ("for understand 30 days", "for understand 31 days", Kind.USE, Direction.WIDER, Verdict.NOTIFY),
-    "a finer precision": ("30 days as network", "30 days", Kind.USE, Direction.WIDER, Verdict.NOTIFY),
+    "a longer window": (
+        "for understand 30 days",
+        "for understand 31 days",
+        Kind.USE,
+        Direction.WIDER,
+        Verdict.AGREE_AGAIN,
+    ),
+    "a finer precision": ("30 days as network", "30 days", Kind.USE, Direction.WIDER, Verdict.AGREE_AGAIN),
     "another kind of window": (
         "provide while the account exists\n",
         "provide 900 days\n",
         Kind.USE,
         Direction.INCOMPARABLE,
-        Verdict.NOTIFY,
+        Verdict.AGREE_AGAIN,
     ),
     "a sensitive category for another purpose": (
         "collect health.condition on sign-up\n",
@@ -82,14 +88,14 @@ CHANGES: dict[str, tuple[str, str, Kind, Direction, Verdict]] = {
         "by agreement",
         Kind.PURPOSE,
         Direction.WIDER,
-        Verdict.NOTIFY,
+        Verdict.AGREE_AGAIN,
     ),
     "an objection given": (
         'it" by agreement',
         'it" by legitimate interest',
         Kind.PURPOSE,
         Direction.NARROWER,
-        Verdict.FAVOURABLE,
+        Verdict.AGREE_AGAIN,
     ),
     "other words for a purpose": (
         '"tell you"',
@@ -110,7 +116,7 @@ CHANGES: dict[str, tuple[str, str, Kind, Direction, Verdict]] = {
         "to the public",
         Kind.SIGHT,
         Direction.WIDER,
-        Verdict.NOTIFY,
+        Verdict.AGREE_AGAIN,
     ),
     "a person who sees less": (
         "show person.*, access.* to the person",
@@ -143,7 +149,7 @@ CHANGES: dict[str, tuple[str, str, Kind, Direction, Verdict]] = {
         Direction.WIDER,
         Verdict.NOTIFY,
     ),
-    "later coarsening": ("after 60 days", "after 80 days", Kind.COARSENING, Direction.WIDER, Verdict.NOTIFY),
+    "later coarsening": ("after 60 days", "after 80 days", Kind.COARSENING, Direction.WIDER, Verdict.AGREE_AGAIN),
     "what was kept apart": (
         "never correlate person.note with health.condition\n",
         "",
@@ -288,14 +294,44 @@ def test_a_policy_without_a_rule_asks_again_about_whatever_reaches_further() -> 
 
 
 def test_the_rule_of_the_version_that_people_agreed_to_decides() -> None:
-    new = BASE.replace("purposes, recipients, sensitive data", "windows").replace(
-        "understand 30 days", "understand 40 days"
-    )
+    new = BASE.replace("purposes, recipients, sensitive data", "storage").replace("30 days\nshow", "40 days\nshow")
     comparison = compare(read(BASE), read(new))
     assert {change for delta in comparison.significant for change in delta.changes} == {Change.DUTIES}
-    stricter = BASE.replace("purposes, recipients, sensitive data", "windows")
-    longer = stricter.replace("understand 30 days", "understand 40 days")
+    stricter = BASE.replace("purposes, recipients, sensitive data", "storage")
+    longer = stricter.replace("30 days\nshow", "40 days\nshow")
     assert compare(read(stricter), read(longer)).verdict is Verdict.AGREE_AGAIN
+
+
+HONOUR = "honour global privacy control as an objection to understand\n"
+REACHING = {
+    "a window": ("for understand 30 days", "for understand 31 days"),
+    "a precision": ("30 days as network", "30 days"),
+    "an occasion": ("on access\n", "on access, visit\n"),
+    "a basis": ("by legitimate interest", "by agreement"),
+    "a basis that reaches less": ('it" by agreement', 'it" by legitimate interest'),
+    "an audience": ("administrators of the person's organization", "the public"),
+    "a coarsening": ("after 60 days", "after 80 days"),
+    "a signal": (HONOUR, ""),
+}
+
+
+@pytest.mark.parametrize("what", REACHING)
+def test_whatever_lets_a_purpose_or_an_audience_reach_further_asks_whatever_the_rule_lists(what: str) -> None:
+    """Nobody is in it before they agree, so a notice alone would leave everybody out."""
+    old, new = REACHING[what]
+    text = BASE.replace("purposes, recipients, sensitive data", "storage") + HONOUR * (what == "a signal")
+    assert text.count(old) >= 1
+    comparison = compare(read(text), read(text.replace(old, new, 1)))
+    assert comparison.verdict is Verdict.AGREE_AGAIN
+    assert comparison.significant == comparison.deltas
+
+
+def test_an_audience_that_was_none_before_asks_also_where_another_one_saw_as_much() -> None:
+    """It begins with nobody in it, as each does."""
+    public = BASE.replace("administrators of the person's organization", "the public")
+    comparison = compare(read(public), read(BASE))
+    assert [delta.direction for delta in comparison.deltas] == [Direction.NARROWER]
+    assert comparison.verdict is Verdict.AGREE_AGAIN
 
 
 # Laws
@@ -377,6 +413,7 @@ def test_whatever_a_plan_newly_lets_somebody_see_is_a_wider_difference(one: str,
     by_coarsening = {unit.purpose for unit in after.units if finer.intersection(atom.category for atom in unit.atoms)}
     looking = set(after.audiences)
     assert widened(before, after) - looking <= named | by_basis | by_coarsening
+    assert comparison.agree_again or not widened(before, after), "nobody is in it, and nobody is asked"
     for role in widened(before, after) & looking:
         # Shown to more people, or to people who were others before and are a role of their own now.
         fresh = after.shown_to(role) - before.shown_to(role)

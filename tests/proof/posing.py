@@ -19,6 +19,7 @@ from troth.database import apply, connect, place, signatures
 from troth.database.catalog import load
 from troth.policy import parse
 from troth.policy.catalog import Table
+from troth.policy.compare import Verdict
 from troth.policy.meaning import Audience, Occasion
 from troth.policy.refusing import DECLINED
 
@@ -122,6 +123,8 @@ class Play:
         opened = self.oracle.opening()
         if opened != sorted(outcome.widened):
             self.found.append(f"version {policy.version}: {opened} open anew, PostgreSQL opens {outcome.widened}")
+        if opened and len(self.oracle.versions) > 1 and outcome.verdict < Verdict.AGREE_AGAIN:
+            self.found.append(f"version {policy.version}: nobody is in {opened}, and nobody is asked to agree again")
         broken(self.stage.owner)
         for event in phase.events:
             self._happens(event)

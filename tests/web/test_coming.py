@@ -486,6 +486,20 @@ def test_what_one_agrees_to_stands_under_headings_and_what_reaches_further_is_op
     assert "60 days" in rest.partition("</details>")[0]
 
 
+def test_a_purpose_that_is_new_is_called_new(
+    browser: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser.sign_up(owner, ALICE)
+    new = 'purpose rank "put what you like first" by legitimate interest [P3]\ncollect access.url on access\n    for rank 9 days\n'
+    publish(owner, WIDER + new)
+    take_effect(owner, monkeypatch)
+    glance = browser.get("/agree").content.decode().partition('id="glance"')[2]
+    heading = glance.partition("is new")[0].rpartition("<h3>")[2]
+    assert heading.startswith("Rank"), heading
+    assert glance.count("is new") == 1
+    assert glance.count("reaches further than before") == 1
+
+
 def agreed_to(owner: Connection[Any], version: int = 2) -> list[str]:
     """Return how each agreement to a version came about."""
     return [

@@ -152,7 +152,7 @@ def judge(
     connection: Connection[Any], source: str, terms: str, raised: Verdict = Verdict.EDITORIAL
 ) -> tuple[bool, Standing]:
     """Refuse what the operator's key alone asks for where two persons are needed. Raises RequestRefusal."""
-    scheduling.ensure_free(connection, parse.read(source, "the version"))
+    scheduling.ensure_free(connection, parse.read(source, "the version"), terms)
     significant, now = _significant(connection, source, raised), standing(source, terms, raised)
     if significant and now.two and not (now.proposer and now.approvals):
         sentence = f"people must agree to this version again, and {now.publishers} persons may publish"
@@ -161,7 +161,7 @@ def judge(
 
 
 def _significant(connection: Connection[Any], source: str, raised: Verdict) -> bool:
-    return raised >= Verdict.AGREE_AGAIN or apply.significant(connection, source)
+    return raised >= Verdict.AGREE_AGAIN or apply.compared(connection, source).agree_again
 
 
 def publish(connection: Connection[Any], told: Told) -> Told:
@@ -190,7 +190,7 @@ def publish(connection: Connection[Any], told: Told) -> Told:
 def _publish(connection: Connection[Any], told: Told, significant: bool, now: Standing) -> Told:  # noqa: FBT001 - what `judge` found
     source, terms, raised = str(told["source"]), str(told["terms_text"]), Verdict(int(told.get("raised", 0)))
     policy = parse.read(source, "the version")
-    scheduling.ensure_free(connection, policy)
+    scheduling.ensure_free(connection, policy, terms)
     facts: Facts = {"version": policy.version, "policy": digest(source), "significant": significant}
     facts |= {"approvals": now.approvals}
     words = {"policy": digest(source), "terms": digest(terms)}

@@ -27,6 +27,11 @@ VALUES (%(version)s, %(source)s, %(terms_text)s, %(policy)s, %(terms)s, %(effect
 SELECT scheduled, version, source, terms, digest, terms_digest, effective_on, verdict, raised, signature, at
 FROM troth.policy_scheduled WHERE closed_at IS NULL
 
+-- name: announced_otherwise
+-- Whether a version of this number waited with other words and did not take effect: people may have been told of those.
+SELECT true FROM troth.policy_scheduled
+WHERE version = %(version)s AND outcome <> 'published' AND (digest, terms_digest) <> (%(policy)s, %(terms)s) LIMIT 1
+
 -- name: countersign_scheduled
 UPDATE troth.policy_scheduled SET signature = %(signature)s WHERE scheduled = %(scheduled)s
 

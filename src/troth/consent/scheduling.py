@@ -101,14 +101,18 @@ def later(policy: Policy) -> bool:
     return apply.not_yet(policy.effective)
 
 
-def ensure_free(connection: Connection[Any], policy: Policy) -> None:
-    """Refuse a second version beside one that waits, and one that is older than what is in force."""
+def ensure_free(connection: Connection[Any], policy: Policy, terms: str) -> None:
+    """Refuse a second version beside one that waits, an older one, and a number that was announced with other words."""
     before, there = apply.newest(connection), waiting(connection)
     if there is not None and there.digest != policy.digest:
         sentence = f"version {there.version} waits for {there.effective_on}"
         raise RequestRefusal(sentence, advice="withdraw it first, or publish after it")
     if before is not None and policy.version < before.version:
         sentence = f"version {policy.version} is older than version {before.version}, which is in force"
+        raise RequestRefusal(sentence, advice="give the policy a higher version number")
+    told = {"version": policy.version, "policy": policy.digest, "terms": digest(terms)}
+    if connection.execute(SQL["announced_otherwise"].encode(), told).fetchone():
+        sentence = f"version {policy.version} was announced with other words before, and did not take effect"
         raise RequestRefusal(sentence, advice="give the policy a higher version number")
 
 
@@ -130,7 +134,7 @@ def schedule(
     before = apply.newest(connection)
     if before is not None and policy.version == before.version:
         raise RequestRefusal(f"version {policy.version} is in force", advice="give the policy a higher version number")
-    verdict = max(apply.verdict(connection, source), raised)
+    verdict = max(apply.compared(connection, source).verdict, raised)
     told: Told = {"version": policy.version, "source": source, "terms_text": terms, "policy": policy.digest}
     told |= {"terms": digest(terms), "effective": policy.effective, "verdict": verdict, "raised": raised}
     covered = _covered(policy.version, source, terms, str(policy.effective), raised)
@@ -168,7 +172,7 @@ def take_effect(connection: Connection[Any]) -> None:
         if apply.not_yet(there.effective_on):
             return
         there.ensure_signed()
-        significant = apply.significant(connection, there.source) or there.raised >= Verdict.AGREE_AGAIN
+        significant = there.raised >= Verdict.AGREE_AGAIN or apply.compared(connection, there.source).agree_again
         then = partial(_in_force, there, significant)
         apply.apply(connection, there.source, there.terms, raised=Verdict(there.raised), and_then=then)
     except apply.Locked:  # people wait for it: the next turn tries again

@@ -170,8 +170,9 @@ def apply(
     digest = sha256(terms.encode()).hexdigest()
     fresh = _is_fresh(before, policy, digest)
     opened, change = _change(before, policy, new, catalog)
-    asks = max(_verdict(opened, change), raised) if change else Verdict.EDITORIAL
-    floor = _asks_again(opened, change) or raised >= Verdict.AGREE_AGAIN
+    asks = max(change.verdict, raised) if change else Verdict.EDITORIAL
+    # Who has not agreed to a significant change is nobody to the pages until they do (P38).
+    floor = change is None or change.agree_again or raised >= Verdict.AGREE_AGAIN
     step = Step(
         policy, source, terms, new, fresh, opened, floor, asks, catalog, load(held), declaring, and_then, raised
     )
@@ -188,24 +189,13 @@ def apply(
     raise Locked("the tables stayed locked", advice="end long transactions (see pg_stat_activity) and apply again")
 
 
-def significant(connection: Connection[Any], source: str, *, name: str = "policy") -> bool:
-    """Whether people must agree again before a source can be in force for them. Raises PolicyErrors."""
-    before = newest(connection)
-    policy = parse.read(source, name)
-    catalog = of(connection)
-    return before is not None and _asks_again(*_change(before, policy, plan(policy, catalog), catalog))
-
-
-def verdict(connection: Connection[Any], source: str) -> Verdict:
-    """Return what a source's differences from the version in force ask. Raises PolicyErrors."""
-    before, policy, catalog = newest(connection), parse.read(source, "policy"), of(connection)
-    return _verdict(*_change(before, policy, plan(policy, catalog), catalog)) if before else Verdict.EDITORIAL
-
-
-def _verdict(opened: frozenset[str], change: Comparison | None) -> Verdict:
-    """Return what a change asks: nobody goes on in what reaches further without agreeing, whatever else it is."""
-    compared = change.verdict if change else Verdict.EDITORIAL
-    return max(compared, Verdict.AGREE_AGAIN) if opened else compared
+def compared(connection: Connection[Any], source: str) -> Comparison:
+    """Return how a source differs from the version in force; in nothing, where none is. Raises PolicyErrors."""
+    before, policy = newest(connection), parse.read(source, "policy")
+    plan(policy, of(connection))  # what the tables cannot hold to is refused here already
+    if before is None:
+        return Comparison((), Verdict.EDITORIAL, (), ())
+    return compare(parse.read(before.source, "the policy in force"), policy)
 
 
 def _change(
@@ -216,11 +206,6 @@ def _change(
         return frozenset((*(unit.purpose for unit in new.units), *new.audiences)), None
     old = parse.read(before.source, "the policy in force")
     return widened(plan(old, catalog), new), compare(old, policy)
-
-
-def _asks_again(opened: frozenset[str], change: Comparison | None) -> bool:
-    # Who has not agreed to a significant change is nobody to the pages until they do (P38).
-    return bool(opened) or (change is not None and change.agree_again)
 
 
 def _is_fresh(before: Version | None, policy: Policy, terms_digest: str) -> bool:

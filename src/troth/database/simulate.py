@@ -232,7 +232,6 @@ def _simulated(
     counts, memberships = asking.standings()
     sights, holdings = asking.rows()
     agreed, in_force, standing = counts
-    again = bool(opened) or comparison.agree_again
     old, new = ({(r.purpose, r.table, r.column): r for r in p.readings} for p in (plans.old, plans.new))
     return Simulation(
         before=plans.before,
@@ -242,7 +241,7 @@ def _simulated(
         agreed=agreed,
         in_force=in_force,
         standing=standing,
-        again=standing if again else 0,
+        again=standing if comparison.agree_again else 0,
         mails=agreed if comparison.verdict >= Verdict.NOTIFY else 0,
         memberships=memberships,
         sights=sights,

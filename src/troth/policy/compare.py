@@ -72,7 +72,11 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What two versions differ in, and what follows: `significant` are the differences that need agreement again."""
+    """What two versions differ in, and what follows: `significant` are the differences that need agreement again.
+
+    Among them is each by which a purpose or an audience may do or see more, whatever the rule lists: nobody is in those
+    before they agree (`widening`), so everybody has to be asked.
+    """
 
     deltas: tuple[Delta, ...]
     verdict: Verdict
@@ -86,7 +90,7 @@ class Comparison:
 
 
 def compare(old: Policy, new: Policy) -> Comparison:
-    """Compare two versions. What is significant is judged by the old version's rule: it is what people agreed to."""
+    """Compare two versions. The rule of the old one judges what is significant: it is what people agreed to."""
     before, after = atoms(old), atoms(new)
     empty = Atom(frozenset(), ())
     deltas = []
@@ -96,7 +100,7 @@ def compare(old: Policy, new: Policy) -> Comparison:
             deltas.append(_delta(key, left, right, (old, new)))
     reducing = [delta for delta in deltas if delta.reduces]
     asked = tuple(d.about[0] for d in reducing if d.kind is Kind.PURPOSE and not d.old)
-    significant = tuple(d for d in reducing if d.changes & _rule(old))
+    significant = tuple(d for d in deltas if _opens(d) or (d.reduces and d.changes & _rule(old)))
     return Comparison(tuple(deltas), _verdict(deltas, reducing, significant, asked), significant, asked)
 
 
@@ -121,6 +125,18 @@ def _verdict(
         return Verdict.NOTIFY
     narrower = any(delta.direction is Direction.NARROWER for delta in deltas)
     return Verdict.FAVOURABLE if narrower else Verdict.EDITORIAL
+
+
+def _opens(delta: Delta) -> bool:
+    """Return whether a purpose or an audience begins anew by it, with nobody in it."""
+    match delta.kind:
+        case Kind.PURPOSE:  # on another basis others are in it, also where that basis reaches less
+            return bool(delta.new)
+        case Kind.SIGHT | Kind.POSTING:  # also where one that reached further saw it before; the person is no audience
+            return bool(delta.new - delta.old) and len(delta.about) == 1
+        case Kind.USE | Kind.SIGNAL | Kind.COARSENING:
+            return delta.reduces
+    return False
 
 
 def _rule(policy: Policy) -> frozenset[Change]:

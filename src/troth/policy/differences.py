@@ -25,10 +25,10 @@ CATEGORY_AT = {
 PURPOSE_AT = {Kind.PURPOSE: 0, Kind.SENTENCE: 0, Kind.SIGNAL: 0, Kind.USE: 2, Kind.RECIPIENT: 2}
 
 
-def widened(comparison: Comparison) -> frozenset[str]:
-    """Name the purposes for which significant differences ask people again."""
+def reaching(comparison: Comparison) -> frozenset[str]:
+    """Name the purposes that are not new and for which significant differences ask people again."""
     found = (each for each in comparison.significant if each.kind in PURPOSE_AT)
-    return frozenset(each.about[PURPOSE_AT[each.kind]] for each in found)
+    return frozenset(each.about[PURPOSE_AT[each.kind]] for each in found) - set(comparison.asked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from troth.people import staffing
 from troth.people.staffing import Role
 from troth.policy import explain
 from troth.policy.compare import compare
-from troth.policy.differences import widened
+from troth.policy.differences import reaching
 from troth.policy.meaning import Policy
 from troth.policy.voice import LANGUAGES
 from troth.web import operating
@@ -78,17 +78,18 @@ def _known(version: int) -> Policy | None:
 
 
 def _purposes(policy: Policy, before: int) -> list[dict[str, Any]]:
-    """Return each purpose with its sentence and uses; the first that reaches further than before is open."""
+    """Return each purpose with its sentence, uses and change; the first that is new or reaches further is open."""
     language = get_language() or "en"
     old = _known(before)
-    wider = widened(compare(old, policy)) if old is not None else frozenset()
-    opened = next((each.name for each in policy.purposes if each.name in wider), "")
+    compared = compare(old, policy) if old is not None else None
+    changed = dict.fromkeys(reaching(compared), "wider") | dict.fromkeys(compared.asked, "new") if compared else {}
+    opened = next((each.name for each in policy.purposes if each.name in changed), "")
     return [
         {
             "name": each.name,
             "sentence": explain.purpose_sentence(policy, each.name, language),
             "uses": explain.purpose_uses(policy, each.name, language),
-            "wider": each.name in wider,
+            "change": changed.get(each.name, ""),
             "open": each.name == opened,
         }
         for each in policy.purposes

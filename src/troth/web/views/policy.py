@@ -1,8 +1,6 @@
 """The policy for people: its sentences with what became of them, its versions, what changed, and every promise."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +17,7 @@ from troth.policy.compare import Direction, compare
 from troth.policy.coverage import Covered, Promise, Status
 from troth.policy.differences import Differing
 from troth.policy.meaning import Policy
+from troth.policy.sides import pairs
 from troth.policy.voice import voice
 
 
@@ -29,15 +28,6 @@ class Said:
     sentence: explain.Sentence
     status: Status | None
     words: str
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A clause in two versions: each side as pieces, True where the words differ. An empty side has nothing to say."""
-
-    clause: str
-    old: tuple[tuple[str, bool], ...]
-    new: tuple[tuple[str, bool], ...]
 
 
 def language() -> str:
@@ -131,28 +121,8 @@ def differences(old: Policy, new: Policy) -> dict[str, Any]:
         "new": new,
         "verdict": differing.verdict(found),
         "groups": [group for group in groups if group[2]],
-        "pairs": list(_pairs(old, new)),
+        "pairs": list(pairs(old, new, language())),
     }
-
-
-def _pairs(old: Policy, new: Policy) -> Iterator[Pair]:
-    sides = [
-        {s.clause: s.text for section in explain.sections(each, language()) for s in section.sentences}
-        for each in (old, new)
-    ]
-    for clause in dict.fromkeys((*sides[1], *sides[0])):
-        before, after = sides[0].get(clause, ""), sides[1].get(clause, "")
-        if before != after:
-            yield Pair(clause, *_marked(before, after))
-
-
-def _marked(before: str, after: str) -> tuple[tuple[tuple[str, bool], ...], tuple[tuple[str, bool], ...]]:
-    """Return both sentences as pieces, word by word."""
-    old, new = before.split(), after.split()
-    steps = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-    left = tuple((" ".join(old[a:b]), tag != "equal") for tag, a, b, _, _ in steps if a != b)
-    right = tuple((" ".join(new[c:d]), tag != "equal") for tag, _, _, c, d in steps if c != d)
-    return left, right
 
 
 @require_safe
