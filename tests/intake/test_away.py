@@ -16,7 +16,7 @@ from tests.intake.sending import Application, event, post, registered
 from tests.rights.asking import erased, held
 from troth.api.app import Lean
 from troth.database import connect, place
-from troth.intake import bridging, gate, queries
+from troth.intake import batches, bridging, gate, queries
 from troth.intake.shelf import Folder
 from troth.intake.spool import KEY, SEGMENT, Spool
 
@@ -361,7 +361,7 @@ def test_without_the_keys_it_would_be_stored_twice(
             told.id = uuid.uuid4()
         return [told for _, _, told in judged]
 
-    monkeypatch.setattr(gate, "_fresh", each)
+    monkeypatch.setattr(batches, "fresh", each)
     with pytest.raises(AssertionError):
         test_delivered_twice_reordered_and_torn_each_acknowledged_event_is_stored_once_or_counted(
             notes, cast, owner, 11, monkeypatch

@@ -7,7 +7,7 @@ import pytest
 from psycopg import Connection
 
 from tests.conftest import Person
-from tests.intake.sending import Application, Sent, event, finished, post, registered
+from tests.intake.sending import CRASH, Application, Sent, event, finished, post, registered
 from troth.api.app import Lean
 from troth.database import connect
 from troth.intake import bridging, gate, queries
@@ -15,7 +15,7 @@ from troth.intake.event import NOBODY
 from troth.intake.sent import Known
 from troth.people import registering
 
-type Step = Callable[[], object] | dict[str, Any]
+type Step = Callable[[], object] | dict[str, Any] | list[dict[str, Any]]
 
 
 @pytest.fixture
@@ -103,6 +103,23 @@ def test_a_key_an_account_and_a_use_that_ended_take_nothing_from_the_very_next_r
     assert [each.status for each in answers] == [201, 403, 201, 403, 403, 201, 403]
     assert [answers[nth].body.get("reason") for nth in (1, 3, 4)] == ["unknown-person"] * 3
     assert answers[6].body["reason"] == "key-ended"
+
+
+def test_what_came_before_is_told_from_what_is_new_beside_it_and_all_is_counted_once(
+    notes: Application, owner: Connection[Any]
+) -> None:
+    """All that is new is stored in one statement, which stores nothing when some of it came before."""
+    crash = [event("crash", notes.names["Alice"], f"remembered-{nth}") for nth in range(4)]
+    other = crash[1] | {"data": CRASH | {"kind": "KeyError"}}
+    _, new, mixed = steps(notes, crash[0], crash[1:3], [crash[1], other, crash[3], crash[3]])
+    assert [each["outcome"] for each in new.body["events"]] == ["stored"] * 2
+    assert [each["outcome"] for each in mixed.body["events"]] == ["repeated", "conflict", "stored", "repeated"]
+    told = (
+        "SELECT count(*) FROM troth.crash",
+        "SELECT sum(count)::bigint FROM troth.rollup WHERE kind = 'crash' AND dimension = ''",
+        "SELECT sum(count)::bigint FROM troth.intake_count WHERE outcome = 'reduced' AND reason = 'e-mail'",
+    )
+    assert [owner.execute(each.encode()).fetchone() for each in told] == [(4,)] * 3
 
 
 def test_without_the_triggers_judgement_a_remembered_yes_would_outlive_its_end(

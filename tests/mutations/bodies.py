@@ -530,6 +530,7 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("whatever it said", "held.body = told.body", "true"),
         ("nothing is new", "new.key IS NOT NULL", "false"),
     ),
+    "take_new": (("whatever came before", "made < cardinality(keys)", "false"),),
     "note_refusals": (
         ("counts do not add up", "r.count + excluded.count", "excluded.count"),
         ("after the account's end", " AND person.ended_at IS NULL", ""),

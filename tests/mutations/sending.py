@@ -30,6 +30,7 @@ SENDER = "SELECT troth.sender(sha256(%s))"
 DECLARED = "SELECT nth, manifest FROM troth.manifests_of(ARRAY[sha256(%s), sha256('guessed')])"
 ABOUT = "SELECT application, events, subject FROM troth.sent_about(ARRAY[sha256(%s)], ARRAY[%s])"
 TAKE = "SELECT nth, fresh, same FROM troth.take_keys(ARRAY[sha256('k'), sha256('l')], ARRAY[sha256(%s), sha256('b')]) ORDER BY 1"
+NEW = "SELECT troth.take_new(ARRAY[sha256(%s), sha256(%s)], ARRAY[sha256('a'), sha256('b')])"
 NOTE = "SELECT troth.note_refusals(ARRAY[%s]::uuid[], '{crash}', '{mutant}', '{c}', '{2}')"
 NOTED = "SELECT count FROM troth.refused_event WHERE subject = %s AND reason = 'mutant'"
 OTHER = "another-application"
@@ -145,6 +146,9 @@ def _once(scene: Scene, _whose: uuid.UUID, _other: uuid.UUID) -> None:
     scene.must("another body", scene.does("intake", TAKE, "c"), [(1, False, False), (2, False, True)])
     mixed = TAKE.replace("sha256('l')", "sha256('m')")
     scene.must("one new, one not", scene.does("intake", mixed, "a"), [(1, False, True), (2, True, True)])
+    scene.must("all new", scene.does("intake", NEW, "n", "o"), [(True,)])
+    for which in (("n", "p"), ("p", "n")):
+        scene.refused("TR087", "intake", NEW, *which)
 
 
 def _noted(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:

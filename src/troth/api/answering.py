@@ -10,6 +10,8 @@ from troth.api.refusals import Refusal
 
 LONGEST_BODY = 64 * 1024
 SLOWEST_BODY = 20.0
+#: What a request's scope holds once its body is here, so that nobody waits for it.
+WHOLE_HERE = "troth.whole"
 #: What keeps browsers safe.
 KEEPING_SAFE = (
     (b"x-content-type-options", b"nosniff"),
@@ -62,22 +64,31 @@ async def deliver(  # noqa: PLR0913 - each of them is one header, or the body
     await send({"type": "http.response.body", "body": b"" if head else content})
 
 
-async def body_of(receive: Receive, *, longest: int = LONGEST_BODY) -> bytes:
-    """Return the whole body. Raises Refusal when it is too long, too slow, or when the client left before its end."""
-    held = bytearray()
+async def body_of(receive: Receive, *, longest: int = LONGEST_BODY, whole: bool = False) -> bytes:
+    """Return the whole body. Raises Refusal when it is too long, too slow, or when the client left before its end.
+
+    With `whole` it is here already, and nothing waits for it.
+    """
+    if whole:
+        return await _read(receive, longest)
     try:
         async with asyncio.timeout(SLOWEST_BODY):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Refusal("body", "it has no end")
-                held += message.get("body", b"")
-                if len(held) > longest:
-                    raise Refusal("too-long")
-                if not message.get("more_body"):
-                    return bytes(held)
+            return await _read(receive, longest)
     except TimeoutError:
         raise Refusal("too-slow") from None
+
+
+async def _read(receive: Receive, longest: int) -> bytes:
+    held = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refusal("body", "it has no end")
+        held += message.get("body", b"")
+        if len(held) > longest:
+            raise Refusal("too-long")
+        if not message.get("more_body"):
+            return bytes(held)
 
 
 def header(scope: Scope, name: bytes) -> bytes:

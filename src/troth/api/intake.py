@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from troth.api.answering import answer, body_of, header
+from troth.api.answering import WHOLE_HERE, answer, body_of, header
 from troth.api.guessing import Guesses
 from troth.api.refusals import Refusal
 from troth.intake.event import Refused
@@ -165,7 +165,7 @@ def weight(scope: Scope) -> int:
 async def unpacked(scope: Scope, receive: Receive) -> bytes:
     """Return a request's body, unpacked. Raises Refusal."""
     coding = header(scope, b"content-encoding").decode("latin-1").strip().lower()
-    body = await body_of(receive, longest=LONGEST_PACKED)
+    body = await body_of(receive, longest=LONGEST_PACKED, whole=WHOLE_HERE in scope)
     try:
         return unpack(body, coding)
     except KeyError:

@@ -1,9 +1,11 @@
 """How much of a request, and for how long, is listened to before anybody has been asked whether to answer."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from troth.api.answering import WHOLE_HERE
 
 LONGEST_HEAD = 64 * 1024
 SLOWEST_HEAD = 20.0
@@ -17,6 +19,7 @@ class Bounded(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.in_head, self.over, self.told = True, False, False
         self.lines = 0
+        self.until: float | None = None
         self.deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - asyncio's or uvloop's
@@ -27,6 +30,9 @@ class Bounded(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
         self._settle()
+        if self.deadline is not None:
+            self.deadline.cancel()
+            self.deadline = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -62,6 +68,7 @@ class Bounded(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Be done with a request, whether or not it was answered before its end."""
         self.over = True
+        cast("dict[str, Any]", self.scope)[WHOLE_HERE] = True
         self._settle()
         super().on_message_complete()
 
@@ -72,10 +79,19 @@ class Bounded(HttpToolsProtocol):
             self._expect()
 
     def _expect(self) -> None:
-        self._settle()
-        self.deadline = self.loop.call_later(SLOWEST_HEAD, self.transport.close)
+        self.until = self.loop.time() + SLOWEST_HEAD
+        if self.deadline is None:
+            self.deadline = self.loop.call_at(self.until, self._due)
 
     def _settle(self) -> None:
-        if self.deadline is not None:
-            self.deadline.cancel()
-            self.deadline = None
+        """Wait for nothing; the timer stays for what is waited for next, which costs less than one for each."""
+        self.until = None
+
+    def _due(self) -> None:
+        self.deadline = None
+        if self.until is None:
+            return
+        if self.loop.time() < self.until:
+            self.deadline = self.loop.call_at(self.until, self._due)
+        else:
+            self.transport.close()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from troth.intake.decisions import Decisions
 from troth.intake.event import Counted, Refused
 from troth.intake.sent import Sender, Sent
 
@@ -32,6 +33,24 @@ class Answer:
     refused: Refused | None = None
 
 
+@dataclass(slots=True)
+class Ahead:
+    """Which events of a request were judged and reduced while others were committed, by which decisions, and when.
+
+    `over`: they are being committed themselves. `moment` is one of the monotonic clock, in seconds.
+    """
+
+    passed: set[int] = field(default_factory=set)
+    decisions: Decisions | None = None
+    moment: float = 0.0
+    over: bool = False
+
+    def hold(self, decisions: Decisions, since: float) -> None:
+        """Let go of what was judged otherwise, or longer ago."""
+        if self.passed and (self.decisions is not decisions or self.moment < since):
+            self.passed = set()
+
+
 @dataclass(eq=False, slots=True)
 class Request:
     """What one request brought, and who waits for what becomes of it; None: whether it was committed is not known."""
@@ -40,6 +59,7 @@ class Request:
     events: Sequence[Part]
     done: asyncio.Future[list[Answer] | None]
     answers: dict[int, Answer] = field(default_factory=dict)
+    ahead: Ahead = field(default_factory=Ahead)
 
     def tell(self, answers: list[Answer] | None) -> None:
         """Answer whoever waits."""

@@ -7,28 +7,30 @@ while the database is away lies in the bridge's spool.
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
 
 from troth.database import place, published
-from troth.intake import sent, store
+from troth.database.published import Published
+from troth.intake import batches, sent, store
+from troth.intake.ahead import AHEAD, KNOWN, Judging
 from troth.intake.answers import Answer, Outcome, Part, Request
 from troth.intake.beating import Beating
 from troth.intake.bridging import LEASE, Asked, Bridge
 from troth.intake.decisions import Decisions
-from troth.intake.described import NOTHING, Declared, Manifests
-from troth.intake.event import Counted, Refused
+from troth.intake.described import Manifests
+from troth.intake.event import Refused
 from troth.intake.health import PULSE
 from troth.intake.permitting import Permitted, permitted
 from troth.intake.recorder import ANSWERED, ASTRAY, AWAY, DECIDED
-from troth.intake.rolling import Roller
-from troth.intake.sent import Known, Sender, Sent
-from troth.policy import subjects
-from troth.policy.meaning import Stored, Whose
+from troth.intake.rolling import Roller, rolled
+from troth.intake.sent import Known, Sender
+from troth.policy.meaning import Stored
 from troth.policy.refusing import DECLINED, UNUSED
 
 __all__ = ["Answer", "Away", "Full", "Gate", "Outcome"]
@@ -36,9 +38,11 @@ __all__ = ["Answer", "Away", "Full", "Gate", "Outcome"]
 LOG = logging.getLogger(__name__)
 #: Events that may wait, of one application at most a part of them; events of one commit.
 ROOM, SHARE, BATCH = 20_000, 5_000, 2_000
-#: How long a key or a person that was looked up is known without looking again. Each commit asks whether its keys are
-#: open, the trigger refuses what a person does not permit any more, and nothing is refused by what was remembered.
-KNOWN, MOST_KNOWN = 5.0, 1_000
+#: Keys that are known without looking again. Each commit asks whether its keys are open, the trigger refuses what a
+#: person does not permit any more, and nothing is refused by what was remembered.
+MOST_KNOWN = 1_000
+#: Seconds for which it is judged ahead by what was decided; it is judged anew if something else is, by the commit.
+LATELY = 2 * DECIDED
 LABEL = "what applications send"
 #: Seconds after which a database that was away is tried again; after which it is looked for what another node kept.
 PAUSE, WATCHED = 1.0, 5.0
@@ -65,7 +69,9 @@ class Gate:
         self.task: asyncio.Task[None] | None = None
         self.decisions: Decisions | None = None
         self.stored: Sequence[Stored] = ()
+        self.published: Published | None = None
         self.decided = 0.0
+        self.ahead = Judging(self._remembered)
         self.senders: dict[bytes, tuple[str | None, float]] = {}
         self.secret = b""
         self.bridge = Bridge(b"")
@@ -132,6 +138,7 @@ class Gate:
         request = Request(sender, events, asyncio.get_running_loop().create_future())
         self.many[sender.application] += len(events)
         self.waiting.append(request)
+        self.ahead.add(request)
         self.wake.set()
         try:
             answers = await request.done
@@ -190,7 +197,16 @@ class Gate:
         while self.waiting and many + len(self.waiting[0].events) <= BATCH:
             batch.append(self.waiting.popleft())
             many += len(batch[-1].events)
+        for request in batch:
+            request.ahead.over = True
         return batch
+
+    def _remembered(self) -> tuple[Bridge, Decisions] | None:
+        """Return by what is judged ahead; None while the database is away, or nothing was decided lately."""
+        moment = time.monotonic()
+        if moment < self.away_until or self.bridge.holds or moment - self.decided > LATELY or self.decisions is None:
+            return None
+        return self.bridge, self.decisions
 
     async def _keep(self, batch: list[Request]) -> None:
         """Write a batch; while the database is away, or behind what was kept then, keep what may be kept."""
@@ -229,21 +245,19 @@ class Gate:
         why = Refused("refused-by-the-database")
         async with (await self._pool()).acquire() as connection:
             await store.count(connection, "refused", why.reason, len(request.events))
-        request.tell([_refused(why)] * len(request.events))
+        request.tell([batches.refused(why)] * len(request.events))
 
     async def _attempt(self, batch: Sequence[Request], *, anew: bool = False) -> bool:
         """Judge and commit a batch and answer; False when the database refuses it as a whole.
 
         With `anew` nothing that was said of a person before counts.
         """
-        for request in batch:
-            request.answers.clear()
         try:
-            async with asyncio.timeout(ANSWERED):
-                pool = await self._pool()
-                async with pool.acquire() as connection, connection.transaction():
-                    # Behind the beginning, which a database that is away refuses at once.
-                    await self._write(connection, batch, await self._decide(), KNOWN if not anew else 0.0)
+            async with asyncio.timeout(ANSWERED), (await self._pool()).acquire() as connection:
+                if anew or not await self._written_new(connection, batch):
+                    async with connection.transaction():
+                        # Behind the beginning, which a database that is away refuses at once.
+                        await self._write(connection, batch, await self._decide(), KNOWN if not anew else 0.0)
         except asyncpg.PostgresError as error:
             if isinstance(error, AWAY):
                 raise
@@ -261,6 +275,39 @@ class Gate:
             request.tell([request.answers[nth] for nth in range(len(request.events))])
         return True
 
+    async def _written_new(self, connection: Any, batch: Sequence[Request]) -> bool:  # noqa: ANN401 - asyncpg's proxy
+        """Write a batch as nearly all are: of keys that are open, and all new; False where it is to be looked at again.
+
+        Nothing is asked that was said lately, and what is stored is in one statement. Raises asyncpg.PostgresError.
+        """
+        salt = self.roller.known()
+        if salt is None:
+            return False
+        if self._undecided():
+            await connection.execute("SELECT")  # a database that is away refuses it at once
+        decisions = await self._decide()
+        known, judged = await self._judge(connection, batch, decisions, KNOWN)
+        events = [event for _, _, event in judged]
+        fresh = [event for request, nth, event in judged if nth not in request.ahead.passed]
+        senders = {request.sender.digest: request.sender.application for request in batch}
+        if not events or any((digest, "") not in known for digest in senders) or batches.alike(events):
+            return False
+        sent.reduced(fresh, decisions)
+        for request, nth, _ in judged:
+            request.answers[nth] = batches.ANSWERS[Outcome.STORED]
+        apart = len(events) < sum(len(request.events) for request in batch) or any(each.found for each in events)
+        try:
+            async with connection.transaction() if apart else contextlib.nullcontext():
+                told = rolled(events, decisions, salt)
+                new = await store.write_new(connection, senders, events, told, decisions)
+                if new and apart:
+                    await batches.count(connection, batch, known, events)
+        except asyncpg.PostgresError as error:
+            if error.sqlstate != store.BEFORE:
+                raise
+            return False
+        return new
+
     async def _write(
         self,
         connection: Any,  # noqa: ANN401 - asyncpg's proxy
@@ -268,22 +315,40 @@ class Gate:
         decisions: Decisions,
         known_for: float,
     ) -> None:
-        asked = _asked(batch)
-        recent = self.bridge.recent([each for each in asked if each[1]], known_for)
-        known = await self._learnt(connection, [each for each in asked if each not in recent], decisions)
-        known |= {each: said for each, said in recent.items() if (each[0], "") in known}
-        declared = await self.manifests.of(connection, batch)
-        judged = list(_judged(batch, known, decisions, declared))
-        if doubted := _doubted(batch, recent):
-            known |= await self._learnt(connection, doubted, decisions)
-            judged = list(_judged(batch, known, decisions, declared))
-        fresh = await _fresh(connection, judged)
+        known, judged = await self._judge(connection, batch, decisions, known_for, ask=True)
+        fresh = await batches.fresh(connection, judged)
         reduced = sent.reduced(fresh, decisions)
         await store.write_sent(connection, reduced, decisions)
         await self.roller.roll(connection, reduced, decisions)
-        await store.count_found(connection, reduced)
-        await _count(connection, batch, known)
-        await _count_parts(connection, batch)
+        await batches.count(connection, batch, known, reduced)
+
+    async def _judge(
+        self,
+        connection: Any,  # noqa: ANN401 - asyncpg's proxy
+        batch: Sequence[Request],
+        decisions: Decisions,
+        known_for: float,
+        *,
+        ask: bool = False,
+    ) -> tuple[dict[Asked, Known], Sequence[batches.Judged]]:
+        """Return what is known of whom a batch is about, and what of it passes; all else is answered.
+
+        With `ask` it is asked whether the keys are open, and nothing was judged ahead.
+        """
+        for request in batch:
+            request.answers.clear()
+            request.ahead.hold(decisions, since=math.inf if ask else time.monotonic() - AHEAD)
+        asked = batches.asked(batch)
+        recent = self.bridge.recent([each for each in asked if each[1] or not ask], known_for)
+        missing = [each for each in asked if each not in recent]
+        known = await self._learnt(connection, missing, decisions) if missing else {}
+        known |= {each: said for each, said in recent.items() if not ask or (each[0], "") in known}
+        declared = await self.manifests.of(connection, batch)
+        judged = list(batches.judged(batch, known, decisions, declared))
+        if doubted := batches.doubted(batch, recent):
+            known |= await self._learnt(connection, doubted, decisions)
+            judged = list(batches.judged(batch, known, decisions, declared))
+        return known, judged
 
     async def _learnt(
         self,
@@ -297,10 +362,15 @@ class Gate:
         self.bridge.learn(known, asked, decisions, min(moment, self.decided))
         return known
 
+    def _undecided(self) -> bool:
+        return self.decisions is None or time.monotonic() - self.decided > DECIDED
+
     async def _decide(self) -> Decisions:
-        if self.decisions is None or time.monotonic() - self.decided > DECIDED:
+        if self.decisions is None or self._undecided():
             now = await asyncio.to_thread(published.current, "intake")
-            self.decisions, self.stored = Decisions.of(now.plan, now.bits), now.policy.stored
+            if self.decisions is None or now != self.published:
+                self.decisions, self.stored = Decisions.of(now.plan, now.bits), now.policy.stored
+            self.published = now
             self.manifests.under(now.policy, now.catalog)
             self.decided = time.monotonic()
         return self.decisions
@@ -310,30 +380,6 @@ class Gate:
             if self.pool is None:
                 self.pool = await store.open_pool()
             return self.pool
-
-
-type Judged = tuple[Request, int, Sent]
-
-
-def _asked(batch: Iterable[Request]) -> list[Asked]:
-    """Return which keys a batch was sent with, each with no name, and about whom, as its application calls them."""
-    asked: dict[Asked, None] = {}
-    for request in batch:
-        digest = request.sender.digest
-        asked[digest, ""] = None
-        asked.update(((digest, event.person), None) for event in request.events if isinstance(event, Sent))
-    return list(asked)
-
-
-def _doubted(batch: Iterable[Request], recent: Mapping[Asked, Known]) -> list[Asked]:
-    """Return who is to be asked about again: of whom something was refused by what was said a moment ago."""
-    refused = (
-        (request.sender.digest, event.person)
-        for request in batch
-        for nth, event in enumerate(request.events)
-        if isinstance(event, Sent) and nth in request.answers
-    )
-    return [each for each in dict.fromkeys(refused) if each in recent]
 
 
 async def _known(connection: Any, asked: Sequence[Asked]) -> dict[Asked, Known]:  # noqa: ANN401 - asyncpg's proxy
@@ -347,79 +393,3 @@ async def _known(connection: Any, asked: Sequence[Asked]) -> dict[Asked, Known]:
         asked[nth - 1]: Known(application, alike[application], subject, uses)
         for nth, application, _, subject, uses in rows
     }
-
-
-def _judged(
-    batch: Iterable[Request],
-    known: Mapping[Asked, Known],
-    decisions: Decisions,
-    declared: Mapping[bytes, Declared],
-) -> Iterable[Judged]:
-    for request in batch:
-        words = declared.get(request.sender.digest, NOTHING)
-        for nth, event in enumerate(request.events):
-            if isinstance(event, Counted):
-                request.answers[nth] = ANSWERS[Outcome.COUNTED]
-                continue
-            outcome: Sent | Refused = event
-            if isinstance(event, Sent):
-                about = known.get((request.sender.digest, event.person))
-                outcome = (
-                    sent.judge(event, about, decisions, words) if about else Refused("key-ended", kind=event.kind.table)
-                )
-            if isinstance(outcome, Sent):
-                yield request, nth, outcome
-            else:
-                request.answers[nth] = _refused(outcome)
-
-
-async def _fresh(connection: Any, judged: Sequence[Judged]) -> list[Sent]:  # noqa: ANN401 - asyncpg's proxy
-    """Take the keys, answer each event, and return those that are to be stored: the first of each key that is new."""
-    first: dict[bytes, Sent] = {}
-    for _, _, event in judged:
-        first.setdefault(event.key, event)
-    rows = await connection.fetch(
-        "SELECT nth, fresh, same FROM troth.take_keys($1, $2)", list(first), [event.body for event in first.values()]
-    )
-    keys = list(first)
-    taken = {keys[nth - 1]: (new, same) for nth, new, same in rows}
-    for request, nth, event in judged:
-        new, same = taken[event.key]
-        if event is first[event.key]:
-            outcome = Outcome.STORED if new else Outcome.REPEATED if same else Outcome.CONFLICT
-        else:
-            outcome = Outcome.REPEATED if same and event.body == first[event.key].body else Outcome.CONFLICT
-        request.answers[nth] = ANSWERS[outcome]
-    return [event for key, event in first.items() if taken[key][0]]
-
-
-async def _count(connection: Any, batch: Iterable[Request], known: Mapping[Asked, Known]) -> None:  # noqa: ANN401 - asyncpg's proxy
-    """Count what was refused: for the operator, and for each person about whom it was."""
-    every: Counter[Refused] = Counter()
-    about: Counter[tuple[Any, Refused]] = Counter()
-    for request in batch:
-        for nth, event in enumerate(request.events):
-            refused = request.answers[nth].refused
-            if refused is None:
-                continue
-            every[refused] += 1
-            whose = known.get((request.sender.digest, event.person)) if isinstance(event, Sent) else None
-            if whose is not None and whose.subject is not None and subjects.whose(whose.subject) is Whose.PERSON:
-                about[whose.subject, refused] += 1
-    await store.count_refused(connection, every)
-    await store.note_refused(connection, about)
-
-
-async def _count_parts(connection: Any, batch: Iterable[Request]) -> None:  # noqa: ANN401 - asyncpg's proxy
-    """Count what is about nobody, which is all that is kept of it."""
-    every = Counter([event for request in batch for event in request.events if isinstance(event, Counted)])
-    for event, many in sorted(every.items(), key=lambda each: (each[0].kind, each[0].words)):
-        await store.count(connection, "counted", event.words, many, kind=event.kind)
-
-
-#: What is answered to nearly all.
-ANSWERS = {outcome: Answer(outcome) for outcome in Outcome}
-
-
-def _refused(why: Refused) -> Answer:
-    return Answer(Outcome.REFUSED, why)

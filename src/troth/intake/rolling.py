@@ -51,23 +51,31 @@ class Roller:
         """Count them. Raises asyncpg.PostgresError; then none is counted."""
         if not events:
             return
-        salt = await self._salt(connection)
-        counts = counted(events, decisions, salt)
-        if counts:
-            groups = sorted(counts)
-            columns = list(map(list, zip(*groups, strict=True)))
-            told = [counts[group] for group in groups]
-            sketches = [signed(bits) for _, bits in told]
-            await connection.execute(ROLL, *columns, [many for many, _ in told], sketches, salt.day)
+        told = rolled(events, decisions, await self._salt(connection))
+        if told[0]:
+            await connection.execute(ROLL, *told)
+
+    def known(self) -> Salt | None:
+        """Return the salt of today, if it is known without asking."""
+        return self.salt if self.salt is not None and self.salt.day == now().date() else None
 
     async def _salt(self, connection: Any) -> Salt:  # noqa: ANN401 - asyncpg's proxy
-        if self.salt is not None and self.salt.day == now().date():
-            return self.salt
+        if known := self.known():
+            return known
         day, value, fresh = await connection.fetchrow("SELECT day, salt, fresh FROM troth.roll_salt()")
         salt = Salt(day, value.bytes)
         if not fresh:  # one that this very transaction made goes with it where it fails
             self.salt = salt
         return salt
+
+
+def rolled(events: Iterable[Event | Sent], decisions: Decisions, salt: Salt) -> list[Any]:
+    """Return what `troth.roll` takes: a list for each of its columns, of as many groups, and the day of the salt."""
+    counts = counted(events, decisions, salt)
+    groups = sorted(counts)
+    columns = list(map(list, zip(*groups, strict=True))) or [[] for _ in range(5)]
+    told = [counts[group] for group in groups]
+    return [*columns, [many for many, _ in told], [signed(bits) for _, bits in told], salt.day]
 
 
 def counted(events: Iterable[Event | Sent], decisions: Decisions, salt: Salt) -> dict[Group, tuple[int, int]]:

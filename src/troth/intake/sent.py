@@ -49,7 +49,7 @@ TELLING = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+|\"[^\"\n]*\"|'[^'\n]*'|[A-Za-z0
 #: What each of these has in it, or before it, as shapes that are told nearly as fast as words are read.
 MAY_TELL = (
     re.compile(r"[^A-Za-z0-9+/_=-](?:(?<=[@\"'])|[A-Za-z0-9+/_=-]{24})"),
-    re.compile(r"\d[\d .()-]{5}"),
+    re.compile(r"\d[\d .()-]{5,}\d"),
 )
 #: The frames next to the failure that make two crashes one, and the most characters that are kept of them all.
 NEAREST, LONGEST_STACK = 5, 20_000
@@ -116,8 +116,7 @@ class Sender:
     def mark(self, *parts: bytes) -> bytes:
         """Return 32 bytes that only this place can make of something this application sent."""
         made = _marking(self.secret, self.application).copy()
-        for part in parts:
-            made.update(len(part).to_bytes(8) + part)
+        made.update(b"".join([each for part in parts for each in (len(part).to_bytes(8), part)]))
         return made.digest()
 
 

@@ -14,7 +14,7 @@ from troth.intake.decisions import Decisions
 from troth.intake.event import NOBODY, Event, Refused
 from troth.intake.rolling import Roller
 from troth.intake.sent import Sent
-from troth.policy.carrying import insert
+from troth.policy.carrying import insert, insert_new
 
 SQL = load("troth.intake.sql")
 TYPES: Mapping[str, str] = {
@@ -34,6 +34,8 @@ DEVICES: Mapping[str, str] = {"subject": "uuid", "uses": "bigint", "device": "uu
 #: In the order in which `write_sent` fills them.
 SENT: Mapping[str, str] = dict(ALWAYS) | {"application": "text"}
 KNOWN = 50_000
+#: SQLSTATE of a batch of which some came before.
+BEFORE = "TR087"
 
 
 async def open_pool(*, size: int = 2) -> "asyncpg.Pool[asyncpg.Record]":
@@ -143,15 +145,50 @@ async def ask_again(connection: Any, events: Sequence[Event]) -> None:  # noqa: 
 async def write_sent(connection: Any, events: Sequence[Sent], decisions: Decisions) -> None:  # noqa: ANN401
     """Write what applications sent in the caller's transaction. Raises asyncpg.PostgresError; then none is stored."""
     for table in sorted({event.kind.table for event in events}):
-        mine = [event for event in events if event.kind.table == table]
-        kept = decisions.collected[table].keys() | decisions.known[table].keys()
-        filled = {name: kind for name, kind in mine[0].kind.columns.items() if name in kept}
-        if not any("metadata" in event.values for event in mine):
-            filled.pop("metadata", None)
-        rows = [(each.subject, each.at, each.stamp, each.id, each.application) for each in mine]
-        arrays: list[Sequence[Any]] = [list(column) for column in zip(*rows, strict=True)]
-        arrays += [[event.values.get(name) for event in mine] for name in filled]
-        await connection.execute(insert(table, dict(SENT) | filled, twice=False), *arrays)
+        columns, arrays = _columns(table, events, decisions)
+        await connection.execute(insert(table, columns, twice=False), *arrays)
+
+
+async def write_new(
+    connection: Any,  # noqa: ANN401 - asyncpg's proxy
+    senders: Mapping[bytes, str],
+    events: Sequence[Sent],
+    rolled: Sequence[Any],
+    decisions: Decisions,
+) -> bool:
+    """Write, in one statement, events whose keys are new, and count them; False where a sender's key ended.
+
+    `senders` is by the digest of a key which application it is of, `rolled` what `troth.roll` takes. Raises
+    asyncpg.PostgresError, with the code `BEFORE` where some key is not new; then none is stored.
+    """
+    tables = sorted({event.kind.table for event in events})
+    filled = [_columns(table, events, decisions) for table in tables]
+    statement = insert_new(tuple((t, tuple(columns.items())) for t, (columns, _) in zip(tables, filled, strict=True)))
+    rows = await connection.fetch(
+        statement,
+        list(senders),
+        list(senders.values()),
+        [event.key for event in events],
+        [event.body for event in events],
+        *rolled,
+        *(array for _, arrays in filled for array in arrays),
+    )
+    return bool(rows)
+
+
+def _columns(
+    table: str, events: Sequence[Sent], decisions: Decisions
+) -> tuple[Mapping[str, str], Sequence[Sequence[Any]]]:
+    """Return the columns that events of a table fill, with their types, and what stands in each."""
+    mine = [event for event in events if event.kind.table == table]
+    kept = decisions.collected[table].keys() | decisions.known[table].keys()
+    filled = {name: kind for name, kind in mine[0].kind.columns.items() if name in kept}
+    if not any("metadata" in event.values for event in mine):
+        filled.pop("metadata", None)
+    rows = [(each.subject, each.at, each.stamp, each.id, each.application) for each in mine]
+    arrays: list[Sequence[Any]] = [list(column) for column in zip(*rows, strict=True)]
+    arrays += [[event.values.get(name) for event in mine] for name in filled]
+    return dict(SENT) | filled, arrays
 
 
 def _value(event: Event | Sent, column: str) -> Any:  # noqa: ANN401 - whatever the column holds

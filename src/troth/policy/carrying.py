@@ -1,6 +1,7 @@
 """The emitter's statements that carry a plan out beside its facts."""
 
 from collections.abc import Mapping
+from functools import cache
 
 from troth.policy.lasting import alive
 from troth.policy.planned import Retention
@@ -61,8 +62,35 @@ def insert(table: str, columns: Mapping[str, str], *, twice: bool = True) -> str
 
     With `twice` a row that is there already is passed over, which costs as much again as storing it.
     """
-    names = ", ".join(quoted(column) for column in columns)
-    arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(columns.values(), start=1))
     # Without a target: naming one would need the right to read it.
     conflict = " ON CONFLICT DO NOTHING" if twice else ""
-    return f"INSERT INTO troth.{quoted(table)} ({names}) SELECT * FROM unnest({arrays}){conflict}"
+    return f"{_inserted(table, columns, 1)}{conflict}"
+
+
+def _inserted(table: str, columns: Mapping[str, str], first: int) -> str:
+    names = ", ".join(quoted(column) for column in columns)
+    arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(columns.values(), start=first))
+    return f"INSERT INTO troth.{quoted(table)} ({names}) SELECT * FROM unnest({arrays})"
+
+
+@cache
+def insert_new(tables: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]) -> str:
+    """Take keys that are all new, insert batches, and count them, in one statement; no row: a sender's key ended.
+
+    `$1` and `$2` are digests of senders' keys with the applications they are of, `$3` and `$4` the events' keys and
+    bodies, `$5` to `$12` what `roll` takes. One array follows for each column of each table (name, and its columns'
+    names and types). Rows are inserted before they are counted, so that nobody waits for a count longer than need be.
+    """
+    parts, place = list[str](), 13
+    for nth, (table, columns) in enumerate(tables):
+        inserted = _inserted(table, dict(columns), place)
+        parts.append(f"stored_{nth} AS ({inserted} WHERE (SELECT new FROM taken) RETURNING 1)")
+        place += len(columns)
+    done = " AND ".join(f"(SELECT count(*) FROM stored_{nth}) > 0" for nth in range(len(tables)))
+    return (
+        "WITH taken AS MATERIALIZED (SELECT troth.take_new($3, $4) AS new WHERE NOT EXISTS ("
+        "SELECT FROM unnest($1::bytea[], $2::text[]) AS asked (digest, application)"
+        " WHERE troth.sender(asked.digest) IS DISTINCT FROM asked.application"
+        f")), {', '.join(parts)}"
+        f" SELECT troth.roll($5, $6, $7, $8, $9, $10, $11, $12) FROM taken WHERE {done}"
+    )

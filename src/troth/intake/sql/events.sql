@@ -67,6 +67,23 @@ BEGIN
 END
 $$;
 
+-- name: take_new
+-- Remember keyed digests of events of which each is new. Raises TR087 where one is not: then none of them is remembered.
+-- Whoever brings a key waits for whoever brought it before; keys are taken in their order, so that nobody waits in a circle.
+CREATE OR REPLACE FUNCTION troth.take_new(keys bytea [], bodies bytea []) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+DECLARE made bigint;
+BEGIN
+    INSERT INTO troth.intake_taken AS held (key, body) SELECT told.key, told.body FROM unnest(keys, bodies) AS told (key, body)
+    ORDER BY told.key ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS made = ROW_COUNT;
+    IF made < cardinality(keys) THEN
+        RAISE EXCEPTION 'some of it came before' USING ERRCODE = 'TR087';
+    END IF;
+    RETURN true;
+END
+$$;
+
 -- name: note_refusals
 -- Add to the counts of what was refused about people, which they see; of whose account ended nothing is noted.
 CREATE OR REPLACE FUNCTION troth.note_refusals(whose uuid [], kinds text [], reasons text [], clauses text [], counts bigint [])
