@@ -243,6 +243,27 @@ def command(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[
     return done
 
 
+#: A database that takes what is stored, and no word of how the process that stores it does.
+MUTE = "REVOKE EXECUTE ON FUNCTION troth.beat(uuid, timestamptz, timestamptz, bigint, bigint []) FROM {role}"
+
+
+def muted(owner: Connection[Any]) -> None:
+    (role,) = owner.execute("SELECT current_database() || '_intake'").fetchone() or ("",)
+    owner.execute(MUTE.format(role=role).encode())
+    held = "SELECT has_function_privilege(%s, oid, 'EXECUTE') FROM pg_proc WHERE proname = 'beat'"
+    assert owner.execute(held, (role,)).fetchall() == [(False,)]
+
+
+def test_an_import_goes_on_where_its_word_of_itself_is_not_taken(tmp_path: Path, owner: Connection[Any]) -> None:
+    """Each batch is committed before it is said: what cannot be said takes nothing along."""
+    muted(owner)
+    file = a_log(tmp_path, [a_line(nth) for nth in range(5)])
+    assert brought(file).stored == 5
+    assert brought(file).already == 5
+    assert owner.execute("SELECT count(*) FROM troth.access WHERE url ^@ '/page/'").fetchone() == (5,)
+    assert owner.execute("SELECT count(*) FROM troth.intake_node").fetchone() == (0,)
+
+
 def test_the_command_prints_sums_and_the_numbers_of_malformed_lines(tmp_path: Path, owner: Connection[Any]) -> None:
     file = a_log(tmp_path, [a_line(1), "nonsense"])
     said = command(str(file)).stdout

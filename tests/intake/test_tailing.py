@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from tests.intake.test_accesslog import a_line
+from tests.intake.test_accesslog import a_line, muted
 from troth.intake import tailing
 from troth.intake.accesslog import Tally
 from troth.intake.tailing import Tail
@@ -53,6 +53,15 @@ def test_what_is_appended_is_stored_and_nothing_twice(log: Path, owner: Connecti
     assert followed(log).lines == 0
     write(log, 3)
     assert (followed(log).stored, pages(owner)) == (1, [0, 1, 2, 3])
+
+
+def test_a_log_is_followed_where_the_word_of_who_follows_it_is_not_taken(log: Path, owner: Connection[Any]) -> None:
+    muted(owner)
+    for nth in range(3):
+        write(log, nth)
+        assert followed(log).stored == 1
+    assert pages(owner) == [0, 1, 2]
+    assert owner.execute("SELECT count(*) FROM troth.intake_node").fetchone() == (0,)
 
 
 def test_a_line_is_taken_when_it_has_ended(log: Path, owner: Connection[Any]) -> None:

@@ -98,7 +98,8 @@ def test_a_person_sees_what_was_told_of_them_and_what_was_refused(
     who = signed_in(lena, notes)
     crash, use = event("crash", who, f"journey-{width}-0"), event("feature_use", who, f"journey-{width}-1")
     shown = {"url": f"/notes/{'harbor-' * 12}", "referrer": "https://search.example/", "browser": "Firefox 140"}
-    view = {"key": f"journey-{width}-3", "kind": "page_view", "person": who, "data": shown | {"system": "Windows 11"}}
+    served = shown | {"system": "Windows 11", "method": "PATCH", "status": 404}
+    view = {"key": f"journey-{width}-3", "kind": "page_view", "person": who, "data": served}
     bought = {"item": "مصباح", "amount": "1234.50", "currency": "EUR"}
     there = {"latitude": 41.38879, "longitude": 2.15899, "accuracy": 12.4, "altitude": 20, "source": "gps"}
     told = [
@@ -120,7 +121,7 @@ def test_a_person_sees_what_was_told_of_them_and_what_was_refused(
     assert "You allow none of what could have used it: Understand, Personalise" in said
     assert f"{CRASH['kind']}: cannot read - of [e-mail], card [card]" in said
     assert "مفكرة الميناء" in said
-    assert shown["url"] in said
+    assert f"PATCH {shown['url']} 404" in said
     assert "1234.50 EUR" in said
     assert "shop: harbor front" in said
     assert "latitude 41.38879, longitude 2.15899" in said

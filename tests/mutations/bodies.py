@@ -583,6 +583,7 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
     "uses_now": (
         ("of everybody", "WHERE truth.subject = ANY (whose)", ""),
         ("whatever they were in", "truth.uses FROM", "-1::bigint FROM"),
+        ("of whoever has ended", " AND person.ended_at IS NULL", ""),
     ),
     "manifests_of": (
         ("of a removed application", " AND known.removed_at IS NULL", ""),

@@ -244,6 +244,9 @@ def _accessed(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
         scene.refused("TR070", "intake", statement, whose)
     permitted = scene.does("owner", "SELECT subject, uses FROM troth.permitted WHERE subject = %s", whose)
     scene.must("what is permitted now", scene.does("intake", NOW, whose), permitted)
+    scene.does("owner", "UPDATE troth.subject SET ended_at = now() WHERE subject = %s", whose)
+    scene.must("nothing of whoever has ended", scene.does("intake", NOW, whose), [])
+    scene.does("owner", "UPDATE troth.subject SET ended_at = NULL WHERE subject = %s", whose)
     scene.does("owner", "UPDATE troth.permitted SET uses = 0 WHERE subject = %s", other)
     silent = bare.replace(", url", "").replace(", '/'", "")  # says nothing but that it happened
     for statement in (bare, silent, KNOWN_BY.format("", "")):
