@@ -12,7 +12,7 @@ import pytest
 from psycopg import Connection, sql
 
 from tests.attacks.test_second_factor import OPEN
-from tests.browsing import PASSWORD, Browser
+from tests.browsing import PASSWORD, Browser, subject
 from tests.conftest import PROJECT, copied, forget
 from tests.keeping import keeping
 from tests.web.second import hire
@@ -338,6 +338,19 @@ def test_the_staff_needs_a_second_factor(
     assert olga.get("/operator/publishing").status_code == 200
     assert olga.post("/operator/staff", FORMS["staff"]).status_code == 302
     assert owner.execute("SELECT count(*) FROM troth.staff_invitation").fetchone() == (1,)
+
+
+def test_an_owner_stays_with_the_staff_until_they_own_nothing(
+    everybody: dict[str, Browser], owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("troth.web.views.staff.unconfirmed", lambda _: None)
+    olga, other = everybody["olga"], Browser()
+    hire(owner, other, other.sign_up(owner, "other@harbor.example"), "owner")
+    told = {"what": "give", "role": "auditor", "whom": str(subject(owner, "olga@harbor.example"))}
+    assert olga.post("/operator/staff/role", told).headers["Location"] == "/operator/staff"
+    assert olga.post("/operator/staff/role", told | {"what": "end"}).headers["Location"] == "/operator/staff"
+    ended = olga.post("/operator/staff/role", told | {"what": "end", "role": "owner"})
+    assert ended.headers["Location"] == "/operator", "the page of the staff is there no more"
 
 
 @pytest.mark.asvs("13.4.5", "15.2.3")

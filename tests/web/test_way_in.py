@@ -145,6 +145,9 @@ def test_the_first_link_makes_one_operator_and_then_opens_nothing(browser: Brows
     assert browser.get("/operator/first/wrong").status_code == 404
     assert browser.get("/operator/first/word").status_code == 302
     assert second.get("/operator/first/word").status_code == 302  # opened twice, used once
+    for path in ("/sign-up", "/sign-up/passkey"):
+        assert "owns the service" in browser.get(path).content.decode()
+        assert "owns the service" not in Browser().get(path).content.decode()
     browser.sign_up(owner, "olga@harbor.example", "Olga")
     assert browser.get("/operator").status_code == 200
     assert Browser().get("/operator/first/word").status_code == 404

@@ -1,7 +1,7 @@
 """Filters that speak: identifiers in human words, days in the order in which the language says them."""
 
 import json
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import template
@@ -26,6 +26,14 @@ def day(value: date) -> str:
 def moment(value: datetime) -> str:
     """Say a day and the time, to the minute."""
     return f"{day(value)}, {date_format(value, 'H:i')}"
+
+
+@register.filter
+def till(value: datetime) -> str:
+    """Say until when something lasts, to the minute: where that is a midnight, the end of its last day."""
+    if value.time() == time():
+        return f"{day(value - timedelta(days=1))}, 24:00"
+    return moment(value)
 
 
 @register.filter

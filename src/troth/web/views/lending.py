@@ -20,7 +20,7 @@ from troth.database import published
 from troth.people import queries as people
 from troth.policy.planned import Grantable
 from troth.policy.voice import voice
-from troth.web.permitting import Change, Give, GiveRecords, end_of, said, sentences, shown_to_chosen, value
+from troth.web.permitting import Change, Give, GiveRecords, end_of, last_day, said, sentences, shown_to_chosen, value
 from troth.web.templatetags.said import day
 from troth.web.words import say
 
@@ -102,7 +102,7 @@ def _offering(request: HttpRequest, form: Give) -> HttpResponse | None:
 def _mail(request: HttpRequest, reason: str, link: str, until: Any) -> dict[str, str]:  # noqa: ANN401 - a moment
     profile = people.profile(_token(request))
     told = {"name": profile.name if profile and profile.name else _("Somebody"), "reason": reason, "link": link}
-    told |= {"until": day(until)}
+    told |= {"until": day(last_day(until))}
     text = _(
         "%(name)s offers to let you see something of theirs, until %(until)s.\n\nThey write:\n%(reason)s\n\n"
         "To see what it is, and to accept or decline it, open\n%(link)s\n\n"

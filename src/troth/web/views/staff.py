@@ -87,8 +87,9 @@ def role(request: HttpRequest) -> HttpResponse:
         messages.error(request, REFUSED[type(refusal)])
     else:
         messages.success(request, _("Done. It holds from this moment on."))
-    ours = request.POST.get("whom") == str(request.user.subject)  # type: ignore[union-attr]
-    return redirect("operator" if ours else "staff")
+    told = tuple(request.POST.get(name, "") for name in ("what", "role", "whom"))
+    gone = told == ("end", Role.OWNER.value, str(request.user.subject))  # type: ignore[union-attr]
+    return redirect("operator" if gone else "staff")
 
 
 @require_POST
