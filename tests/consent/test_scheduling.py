@@ -219,6 +219,19 @@ def test_a_number_that_was_announced_and_withdrawn_is_no_other_versions(
     assert scheduling.waiting(owner) is not None
 
 
+def test_what_waits_is_not_replaced_on_its_day_by_the_same_words_under_other_terms(
+    keeper: Keeper, owner: Connection[Any], olga: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publishing.propose(viewer=olga.token, source=later(PLAIN), terms=TERMS)
+    turn(keeper, owner)
+    comes(monkeypatch)
+    done, told = answer(keeper, owner, "policy.apply", {"source": later(PLAIN), "terms": "Other terms."})
+    assert (done, "waits for" in str(told)) == (False, True)
+    now = apply.newest(owner)
+    assert now is not None
+    assert (now.version, now.terms_digest) == (2, scheduling.digest(TERMS))
+
+
 def newest(owner: Connection[Any]) -> int:
     now = apply.newest(owner)
     assert now is not None

@@ -280,9 +280,9 @@ def test_a_viewer_is_told_the_same_about_themselves_and_nothing_of_others(town: 
     plans = simulate.Plans(old, new, plan(old, load()), plan(new, load()), frozenset(), load())
     told = simulate.simulate(owner, text, person=town.agreed.email)
     with connect.acting("self", token=town.agreed.token) as mine:
-        assert simulate.personal(mine, compare(old, new), plans, town.agreed.subject) == told
+        assert simulate.personal(mine, compare(old, new, plans.opened), plans, town.agreed.subject) == told
     with connect.acting("self", token=town.consenting.token) as theirs:
-        found = simulate.personal(theirs, compare(old, new), plans, town.agreed.subject)
+        found = simulate.personal(theirs, compare(old, new, plans.opened), plans, town.agreed.subject)
     assert (found.sights, found.holdings) == ((), ())
     assert {m.before for m in found.memberships} == {0}
 

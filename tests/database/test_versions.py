@@ -141,9 +141,25 @@ def test_whatever_reaches_further_asks_for_agreement_and_says_so(
     )
     change = apply.compared(owner, longer)
     assert "windows" not in str(parse.read(FIRST, "first").duty("ask-again"))
-    assert change == compare(parse.read(FIRST, "first"), parse.read(longer, "longer"))
+    assert change == compare(parse.read(FIRST, "first"), parse.read(longer, "longer"), frozenset({"understand"}))
     outcome = apply.apply(owner, longer, TERMS)
     assert (outcome.verdict, outcome.widened) == (Verdict.AGREE_AGAIN, ("understand",))
+    with connect.acting("door") as door:
+        assert door.execute("SELECT agreed FROM troth.standing(%s)", (cast["bob"].subject,)).fetchone() == (False,)
+
+
+def test_an_audience_that_begins_anew_asks_though_less_is_shown(
+    cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    """While a profile is shown, names beside posts need no clause of their own; then they are the audience's by it."""
+    shown = version(2) + "show person.email to everyone signed in\n"
+    apply.apply(owner, shown, TERMS)
+    with connect.acting("steward") as steward:
+        steward.execute("SELECT troth.sweep()")
+    less = version(3)
+    assert apply.compared(owner, less).agree_again
+    outcome = apply.apply(owner, less, TERMS)
+    assert (outcome.widened, outcome.verdict) == (("reader",), Verdict.AGREE_AGAIN)
     with connect.acting("door") as door:
         assert door.execute("SELECT agreed FROM troth.standing(%s)", (cast["bob"].subject,)).fetchone() == (False,)
 
@@ -296,7 +312,7 @@ def test_a_significant_change_needs_agreement_again_though_no_purpose_widened(
 def test_without_the_comparison_a_significant_change_would_bind_silently(
     cast: dict[str, Person], owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apply, "compare", lambda _old, _new: Comparison((), Verdict.EDITORIAL, (), ()))
+    monkeypatch.setattr(apply, "compare", lambda _old, _new, _opened: Comparison((), Verdict.EDITORIAL, (), ()))
     with pytest.raises(AssertionError):
         test_a_significant_change_needs_agreement_again_though_no_purpose_widened(cast, owner)
 

@@ -7,6 +7,7 @@ from psycopg import Connection
 
 from tests.conftest import POLICY, Person
 from troth.consent import coming
+from troth.database.catalog import load
 from troth.policy.compare import Verdict
 
 FIRST = POLICY.read_text(encoding="utf-8")
@@ -36,10 +37,13 @@ def test_a_notice_is_owed_as_the_policy_says_that_people_agreed_to(
     clause = "notify by e-mail when rights are reduced [P37]\n"
     assert clause in FIRST
     before = FIRST.replace(clause, clause.replace("e-mail", channel) if channel else "")
-    assert coming.owed_by(before, after, raised) == owed
+    assert coming.owed_by(before, after, raised, load()) == owed
     # The next version's own clause decides nothing yet: nobody has agreed to it.
     other = "e-mail" if channel == "letter" else "letter"
-    assert coming.owed_by(before, after.replace("by e-mail", f"by {other}"), raised) in {owed, channel or "e-mail"}
+    assert coming.owed_by(before, after.replace("by e-mail", f"by {other}"), raised, load()) in {
+        owed,
+        channel or "e-mail",
+    }
 
 
 def test_without_the_telling_nobody_would_be_written_to(cast: dict[str, Person], owner: Connection[Any]) -> None:

@@ -15,7 +15,7 @@ from troth.policy.meaning import Change, Policy
 from troth.policy.orders import Kind
 from troth.policy.plan import plan
 from troth.policy.source import pieces, source
-from troth.policy.widening import widened
+from troth.policy.widening import opened, widened
 
 BASE = """policy "Harbor" version 1 effective 2026-11-01
 operator "Harbor, Inc." contact privacy@harbor.example
@@ -326,12 +326,29 @@ def test_whatever_lets_a_purpose_or_an_audience_reach_further_asks_whatever_the_
     assert comparison.significant == comparison.deltas
 
 
-def test_an_audience_that_was_none_before_asks_also_where_another_one_saw_as_much() -> None:
-    """It begins with nobody in it, as each does."""
-    public = BASE.replace("administrators of the person's organization", "the public")
-    comparison = compare(read(public), read(BASE))
+def test_what_opens_asks_though_no_difference_is_wider() -> None:
+    """An audience that was none before begins with nobody in it, also where another one saw as much."""
+    public = read(BASE.replace("administrators of the person's organization", "the public"))
+    beginning = opened(public, read(BASE), load())
+    assert beginning == {"administrator"}
+    alone, comparison = compare(public, read(BASE)), compare(public, read(BASE), beginning)
     assert [delta.direction for delta in comparison.deltas] == [Direction.NARROWER]
-    assert comparison.verdict is Verdict.AGREE_AGAIN
+    assert (alone.verdict, alone.agree_again) == (Verdict.FAVOURABLE, False)
+    assert (comparison.verdict, comparison.agree_again, comparison.significant) == (Verdict.AGREE_AGAIN, True, ())
+
+
+@pytest.mark.parametrize("before", ["the public", "everyone signed in"])
+def test_what_is_shown_to_chosen_people_alone_asks_nobody(before: str) -> None:
+    text = BASE.replace("administrators of the person's organization", before)
+    chosen = read(BASE.replace("administrators of the person's organization", "chosen people"))
+    comparison = compare(read(text), chosen, opened(read(text), chosen, load()))
+    assert comparison.verdict is Verdict.FAVOURABLE
+
+
+def test_tables_that_cannot_hold_to_a_version_open_nothing() -> None:
+    more = "collect access.url on visit\n    for understand 9 days\ncollect access.ip on visit\n    for understand 8 days\n"
+    unheld = read(BASE + more)
+    assert opened(read(BASE), unheld, load()) == frozenset()
 
 
 # Laws
@@ -413,7 +430,7 @@ def test_whatever_a_plan_newly_lets_somebody_see_is_a_wider_difference(one: str,
     by_coarsening = {unit.purpose for unit in after.units if finer.intersection(atom.category for atom in unit.atoms)}
     looking = set(after.audiences)
     assert widened(before, after) - looking <= named | by_basis | by_coarsening
-    assert comparison.agree_again or not widened(before, after), "nobody is in it, and nobody is asked"
+    assert comparison.agree_again or not widened(before, after) - looking, "nobody is in it, and nobody is asked"
     for role in widened(before, after) & looking:
         # Shown to more people, or to people who were others before and are a role of their own now.
         fresh = after.shown_to(role) - before.shown_to(role)

@@ -20,6 +20,7 @@ from troth.policy.meaning import Policy
 from troth.policy.plan import plan
 from troth.policy.planned import Plan
 from troth.policy.voice import LANGUAGES
+from troth.policy.widening import widened
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 language_option = click.option("--language", type=click.Choice(LANGUAGES), default="en", show_default=True)
@@ -108,8 +109,10 @@ def sentence_data(sentence: explain.Sentence) -> dict[str, Any]:
 @data_option
 def compare_command(old: Path, new: Path | None, language: str, form: str) -> None:
     """Say each difference of two versions, where it goes, and what follows; of one FILE, with the version in force."""
-    before, after = (meant(None)[0], meant(old, form)[0]) if new is None else (meant(old, form)[0], meant(new, form)[0])
-    comparison, differing = compare(before, after), Differing(before, after, language)
+    sides = (meant(None), meant(old, form)) if new is None else (meant(old, form), meant(new, form))
+    (before, old_plan), (after, new_plan) = sides
+    comparison = compare(before, after, widened(old_plan, new_plan))
+    differing = Differing(before, after, language)
     if form == "json":
         click.echo(json.dumps(comparison_data(comparison, differing), ensure_ascii=False))
         return

@@ -17,14 +17,16 @@ from psycopg import Connection
 from troth.consent import scheduling
 from troth.consent.permissions import act
 from troth.database import connect, published
+from troth.database.catalog import of
 from troth.database.statements import load
 from troth.notices import outbox
 from troth.policy import parse
+from troth.policy.catalog import Catalog
 from troth.policy.compare import Verdict, compare
 from troth.policy.differences import Differing
 from troth.policy.meaning import Policy
 from troth.policy.plan import plan
-from troth.policy.widening import widened
+from troth.policy.widening import opened, widened
 
 SQL = load("troth.consent")
 #: Versions whose mails the operator sees, the newest first.
@@ -123,7 +125,7 @@ def follow(connection: Connection[Any]) -> None:
     connection.execute(SQL["begin_withdrawing"].encode())
     for version, source, raised, scheduled, before, since in connection.execute(SQL["untold"].encode()).fetchall():
         told = {"version": version, "scheduled": scheduled, "since": since}
-        channel = owed_by(before, source, Verdict(raised)) if before is not None else None
+        channel = owed_by(before, source, Verdict(raised), of(connection)) if before is not None else None
         connection.execute(SQL["begin_telling"].encode(), told | {"channel": channel})
     with connect.acting("steward") as steward:
         if outbox.has_room(steward):
@@ -135,14 +137,14 @@ def follow(connection: Connection[Any]) -> None:
             break
 
 
-def owed_by(before: str, source: str, raised: Verdict) -> str | None:
+def owed_by(before: str, source: str, raised: Verdict, catalog: Catalog) -> str | None:
     """Return by which channel a notice is owed about a version (P37), as the policy says that people agreed to.
 
     By e-mail where it names no way; None where none is owed.
     """
     old = parse.read(before, "the version before")
-    verdict = max(compare(old, parse.read(source, "the version")).verdict, raised)
-    if verdict < Verdict.NOTIFY:
+    new = parse.read(source, "the version")
+    if max(compare(old, new, opened(old, new, catalog)).verdict, raised) < Verdict.NOTIFY:
         return None
     return channel(old)
 
@@ -163,7 +165,7 @@ def version_mail(facts: Mapping[str, Any]) -> Mapping[str, str]:
     waits = there is not None and there.version == number
     new = parse.read(there.source, "next") if there is not None and waits else known[number]
     old, language = known[int(facts["before"])], str(facts["language"])
-    found, said = compare(old, new), Differing(old, new, language)
+    found, said = compare(old, new, opened(old, new, published.current().catalog)), Differing(old, new, language)
     with override(language):
         told = {"operator": new.operator, "day": new.effective, "version": number}
         subject = _("%(operator)s changes its policy on %(day)s") % told

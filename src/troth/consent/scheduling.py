@@ -104,7 +104,7 @@ def later(policy: Policy) -> bool:
 def ensure_free(connection: Connection[Any], policy: Policy, terms: str) -> None:
     """Refuse a second version beside one that waits, an older one, and a number that was announced with other words."""
     before, there = apply.newest(connection), waiting(connection)
-    if there is not None and there.digest != policy.digest:
+    if there is not None and (there.digest, there.terms_digest) != (policy.digest, digest(terms)):
         sentence = f"version {there.version} waits for {there.effective_on}"
         raise RequestRefusal(sentence, advice="withdraw it first, or publish after it")
     if before is not None and policy.version < before.version:

@@ -79,7 +79,7 @@ def _mine(token: str, before: Policy, after: Policy) -> Mine:
 def _counted(connection: Connection[Any], before: Policy, after: Policy) -> tuple[Simulation, tuple[Setting, ...]]:
     catalog = catalog_of(connection)
     plans = Plans(before, after, plan(before, catalog), plan(after, catalog), frozenset(), catalog)
-    found = simulate.personal(connection, compare(before, after), plans, _viewer(connection))
+    found = simulate.personal(connection, compare(before, after, plans.opened), plans, _viewer(connection))
     return found, tuple(_settings(plans, {each.purpose: each for each in found.memberships}))
 
 

@@ -192,10 +192,9 @@ def apply(
 def compared(connection: Connection[Any], source: str) -> Comparison:
     """Return how a source differs from the version in force; in nothing, where none is. Raises PolicyErrors."""
     before, policy = newest(connection), parse.read(source, "policy")
-    plan(policy, of(connection))  # what the tables cannot hold to is refused here already
-    if before is None:
-        return Comparison((), Verdict.EDITORIAL, (), ())
-    return compare(parse.read(before.source, "the policy in force"), policy)
+    catalog = of(connection)
+    _, change = _change(before, policy, plan(policy, catalog), catalog)
+    return change or Comparison((), Verdict.EDITORIAL, (), ())
 
 
 def _change(
@@ -205,7 +204,8 @@ def _change(
     if before is None:
         return frozenset((*(unit.purpose for unit in new.units), *new.audiences)), None
     old = parse.read(before.source, "the policy in force")
-    return widened(plan(old, catalog), new), compare(old, policy)
+    opened = widened(plan(old, catalog), new)
+    return opened, compare(old, policy, opened)
 
 
 def _is_fresh(before: Version | None, policy: Policy, terms_digest: str) -> bool:

@@ -172,7 +172,7 @@ def simulate(
     catalog = catalog_of(connection)
     old_plan = plan(before, catalog)
     plans = Plans(before, new, old_plan, plan(new, catalog), widened(plan(standing, catalog), old_plan), catalog)
-    comparison = compare(before, new)
+    comparison = compare(before, new, widened(old_plan, plans.new))
     whose = _named(connection, person, new) if person else None
     with counting(connection) as counted:
         found = _simulated(counted, comparison, plans, whose)
@@ -241,7 +241,7 @@ def _simulated(
         agreed=agreed,
         in_force=in_force,
         standing=standing,
-        again=standing if comparison.agree_again else 0,
+        again=standing if opened or comparison.agree_again else 0,
         mails=agreed if comparison.verdict >= Verdict.NOTIFY else 0,
         memberships=memberships,
         sights=sights,

@@ -62,11 +62,11 @@ DELETE FROM troth.application_spent WHERE application = %(application)s
 DELETE FROM troth.allauth_idp_oidc_client WHERE id = %(application)s
 
 -- name: applications
-SELECT application, name, manifest, purposes, claims, registered_at FROM troth.application
+SELECT application, name, manifest, purposes, claims, events, registered_at FROM troth.application
 WHERE removed_at IS NULL ORDER BY name, application
 
 -- name: application
-SELECT application, name, manifest, purposes, claims, registered_at FROM troth.application
+SELECT application, name, manifest, purposes, claims, events, registered_at FROM troth.application
 WHERE removed_at IS NULL AND application = %(application)s
 
 -- name: keep_code

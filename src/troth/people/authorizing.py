@@ -24,13 +24,14 @@ REMEMBERED = timedelta(days=366)
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """An application as it was registered; claims are written `claim:category:purpose`."""
+    """An application as it was registered; claims are written `claim:category:purpose`, events are kinds of them."""
 
     application: str
     name: str
     manifest: str
     purposes: tuple[str, ...]
     claims: tuple[str, ...]
+    events: tuple[str, ...]
     registered_at: datetime
 
 
@@ -131,7 +132,7 @@ def forget_outlasted_tokens() -> None:
 
 
 def _application(row: tuple[Any, ...]) -> Application:
-    return Application(row[0], row[1], row[2], tuple(row[3]), tuple(row[4]), row[5])
+    return Application(row[0], row[1], row[2], tuple(row[3]), tuple(row[4]), tuple(row[5]), row[6])
 
 
 def _digest(code: str) -> bytes:

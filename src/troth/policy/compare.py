@@ -74,23 +74,28 @@ class Delta:
 class Comparison:
     """What two versions differ in, and what follows: `significant` are the differences that need agreement again.
 
-    Among them is each by which a purpose or an audience may do or see more, whatever the rule lists: nobody is in those
-    before they agree (`widening`), so everybody has to be asked.
+    Among them is each by which a purpose or an audience may do or see more, whatever the rule lists. `opened` are those
+    purposes and audiences: nobody is in them before they agree, so everybody has to be asked.
     """
 
     deltas: tuple[Delta, ...]
     verdict: Verdict
     significant: tuple[Delta, ...]
     asked: tuple[str, ...]
+    opened: frozenset[str] = frozenset()
 
     @property
     def agree_again(self) -> bool:
         """Whether the change needs the agreement of those who agreed before."""
-        return bool(self.significant)
+        return bool(self.significant or self.opened)
 
 
-def compare(old: Policy, new: Policy) -> Comparison:
-    """Compare two versions. The rule of the old one judges what is significant: it is what people agreed to."""
+def compare(old: Policy, new: Policy, opened: frozenset[str] = frozenset()) -> Comparison:
+    """Compare two versions. The rule of the old one judges what is significant: it is what people agreed to.
+
+    `opened` are the purposes and audiences that the tables let do or see more (`widening.opened`): which audience a row
+    reaches is theirs to say.
+    """
     before, after = atoms(old), atoms(new)
     empty = Atom(frozenset(), ())
     deltas = []
@@ -101,7 +106,8 @@ def compare(old: Policy, new: Policy) -> Comparison:
     reducing = [delta for delta in deltas if delta.reduces]
     asked = tuple(d.about[0] for d in reducing if d.kind is Kind.PURPOSE and not d.old)
     significant = tuple(d for d in deltas if _opens(d) or (d.reduces and d.changes & _rule(old)))
-    return Comparison(tuple(deltas), _verdict(deltas, reducing, significant, asked), significant, asked)
+    verdict = _verdict(deltas, reducing, asked, again=bool(significant or opened))
+    return Comparison(tuple(deltas), verdict, significant, asked, opened)
 
 
 def _said_elsewhere(key: Key, before: Mapping[Key, Atom], after: Mapping[Key, Atom]) -> bool:
@@ -114,12 +120,10 @@ def _said_elsewhere(key: Key, before: Mapping[Key, Atom], after: Mapping[Key, At
     return kind in (Kind.SENTENCE, Kind.CATEGORY, Kind.WORDS) and not (key in before and key in after)
 
 
-def _verdict(
-    deltas: Iterable[Delta], reducing: list[Delta], significant: tuple[Delta, ...], asked: tuple[str, ...]
-) -> Verdict:
+def _verdict(deltas: Iterable[Delta], reducing: list[Delta], asked: tuple[str, ...], *, again: bool) -> Verdict:
     if asked:
         return Verdict.ASK
-    if significant:
+    if again:
         return Verdict.AGREE_AGAIN
     if reducing:
         return Verdict.NOTIFY
@@ -132,9 +136,9 @@ def _opens(delta: Delta) -> bool:
     match delta.kind:
         case Kind.PURPOSE:  # on another basis others are in it, also where that basis reaches less
             return bool(delta.new)
-        case Kind.SIGHT | Kind.POSTING:  # also where one that reached further saw it before; the person is no audience
-            return bool(delta.new - delta.old) and len(delta.about) == 1
-        case Kind.USE | Kind.SIGNAL | Kind.COARSENING:
+        case Kind.SIGHT:  # of what the person sees themselves less, nobody else sees more
+            return delta.reduces and len(delta.about) == 1
+        case Kind.USE | Kind.POSTING | Kind.SIGNAL | Kind.COARSENING:
             return delta.reduces
     return False
 

@@ -2,9 +2,20 @@
 
 from collections.abc import Iterable
 
+from troth.policy.catalog import Catalog
+from troth.policy.errors import PolicyErrors
 from troth.policy.filling import kept
-from troth.policy.meaning import Precision, Whose, WindowKind
+from troth.policy.meaning import Policy, Precision, Whose, WindowKind
+from troth.policy.plan import plan
 from troth.policy.planned import Atom, Coarsening, Plan, Retention
+
+
+def opened(old: Policy, new: Policy, catalog: Catalog) -> frozenset[str]:
+    """Name what `widened` names of two versions; nothing where these tables cannot hold to one of them."""
+    try:
+        return widened(plan(old, catalog), plan(new, catalog))
+    except PolicyErrors:
+        return frozenset()
 
 
 def widened(old: Plan, new: Plan) -> frozenset[str]:

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods
 from troth.consent import applications
 from troth.consent.errors import ConsentRefusal
 from troth.web.provider.onward import forms_to, source_of
-from troth.web.provider.validator import asked, keep_device
+from troth.web.provider.validator import asked, keep_device, sends
 from troth.web.provider.views import LIBRARY, listed, wrong
 
 
@@ -56,6 +56,7 @@ def device(request: HttpRequest) -> HttpResponse:
         before = applications.live(token=request.viewer, application=form.client.id)  # type: ignore[attr-defined]
         permitted = frozenset(before.claims) if before else frozenset()
         context = {"application": form.client, "code": told["code"], "claims": listed(claims, permitted)}
+        context["sends"] = sends(form.client.id)
         return render(request, "provider/device.html", context)
     permits = request.POST["answer"] == "permit"
     if permits:

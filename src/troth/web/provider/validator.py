@@ -58,6 +58,12 @@ def asked(application: str, scopes: list[str]) -> tuple[Claim, ...]:
     return within(tuple(map(parsed, known.claims)), scopes) if known else ()
 
 
+def sends(application: str) -> tuple[str, ...]:
+    """Return the kinds of events that an application may send of whoever signs in to it."""
+    known = authorizing.application(application)
+    return known.events if known else ()
+
+
 def remembered(request: Any, client: Client, scopes: list[str], redirect_uri: str) -> bool:
     """Whether the viewer has answered all that is asked, so that they need not be asked again.
 

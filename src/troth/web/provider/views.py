@@ -34,7 +34,7 @@ from troth.web.guessing import guarded
 from troth.web.provider import onward
 from troth.web.provider.cors import readable
 from troth.web.provider.reading import legible, reading
-from troth.web.provider.validator import Validator, asked, claim_authorization_code, proven_at, remembered
+from troth.web.provider.validator import Validator, asked, claim_authorization_code, proven_at, remembered, sends
 
 #: Whose limits count what devices try.
 LIBRARY = "allauth.idp.oidc"
@@ -183,6 +183,7 @@ class Authorize(View):
         context = {
             "application": self.client,
             "claims": listed(claims, known),
+            "sends": sends(self.client.id),
             "where": onward.source_of(self.address),
             "action": request.get_full_path(),
         }

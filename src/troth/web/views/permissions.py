@@ -24,6 +24,7 @@ from troth.policy.explain import capital
 from troth.policy.meaning import Audience, Basis
 from troth.policy.voice import voice
 from troth.web.permitting import ApplicationAnswer, end_of, said, sentence
+from troth.web.provider.validator import sends
 from troth.web.provider.views import listed
 from troth.web.views.agreed import asker
 from troth.web.words import say
@@ -125,7 +126,7 @@ def _applications(request: HttpRequest) -> Iterator[Card]:
             lines = [Line(c["category"], told.get(c["name"]), c["why"], c["clause"]) for c in claims]
             withheld = listed(tuple(map(parsed, sorted(set(grant.offered) - set(grant.claims)))))
             extra: dict[str, Any] = {"application": grant.application, "withheld": [c["category"] for c in withheld]}
-            extra["form"] = _answer(grant)
+            extra |= {"form": _answer(grant), "sends": sends(grant.application)}
             yield Card(
                 "applications",
                 grant.application,

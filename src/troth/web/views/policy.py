@@ -13,12 +13,17 @@ from troth.consent import handover, scheduling
 from troth.database import probes, published
 from troth.database.catalog import Declared
 from troth.policy import coverage, explain, parse
-from troth.policy.compare import Direction, compare
+from troth.policy.compare import Comparison, Direction, compare
 from troth.policy.coverage import Covered, Promise, Status
 from troth.policy.differences import Differing
 from troth.policy.meaning import Policy
 from troth.policy.sides import pairs
 from troth.policy.voice import voice
+from troth.policy.widening import opened
+
+#: What pairs of versions open, by their digests: it takes plans of both, and stays.
+OPENED: dict[tuple[str, str, Declared], frozenset[str]] = {}
+REMEMBERED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +88,10 @@ def versions(request: HttpRequest) -> HttpResponse:
     editions = published.history()
     rows = []
     for edition, before in zip(editions, (*editions[1:], None), strict=True):
-        differing = verdict = None
+        verdict = None
         if before is not None:
             old, new = before.published.policy, edition.published.policy
-            differing = Differing(old, new, language())
-            verdict = differing.verdict(compare(old, new))
+            verdict = Differing(old, new, language()).verdict(compared(old, new))
         rows.append({"edition": edition, "before": before, "verdict": verdict})
     changes = [{"at": each.at, "version": each.version, "entry": each.entry} for each in handover.changes()]
     context = {"rows": rows, "changes": changes, "next": scheduling.coming()}
@@ -108,9 +112,20 @@ def comparison(request: HttpRequest, old: int, new: int) -> HttpResponse:
     return render(request, "policy/compare.html", context)
 
 
+def compared(old: Policy, new: Policy) -> Comparison:
+    """Compare two versions, and what they open over the tables of now."""
+    now = published.current()
+    key = (old.digest, new.digest, now.declared)
+    if key not in OPENED:
+        if len(OPENED) > REMEMBERED:
+            OPENED.clear()
+        OPENED[key] = opened(old, new, now.catalog)
+    return compare(old, new, OPENED[key])
+
+
 def differences(old: Policy, new: Policy) -> dict[str, Any]:
     """Return how two versions differ, in the reader's language, for `policy/differences.html`."""
-    found, differing = compare(old, new), Differing(old, new, language())
+    found, differing = compared(old, new), Differing(old, new, language())
     lines = differing.lines(found)
     groups = [
         (direction, differing.new.say("directions", direction), [line for line in lines if line.direction is direction])

@@ -30,7 +30,7 @@ from troth.policy.errors import PolicyErrors
 from troth.policy.meaning import Policy
 from troth.policy.plan import plan
 from troth.web.staff import unconfirmed
-from troth.web.views.policy import differences, language
+from troth.web.views.policy import compared, differences, language
 
 LONGEST = 256 * 1024
 #: Seconds for which a page waits for the keeper after an approval, and between two looks.
@@ -120,7 +120,7 @@ def proposal(request: HttpRequest, proposal: UUID) -> HttpResponse:
         "terms_differ": found.terms_digest != now.terms_digest,
         "two": standing.two,
         "later": scheduling.later(policy),
-        "raised": dict(RAISED)[raised] if raised > compare(now.policy, policy).verdict else "",
+        "raised": dict(RAISED)[raised] if raised > compared(now.policy, policy).verdict else "",
         "counts": _counts(found, Differing(now.policy, policy, language())),
         "channel": coming.channel(now.policy),
         "tellings": _tellings(policy.version) if found.outcome == "published" or found.waits_until else [],
