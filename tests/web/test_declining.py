@@ -8,16 +8,18 @@ from psycopg import Connection
 
 from tests.browsing import PASSWORD, Browser, subject
 from tests.conftest import Person, employ, make
-from tests.consent.lending import offer
+from tests.consent import test_agreeing as agreeing
+from tests.consent.lending import offer, prove
 from tests.consent.test_ending import widen
 from tests.consent.test_support import opened
 from tests.planting import sign_in
 from tests.web.test_coming import ALICE, alice, publish, take_effect, written
 from tests.web.test_routes import FORMS, seen, state, table
 from tests.web.world import world
-from troth.consent import permissions, support
+from troth.consent import agreed, permissions, support
 from troth.people import organizing
 from troth.rights import document
+from troth.web.templatetags.said import till
 
 __all__ = ["alice", "written"]
 #: Who needs no agreement to what is in force, by the names of their audiences.
@@ -165,9 +167,10 @@ def test_what_is_open_to_others_stands_there_and_ends_there(
     }  # fmt: skip
     page = alice.get("/declining").content.decode()
     assert all(name in page for name in ("Sue", "Planted", "Harbor Rowing", "Somebody with your link"))
-    for path in (path for paths in shown.values() for path in paths):
+    for kind, path in ((kind, path) for kind, paths in shown.items() for path in paths):
         assert alice.post(path).headers["Location"] == "/declining"
-        assert "Ended. Nothing of it is shown from this moment on." in alice.get("/declining").content.decode()
+        done = "Ended, as it was agreed." if kind == "agreed" else "Ended. Nothing of it is shown from this moment on."
+        assert done in alice.get("/declining").content.decode()
     assert ends(alice) == {}
     assert "Support may look at your data" not in alice.get("/agree").content.decode()
     assert support.of_me(mine.token)[0].state == "ended"
@@ -175,6 +178,38 @@ def test_what_is_open_to_others_stands_there_and_ends_there(
     for path in (path for paths in shown.values() for path in paths):
         assert alice.post(path).headers["Location"] == "/declining"
         assert "This is not open any more." in alice.get("/declining").content.decode()
+
+
+@pytest.mark.parametrize("way", ["at once", "with notice", "at its end"])
+def test_what_was_agreed_stands_there_until_it_is_over(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    alice.get("/me")
+    mine = Person("Alice", subject(owner, ALICE), ALICE, alice.cookies["__Host-viewer"].value)
+    olga = make(owner, "Olga")
+    prove(owner, olga, operator=True)
+    deal = {"ends": way, "notice": 5 if way == "with notice" else 0, "reason": "To find Alice."}
+    which = agreeing.ask(olga, purpose=None, categories=["person.name"], **deal)
+    agreeing.ask(olga, reason="Nobody answered this.")
+    agreeing.answer(mine, which)
+    publish(owner)
+    take_effect(owner, monkeypatch)
+    page = alice.get("/declining").content.decode()
+    assert "To find Alice." in page
+    assert "Nobody answered this." not in page
+    assert ends(alice) == ({"agreed": [f"/declining/end/agreed/{which}"]} if way != "at its end" else {})
+    alice.post(f"/declining/end/agreed/{which}")
+    page = alice.get("/declining").content.decode()
+    assert ("Ended, as it was agreed." in page) == (way != "at its end")
+    assert ("This is not open any more." in page) == (way == "at its end")
+    assert "Nothing of it is shown from this moment on." not in page
+    assert ends(alice) == {}
+    until = next(each.over_at or each.until for each in agreed.mine(mine.token) if each.agreed == which)
+    assert until
+    assert ("To find Alice." in page) == (way != "at once"), "it is shown until its time"
+    assert (f"until {till(until)} UTC" in page) == (way != "at once")
+    owner.execute("UPDATE troth.agreed_permission SET until = now(), over_at = now() WHERE agreed = %s", (which,))
+    assert "To find Alice." not in alice.get("/declining").content.decode()
 
 
 @pytest.mark.parametrize(

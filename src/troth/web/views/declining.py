@@ -39,13 +39,17 @@ NOES = frozenset({"withdrawal", "refusal", "objection"})
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Something of the viewer's that is open to others: to whom, what of it, until when; `kind` is one of ENDS."""
+    """Something of the viewer's that is open to others: to whom, what of it, until when; `kind` is one of ENDS.
+
+    What was agreed on may be such that it ends at its time alone: it is no less open for that.
+    """
 
     kind: str
     key: object
     who: str
     what: Sequence[str | Promise]
     until: datetime | None = None
+    endable: bool = True
 
 
 @require_POST
@@ -150,9 +154,10 @@ def _open_to_organizations(token: str) -> Iterator[Open]:
     kept = organizations.are_kept()
     fates = organizations.fates(token) if kept else []
     names = {each.organization: each.name for each in fates}
-    for deal in filter(deals.endable, deals.mine(token)):
+    for deal in (each for each in deals.mine(token) if each.answer and deals.stands(each)):
         asker = names.get(deal.organization, _("An organization")) if deal.organization else _operator()
-        yield Open("agreed", deal.agreed, asker, [deal.reason], deal.until)
+        until, endable = deal.over_at or deal.until, deals.endable(deal)
+        yield Open("agreed", deal.agreed, asker, [deal.reason], until, endable)
     for fate in fates:
         yield Open("organizations", fate.organization, fate.name, [_("You are a member.")])
     for request in organizations.requests(token) if kept else []:
@@ -187,7 +192,8 @@ def end(request: HttpRequest, kind: str, key: str) -> HttpResponse:
     except PeopleRefusal as refusal:  # whoever owns an organization alone
         messages.error(request, refused(refusal))
     else:
-        messages.success(request, _("Ended. Nothing of it is shown from this moment on."))
+        at_once = _("Ended. Nothing of it is shown from this moment on.")
+        messages.success(request, _("Ended, as it was agreed.") if kind == "agreed" else at_once)
     return redirect("declining")
 
 
