@@ -59,6 +59,51 @@ def test_odd_values_of_forms_and_queries(browser: Browser, owner: Connection[Any
     assert not {where: status for where, status in statuses.items() if status >= 500}
 
 
+NOWHERE = "7f0e1c1e-0000-4000-8000-000000000000"
+#: Where a NUL stands: in the address, in its query or in a form; with the methods that are tried.
+NULS: tuple[tuple[str, str], ...] = (
+    ("/declining/end/applications/a%00b", ""),
+    ("/declining/a%00b", "kind=objection"),
+    ("/me/timeline/access/a%00b/delete", ""),
+    (f"/me/support/{NOWHERE}", "areas=a%00&hours=1"),
+    (f"/me/support/{NOWHERE}/narrow", "areas=a%00"),
+    (f"/me/support/{NOWHERE}/narrow", "areas=profile&areas=a%00&areas=access"),
+    (f"/me/support/{NOWHERE}/narrow", "areas%00=profile"),
+    ("/me/permissions?a=%00", "a=b"),
+    ("/me/accesses?path=a%00b", ""),
+    ("/me/name", "name=a%00b"),
+    ("/agree", "policy=%00&answer=agree"),
+    ("/sign-in", "login=a%00b&password=x"),
+)
+
+
+@pytest.mark.parametrize(("path", "body"), NULS)
+def test_a_nul_reaches_no_view(browser: Browser, owner: Connection[Any], path: str, body: str) -> None:
+    browser.sign_up(owner, ALICE)
+    for asker in (browser, Browser()):
+        answer = asker.generic("POST", path, body, "application/x-www-form-urlencoded")
+        assert (answer.status_code, "bad-request" in answer.content.decode()) == (400, True)
+    if "%00" in path:
+        assert browser.get(path).status_code == 400
+    same = browser.generic(
+        "POST", path.replace("%00", "0"), body.replace("%00", "0"), "application/x-www-form-urlencoded"
+    )
+    assert same.status_code != 400, "it is the NUL that is refused"
+
+
+@pytest.mark.parametrize("path", ["token", "userinfo", "revoke", "introspect", "device", "users"])
+def test_a_nul_that_an_application_sends_is_answered_to_it(browser: Browser, path: str) -> None:
+    form = "application/x-www-form-urlencoded"
+    for query, body in (("", "client_id=a%00b&grant_type=refresh_token&token=x"), ("?client_id=a%00b", "token=a%00b")):
+        answer = browser.generic("POST", f"/connect/{path}{query}", body, form)
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    assert browser.get("/connect/authorize?client_id=a%00b&response_type=code").status_code == 400
+    assert (
+        browser.generic("POST", "/connect/authorize?client_id=x", "answer=permit&client_id=a%00b", form).status_code
+        < 500
+    )
+
+
 @pytest.mark.parametrize("held", ["", "x", "é", "\x80\xff", "a" * 8000, "'; DROP TABLE x; --", "\ud800"])
 @pytest.mark.parametrize("cookie", ["__Host-viewer", "__Host-session", "__Host-csrf", "__Host-language"])
 def test_odd_cookies(browser: Browser, held: str, cookie: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -41,6 +42,17 @@ def _readable(audience: Audience) -> bool:
     return audience is Audience.READER and not agreement_needed()
 
 
+def _nul(request: HttpRequest, view: Any) -> bool:  # noqa: ANN401 - any view
+    """Whether an address or a form holds a NUL, which no text of the database can.
+
+    What applications send is read, and refused, by its view: its answer is no page.
+    """
+    texts = [request.path]
+    if not getattr(view, "csrf_exempt", False):
+        texts += [text for sent in (request.GET, request.POST) for name, told in sent.lists() for text in (name, *told)]
+    return any("\0" in str(text) for text in texts)
+
+
 class Gate:
     """Look up the route's audience before its view runs."""
 
@@ -52,12 +64,14 @@ class Gate:
         """Pass on; the judgement is made once the view is known."""
         return self.get_response(request)
 
-    def process_view(self, request: HttpRequest, _view: Any, _args: Any, _kwargs: Any) -> HttpResponse | None:  # noqa: ANN401
+    def process_view(self, request: HttpRequest, view: Any, _args: Any, _kwargs: Any) -> HttpResponse | None:  # noqa: ANN401
         """Return the answer for those who may not pass, or None."""
         match = request.resolver_match
         audience = ROUTES.get((match.url_name or "") if match else "")
         if audience is None or (audience is Audience.DEV and not settings.DEV):
             raise Http404
+        if _nul(request, view):
+            raise BadRequest
         if audience in (Audience.ANYBODY, Audience.NEWCOMER, Audience.DEV) or _readable(audience):
             return None
         if not request.user.is_authenticated:

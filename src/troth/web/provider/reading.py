@@ -1,4 +1,4 @@
-"""A request that the library cannot read is answered so, before anybody looks at what it asks."""
+"""A request that cannot be read is answered so, before anybody looks at what it asks."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -11,12 +11,13 @@ from oauthlib.common import Request
 
 
 def legible(request: HttpRequest) -> bool:
-    """Whether the library can read a request: it takes no query whose signs are wrongly encoded."""
+    """Whether a request can be read: the library takes no wrongly encoded query, the database no NUL."""
     try:
         Request(*extract_params(request))
     except ValueError:
         return False
-    return True
+    sent = [text for told in (request.GET, request.POST) for _name, texts in told.lists() for text in texts]
+    return not any("\0" in str(text) for text in sent)
 
 
 def reading(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
