@@ -1,6 +1,8 @@
 """P25, P38: whoever has not agreed to what is in force ends what they allowed before, at once, and gives nothing."""
 
+import re
 import uuid
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -236,3 +238,42 @@ def test_they_give_nothing(alice: Person, owner: Connection[Any], what: str) -> 
     with pytest.raises(psycopg.Error) as refused, connect.acting("self", token=alice.token) as mine:
         mine.execute(GIVING[what].encode())
     assert refused.value.sqlstate == "TR003"
+
+
+#: What a holder has written down who has agreed to nothing newer.
+ENDING = {
+    "access-declined", "access-ended", "access-narrowed", "application-ended", "device-forgotten", "organization-left",
+    "other-sessions-ended", "request-withdrawn", "session-ended",
+}  # fmt: skip
+GIVEN = ("agreed", "agreed-ahead", "consent", "access-allowed", "application-permitted", "name-corrected", "x")
+RECORD = "SELECT troth.record(%s, %s, %s, '{\"version\": 2}')"
+
+
+def test_they_have_nothing_written_down_but_that_something_ended(alice: Person, owner: Connection[Any]) -> None:
+    def recorded(*told: object) -> str | None:
+        with connect.acting("self", token=alice.token) as mine:
+            try:
+                mine.execute(RECORD, told)
+            except psycopg.Error as error:
+                return error.sqlstate
+        return None
+
+    widen(owner)
+    me, other = alice.subject, uuid.uuid4()
+    assert {recorded(action, who, who) for action in GIVEN for who in (me, None)} == {"TR003"}
+    wrong = [(other, me), (me, other), (None, None), (None, me)]
+    assert {recorded(action, *pair) for action in ENDING for pair in wrong} == {"TR031"}
+    for action in ENDING:
+        assert (recorded(action, me, me), last(owner)) == (None, action)
+    agree(alice, owner)
+    assert (recorded("name-corrected", me, me), last(owner)) == (None, "name-corrected")
+
+
+def test_the_ledger_knows_whatever_a_holder_ends() -> None:
+    """Their functions call `record` with these acts alone; what they tell it by `append` is no viewer's to call."""
+    found: set[str] = {"access-declined"}  # `answer_access` takes a no of a holder, and a yes of a viewer
+    for file in Path(connect.__file__).parents[1].glob("*/sql/*.sql"):
+        for text in file.read_text(encoding="utf-8").split("-- name: ")[1:]:
+            if re.search(r":= troth\.(held_)?holder\(\)", text):
+                found |= set(re.findall(r"troth\.record\(\s*'([a-z-]+)'", text))
+    assert found == ENDING

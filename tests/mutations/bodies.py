@@ -232,6 +232,7 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
     "record": (
         ("in another's name", "session_user = current_database() || '_self'", "false"),
         ("only of whoever has agreed", "troth.holder()", "troth.viewer()"),
+        ("whatever of whoever has not agreed", "troth.viewer()", "troth.holder()"),
     ),
     "held_viewer": (("of whoever has not agreed", "IF troth.viewer() IS DISTINCT FROM whose THEN", "IF false THEN"),),
     "held_holder": (

@@ -91,16 +91,22 @@ $$;
 -- name: record
 -- The same, for roles that act.
 -- Raises TR031 when a viewer names another, TR003 when the viewer is one no longer. Whoever has not agreed to what is needed now
--- records too: that they ended something. What needs the agreement asks `viewer` for it.
+-- records too, and nothing but that they ended or declined something.
 CREATE OR REPLACE FUNCTION troth.record(what text, who uuid, whom uuid, told jsonb) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+    ends boolean := what IN (
+        'access-declined', 'access-ended', 'access-narrowed', 'application-ended', 'device-forgotten', 'organization-left',
+        'other-sessions-ended', 'request-withdrawn', 'session-ended'
+    );
+    mine uuid := CASE WHEN ends THEN troth.holder() ELSE troth.viewer() END;
 BEGIN
     -- A viewer acts in nobody's name but their own, whatever statement was slipped into a page; on somebody else only as
     -- an administrator, who reaches this through the functions that know whom they may act on.
     IF session_user IN (current_database() || '_self', current_database() || '_administrator') THEN
-        IF troth.holder() IS NULL THEN
+        IF mine IS NULL THEN
             RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
-        ELSIF who IS NULL OR who IS DISTINCT FROM troth.holder()
+        ELSIF who IS DISTINCT FROM mine
            OR (whom IS DISTINCT FROM who AND session_user = current_database() || '_self')
         THEN
             RAISE EXCEPTION 'a viewer records only what they did themselves' USING ERRCODE = 'TR031';
