@@ -4,14 +4,17 @@ import json
 from typing import Any
 
 import jsonschema_rs
+import msgspec
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from psycopg import Connection
 
 from tests.conftest import Person
 from tests.intake.sending import CRASH, USE, Application, event, registered, sent
 from troth.intake import queries
 from troth.intake.kinds import KINDS
-from troth.intake.schema import schema
+from troth.intake.schema import fault, schema
 
 #: What stands in an event and is told nobody.
 SECRET = "hunter2"
@@ -82,10 +85,42 @@ def test_a_field_of_the_senders_own_is_told_by_no_name_whatever_it_looks_like(no
         f"x - at `$.{SECRET}",
         f"{SECRET}` - at `$.stack[{SECRET}]",
         f"Object missing required field `{SECRET}",
+        "z` - at `$.stack[600123123].file[1]",
+        "z` - at `$.stack[12]",
+        "z` - at `$.stack.4111111111111111",
+        "z` - at `$.stack[\u0661\u0662]",
     ):
         told = event("crash", notes.names["Alice"], "wrong-0001", data=CRASH | {name: SECRET})
-        field, _ = said(sent(told, key=notes.key))
-        assert field in ("/data", "/data/stack")
+        for body in (told, json.dumps(told).replace("`", "\\u0060").encode()):
+            field, _ = said(sent(body, key=notes.key))
+            assert field == "/data"
+
+
+@given(
+    name=st.text(max_size=30)
+    | st.lists(
+        st.sampled_from(
+            ("z", "` - at `", "`", "$", ".stack", ".line", "[7]", "[600123123]", ".4111", "\u0661", "hunter2")
+        ),
+        max_size=12,
+    ).map("".join),
+    deep=st.booleans(),
+)
+def test_no_name_of_the_senders_own_is_in_what_is_told(name: str, deep: bool) -> None:  # noqa: FBT001 - drawn
+    """What is told is that of a name which says nothing at all, or less of the place, whatever the name says."""
+
+    def faulty(field: str) -> tuple[str, Any]:
+        more: dict[str, Any] = {"stack": [FRAME, FRAME | {field: 1}]} if deep else {field: 1}
+        raw = json.dumps(CRASH | more).encode()
+        with pytest.raises(msgspec.ValidationError) as refused:
+            msgspec.json.decode(raw, type=KINDS["crash"].says)
+        told = fault(refused.value, raw, "/data", "crash")
+        return told.pointer, told.expected
+
+    assume(name not in schema()["$defs"]["Crash"]["properties"] | schema()["$defs"]["Frame"]["properties"])
+    plain = faulty("plain")
+    assert faulty(name) == (plain if "`" not in name else faulty("`"))
+    assert plain[0] == ("/data/stack/1" if deep else "/data")
 
 
 def test_where_it_was_wrong_is_counted_nowhere(notes: Application) -> None:

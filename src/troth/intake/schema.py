@@ -11,7 +11,11 @@ from troth.intake.kinds import KINDS, Sending
 
 #: Where a decoder's message says that something stands which is no such thing, and what it misses.
 PLACE, MISSING = re.compile(r" - at `\$([^`]*)`$"), re.compile(r"Object missing required field `([^`]*)`")
-STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+STEP = re.compile(r"\.([^.\[\]`]+)|\[([0-9]{1,9})\]")
+#: How a message begins that holds a name of the sender's own, in which whatever follows may stand, too.
+UNKNOWN = "Object contains unknown field `"
+#: What of JSON makes a backtick, with which such a name could pretend to be a place.
+BACKTICK = re.compile(rb"`|\\u0060")
 #: What of a field's schema says what is expected there.
 SAYING = (
     "description", "type", "enum", "format", "pattern", "minLength", "maxLength", "minimum", "maximum", "maxItems",
@@ -27,14 +31,15 @@ def schema() -> dict[str, Any]:
     return EVENT
 
 
-def fault(error: Exception | None, within: str = "", kind: str = "") -> Fault:
+def fault(error: Exception | None, raw: bytes, within: str = "", kind: str = "") -> Fault:
     """Return where a decoder met something else than expected, and what was expected there; nothing of what it met.
 
-    `within` is where in the event the decoder began, and `kind` that of the event, where it was known by then.
+    `raw` is what it read, `within` where in the event that began, and `kind` the event's, where it was known by then.
     """
     message = str(error) if isinstance(error, msgspec.ValidationError) else ""
-    found = PLACE.search(message)
-    steps = [name or nth for name, nth in STEP.findall(found.group(1))] if found else []
+    feigned = message.startswith(UNKNOWN) and BACKTICK.search(raw) is not None
+    found = None if feigned else PLACE.search(message)
+    steps: list[str | int] = [name or int(nth) for name, nth in STEP.findall(found.group(1))] if found else []
     if missing := MISSING.match(message):
         steps.append(missing.group(1))
     pointer, known = within, DATA[kind] if kind and within == "/data" else EVENT["properties"].get(within[1:], EVENT)
@@ -54,9 +59,12 @@ def _resolved(known: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**known, **_resolved(others[0])} if len(others) == 1 else known
 
 
-def _inside(known: Mapping[str, Any], step: str) -> Mapping[str, Any] | None:
+def _inside(known: Mapping[str, Any], step: str | int) -> Mapping[str, Any] | None:
+    """Return what is expected one step further; None where the schema knows no such step."""
     known = _resolved(known)
-    found: Mapping[str, Any] | None = known.get("items") if step.isdigit() else known.get("properties", {}).get(step)
+    if isinstance(step, int):
+        return known.get("items") if step < known.get("maxItems", 0) else None
+    found: Mapping[str, Any] | None = known.get("properties", {}).get(step)
     return found
 
 

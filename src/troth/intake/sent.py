@@ -144,7 +144,7 @@ def decode(raw: bytes, sender: Sender, ahead: timedelta, person: str | None = No
     try:
         sending = SENDING.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Refused("malformed", fault=fault(error))
+        return Refused("malformed", fault=fault(error, raw))
     if person is not None:
         sending.person = person
     kind = KINDS.get(sending.kind)
@@ -156,10 +156,10 @@ def decode(raw: bytes, sender: Sender, ahead: timedelta, person: str | None = No
         field = "/metadata"
         metadata = described.read(bytes(sending.metadata)) if sending.metadata else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Refused("malformed", kind=kind.table, fault=fault(error, field, kind.table))
+        return Refused("malformed", kind=kind.table, fault=fault(error, raw, field, kind.table))
     event = understood(sending, kind, says, sender, ahead)
     if surplus is not None and isinstance(event, Sent):
-        event.surplus = fault(surplus, "/data", kind.table)
+        event.surplus = fault(surplus, raw, "/data", kind.table)
     if metadata is not None and isinstance(event, Sent):
         event.metadata = metadata
         event.body = sender.mark(b"more", event.body, bytes(sending.metadata))
@@ -171,7 +171,7 @@ def understood(sending: Sending, kind: Kind, says: Says, sender: Sender, ahead: 
     try:
         moment = in_utc(sending.at) - ahead if sending.at else now()
     except OverflowError:
-        return Refused("malformed", kind=kind.table, fault=fault(None, "/at"))
+        return Refused("malformed", kind=kind.table, fault=fault(None, b"", "/at"))
     said = b"\0".join(
         (
             sending.kind.encode(),
