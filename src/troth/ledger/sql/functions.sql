@@ -99,11 +99,12 @@ DECLARE
         'access-declined', 'access-ended', 'access-narrowed', 'application-ended', 'device-forgotten', 'organization-left',
         'other-sessions-ended', 'request-withdrawn', 'session-ended'
     );
-    mine uuid := CASE WHEN ends THEN troth.holder() ELSE troth.viewer() END;
+    mine uuid;
 BEGIN
     -- A viewer acts in nobody's name but their own, whatever statement was slipped into a page; on somebody else only as
     -- an administrator, who reaches this through the functions that know whom they may act on.
     IF session_user IN (current_database() || '_self', current_database() || '_administrator') THEN
+        mine := CASE WHEN ends THEN troth.holder() ELSE troth.viewer() END;
         IF mine IS NULL THEN
             RAISE EXCEPTION 'nobody is signed in' USING ERRCODE = 'TR003';
         ELSIF who IS DISTINCT FROM mine
