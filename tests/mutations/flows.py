@@ -242,6 +242,7 @@ def _tokens(scene: Scene, whose: uuid.UUID) -> None:
         scene.world.people["alice"],
     )
     scene.must("a token of before", scene.does("self", ask, token="first"), [(None,)])
+    scene.refused("TR003", "self", record, whose, whose, token="first")
     _without(scene, whose)
     newest = scene.does(
         "owner", "SELECT version, digest, terms_digest FROM troth.policy_version ORDER BY 1 DESC LIMIT 1"
