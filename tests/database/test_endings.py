@@ -204,33 +204,46 @@ def test_rows_that_arrive_after_an_account_ended_end_with_it(cast: dict[str, Per
     assert owner.execute(endless.encode(), {"s": alice.subject}).fetchone() == (0,)
 
 
+#: What waits for whoever ends the account, and then finds it ended.
+WAITING = {
+    "a choice": "SELECT troth.choose('announce', 'consent')",
+    "a code that links accounts": "SELECT troth.offer_link(sha256('code'))",
+}
+
+
+@pytest.mark.parametrize("what", WAITING)
 def test_nobody_agrees_or_chooses_after_the_end(
-    cast: dict[str, Person], owner: Connection[Any], database: place.Place
+    cast: dict[str, Person], owner: Connection[Any], database: place.Place, what: str
 ) -> None:
     alice, bob = cast["alice"], cast["bob"]
     end(alice)
     with pytest.raises(psycopg.Error) as refused:
         agree(alice, owner)
     assert refused.value.sqlstate == "TR006"
-    # Stepped: the choice has begun before the end is committed, and finds it.
+    # Stepped: it has begun before the end is committed, and finds it.
     failed: list[str | None] = []
 
     def late() -> None:
         try:
-            choose(bob, "announce", "consent")
+            with connect.acting("self", token=bob.token) as mine:
+                mine.execute(WAITING[what].encode())
         except psycopg.Error as error:
             failed.append(error.sqlstate)
 
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename LIKE %s"
     with psycopg.connect(**connect.parameters("door", database)) as door:
         door.execute("SELECT troth.end_subject(%s, 'asked')", (bob.subject,))
         thread = threading.Thread(target=late)
         thread.start()
-        time.sleep(0.5)
+        until = time.monotonic() + 30
+        while owner.execute(waiting, ("%_self",)).fetchone() == (0,) and time.monotonic() < until:
+            time.sleep(0.02)
         door.commit()
     thread.join(10)
     assert failed == ["TR003"]
-    kept = owner.execute("SELECT count(*) FROM troth.choice WHERE subject = %s AND kind = 'consent'", (bob.subject,))
-    assert kept.fetchone() == (0,)
+    given = "SELECT (SELECT count(*) FROM troth.choice WHERE subject = %(s)s AND kind = 'consent')"
+    given += " + (SELECT count(*) FROM troth.link_offer WHERE subject = %(s)s)"
+    assert owner.execute(given.encode(), {"s": bob.subject}).fetchone() == (0,)
 
 
 def test_declining_never_takes_an_agreement_that_was_just_given(owner: Connection[Any], database: place.Place) -> None:

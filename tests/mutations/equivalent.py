@@ -128,6 +128,10 @@ TWICE = (
      " tests/database/test_endings.py::test_nobody_agrees_or_chooses_after_the_end"),
     ("troth.permit_application", "RAISE EXCEPTION 'nobody is signed in any more'", "the account can end only while another session"
      " holds it: tests/database/test_endings.py::test_nobody_agrees_or_chooses_after_the_end"),
+    ("troth.offer_link", "RAISE EXCEPTION 'nobody is signed in any more'", "the account can end only while another session holds it:"
+     " tests/database/test_endings.py::test_nobody_agrees_or_chooses_after_the_end"),
+    ("troth.offer_link", "RAISE EXCEPTION 'the policy ties no accounts", "the default policy ties them: tests/people/test_linking.py"
+     "::test_without_the_duty_the_database_links_nobody"),
     ("troth.leave_organizations", "PERFORM 1 FROM troth.organization", "only two sessions at once can tell: tests/database/"
      "test_endings.py::test_two_last_owners_who_leave_in_the_same_moment_leave_their_organization_an_owner"),
     ("troth.join_entry", "PERFORM troth.hold_supplied", "no field is declared here (tests/directory/test_fields.py)"),

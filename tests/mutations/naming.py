@@ -60,6 +60,7 @@ def _links(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
 def _without_a_proof(scene: Scene, whose: uuid.UUID, other: uuid.UUID) -> None:
     scene.refused("TR003", "self", OFFER)
     scene.does("self", OFFER, token="hers")
+    scene.must("an offer is written down", scene.does("owner", LAST), [("link-offered",)])
     scene.does("self", "SELECT troth.offer_link(sha256('next'))", token="hers")
     scene.refused("TR071", "door", LINK, "code", "yes", token="theirs")
     scene.refused("TR071", "door", LINK, "next", "yes", token="hers")

@@ -20,6 +20,7 @@ POSTS = "SELECT text, (SELECT name FROM troth.person WHERE person.subject = post
 FILES = "SELECT name FROM troth.attachment WHERE subject IN (%s, %s) ORDER BY id"
 STANDS = "SELECT audience, organization, edited_at IS NOT NULL FROM troth.post WHERE id = %s"
 FILED = "SELECT DISTINCT audience, organization FROM troth.attachment WHERE post = %s"
+REMOVED = "SELECT count(*) FROM troth.ledger_entry WHERE action = 'record-deleted'"
 LAST = "SELECT action, facts FROM troth.ledger_entry ORDER BY index DESC LIMIT 1"
 MEMBER = "INSERT INTO troth.membership (subject, organization, role) VALUES (%s, %s, 'member')"
 READERS = {"member": MEMBERS, "reader": EVERYONE, "passer": PUBLIC}
@@ -167,10 +168,13 @@ def _changes(scene: Scene, whose: uuid.UUID, other: uuid.UUID, _third: uuid.UUID
 def _deletes(scene: Scene, whose: uuid.UUID, made: Any) -> None:
     remove = "SELECT troth.remove_own('post', at, id) FROM troth.post WHERE id = %s"
     scene.must("another's", scene.does("self", remove, made, token="theirs"), [])
+    ((before,),) = scene.does("owner", REMOVED)
     scene.must("deleted", scene.does("self", remove, made, token="hers"), [(True,)])
+    scene.must("which is written down", scene.does("owner", REMOVED), [(before + 1,)])
     scene.must("files", scene.does("owner", "SELECT count(*) FROM troth.attachment WHERE post = %s", made), [(0,)])
     file = "SELECT troth.remove_own('attachment', at, id) FROM troth.attachment WHERE subject = %s"
     scene.must("a file", scene.does("self", file, whose, token="hers"), [(True,)])
+    scene.must("which is written down, too", scene.does("owner", REMOVED), [(before + 2,)])
 
 
 PLAYS = (_shown, _told, _changes)

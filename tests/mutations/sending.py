@@ -193,7 +193,7 @@ def _forgotten(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
 
 
 def _own(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
-    for statement in (CRASH, CRASH, DOES, USE):
+    for statement in (CRASH, CRASH, DOES, USE, IS):
         scene.does("intake", statement, whose, APPLICATION)
     scene.does("owner", "UPDATE troth.crash SET at = now() WHERE subject = %s", whose)  # both in one moment
     found = scene.does("owner", "SELECT at, id, uses FROM troth.crash WHERE subject = %s ORDER BY id", whose)
@@ -214,11 +214,11 @@ def _own(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
     scene.must("one's own", scene.does("self", remove, "crash", at, first, token="hers"), [(True,)])
     left = scene.does("owner", "SELECT id FROM troth.crash WHERE subject = %s", whose)
     scene.must("the other one stays", left, [(second,)])
-    for table in ("activity", "feature_use"):
-        held = scene.does("owner", f"SELECT at, id FROM troth.{table} WHERE subject = %s", whose)
+    for table in ("activity", "feature_use", "location"):
+        held = scene.does("owner", f"SELECT at, id, uses FROM troth.{table} WHERE subject = %s", whose)
         if len(held) != 1:  # what was refused is noted already
             continue
-        ((at, which),) = held
+        ((at, which, uses),) = held
         told = scene.does("self", stamp.replace("crash", table), at, which, token="hers")
         scene.must(f"what is told of {table}", told, [(uses,)])
         scene.must(f"one's own {table}", scene.does("self", remove, table, at, which, token="hers"), [(True,)])
@@ -226,7 +226,7 @@ def _own(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
             f"{table} is gone", scene.does("owner", f"SELECT id FROM troth.{table} WHERE subject = %s", whose), []
         )
     entries = "SELECT count(*) FROM troth.ledger_entry WHERE action = 'record-deleted'"
-    scene.must("entries", scene.does("owner", entries), [(3,)])
+    scene.must("entries", scene.does("owner", entries), [(4,)])
     scene.does("owner", "UPDATE troth.permitted SET uses = 0 WHERE subject = %s", whose)
     for statement, said in ((CRASH, "kind"), (DOES, "event"), (USE, "feature")):
         bare = statement.replace(f", {said}", "").replace(", 'planted'", "")  # says nothing but that it happened
