@@ -87,7 +87,7 @@ def test_what_nothing_a_person_is_in_may_use_is_not_stored(
 def test_mutation_without_the_reduction_it_would_be(
     cast: dict[str, Person], owner: Connection[Any], control: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decisions, "_narrowed", lambda kept, *_told: kept)
+    monkeypatch.setattr(decisions, "narrowed", lambda kept, *_told: kept)
     with pytest.raises(AssertionError):
         control(owner, cast["bob"])
 
