@@ -10,7 +10,7 @@ from troth.cli.options import data_option, form_option, text_of
 from troth.database import connect, place, requests
 from troth.database.statements import load
 
-COLUMNS = ("application", "name", "manifest", "purposes", "claims", "registered_at")
+COLUMNS = ("application", "name", "manifest", "purposes", "claims", "events", "registered_at")
 
 
 @click.group()
@@ -66,6 +66,8 @@ def show(application: str) -> None:
     for claim in each["claims"]:
         name, category, purpose = claim.split(":")
         click.echo(f"# claim `{name}`: {category} for {purpose}")
+    for event in each["events"]:
+        click.echo(f"# event `{event}`")
     click.echo(each["manifest"].rstrip())
 
 
