@@ -20,6 +20,7 @@ origins = ["https://notes.example"]
 redirect_uris = ["https://notes.example/signed-in"]
 after_sign_out = ["https://notes.example/bye"]
 purposes = ["provide", "announce"]
+events = ["crash", "feature_use"]
 
 [claims]
 name = { category = "person.name", purpose = "provide" }
