@@ -117,6 +117,33 @@ def test_a_password_alone_neither_agrees_nor_declines_for_anybody(
     assert someone.agree().headers["Location"] == "/me"
 
 
+@pytest.mark.parametrize("where", ["at the second factor", "at the agreement"])
+def test_signing_out_everywhere_else_ends_ways_in_that_are_half_gone(
+    browser: Browser, owner: Connection[Any], secret: str, where: str
+) -> None:
+    fresh()
+    thief = Browser()
+    if where == "at the agreement":
+        ask_again(owner)
+    assert thief.sign_in(ALICE).headers["Location"] == SECOND
+    if where == "at the agreement":
+        assert thief.post(SECOND, {"code": app_code(secret)}).headers["Location"] == "/sign-in/trust"
+        assert thief.post("/sign-in/trust").headers["Location"] == "/agree"
+    answer = browser.post("/me/devices/sessions/end")
+    assert answer.headers["Location"] == "/me/devices"
+    fresh()
+    if where == "at the agreement":
+        thief.agree()
+    else:
+        thief.post(SECOND, {"code": app_code(secret)})
+    for path in ("/me", "/agree", SECOND, "/sign-in/trust", "/me/devices"):
+        found = thief.get(path)
+        assert found.status_code != 200 or "Sign out" not in found.content.decode(), path
+    assert thief.post("/sign-in/trust").headers.get("Location", "") != "/me"
+    assert thief.get("/me").status_code == 303
+    assert browser.get("/me/devices").status_code == 200, "who pressed it stays"
+
+
 def test_without_the_late_question_the_agreement_would_be_passed_by(
     browser: Browser, owner: Connection[Any], secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

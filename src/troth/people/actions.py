@@ -26,6 +26,7 @@ from troth.people.queries import asked_on_sign_up
 from troth.people.sessionstore import kept_under
 
 __all__ = [
+    "BEGUN",
     "LONGEST_NAME",
     "UNAGREED",
     "Account",
@@ -48,6 +49,8 @@ __all__ = [
 SQL = load("troth.people")
 #: How long an account without an agreement may wait before it is forgotten.
 UNAGREED = timedelta(hours=24)
+#: What a session holds of whoever gave a password in it: the account, and the mark of that password.
+BEGUN = "begun_with"
 
 
 def sign_up(account: Account, *, name: str | None, told: Mapping[str, Value] = {}) -> Account:
@@ -139,7 +142,7 @@ def _forget(account: Account) -> bool:
 
 
 def end_sessions(account: Account, *, but: str | None = None) -> int:
-    """End every sign-in session of an account, but the one of a key, and return how many there were."""
+    """End every session of an account, also on the way in, but that of a key; return how many there were."""
     if but is None:
         with door.cursor() as cursor:
             told: dict[str, Any] = {"subject": account.subject, "session": None, "others": True}
@@ -147,8 +150,14 @@ def end_sessions(account: Account, *, but: str | None = None) -> int:
     # A session does not say whose it is except inside its signed data; they are few beside what else closing does.
     whose = str(account.pk)
     live = Session.objects.filter(expire_date__gt=timezone.now())
-    ended = [each.session_key for each in live.iterator() if each.get_decoded().get(SESSION_KEY) == whose]
+    ended = [each.session_key for each in live.iterator() if _whose(each.get_decoded()) == whose]
     return int(Session.objects.filter(session_key__in=ended).exclude(session_key=kept_under(but or "")).delete()[0])
+
+
+def _whose(session: Mapping[str, Any]) -> str:
+    """Return who is signed in in a session or, where nobody is, who gave a password and waits at a later step."""
+    begun, _ = session.get(BEGUN) or ("", "")
+    return str(session.get(SESSION_KEY) or begun)
 
 
 def forget_sessions() -> int:

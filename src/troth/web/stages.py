@@ -15,9 +15,9 @@ from django.utils.crypto import constant_time_compare
 from troth.consent import queries
 from troth.database import published
 from troth.people import actions
+from troth.people.actions import BEGUN
 from troth.people.passwords import second_factor
 
-BEGUN = "begun_with"
 #: Which version somebody who agreed to an earlier one declined in this session.
 DECLINED = "declined_version"
 
