@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from psycopg import Connection
 
 from tests.api.test_lean import asked
@@ -22,26 +23,38 @@ def alice(browser: Browser, owner: Connection[Any]) -> Browser:
     return browser
 
 
-def opened(browser: Browser, told: Callable[[], int]) -> set[str]:
+@pytest.fixture
+def download(alice: Browser) -> str:
+    """Return where a file is that Alice posted to everybody who agreed."""
+    attached = SimpleUploadedFile("words.txt", b"Words.", content_type="text/plain")
+    form = {"text": "To all.", "readers": "public~~", "version": "1", "attached": attached}
+    where = str(alice.post("/posts/new", form).headers["Location"])
+    link = alice.get(where).content.decode().partition(f'href="{where}/files/')[2].partition('"')[0]
+    return f"{where}/files/{link}"
+
+
+def opened(browser: Browser, told: Callable[[], int], download: str) -> set[str]:
     """Return which of the four doors let somebody in."""
     held = browser.cookies.get("__Host-viewer")
     answers = {
         "website": browser.get("/me").status_code,
         "applications": told(),
-        "downloads": browser.get("/me/receipts").status_code,
+        "downloads": browser.get(download).status_code,
         "data": asked("/api/v1/me", token=held.value if held else "").status,
     }
     return {door for door, status in answers.items() if status == 200}
 
 
-def test_one_agreement_opens_and_shuts_all_four_doors(notes: Notes, alice: Browser, owner: Connection[Any]) -> None:
+def test_one_agreement_opens_and_shuts_all_four_doors(
+    notes: Notes, alice: Browser, owner: Connection[Any], download: str
+) -> None:
     access = notes.tokens(alice)["access_token"]
     told = lambda: notes.told(access).status_code  # noqa: E731 - asked anew each time
-    assert opened(alice, told) == ALL
+    assert opened(alice, told, download) == ALL
     eve = Browser()
     eve.begin("eve@harbor.example", "Eve")
-    assert opened(eve, lambda: notes.told("").status_code) == NONE, "whoever has not agreed yet"
+    assert opened(eve, lambda: notes.told("").status_code, download) == NONE, "whoever has not agreed yet"
     version(owner, 2, WIDER)
-    assert opened(alice, told) == NONE, "whoever agreed to a version that is not enough any more"
+    assert opened(alice, told, download) == NONE, "whoever agreed to a version that is not enough any more"
     alice.agree()
-    assert opened(alice, told) == ALL, "one agreement again, and nothing else"
+    assert opened(alice, told, download) == ALL, "one agreement again, and nothing else"
