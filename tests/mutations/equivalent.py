@@ -156,6 +156,11 @@ BLIND = (
     *((f"{name}(", "search_path dropped", "its one statement names no function and no operator") for name in PLAIN),
     *((f"{name}(", "search_path dropped", "only functions that set an empty path call it") for name in HELD),
     ("troth.", NEVER, COARSE),
+    (
+        "troth.answer_access(",
+        "a yes of whoever has not agreed",
+        "`record` takes nothing that gives of them (tests/consent/test_ending.py)",
+    ),
     ("troth.last_choices(", "SECURITY INVOKER", "the default policy shows people their own choices anyhow"),
 )
 
