@@ -172,7 +172,7 @@ def test_an_agreement_ahead_can_be_taken_back_and_binds_to_the_words_that_were_r
     assert owner.execute("SELECT count(*) FROM troth.agreement_ahead").fetchone() == (0,)
     agree_ahead(alice)
     scheduling.withdraw(owner, {"version": 2})
-    publish(owner, WIDER.replace("60 days", "90 days"))
+    publish(owner, WIDER.replace("60 days", "90 days").replace("version 2", "version 3", 1))
     take_effect(owner, monkeypatch)
     coming.follow(owner)
     assert owner.execute("SELECT max(version) FROM troth.agreement").fetchone() == (1,)
@@ -384,7 +384,7 @@ def test_whoever_was_told_of_a_version_is_told_that_it_was_withdrawn_and_nobody_
     rows = re.findall(r"<td[^>]*>([^<]*)</td>", alice.get("/operator/notices").content.decode())
     assert [rows[at - 1] for at, each in enumerate(rows) if each == "was withdrawn"] == ["2"]
     assert [rows[at - 1] for at, each in enumerate(rows) if each == "takes effect on its day"] == ["2"]
-    publish(owner, WIDER.replace("60 days", "90 days"))
+    publish(owner, WIDER.replace("60 days", "90 days").replace("version 2", "version 3", 1))
     coming.follow(owner)
     newer = [template for _, template, _ in owner.execute(QUEUED).fetchall()]
     assert newer.count("version") == 2, "the next one is told as ever"
