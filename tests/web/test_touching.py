@@ -51,7 +51,7 @@ def test_on_the_day_each_reader_sees_their_own_records_and_settings_and_can_deci
     assert ahead["alice"] == {"understand": "on", "personalise": "asked", "teach": "asked", "announce": "off"}
     assert ahead["bob"] == ahead["alice"] | {"understand": "objected"}
     scheduling.withdraw(owner, {"version": 2})
-    publish(owner, WIDER)
+    publish(owner, WIDER.replace("version 2 effective", "version 3 effective"))
     take_effect(owner, monkeypatch)
     page = alice.get("/agree").content.decode()
     assert stands(page) == {"understand": "on", "personalise": "asked"}
@@ -71,7 +71,7 @@ def test_on_the_day_each_reader_sees_their_own_records_and_settings_and_can_deci
     for reader in (alice, on_the_way):
         assert reader.post("/agree", {"answer": "later"}).headers["Location"] == "/declining"
         assert reader.get("/declining").status_code == 200
-    assert owner.execute("SELECT count(*) FROM troth.agreement WHERE version = 2").fetchone() == (0,)
+    assert owner.execute("SELECT count(*) FROM troth.agreement WHERE version = 3").fetchone() == (0,)
 
 
 def test_deciding_later_keeps_what_was_agreed_to_ahead_and_declining_takes_it_back(

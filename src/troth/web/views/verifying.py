@@ -60,6 +60,7 @@ def another(request: HttpRequest) -> HttpResponse:
     stage = LoginStageController.enter(request, EmailVerificationStage.key)
     account = stage.login.user if stage else None
     _leave(request, process)
+    request.session.flush()  # it is one of theirs, and ends with what was begun: what follows is said in another
     if account is not None:
         owned = Role.OWNER in staffing.roles_of(account.subject)
         rights.close(account, reason="unverified")
