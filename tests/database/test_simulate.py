@@ -239,6 +239,11 @@ def test_each_difference_says_what_it_touches(town: Town, owner: Connection[Any]
     assert (member.before, member.dropping, member.agreed, member.objected) == (2, 2, 2, 1)
     assert (said.agreed, said.in_force, said.again, said.mails) == (3, 3, 3, 3)
     assert said.opened == ("understand",)
+    # A difference that no record knows is one, too: `compare` counts the same.
+    said = simulate.simulate(owner, version(2, "a longer window").replace("encrypt transmission [P34]\n", ""))
+    assert [each.delta for each in said.touched] == list(said.comparison.deltas)
+    (duty,) = [each for each in said.touched if each.delta.kind is Kind.DUTY]
+    assert (duty.columns, duty.records, duty.people) == ((), 0, 0)
 
 
 def test_a_notice_goes_to_everybody_who_has_agreed(town: Town, owner: Connection[Any]) -> None:

@@ -44,7 +44,7 @@ def test_what_comes_next_is_read_before_its_day(
         alice.press("Decide later")
         assert page.url.endswith("/me"), "asked once in a session"
     finally:
-        service.run("policy", "withdraw", "2")
+        service.run("policy", "withdraw", "2", "--yes")
     assert [line for line in alice.complaints if "404" not in line] == []
     assert alice.elsewhere == []
 

@@ -71,7 +71,7 @@ def test_one_proposes_another_approves_and_it_waits_for_its_day(
         quinn.go("/me")
         assert quinn.title() == f"Version 2 takes effect on {SAID}", "whoever comes meanwhile reads it first"
     finally:
-        service.run("policy", "withdraw", "2", check=False)
+        service.run("policy", "withdraw", "2", "--yes", check=False)
     olga.go(path)
     assert "withdrawn" in olga.page.locator("dl.facts").first.inner_text()
     olga.go("/operator/publishing")

@@ -444,3 +444,27 @@ def test_a_comparison_that_orders_nothing_would_be_noticed(monkeypatch: pytest.M
     monkeypatch.setitem(orders.ORDERS, Kind.USE, lambda _these, _those: True)
     with pytest.raises(AssertionError):
         test_each_change_has_its_direction_and_its_verdict("a longer window")
+
+
+def test_what_is_about_visitors_asks_nothing_of_them_and_says_so() -> None:
+    """Their data is said to be theirs; only whoever agreed can be asked again."""
+    visits = "collect access.ip on visit\n    for provide {} days\n"
+    before, after = read(BASE + visits.format(30)), read(BASE + visits.format(60))
+    comparison = compare(before, after)
+    (line,) = Differing(before, after).lines(comparison)
+    assert (line.significant, line.visitors) == (True, True)
+    assert "their network address" in line.text
+    comparison = compare(read(BASE), read(BASE.replace("provide 90 days", "provide 91 days")))
+    assert not any(each.visitors for each in Differing(before, after).lines(comparison))
+
+
+def test_what_refers_to_another_kind_of_data_is_said_after_it() -> None:
+    crashes = "collect crash.metadata, crash.time, crash.report on crash\n    for provide 30 days\n"
+    known = BASE + "category crash.metadata, crash.time, crash.report\n"
+    before, after = read(known), read(known + crashes)
+    comparison = compare(before, after)
+    (line,) = Differing(before, after).lines(comparison)
+    said = [line.text.index(words) for words in ("what went wrong", "adds about the crash", "when it went wrong")]
+    assert said == sorted(said)
+    ((sentence, _alike),) = Differing(before, after).together(comparison.deltas)
+    assert sentence == line.text

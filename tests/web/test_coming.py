@@ -7,13 +7,16 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from django.utils.formats import date_format
+from django.utils.translation import override
 from psycopg import Connection
 
 from tests.browsing import PASSWORD, Browser, mails, subject
 from tests.conftest import POLICY, TERMS, Person, visit
 from tests.consent.test_scheduling import DAY, comes, later
 from tests.web.second import hire
+from troth.cli.publish import withdraw
 from troth.consent import coming, publishing, scheduling
 from troth.database import apply, published
 from troth.database.drift import drift
@@ -70,18 +73,42 @@ def test_each_person_is_told_once_in_their_language_and_whoever_comes_later_on_t
     (facts,) = told(owner, ALICE)
     assert (facts["version"], facts["before"], facts["language"]) == (2, 1, "en")
     mail = delivery.written("version", facts)
-    assert str(DAY) in mail["subject"]
+    assert date_format(DAY, "j F Y") in mail["subject"]
     assert "60 days" in mail["text"]
     assert "It needs your agreement" in mail["text"]
-    assert mail["text"].count("https://") == 1, "one link, and no answer in it"
+    assert "your account waits until you agree" in mail["text"]
+    assert re.findall(r"https://\S*?(/\S*)", mail["text"]) == ["/declining", "/coming"], "and no answer in either"
     assert mail["text"].rstrip().endswith("/coming")
-    assert "acuerdo" in delivery.written("version", facts | {"language": "es"})["text"]
+    assert str(DAY) not in mail["text"], "no date for machines"
+    spanish = delivery.written("version", facts | {"language": "es"})
+    assert "acuerdo" in spanish["text"]
+    with override("es"):
+        assert f"cambia su política el {date_format(DAY, 'j \\d\\e F \\d\\e Y')}" in spanish["subject"]
     Browser().sign_up(owner, BOB, "Bob")
     take_effect(owner, monkeypatch)
     for _ in range(2):
         coming.follow(owner)
     assert len(told(owner, ALICE)) == 1
-    assert len(told(owner, BOB)) == 1
+    (facts,) = told(owner, BOB)
+    mail = delivery.written("version", facts)
+    assert "changed its policy on" in mail["subject"]
+    assert "took effect on" in mail["text"]
+    assert "takes effect" not in mail["text"]
+
+
+def test_whoever_withdraws_by_the_command_line_sees_first_who_is_written_to(
+    alice: Browser, owner: Connection[Any]
+) -> None:
+    publish(owner)
+    for told_of in ("nobody was written to", "1 person was told of it by e-mail, and will be told"):
+        done = CliRunner().invoke(withdraw, ["2"], input="n\n")
+        assert done.exit_code == 1
+        assert told_of in done.output
+        assert scheduling.waiting(owner) is not None, "asked first"
+        for _ in range(3):
+            coming.follow(owner)
+    done = CliRunner().invoke(withdraw, ["3"], input="y\n")
+    assert "version 3 does not wait" in str(done.exception)
 
 
 def test_telling_goes_on_where_it_stopped_and_ends(
@@ -192,6 +219,7 @@ def test_declining_leads_to_every_way_on_also_on_the_way_in(
     assert again.sign_in(ALICE).headers["Location"] == "/agree"
     assert again.agree("decline").headers["Location"] == "/declining"
     page = again.get("/declining").content.decode()
+    assert "You declined version 2." in page, "also on the way in"
     for way in ('href="/agree"', 'href="/me/close"', 'href="/me/copy"'):
         assert way in page, way
     assert again.get("/me").headers["Location"] == "/agree"
@@ -228,6 +256,7 @@ def test_a_decline_after_an_agreement_takes_it_back_and_other_words_are_refused_
     agree_ahead(alice)
     assert owner.execute("SELECT count(*) FROM troth.agreement_ahead").fetchone() == (1,)
     alice.post("/coming", {"answer": "decline"})
+    assert "You declined version 2. Until its day nothing changes" in alice.get("/declining").content.decode()
     assert owner.execute("SELECT count(*) FROM troth.agreement_ahead").fetchone() == (0,)
     form = re.findall(
         r'type="hidden" name="(policy|terms|language)" value="(\w+)"', alice.get("/coming").content.decode()
@@ -248,6 +277,7 @@ def test_declining_in_the_moment_before_it_binds_is_a_no(
     take_effect(owner, monkeypatch)
     answer = alice.post("/agree", {"answer": "decline"})
     assert answer.headers["Location"] == "/declining"
+    assert "You declined version 2." in alice.get("/declining").content.decode()
     assert owner.execute("SELECT count(*) FROM troth.agreement_ahead").fetchone() == (0,)
     coming.follow(owner)
     assert owner.execute("SELECT count(*) FROM troth.agreement WHERE version = 2").fetchone() == (0,)

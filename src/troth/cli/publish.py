@@ -10,8 +10,9 @@ import click
 from troth.cli.options import Day, data_option, form_option, text_of
 from troth.cli.reading import meant
 from troth.cli.simulate import as_text
-from troth.consent import publishing
+from troth.consent import coming, publishing, scheduling
 from troth.database import connect, published, requests, simulate
+from troth.database.errors import RequestRefusal
 from troth.policy import parse
 from troth.policy.compare import Verdict
 from troth.policy.differences import Differing
@@ -72,10 +73,29 @@ def _said(verdict: Verdict) -> str:
     return verdict.name.lower().replace("_", " ")
 
 
+def _written_to(version: int) -> str:
+    """Say who is written to if a version is withdrawn. Raises RequestRefusal where that is not what waits."""
+    with connect.acting("steward") as connection:
+        there = scheduling.waiting(connection)
+    if there is None or there.version != version:
+        raise RequestRefusal(f"version {version} does not wait", advice="see /operator/publishing")
+    waits = f"version {version} waits for {there.effective_on}"
+    sent = next((each for each in coming.tellings() if (each.version, each.kind) == (version, "ahead")), None)
+    if sent is None or not sent.told:
+        return f"{waits}; nobody was written to about it"
+    told = "1 person was" if sent.told == 1 else f"{sent.told:,} people were"
+    so_far = "" if sent.done_at else " so far"
+    return f"{waits}; {told} told of it by {sent.channel}{so_far}, and will be told that it does not take effect"
+
+
 @click.command("withdraw")
 @click.argument("version", type=int)
+@click.option("--yes", is_flag=True, help="Do not ask before withdrawing.")
 @data_option
-def withdraw(version: int) -> None:
-    """Withdraw a version that waits for its day."""
+def withdraw(version: int, *, yes: bool) -> None:
+    """Show who was told of a version that waits for its day and will be told of this, too; then withdraw it."""
+    if not yes:
+        click.echo(_written_to(version), err=True)
+        click.confirm("Withdraw it?", abort=True, err=True)
     answer = requests.ask("policy.withdraw", {"version": version})
     click.echo(f"version {answer['version']} is withdrawn; what is in force stays")

@@ -91,8 +91,8 @@ def as_text(found: Simulation, said: Differing) -> str:
     lines += [found.obstacle] if found.obstacle else []
     lines += [_people(found), ""]
     significant = found.comparison.significant
-    lines += [_touched(alike, said, asks=alike[0].delta in significant) for alike in _alike(found)] or [
-        "no difference concerns data"
+    lines += [_touched(alike, said, asks=alike[0].delta in significant) for alike in _alike(found, said)] or [
+        "the two say the same"
     ]
     lines += ["", *_purposes(found), *_readings(found), *_goes(found)]
     return "\n".join(lines)
@@ -110,7 +110,7 @@ def _many(number: int, what: str) -> str:
     return f"{number:,} {what if number == 1 else PLURALS.get(what, f'{what}s')}"
 
 
-def _alike(found: Simulation) -> list[list[Touched]]:
+def _alike(found: Simulation, said: Differing) -> list[list[Touched]]:
     """Put together what differs only in its category and touches as much of the same tables."""
     groups: dict[tuple[object, ...], list[Touched]] = {}
     for each in found.touched:
@@ -120,7 +120,7 @@ def _alike(found: Simulation) -> list[list[Touched]]:
         asks = delta in found.comparison.significant
         key = (delta.kind, rest, delta.direction, asks, delta.old, delta.new, tables, each.records, each.people)
         groups.setdefault(key, []).append(each)
-    return list(groups.values())
+    return sorted(groups.values(), key=lambda alike: min(said.place(each.delta) for each in alike))
 
 
 def _touched(alike: list[Touched], said: Differing, *, asks: bool) -> str:
@@ -130,7 +130,7 @@ def _touched(alike: list[Touched], said: Differing, *, asks: bool) -> str:
         columns.setdefault(table, {}).update(dict.fromkeys(names))
     places = ", ".join(f"{table} ({', '.join(names)})" for table, names in columns.items())
     whose = f" of {_many(first.people, 'person')}" if first.people else ""
-    count = f"{places}: {_many(first.records, 'record')}{whose}" if places else "held in no table"
+    count = f"{places}: {_many(first.records, 'record')}{whose}" if places else "touches no record"
     sentence = said.sentence(*(each.delta for each in alike))
     again = "; asks again" if asks else ""
     return f"{sentence}  [{said.direction(first.delta)}{again}]\n    {count}"

@@ -167,15 +167,9 @@ def version_mail(facts: Mapping[str, Any]) -> Mapping[str, str]:
     old, language = known[int(facts["before"])], str(facts["language"])
     found, said = compare(old, new, opened(old, new, published.current().catalog)), Differing(old, new, language)
     with override(language):
-        told = {"operator": new.operator, "day": new.effective, "version": number}
-        subject = _("%(operator)s changes its policy on %(day)s") % told
         lines = [f"- {line.text}" for line in said.lines(found)]
-        told["many"] = len(lines)
-        opening = ngettext(
-            "Version %(version)s of the policy takes effect on %(day)s. One thing changes:",
-            "Version %(version)s of the policy takes effect on %(day)s. %(many)s things change:",
-            len(lines),
-        )
+        told = {"operator": new.operator, "day": said.day(new.effective), "version": number, "many": len(lines)}
+        subject, opening = (_announced if waits else _reported)(len(lines))
         parts = [opening % told, "\n".join(lines)]
         raised = there is not None and waits and there.verdict >= Verdict.AGREE_AGAIN
         if found.agree_again or raised:
@@ -185,8 +179,45 @@ def version_mail(facts: Mapping[str, Any]) -> Mapping[str, str]:
                     " later. Until you agree, nothing that is wider is done with your data."
                 )
             )
+            parts.append(_closed(waits=waits))
         parts.append(settings.BASE_URL + ("/coming" if waits else f"/policy/compare/{old.version}..{number}"))
-    return {"subject": subject, "text": "\n\n".join(parts) + "\n", "language": language}
+    return {"subject": subject % told, "text": "\n\n".join(parts) + "\n", "language": language}
+
+
+def _announced(many: int) -> tuple[str, str]:
+    """Return the subject and the first words about a version before its day."""
+    opening = ngettext(
+        "Version %(version)s of the policy takes effect on %(day)s. One thing changes:",
+        "Version %(version)s of the policy takes effect on %(day)s. %(many)s things change:",
+        many,
+    )
+    return _("%(operator)s changes its policy on %(day)s"), opening
+
+
+def _reported(many: int) -> tuple[str, str]:
+    """Return the subject and the first words about a version that is in force."""
+    opening = ngettext(
+        "Version %(version)s of the policy took effect on %(day)s. One thing changed:",
+        "Version %(version)s of the policy took effect on %(day)s. %(many)s things changed:",
+        many,
+    )
+    return _("%(operator)s changed its policy on %(day)s"), opening
+
+
+def _closed(*, waits: bool) -> str:
+    """Say what stays shut without the agreement, and where to read what goes on."""
+    said = (
+        _(
+            "From that day on, your account waits until you agree: the applications and the pages that need an"
+            " agreement stay shut. What goes on and what you can do without agreeing is said at:"
+        )
+        if waits
+        else _(
+            "Your account waits until you agree: the applications and the pages that need an agreement stay shut."
+            " What goes on and what you can do without agreeing is said at:"
+        )
+    )
+    return f"{said}\n{settings.BASE_URL}/declining"
 
 
 def withdrawn_mail(facts: Mapping[str, Any]) -> Mapping[str, str]:

@@ -118,7 +118,8 @@ class Membership:
 class Touched:
     """What one difference concerns: tables with their columns, and the records and people in them that it touches.
 
-    Several differences can touch the same records: what widens one use of a purpose asks anew for all of it.
+    One about no data, as a duty, touches none. Several differences can touch the same records: what widens one use of a
+    purpose asks anew for all of it.
     """
 
     delta: Delta
@@ -250,9 +251,7 @@ def _simulated(
         unreadable=tuple(old[key] for key in sorted(old.keys() - new.keys())),
         collected=_only(plans.new, plans.old),
         uncollected=_only(plans.old, plans.new),
-        touched=tuple(
-            _touched(each, plans, sights, holdings, memberships) for each in comparison.deltas if _data(each)
-        ),
+        touched=tuple(_touched(each, plans, sights, holdings, memberships) for each in comparison.deltas),
     )
 
 
@@ -359,10 +358,6 @@ def _sight(purpose: str, table: str, counts: Sequence[int], whose: Whose) -> Sig
 # What a difference touches
 
 
-def _data(delta: Delta) -> bool:
-    return delta.kind in HELD | {Kind.USE, Kind.PURPOSE, Kind.COARSENING}
-
-
 def _touched(
     delta: Delta,
     plans: Plans,
@@ -388,6 +383,8 @@ def _touched(
             return Touched(
                 delta, places, sum(h.too_exact for h in exact), max((h.held.people for h in exact), default=0)
             )
+        case kind if kind not in HELD:
+            return Touched(delta, (), 0, 0)
         case _:
             places = _places(plans.catalog, delta.about)
             names = {name for name, _ in places}

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from troth.policy.compare import Comparison, Delta, Direction
 from troth.policy.explain import capital
-from troth.policy.meaning import Basis, Policy, Precision, Window
+from troth.policy.meaning import Basis, Occasion, Policy, Precision, Whose, Window
 from troth.policy.orders import Kind, Value
 from troth.policy.voice import Voice, voice
 
@@ -21,6 +22,7 @@ CATEGORY_AT = {
 }
 
 
+KINDS = tuple(Kind)
 #: Where the purpose stands in it.
 PURPOSE_AT = {Kind.PURPOSE: 0, Kind.SENTENCE: 0, Kind.SIGNAL: 0, Kind.USE: 2, Kind.RECIPIENT: 2}
 
@@ -33,13 +35,17 @@ def reaching(comparison: Comparison) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One sentence about differences that are alike: where they go, in the reader's words too, and their clauses."""
+    """One sentence about differences that are alike: where they go, in the reader's words too, and their clauses.
+
+    `visitors`: it is about those alone who agreed to nothing and are asked nothing.
+    """
 
     text: str
     direction: Direction
     goes: str
     significant: bool
     clauses: tuple[str, ...]
+    visitors: bool
 
 
 class Differing:
@@ -50,6 +56,10 @@ class Differing:
         self.old, self.new = voice(old, language), voice(new, language)
         self.policies = (new, old)
 
+    def day(self, day: date) -> str:
+        """Say a day in full."""
+        return self.new.date(day)
+
     def verdict(self, comparison: Comparison) -> str:
         """Say what follows for the reader."""
         return self.new.say("verdicts", comparison.verdict.name)
@@ -57,14 +67,14 @@ class Differing:
     def lines(self, comparison: Comparison) -> tuple[Line, ...]:
         """Say all differences, those alike but for the category in one sentence."""
         groups: dict[tuple[object, ...], list[Delta]] = {}
-        for delta in comparison.deltas:
+        for delta in sorted(comparison.deltas, key=self.place):
             groups.setdefault((*_but_category(delta), delta in comparison.significant), []).append(delta)
         return tuple(self._line(alike, comparison) for alike in groups.values())
 
     def together(self, deltas: Iterable[Delta]) -> tuple[tuple[str, tuple[Delta, ...]], ...]:
         """Say differences, those alike but for the category in one sentence, each with what it says."""
         groups: dict[tuple[object, ...], list[Delta]] = {}
-        for delta in deltas:
+        for delta in sorted(deltas, key=self.place):
             groups.setdefault(_but_category(delta), []).append(delta)
         return tuple((self.sentence(*alike), tuple(alike)) for alike in groups.values())
 
@@ -72,8 +82,18 @@ class Differing:
         clauses = tuple(dict.fromkeys(clause for delta in alike for clause in delta.clauses))
         first = alike[0]
         return Line(
-            self.sentence(*alike), first.direction, self.direction(first), first in comparison.significant, clauses
+            text=self.sentence(*alike),
+            direction=first.direction,
+            goes=self.direction(first),
+            significant=first in comparison.significant,
+            clauses=clauses,
+            visitors=_of_visitors(first),
         )
+
+    def place(self, delta: Delta) -> tuple[int, int]:
+        """Order differences by kind, and by category as the words have them: what refers to another comes after it."""
+        category = delta.about[CATEGORY_AT[delta.kind]] if delta.kind in CATEGORY_AT else ""
+        return KINDS.index(delta.kind), self.new.place(category)
 
     def sentence(self, *deltas: Delta) -> str:
         """Say one difference, or several that are alike but for the category."""
@@ -84,7 +104,9 @@ class Differing:
         filled = dict(says(self, delta.about))
         if delta.kind in CATEGORY_AT:
             place = CATEGORY_AT[delta.kind]
-            filled["what"] = self.new.listed(self.new.category(each.about[place]) for each in deltas)
+            names = sorted((each.about[place] for each in deltas), key=self.new.place)
+            what = self.new.listed(map(self.new.category, names))
+            filled["what"] = self.new.theirs(what) if _of_visitors(delta) else what
         now, before = (self._facts(speaking, delta, value) for speaking, value in self._sides(delta))
         template = self.new.words["deltas"][delta.kind][form]
         said = template.format(now=now, before=before, **filled)
@@ -112,6 +134,11 @@ class Differing:
                 if purpose.name == name:
                     return speaking.purpose(purpose)
         return name
+
+
+def _of_visitors(delta: Delta) -> bool:
+    """Return whether a difference is about visits, in which nobody is known."""
+    return delta.kind is Kind.USE and Occasion(delta.about[1]).whose is Whose.NOBODY
 
 
 def _but_category(delta: Delta) -> tuple[object, ...]:

@@ -38,6 +38,11 @@ class Voice:
         exact = "" if name in self.called else coarse.get(f"{name}.{precision}", "")
         return str(exact or coarse[precision].format(what=what))
 
+    def place(self, name: str) -> int:
+        """Return where a category stands among the others: what refers to another one stands after it."""
+        known = list(self.words["categories"])
+        return known.index(name) if name in known else len(known)
+
     def theirs(self, words: str) -> str:
         """Say of a visitor what is said to the person."""
         for yours, theirs in self.words["theirs"].items():

@@ -4,6 +4,7 @@ from typing import Any
 
 from allauth.account.internal.stagekit import clear_login
 from allauth.account.stages import LoginStageController
+from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -142,6 +143,7 @@ def _decline(request: HttpRequest, stage: Any, account: Any) -> HttpResponse:  #
     if _has_agreed(account):
         if request.POST.get("answer") == "decline":
             coming.forget_ahead(account.subject)  # what binds in a moment is taken back too
+            heard(request)
         return _keep_without(request, stage)
     if account is not None:
         people.decline(account)
@@ -149,6 +151,12 @@ def _decline(request: HttpRequest, stage: Any, account: Any) -> HttpResponse:  #
         clear_login(request)
     logout(request)
     return forgetting(redirect("declined"))
+
+
+def heard(request: HttpRequest) -> None:
+    """Say that the no to what is in force was heard."""
+    said = _("You declined version %(version)s. Your no holds until you agree, which you can at any time.")
+    messages.success(request, said % {"version": published.current().version})
 
 
 def _keep_without(request: HttpRequest, stage: Any) -> HttpResponse:  # noqa: ANN401

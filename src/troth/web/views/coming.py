@@ -13,7 +13,7 @@ from troth.consent.coming import Coming
 from troth.consent.errors import ConsentRefusal
 from troth.database import published
 from troth.web.gate import agreed
-from troth.web.views.agreement import read, wording
+from troth.web.views.agreement import heard, read, wording
 from troth.web.views.policy import differences
 from troth.web.views.touching import touched_ahead
 
@@ -28,7 +28,10 @@ def coming(request: HttpRequest) -> HttpResponse:
     if told in ("back", "decline"):  # whoever declines does so also after they agreed, as from an older page
         _take_back(request, token)
     if not agreed(request):
-        return redirect("declining" if told == "decline" else "agree")
+        if told != "decline":
+            return redirect("agree")
+        heard(request)
+        return redirect("declining")
     found = ahead.coming(token)
     if found is None:
         if request.method == "POST":
@@ -66,4 +69,7 @@ def _answer(request: HttpRequest, token: str, found: Coming) -> HttpResponse:
             messages.error(request, _("The policy has changed since this page was opened. Please read it again."))
         else:
             messages.success(request, _("You have agreed. It binds from that day on; until then you can take it back."))
+    if told == "decline":
+        said = _("You declined version %(version)s. Until its day nothing changes, and you can agree at any time.")
+        messages.success(request, said % {"version": there.version})
     return redirect({"agree": "coming", "back": "coming", "decline": "declining"}.get(told or "", "me"))
