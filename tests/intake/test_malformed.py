@@ -72,6 +72,33 @@ def test_the_answer_names_the_field_and_what_belongs_there(notes: Application) -
         jsonschema_rs.Draft202012Validator(told["expected"])  # it is a schema
 
 
+@pytest.mark.parametrize(
+    ("told", "field"),
+    [
+        ('"kind": "location", "data": {"latitude": NaN, "longitude": 2}', "/data/latitude"),
+        ('"kind": "location", "data": {"latitude": 1, "longitude": -Infinity}', "/data/longitude"),
+        ('"kind": "location", "data": {"latitude": 1e400, "longitude": 2}', "/data/latitude"),
+        (
+            f'"kind": "crash", "data": {{"kind": "{SECRET}", "stack": [{{}}, {{"file": "\\ud800"}}]}}',
+            "/data/stack/1/file",
+        ),
+        (f'"kind": "crash", "data": {{"kind": "{SECRET}", "{SECRET}": NaN}}', "/data"),
+        (f'"kind": "crash", "data": {{"kind": "{SECRET}"}}, "metadata": {{"{SECRET}": NaN}}', "/metadata"),
+        (f'"kind": "{SECRET}", "data": {{"{SECRET}": NaN}}', "/data"),
+    ],
+)
+def test_what_json_has_not_is_named_by_its_field(notes: Application, told: str, field: str) -> None:
+    body = f'{{"key": "event-0001", "person": "{notes.names["Alice"]}", {told}}}'
+    assert said(sent(body.encode(), key=notes.key))[0] == field
+
+
+def test_of_a_kind_that_is_none_those_that_are_are_told(notes: Application) -> None:
+    answer = sent(event("crash", notes.names["Alice"], "event-0001") | {"kind": SECRET}, key=notes.key)
+    assert (answer.status, answer.body["reason"], answer.body["field"]) == (422, "unknown-kind", "/kind")
+    assert answer.body["expected"]["enum"] == [*KINDS]
+    assert SECRET not in answer.content.decode()
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b'{"key": "hunter2\xff"}', b'"hunter2"', b'{"data":' * 3000])
 def test_what_is_no_object_at_all_is_so_as_a_whole(notes: Application, body: bytes) -> None:
     field, expected = said(sent(body, key=notes.key))

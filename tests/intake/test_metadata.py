@@ -259,17 +259,30 @@ def test_without_a_clause_it_is_refused(notes: Application, owner: Connection[An
 
 
 @pytest.mark.parametrize(
-    "told",
+    ("told", "field"),
     [
-        {}, {"pages": 1}, TOLD | {"pages": "12"}, TOLD | {"pages": -1}, TOLD | {"pages": 1.5}, TOLD | {"format": None},
-        TOLD | {"format": "x" * 201}, TOLD | {"tags": ["a"] * 4}, TOLD | {"tags": [1]}, TOLD | {"size": []},
-        TOLD | {"format": ["pdf"]}, TOLD | {"size": {"wide": True}},
+        ({}, "format"), ({"pages": 1}, "format"), (TOLD | {"pages": "12"}, "pages"), (TOLD | {"pages": -1}, "pages"),
+        (TOLD | {"pages": 1.5}, "pages"), (TOLD | {"format": None}, "format"), (TOLD | {"format": "x" * 201}, "format"),
+        (TOLD | {"tags": ["a"] * 4}, "tags"), (TOLD | {"tags": ["b", 1]}, "tags/1"), (TOLD | {"size": []}, "size"),
+        (TOLD | {"format": ["pdf"]}, "format"), (TOLD | {"size": {"wide": True}}, "size/wide"),
     ],
 )  # fmt: skip
-def test_what_is_not_as_it_was_declared_is_refused(notes: Application, owner: Connection[Any], told: Any) -> None:
+def test_what_is_not_as_it_was_declared_is_refused_and_the_field_named(
+    notes: Application, owner: Connection[Any], told: Any, field: str
+) -> None:
     answer = tell(notes, told)
     assert (answer.status, answer.body["reason"]) == (422, "metadata-unfit")
+    assert answer.body["field"] == f"/metadata/{field}"
+    kinds = {"format": "string", "pages": "integer", "tags": "array", "tags/1": "string", "size": "object"}
+    assert answer.body["expected"]["type"] == kinds.get(field, "number")
+    assert "xxx" not in answer.content.decode(), "nothing of what was sent"
     assert stored(owner) == []
+
+
+def test_what_a_schema_requires_is_required_of_metadata_that_is_sent(notes: Application) -> None:
+    plain = {"key": "event-0001", "kind": "feature_use", "person": notes.names["Alice"], "data": USED}
+    assert sent(plain, key=notes.key).status == 201, "an event without any is taken"
+    assert tell(notes, {"pages": 1}, key="event-0002").body["field"] == "/metadata/format"
 
 
 def test_the_same_event_with_other_words_under_its_key_is_a_conflict(

@@ -93,7 +93,7 @@ def test_a_person_sees_what_was_told_of_them_and_what_was_refused(
 ) -> None:
     lena = visit(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
     lena.join(f"lena-{width}@harbor.example", "Lena")
-    assert lena.go("/me/sent").get_by_text("Nothing was refused.").is_visible()
+    assert lena.go("/me/sent").get_by_text("Nothing that is known to be about you was refused.").is_visible()
     assert inspect(lena, ("/me/sent",)) == []
     who = signed_in(lena, notes)
     crash, use = event("crash", who, f"journey-{width}-0"), event("feature_use", who, f"journey-{width}-1")

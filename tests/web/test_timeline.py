@@ -286,3 +286,40 @@ def test_nobody_deletes_by_address_what_is_somebody_elses(
     assert browser.post(f"{PAGE}/person/{uuid.uuid4()}/delete", {}).status_code == 404
     assert len(mine(cast["bob"], of=["crash"])) == 1
     assert published.current().plan.removable("access") == ""
+
+
+def test_an_item_shows_every_value_that_was_collected_and_that_the_policy_shows(
+    browser: Browser, owner: Connection[Any]
+) -> None:
+    whose = browser.sign_up(owner, "lena@harbor.example")
+    notes = registered(owner, events=["crash", "location"])
+    browser.get(PAGE)
+    lena = Person("Lena", whose, "lena@harbor.example", str(browser.cookies["__Host-viewer"].value))
+    frames = [{"function": "save", "file": "store.py", "line": 41}]
+    told = [
+        event("crash", notes.knows(lena), "value-0001", data={"kind": "TypeError", "stack": frames, "environment": "test"}),
+        {"kind": "location", "key": "value-0002", "person": notes.names["Lena"],
+         "data": {"latitude": 41.38879, "longitude": 2.15899, "accuracy": 12, "altitude": 20, "source": "gps"}},
+    ]  # fmt: skip
+    assert [each["outcome"] for each in sent(told, key=notes.key).body["events"]] == ["stored"] * 2
+    recorded(an_access(whose, "/of-lena", ip="192.0.2.77", referrer="https://elsewhere.example/"))
+    page = words(browser.get(PAGE).content.decode())
+    for value in ("store.py", "Environment test", "How exactly, in metres 12", "How high, in metres 20", "Found by GPS",
+                  "Address 192.0.2", "From https://elsewhere.example/"):  # fmt: skip
+        assert value in page, value
+    without = POLICY.read_text(encoding="utf-8").replace("version 1 effective", "version 2 effective")
+    assert "session.*, crash.*, " in without
+    apply.apply(owner, without.replace("session.*, crash.*, ", "session.*, crash.time, "), TERMS)
+    published.forget()
+    browser.agree()
+    page = words(browser.get(f"{PAGE}?of=crash").content.decode())
+    assert "store.py" not in page, "the policy does not show it any more"
+
+
+def test_what_is_no_kind_is_not_everything(browser: Browser, owner: Connection[Any]) -> None:
+    browser.sign_up(owner, "lena@harbor.example")
+    for kind, status in (("access", 200), ("", 200), ("bogus", 404), ("person", 404)):
+        assert browser.get(f"{PAGE}?of={kind}").status_code == status, kind
+    page = browser.get(PAGE).content.decode()
+    assert 'href="/me/accesses"' in page
+    assert 'href="/me/sent"' in page

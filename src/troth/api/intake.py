@@ -206,7 +206,7 @@ def _unfit(found: Answer) -> bool:
 
 
 def told(found: Answer) -> dict[str, Any]:
-    """Return what a sender is told of one event; of one that is malformed, where, and what is expected there."""
+    """Return what a sender is told of one event; of one that is unfit, where, and what is expected there."""
     refused = found.refused
     if refused is None:
         return {"outcome": found.outcome}

@@ -10,8 +10,9 @@ import jsonschema_rs
 import msgspec
 from msgspec import inspect
 
-from troth.intake.event import Refused
+from troth.intake.event import Fault, Refused
 from troth.intake.kinds import KINDS, Kind, Says
+from troth.intake.schema import unfit
 from troth.people import metadata
 from troth.people.metadata import DEEPEST, Field
 from troth.policy.catalog import Catalog, Table
@@ -33,6 +34,7 @@ class Described:
     """What an application may say of a kind of event now: the fields that it declared and the policy covers."""
 
     tree: Tree
+    schema: Mapping[str, Any] = field(default_factory=dict)
     validator: jsonschema_rs.Draft202012Validator | None = None
     special: Sequence[Field] = field(default_factory=tuple)
 
@@ -42,8 +44,15 @@ class Described:
         if left != told and not drop:
             return Refused("metadata-undeclared", "undeclared")
         if self.validator is not None and not self.validator.is_valid(left):
-            return Refused("metadata-unfit")
+            return Refused("metadata-unfit", fault=self._fault(left))
         return left if self.validator is not None else {}
+
+    def _fault(self, left: dict[str, Any]) -> Fault | None:
+        """Return where an object is something else than declared; each name on the way is one that was declared."""
+        for error in self.validator.iter_errors(left) if self.validator is not None else ():
+            path = [*error.instance_path, *filter(None, [getattr(error.kind, "property", None)])]
+            return unfit(self.schema, path)
+        return None
 
     def sensitive(self, told: dict[str, Any]) -> bool:
         """Whether an object says something of a sensitive category."""
@@ -171,7 +180,7 @@ def _compiled(schema: dict[str, Any], policy: Policy, table: Table) -> Described
         return UNDECLARED
     sensitive = {each.name for each in policy.categories if each.sensitive}
     special = tuple(each for each in known if each.category in sensitive)
-    return Described(_tree(narrowed), metadata.validator(narrowed), special)
+    return Described(_tree(narrowed), narrowed, metadata.validator(narrowed), special)
 
 
 def _narrowed(schema: dict[str, Any], path: tuple[str, ...], free: set[tuple[str, ...]]) -> dict[str, Any] | None:

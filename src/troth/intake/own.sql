@@ -16,19 +16,26 @@ SELECT count(*) FROM troth.access
 
 -- name: timeline_access
 SELECT at, id, '' AS application, concat_ws(' ', method, url) AS words, browser AS more,
-    jsonb_strip_nulls(jsonb_build_object('method', method, 'url', url, 'browser', browser)) AS fields
+    jsonb_strip_nulls(jsonb_build_object(
+        'method', method, 'url', url, 'status', status, 'referrer', referrer, 'ip', ip, 'place', place, 'provider', provider,
+        'browser', browser, 'system', system, 'kind', kind
+    )) AS fields
 FROM troth.access
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_crash
 SELECT at, id, application, concat_ws(': ', kind, message) AS words, release AS more, metadata,
-    jsonb_strip_nulls(jsonb_build_object('kind', kind, 'message', message, 'release', release)) AS fields
+    jsonb_strip_nulls(jsonb_build_object(
+        'kind', kind, 'message', message, 'stack', stack, 'release', release, 'environment', environment, 'fingerprint', fingerprint
+    )) AS fields
 FROM troth.crash
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_activity
 SELECT at, id, application, concat_ws(': ', event, message) AS words, severity AS more, metadata,
-    jsonb_strip_nulls(jsonb_build_object('event', event, 'message', message, 'severity', severity)) AS fields
+    jsonb_strip_nulls(jsonb_build_object(
+        'event', event, 'message', message, 'severity', severity, 'release', release, 'environment', environment
+    )) AS fields
 FROM troth.activity
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
@@ -40,19 +47,24 @@ WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_page_view
 SELECT at, id, application, concat_ws(' ', method, url) AS words, concat_ws(', ', browser, system, model) AS more, metadata,
-    jsonb_strip_nulls(jsonb_build_object('method', method, 'url', url, 'browser', browser, 'system', system, 'model', model)) AS fields
+    jsonb_strip_nulls(jsonb_build_object(
+        'method', method, 'url', url, 'status', status, 'referrer', referrer, 'browser', browser, 'system', system, 'kind', kind,
+        'model', model
+    )) AS fields
 FROM troth.page_view
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_transaction
 SELECT at, id, application, item AS words, amount::text || ' ' || currency AS more, metadata,
-    jsonb_strip_nulls(jsonb_build_object('item', item, 'amount', amount, 'currency', currency)) AS fields
+    jsonb_strip_nulls(jsonb_build_object('item', item, 'amount', amount::text, 'currency', currency)) AS fields
 FROM troth.transaction
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 
 -- name: timeline_location
 SELECT at, id, application, latitude::text || ', ' || longitude::text AS words, source AS more, metadata,
-    jsonb_strip_nulls(jsonb_build_object('latitude', latitude, 'longitude', longitude, 'source', source)) AS fields
+    jsonb_strip_nulls(jsonb_build_object(
+        'latitude', latitude, 'longitude', longitude, 'accuracy', accuracy, 'altitude', altitude, 'source', source
+    )) AS fields
 FROM troth.location
 WHERE (at, id) < (%(at)s, %(id)s) ORDER BY at DESC, id DESC LIMIT %(limit)s
 

@@ -1,7 +1,9 @@
 """What an event may be, as JSON Schema (2020-12); and where one that was sent is something else."""
 
+import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,7 +20,8 @@ UNKNOWN = "Object contains unknown field `"
 BACKTICK = re.compile(rb"`|\\u0060")
 #: What of a field's schema says what is expected there.
 SAYING = (
-    "description", "type", "enum", "format", "pattern", "minLength", "maxLength", "minimum", "maximum", "maxItems",
+    "description", "type", "enum", "const", "format", "pattern", "minLength", "maxLength", "minimum", "maximum",
+    "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems", "maxItems", "uniqueItems",
     "required", "dependentRequired",
 )  # fmt: skip
 #: What stands there together or not at all.
@@ -42,13 +45,49 @@ def fault(error: Exception | None, raw: bytes, within: str = "", kind: str = "")
     steps: list[str | int] = [name or int(nth) for name, nth in STEP.findall(found.group(1))] if found else []
     if missing := MISSING.match(message):
         steps.append(missing.group(1))
+    elif not steps and not message.startswith(UNKNOWN):
+        steps, kind = _no_json(raw, within, kind)
     pointer, known = within, DATA[kind] if kind and within == "/data" else EVENT["properties"].get(within[1:], EVENT)
     for step in steps:
-        inside = _inside(known, step)
+        inside = DATA[kind] if kind and f"{pointer}/{step}" == "/data" else _inside(known, step)
         if inside is None:  # which no schema knows: words of the sender's
             break
         pointer, known = f"{pointer}/{step}", inside
     return Fault(pointer, _expected(known))
+
+
+def unfit(declared: Mapping[str, Any], path: Sequence[str | int]) -> Fault:
+    """Return where in metadata something else stands than its application declared, and what it declared there."""
+    known = declared
+    for step in path:
+        known = known["items"] if isinstance(step, int) else known["properties"][step]
+    return Fault("/metadata" + "".join(f"/{step}" for step in path), _expected(known))
+
+
+def _no_json(raw: bytes, within: str, kind: str) -> tuple[list[str | int], str]:
+    """Return the way to the first value that JSON has not, a number that is none or endless or half a sign.
+
+    And the kind of the event. Python's own decoder takes those, of which the other does not say where they are.
+    """
+    try:
+        told = json.loads(raw)
+        steps = _odd(told[within[1:]] if within else told) or []
+        return steps, kind or (told["kind"] if told["kind"] in KINDS else "")
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return [], kind
+
+
+def _odd(told: Any) -> list[str | int] | None:  # noqa: ANN401 - whatever JSON holds
+    match told:
+        case float():
+            return None if math.isfinite(told) else []
+        case str():
+            return [] if any("\ud800" <= sign <= "\udfff" for sign in told) else None
+        case dict() | list():
+            inside = told.items() if isinstance(told, dict) else enumerate(told)
+            ways = ([step, *way] for step, each in inside if (way := _odd(each)) is not None)
+            return next(ways, None)
+    return None
 
 
 def _resolved(known: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -149,7 +149,7 @@ def decode(raw: bytes, sender: Sender, ahead: timedelta, person: str | None = No
         sending.person = person
     kind = KINDS.get(sending.kind)
     if kind is None:
-        return Refused("unknown-kind")
+        return Refused("unknown-kind", fault=fault(None, b"", "/kind"))
     field = "/data"
     try:
         says, surplus = described.said(sending.data, kind)
@@ -257,7 +257,7 @@ def _fitted(event: Sent, decisions: Decisions, declared: Declared) -> Sent | Ref
     """Leave of metadata what was declared, or refuse the event, as the policy says."""
     found = declared.get(event.kind.table, UNDECLARED).fitted(event.metadata or {}, drop=decisions.drops)
     if isinstance(found, Refused):
-        return Refused(found.reason, found.clause and decisions.undeclared, event.kind.table)
+        return Refused(found.reason, found.clause and decisions.undeclared, event.kind.table, found.fault)
     event.metadata = found
     return event
 

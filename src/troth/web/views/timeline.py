@@ -15,6 +15,8 @@ from troth.intake.reasons import Clause
 from troth.intake.timeline import PAGE, Item
 from troth.web.permitting import sentence
 from troth.web.telling import language
+from troth.web.templatetags.said import place
+from troth.web.words import FIELDS, say
 
 
 @require_safe
@@ -22,12 +24,13 @@ def mine(request: HttpRequest) -> HttpResponse:
     """Show the newest items, or those behind one, of everything or of one kind."""
     token = request.viewer  # type: ignore[attr-defined]
     known, before = timeline.tables(), request.GET.get("before", "")
-    of = [name for name in known if name == request.GET.get("of")] or known
+    kind = request.GET.get("of", "")
+    if kind and kind not in known:
+        raise Http404
     try:
-        found = timeline.items(token, of=of, before=before, limit=PAGE + 1)
+        found = timeline.items(token, of=[kind] if kind else known, before=before, limit=PAGE + 1)
     except ValueError as error:
         raise Http404 from error
-    kind = of[0] if len(of) == 1 and len(known) > 1 else ""
     context = {
         "items": [told(item, _named(token)) for item in found[:PAGE]],
         "more": found[PAGE - 1].place if len(found) > PAGE else "",
@@ -60,13 +63,25 @@ def _named(token: str) -> dict[str, str]:
 
 
 def told(item: Item, named: dict[str, str]) -> dict[str, Any]:
-    """Return an item with the sentences of its clauses and their uses in words; `named` names applications."""
+    """Return an item with what it says, the sentences of its clauses and their uses in words.
+
+    `named` names applications.
+    """
     return {
         "item": item,
         "place": item.place,
         "by": named.get(item.application, item.application),
+        "values": [(name, _worded(item.table, name, item.fields[name])) for name in FIELDS if name in item.fields],
         "clauses": [_said(clause) for clause in item.clauses],
     }
+
+
+def _worded(table: str, name: str, value: object) -> str:
+    """Return a value of an item in the reader's words, where it has any."""
+    if name == "place":
+        return place(str(value))
+    family = {"severity": "severity", "source": "source", "kind": "" if table == "crash" else "device"}.get(name)
+    return say(value, family) if family else str(value)
 
 
 def _said(clause: Clause) -> dict[str, Any]:
