@@ -16,10 +16,11 @@ from tests.conftest import Person, count
 from tests.intake.sending import CRASH, Application, event, finished, registered, sent, together
 from troth.api.intake import MOST
 from troth.database import connect
-from troth.intake import keeping, queries
+from troth.intake import keeping, queries, store
 from troth.intake.sent import LATEST
 from troth.intake.store import open_pool
 from troth.intake.unpacking import LONGEST
+from troth.policy.carrying import ABSENT, BETWEEN
 
 
 @pytest.fixture
@@ -225,6 +226,41 @@ def test_what_is_not_understood_or_not_permitted_has_a_reason_and_is_counted(
     for each in queries.counts():
         counted[each.reason] += each.count
     assert counted == Counter(reason for _, reason, _ in WRONG)
+
+
+def test_the_words_of_each_event_stay_with_it_whatever_signs_they_are_sent_with(
+    cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    """The texts of a batch go to the database as one: signs between them, and for none, are nobody's to send."""
+    logs = registered(owner, events=("activity",))
+    name = logs.knows(cast["alice"])
+    words = ["first", "a\x1eb", "\x1f", "", None, "\x1e\x1e", "x\x1f\x1ey", "last"]
+    batch = [
+        {
+            "key": f"words-{nth:04}",
+            "kind": "activity",
+            "person": name,
+            "data": {"event": f"event-{nth}", "message": each},
+        }
+        for nth, each in enumerate(words)
+    ]
+    assert sent(batch, key=logs.key).body["stored"] == len(words)
+    assert sent([batch[3] | {"key": "words-alone"}], key=logs.key).body["stored"] == 1
+    rows = owner.execute("SELECT event, message FROM troth.activity ORDER BY event, id").fetchall()
+    kept = ["first", "ab", None, None, None, None, "xy", "last"]
+    assert rows == sorted(
+        [(f"event-{nth}", each) for nth, each in enumerate(kept)] + [("event-3", None)], key=lambda r: r[0]
+    )
+
+
+@pytest.mark.parametrize(
+    "texts", [["a"], [None], [""], ["a", None, "b"], ["\x1e", "\x1f", "c"], ["a\x1fb", None], ["\x1f"]]
+)
+def test_texts_as_one_are_as_many_as_before(texts: list[str | None], owner: Connection[Any]) -> None:
+    """What stands between them is taken out of them, had something let it in."""
+    asked = f"SELECT string_to_array(%s, chr({ord(BETWEEN)}), chr({ord(ABSENT)}))"
+    row = owner.execute(asked.encode(), (store._joined(texts),)).fetchone()
+    assert row == ([(each or "").replace(BETWEEN, "").replace(ABSENT, "") or None for each in texts],)
 
 
 def test_a_clock_that_is_wrong_is_corrected(notes: Application, owner: Connection[Any]) -> None:

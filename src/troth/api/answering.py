@@ -12,6 +12,8 @@ LONGEST_BODY = 64 * 1024
 SLOWEST_BODY = 20.0
 #: What a request's scope holds once its body is here, so that nobody waits for it.
 WHOLE_HERE = "troth.whole"
+#: And its headers by name, once one was asked for.
+BY_NAME = "troth.headers"
 #: What keeps browsers safe.
 KEEPING_SAFE = (
     (b"x-content-type-options", b"nosniff"),
@@ -51,7 +53,7 @@ async def deliver(  # noqa: PLR0913 - each of them is one header, or the body
     """Send bytes of a kind, and how long they may be kept."""
     headers = [
         (b"content-type", kind.encode()),
-        (b"content-length", str(len(content)).encode()),
+        (b"content-length", b"%d" % len(content)),
         (b"cache-control", lasting.encode()),
         *KEEPING_SAFE,
     ]
@@ -92,8 +94,8 @@ async def _read(receive: Receive, longest: int) -> bytes:
 
 
 def header(scope: Scope, name: bytes) -> bytes:
-    """Return a header's value, or nothing."""
-    for key, value in scope["headers"]:
-        if key == name:
-            return bytes(value)
-    return b""
+    """Return a header's value, the first one's of several, or nothing."""
+    told: dict[bytes, bytes] | None = scope.get(BY_NAME)
+    if told is None:
+        told = scope[BY_NAME] = dict(reversed(scope["headers"]))
+    return told.get(name, b"")

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from troth.api.answering import WHOLE_HERE, answer, body_of, header
+from troth.api.answering import WHOLE_HERE, answer, body_of, deliver, header
 from troth.api.guessing import Guesses
 from troth.api.refusals import Refusal
 from troth.intake.event import Refused
@@ -36,6 +36,8 @@ BODIES, BODIES_OF_ONE = 64, 24
 UNFOLDED, LEAST = LONGEST // LONGEST_PACKED, 16 * 1024
 RETRY = 5
 STATUS = {Outcome.STORED: 201, Outcome.KEPT: 202, Outcome.REPEATED: 200, Outcome.CONFLICT: 409, Outcome.REFUSED: 403}
+#: What is said of one event of which there is nothing more to say.
+SAID = {outcome: msgspec.json.encode({"outcome": outcome}) for outcome in Outcome}
 #: What was refused because of what it is, not because of what the policy or its person says.
 UNFIT = frozenset({"malformed", "unknown-kind", "metadata-unfit"})
 
@@ -65,9 +67,10 @@ class Intake:
         async with self.opened(bearer(scope), scope) as sender:
             single, events = await self._read(scope, receive, sender)
             found = await self.gate.take(sender, events)
-        if single:
-            status = 422 if _unfit(found[0]) else STATUS[found[0].outcome]
-            await answer(send, status, told(found[0]))
+        if single and found[0].refused is None:
+            await deliver(send, STATUS[found[0].outcome], SAID[found[0].outcome])
+        elif single:
+            await answer(send, 422 if _unfit(found[0]) else STATUS[found[0].outcome], told(found[0]))
         else:
             many = Counter([each.outcome for each in found])
             counts = {outcome.value: many[outcome] for outcome in STATUS}

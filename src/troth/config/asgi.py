@@ -1,6 +1,7 @@
 """The one application behind the one port: the lean plane, the pages, and the recorder of accesses around both."""
 
 import asyncio
+import gc
 import ipaddress
 import os
 import re
@@ -78,6 +79,7 @@ class Application:
             if message["type"] == "lifespan.startup":
                 await self.recorder.start()
                 await self.lean.start()
+                gc.freeze()  # what is here now stays: to look through it again and again would only take time
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self.recorder.stop()

@@ -46,6 +46,8 @@ LATELY = 2 * DECIDED
 LABEL = "what applications send"
 #: Seconds after which a database that was away is tried again; after which it is looked for what another node kept.
 PAUSE, WATCHED = 1.0, 5.0
+#: How often others have their turn before a commit begins: what arrived at the same time comes into it too.
+TURNS = 4
 
 
 class Full(Exception):
@@ -62,7 +64,7 @@ class Gate:
     def __init__(self) -> None:
         """Begin empty."""
         self.waiting: deque[Request] = deque()
-        self.many: Counter[str] = Counter()
+        self.held, self.many = 0, Counter[str]()
         self.wake = asyncio.Event()
         self.opening = asyncio.Lock()
         self.pool: asyncpg.Pool[asyncpg.Record] | None = None
@@ -85,7 +87,7 @@ class Gate:
         self.secret = place.secrets_of(place.current()).derive(LABEL)
         self.bridge = Bridge(self.secret)
         await self.bridge.start()
-        PULSE.watch("events", lambda: sum(self.many.values()))
+        PULSE.watch("events", lambda: self.held)
         PULSE.watch("kept", lambda: len(self.bridge.keys))
         self.task = asyncio.create_task(self._run(), name="gate")
         self.beating.start()
@@ -131,19 +133,21 @@ class Gate:
 
     async def take(self, sender: Sender, events: Sequence[Part]) -> list[Answer]:
         """Return what became of each event once that is committed. Raises Full at once, and Away."""
-        held = sum(self.many.values())
-        if held + len(events) > ROOM or self.many[sender.application] + len(events) > SHARE:
-            PULSE.shed += len(events)
+        many = len(events)
+        if self.held + many > ROOM or self.many[sender.application] + many > SHARE:
+            PULSE.shed += many
             raise Full
         request = Request(sender, events, asyncio.get_running_loop().create_future())
-        self.many[sender.application] += len(events)
+        self.held += many
+        self.many[sender.application] += many
         self.waiting.append(request)
         self.ahead.add(request)
         self.wake.set()
         try:
             answers = await request.done
         finally:
-            self.many[sender.application] -= len(events)
+            self.held -= many
+            self.many[sender.application] -= many
         if answers is None:
             raise Away
         return answers
@@ -153,6 +157,8 @@ class Gate:
             await self._woken()
             await self._drained()
             while self.waiting:
+                for _ in range(TURNS):
+                    await asyncio.sleep(0)
                 await self._keep(self._taken())
                 await self._drained()
 

@@ -1,12 +1,10 @@
 """What free text says of somebody that it should not: found by the detectors, each replaced by a mark that names it."""
 
 import re
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
 from types import MappingProxyType
 from typing import Protocol
 from urllib.parse import quote, unquote
@@ -14,6 +12,7 @@ from urllib.parse import quote, unquote
 from troth.intake import special
 from troth.intake.detectors import ANYTHING, DETECTORS, Span
 from troth.intake.plain import Plain, fold
+from troth.intake.shapes import GAP, KNOWN
 
 #: How often a text is looked at again: what was cut out of it may have kept the two ends of another apart.
 AGAIN = 4
@@ -21,8 +20,6 @@ AGAIN = 4
 #: stacks of crashes that come again and again.
 SHORT = 200
 MOST, MOST_LONG = 8192, 512
-#: What stands between texts that are looked at together: more signs that are of no word than any look spans.
-GAP = "\n\n\n\n"
 #: How long a text may become by its marks where it was shorter: what the shortest column of free text holds.
 SHORTEST_COLUMN = 100
 MARK = re.compile(r"\[([a-z-]{1,40})\]")
@@ -100,20 +97,10 @@ HARMLESS, HARMLESS_LONG = Harmless(MOST), Harmless(MOST_LONG)
 def look(texts: Iterable[str]) -> None:
     """Look at many texts at once, and remember those that hold nothing: it costs little more than to look at one."""
     fresh = [each for each in dict.fromkeys(texts) if len(each) <= SHORT and each.isascii() and each not in HARMLESS]
-    doubted = told_by(ANYTHING, fresh)
+    doubted = KNOWN.told_by(fresh)
     if words := special.current().told(GAP.join(fresh)):
         doubted.update(nth for nth, each in enumerate(fresh) if any(word in each.lower() for word in words))
     HARMLESS.add(each for nth, each in enumerate(fresh) if nth not in doubted)
-
-
-def told_by(shape: re.Pattern[str], texts: Sequence[str]) -> set[int]:
-    """Return which of the texts have something of a shape, by one look at them all.
-
-    It may begin with one sign before a text, spans no GAP otherwise, and ends within the text.
-    """
-    together = GAP + GAP.join(texts)
-    ends = list(accumulate((len(each) + len(GAP) for each in texts), initial=len(GAP)))[1:]
-    return {bisect_right(ends, found.end() - 1) for found in shape.finditer(together)}
 
 
 def cleared(text: str) -> Found:

@@ -31,6 +31,9 @@ type Group = tuple[datetime, str, str, str, str]
 #: use them, and hours since 1970.
 type Alike = tuple[Occasion, str, str, str, int, int]
 
+#: The same as it is told by a look: whose, the table, the application, the stamp, and hours since 1970.
+type Seen = tuple[str, str, str, int, bool, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Salt:
@@ -83,11 +86,15 @@ def counted(events: Iterable[Event | Sent], decisions: Decisions, salt: Salt) ->
     found: dict[Group, Sketch] = {}
     people: dict[bytes, int] = {}
     alike: dict[Alike, Sequence[Tally]] = {}
+    seen: dict[Seen, Sequence[Tally]] = {}
     for event in events:
         who = _who(event)
         number = people.get(who) or people.setdefault(who, _number(salt, who)) if who else 0
-        of = _alike(event, decisions)
-        tallies = alike.get(of) or alike.setdefault(of, _tallies(of, decisions))
+        same = _seen(event)
+        tallies = seen.get(same)
+        if tallies is None:
+            of = _alike(event, decisions, same[-1])
+            tallies = seen[same] = alike.get(of) or alike.setdefault(of, _tallies(of, decisions))
         for tally in tallies:
             word = tally.fold(event) if tally.fold else ""
             if word is not None:
@@ -105,8 +112,16 @@ class Tally:
     words: "dict[str, Sketch]"
 
 
-def _alike(event: Event | Sent, decisions: Decisions) -> Alike:
-    inside, hour = decisions.inside(event), int(event.at.timestamp()) // 3600
+def _seen(event: Event | Sent) -> Seen:
+    """Return what two events have in common that are counted in the same way, as far as it is told by a look."""
+    hour = int(event.at.timestamp()) // 3600
+    if isinstance(event, Sent):
+        return event.whose, event.kind.table, event.application, event.uses, event.objects, hour
+    return event.occasion, "", "", event.uses, event.objects, hour
+
+
+def _alike(event: Event | Sent, decisions: Decisions, hour: int) -> Alike:
+    inside = decisions.inside(event)
     if isinstance(event, Sent):
         occasion, table = event.kind.occasion_of(event.whose), event.kind.table
         return occasion, table, table, event.application, inside, hour

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
@@ -15,11 +15,11 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import astuple
 
-from troth.intake import described, special
+from troth.intake import described, shapes, special
 from troth.intake.decisions import Decisions
 from troth.intake.described import NOTHING, UNDECLARED, Declared
 from troth.intake.event import NOBODY, Fault, Refused, now, ordered_uuid, stamp
-from troth.intake.guard import HARMLESS, MOST, Harmless, cleared, cleared_address, look, note, told_by
+from troth.intake.guard import HARMLESS, MOST, Harmless, cleared, cleared_address, look, note
 from troth.intake.kinds import (
     KINDS,
     Activity,
@@ -46,11 +46,6 @@ COARSEST = timedelta(days=1)
 SKEW, WILDEST = timedelta(seconds=2), timedelta(days=400)
 #: What in the words of a program may be somebody's: addresses, long numbers, long secrets, and what stands in quotes.
 TELLING = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+|\"[^\"\n]*\"|'[^'\n]*'|[A-Za-z0-9+/_=-]{24,}|\d[\d .()-]{5,}\d")
-#: What each of these has in it, or before it, as shapes that are told nearly as fast as words are read.
-MAY_TELL = (
-    re.compile(r"[^A-Za-z0-9+/_=-](?:(?<=[@\"'])|[A-Za-z0-9+/_=-]{24})"),
-    re.compile(r"\d[\d .()-]{5,}\d"),
-)
 #: The frames next to the failure that make two crashes one, and the most characters that are kept of them all.
 NEAREST, LONGEST_STACK = 5, 20_000
 #: Columns that hold no words of a sender's, and whose words were looked through when they were hidden.
@@ -113,18 +108,19 @@ class Sender:
     secret: bytes
     objects: bool = False
 
-    def mark(self, *parts: bytes) -> bytes:
+    def mark(self, about: bytes, *parts: bytes) -> bytes:
         """Return 32 bytes that only this place can make of something this application sent."""
-        made = _marking(self.secret, self.application).copy()
-        made.update(b"".join([each for part in parts for each in (len(part).to_bytes(8), part)]))
+        made = _marking(self.secret, self.application, about).copy()
+        for part in parts:
+            made.update(len(part).to_bytes(8) + part)
         return made.digest()
 
 
 @lru_cache(maxsize=1024)
-def _marking(secret: bytes, application: str) -> "blake2b":
-    """Return a keyed BLAKE2b (RFC 7693) that has taken whose marks they are."""
-    name = application.encode()
-    return blake2b(len(name).to_bytes(8) + name, digest_size=32, key=secret)
+def _marking(secret: bytes, application: str, about: bytes) -> "blake2b":
+    """Return a keyed BLAKE2b (RFC 7693) that has taken whose marks they are, and about what."""
+    told = b"".join(len(each).to_bytes(8) + each for each in (application.encode(), about))
+    return blake2b(told, digest_size=32, key=secret)
 
 
 class Known(Struct, frozen=True, gc=False):
@@ -284,8 +280,8 @@ def reduced(events: Sequence[Sent], decisions: Decisions) -> Sequence[Sent]:
     says = [event.says for event in events if event.says is not None]
     words = list({each: None for said in says for each in astuple(said) if type(each) is str and each not in PLAIN})
     look(words)
-    harmless = [word for word in words if word in HARMLESS and word.isprintable()]
-    telling = set().union(*(told_by(shape, harmless) for shape in MAY_TELL))
+    harmless = [word for word in words if word in HARMLESS and word.isascii() and word.isprintable()]
+    telling = set().union(*(shape.told_by(harmless) for shape in shapes.TELLING))
     PLAIN.add(word for nth, word in enumerate(harmless) if nth not in telling)
     for event in events:
         reduce(event, decisions)
@@ -323,20 +319,8 @@ def _guarded(event: Sent, column: str, value: str) -> str | None:
 
 
 def _values(event: Sent) -> dict[str, Any]:
-    match event.says:
-        case None:
-            return dict(event.values)
-        case FeatureUse(feature, outcome):
-            return {"feature": feature, "outcome": outcome}
-        case PageView() as view:
-            return _of_a_page(view)
-        case Transaction() | Location() as said:
-            return _of_a_transaction(said) if isinstance(said, Transaction) else _of_a_position(said)
-        case Activity() as activity:
-            told = {"event": _hidden(event, activity.event), "severity": activity.severity}
-            return told | _of_any(event, activity)
-        case Crash() as crash:
-            return _of_a_crash(event.application, crash) | _of_any(event, crash)
+    """Return what an event says, by column; of what was reduced before, what was left of it."""
+    return dict(event.values) if event.says is None else VALUES[type(event.says)](event, event.says)
 
 
 def _of_any(event: Sent, said: Crash | Activity) -> dict[str, Any]:
@@ -347,7 +331,15 @@ def _of_any(event: Sent, said: Crash | Activity) -> dict[str, Any]:
     }
 
 
-def _of_a_page(view: PageView) -> dict[str, Any]:
+def _of_a_use(_event: Sent, use: FeatureUse) -> dict[str, Any]:
+    return {"feature": use.feature, "outcome": use.outcome}
+
+
+def _of_an_activity(event: Sent, activity: Activity) -> dict[str, Any]:
+    return {"event": _hidden(event, activity.event), "severity": activity.severity} | _of_any(event, activity)
+
+
+def _of_a_page(_event: Sent, view: PageView) -> dict[str, Any]:
     """Return the path without what stands before it or secret in it, and of where somebody came from the origin."""
     try:
         parts = urlsplit(view.url)
@@ -366,11 +358,11 @@ def _of_a_page(view: PageView) -> dict[str, Any]:
     }
 
 
-def _of_a_transaction(said: Transaction) -> dict[str, Any]:
+def _of_a_transaction(_event: Sent, said: Transaction) -> dict[str, Any]:
     return {"item": _printable(said.item) or HIDDEN, "amount": said.amount, "currency": said.currency}
 
 
-def _of_a_position(found: Location) -> dict[str, Any]:
+def _of_a_position(_event: Sent, found: Location) -> dict[str, Any]:
     """Return it as columns hold it: degrees as decimal numbers of five places, which is a metre."""
     return {
         "latitude": f"{found.latitude:.5f}",
@@ -392,14 +384,25 @@ def coarse_degrees(degrees: str, precision: Precision) -> str:
             return degrees
 
 
-def _of_a_crash(application: str, crash: Crash) -> dict[str, Any]:
+def _of_a_crash(event: Sent, crash: Crash) -> dict[str, Any]:
     frames = [_frame(each) for each in crash.stack]
-    nearest = "\n".join((application, crash.kind, *(each.rpartition(":")[0] for each in frames[-NEAREST:])))
+    nearest = "\n".join((event.application, crash.kind, *(each.rpartition(":")[0] for each in frames[-NEAREST:])))
     return {
         "fingerprint": sha256(nearest.encode()).hexdigest()[:32],
         "kind": _printable(crash.kind),
         "stack": "\n".join(frames)[-LONGEST_STACK:] or None,
-    }
+    } | _of_any(event, crash)
+
+
+#: What fills the columns, by what is said: a look at its type, where a match would ask of each kind whether it is that.
+VALUES: Mapping[type[Struct], Callable[[Sent, Any], dict[str, Any]]] = {
+    FeatureUse: _of_a_use,
+    PageView: _of_a_page,
+    Transaction: _of_a_transaction,
+    Location: _of_a_position,
+    Activity: _of_an_activity,
+    Crash: _of_a_crash,
+}
 
 
 def _frame(frame: Frame) -> str:

@@ -134,7 +134,9 @@ class Stream:
     async def close(self) -> None:
         """Leave the server."""
         if self.client is not None:
-            await self.client.close()
+            # What it had still to say to a server that is gone, asyncio writes to a transport that is no more.
+            with suppress(TypeError, RuntimeError, OSError):
+                await self.client.close()
             self.client = None
 
     @contextmanager

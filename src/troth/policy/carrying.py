@@ -7,6 +7,9 @@ from troth.policy.lasting import alive
 from troth.policy.planned import Retention
 from troth.policy.quoting import literal, quoted
 
+#: What stands between the texts of a column that are said as one, and what for none: no text that is stored holds them.
+BETWEEN, ABSENT = "\x1e", "\x1f"
+
 
 def password(role: str, verifier: str) -> str:
     """Give a role its password, as a SCRAM verifier so that no log can hold the password itself."""
@@ -67,9 +70,14 @@ def insert(table: str, columns: Mapping[str, str], *, twice: bool = True) -> str
     return f"{_inserted(table, columns, 1)}{conflict}"
 
 
-def _inserted(table: str, columns: Mapping[str, str], first: int) -> str:
+def _inserted(table: str, columns: Mapping[str, str], first: int, *, joined: bool = False) -> str:
     names = ", ".join(quoted(column) for column in columns)
-    arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(columns.values(), start=first))
+    arrays = ", ".join(
+        f"string_to_array(${place}, chr({ord(BETWEEN)}), chr({ord(ABSENT)}))"
+        if joined and kind == "text"
+        else f"${place}::{kind}[]"
+        for place, kind in enumerate(columns.values(), start=first)
+    )
     return f"INSERT INTO troth.{quoted(table)} ({names}) SELECT * FROM unnest({arrays})"
 
 
@@ -79,11 +87,12 @@ def insert_new(tables: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]) -> s
 
     `$1` and `$2` are digests of senders' keys with the applications they are of, `$3` and `$4` the events' keys and
     bodies, `$5` to `$12` what `roll` takes. One array follows for each column of each table (name, and its columns'
-    names and types). Rows are inserted before they are counted, so that nobody waits for a count longer than need be.
+    names and types), and of those of type `text` all that stands in it as one text. Rows are inserted before they are
+    counted, so that nobody waits for a count longer than need be.
     """
     parts, place = list[str](), 13
     for nth, (table, columns) in enumerate(tables):
-        inserted = _inserted(table, dict(columns), place)
+        inserted = _inserted(table, dict(columns), place, joined=True)
         parts.append(f"stored_{nth} AS ({inserted} WHERE (SELECT new FROM taken) RETURNING 1)")
         place += len(columns)
     done = " AND ".join(f"(SELECT count(*) FROM stored_{nth}) > 0" for nth in range(len(tables)))

@@ -14,6 +14,8 @@ NOBODY = "'00000000-0000-0000-0000-000000000000'"
 #: The least anonymous identifier.
 LEAST = uuid.UUID("ffffffff-ffff-8000-8000-000000000000")
 KNOWN = f"subject < '{LEAST}'::uuid"
+#: Both as bytes, which compare as UUIDs do.
+NONE, FIRST = bytes(16), LEAST.bytes
 
 
 def identifier() -> uuid.UUID:
@@ -23,9 +25,10 @@ def identifier() -> uuid.UUID:
 
 def whose(subject: uuid.UUID) -> Whose:
     """Return whose rows carry a subject."""
-    if subject.int == 0:
-        return Whose.NOBODY
-    return Whose.IDENTIFIER if subject >= LEAST else Whose.PERSON
+    told = subject.bytes
+    if told >= FIRST:
+        return Whose.IDENTIFIER
+    return Whose.PERSON if told != NONE else Whose.NOBODY
 
 
 def of(kind: Whose) -> str:
