@@ -165,7 +165,12 @@ def test_what_is_open_to_others_stands_there_and_ends_there(
     assert {kind: len(paths) for kind, paths in shown.items()} == {
         "staff": 1, "applications": 1, "people": 1, "agreed": 1, "organizations": 1,
     }  # fmt: skip
+    told = "It may go on telling us what you do in it"
+    assert told in alice.get("/declining").content.decode()
+    owner.execute("UPDATE troth.application SET events = '{}'")
     page = alice.get("/declining").content.decode()
+    assert told not in page, "it declared nothing that it could send"
+    assert "sees nothing of you" in page, "its questions are answered as to an unknown token"
     assert all(name in page for name in ("Sue", "Planted", "Harbor Rowing", "Somebody with your link"))
     for kind, path in ((kind, path) for kind, paths in shown.items() for path in paths):
         assert alice.post(path).headers["Location"] == "/declining"

@@ -29,6 +29,9 @@ def test_after_a_switch_the_notice_stands_in_its_card_and_nowhere_else(
 
 def test_what_is_refused_is_told_at_the_top(browser: Browser, owner: Connection[Any]) -> None:
     browser.sign_up(owner, ALICE)
+    page = browser.get("/me").content.decode()
+    assert "Reads no record about you" in cards(page)["announce"]
+    assert not re.search(r"Reads (at most )?0 ", page)
     assert browser.post("/me/purposes/nothing", {"kind": "objection"}).headers["Location"] == "/me"
     page = browser.get("/me").content.decode()
     assert page.count('class="notice error"') == 1

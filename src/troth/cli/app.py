@@ -54,7 +54,7 @@ def list_(form: str) -> None:
 
 
 @app.command("show")
-@click.argument("application")
+@click.argument("application", metavar="CLIENT_ID")
 @data_option
 def show(application: str) -> None:
     """Print an application's manifest as it was registered, under what it came to."""
@@ -72,7 +72,7 @@ def show(application: str) -> None:
 
 
 @app.command("rotate-secret")
-@click.argument("application")
+@click.argument("application", metavar="CLIENT_ID")
 @data_option
 def rotate_secret(application: str) -> None:
     """Make another secret and print it this once; the one before opens nothing any more."""
@@ -81,7 +81,7 @@ def rotate_secret(application: str) -> None:
 
 
 @app.command("add-key")
-@click.argument("application")
+@click.argument("application", metavar="CLIENT_ID")
 @data_option
 def add_key(application: str) -> None:
     """Make one more key with which an application sends events, and print it this once."""
@@ -95,7 +95,7 @@ def add_key(application: str) -> None:
 
 
 @app.command("end-keys")
-@click.argument("application")
+@click.argument("application", metavar="CLIENT_ID")
 @data_option
 def end_keys(application: str) -> None:
     """End every key with which an application sends events: they open nothing any more."""
@@ -104,7 +104,7 @@ def end_keys(application: str) -> None:
 
 
 @app.command("remove")
-@click.argument("application")
+@click.argument("application", metavar="CLIENT_ID")
 @data_option
 def remove(application: str) -> None:
     """Remove an application and end its tokens; people keep the history of what they permitted it."""

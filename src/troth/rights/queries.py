@@ -1,10 +1,18 @@
 """What closing an account takes away and what stays, derived from the plan."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from troth.database import published
+from psycopg.sql import SQL, Identifier
+
+from troth.database import connect, published
+from troth.policy.meaning import Whose
 from troth.policy.planned import Plan, Retention
+from troth.policy.viewing import granted_to
 from troth.policy.voice import Voice, voice
+
+#: What a table that shows its person nothing has rows of only where another one has.
+HELD_WITH = {"directory_awaited": "directory_entry"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +30,29 @@ class Fate:
         return self.days == 0
 
 
-def fates(language: str = "en") -> list[Fate]:
-    """Return the fate of everything that is held about a person, should they close their account now."""
+def fates(language: str = "en", token: str = "") -> list[Fate]:
+    """Return the fate of everything that is held about a person, should they close their account now.
+
+    With a token, of its viewer, agreed or not: without what they can see that there is none of.
+    """
     now = published.current()
     speaking = voice(now.policy, language)
-    collected = {each.table for each in now.plan.collected}
-    return [_fate(now.plan, speaking, kept) for kept in now.plan.retention if kept.table in collected]
+    collected = {each.table for each in now.plan.collected if each.occasion.whose is Whose.PERSON}
+    gone = _without(token, [kept.table for kept in now.plan.retention if kept.table in collected]) if token else set()
+    return [_fate(now.plan, speaking, kept) for kept in now.plan.retention if kept.table in collected - gone]
+
+
+def _without(token: str, tables: Iterable[str]) -> set[str]:
+    """Return the tables in which a viewer sees no row of theirs; of one that shows them nothing nobody can tell."""
+    now = published.current()
+    told = {name: name for name in tables} | {name: by for name, by in HELD_WITH.items() if name in tables}
+    with connect.looking(token) as connection:
+        return {
+            name
+            for name, by in told.items()
+            if granted_to("self", now.plan, now.catalog.table(by))
+            and not connection.execute(SQL("SELECT 1 FROM troth.{} LIMIT 1").format(Identifier(by))).fetchone()
+        }
 
 
 def _fate(plan: Plan, speaking: Voice, retention: Retention) -> Fate:

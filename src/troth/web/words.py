@@ -184,6 +184,8 @@ TABLES: Words = {
     "agreed_permission": _("What you agreed with the operator"),
     "organization_look": _("Looks in the name of an organization"),
     "notice_outcome": _("Which mails were sent to you"),
+    "directory_entry": _("What directories of organizations hold about you"),
+    "directory_awaited": _("What an organization holds about you until you join it"),
 }
 #: role on the operator's staff -> what it is called, what it may do
 STAFF_ROLES: Mapping[str, tuple[str | Promise, str | Promise]] = {

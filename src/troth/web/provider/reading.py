@@ -9,6 +9,8 @@ from allauth.idp.oidc.internal.oauthlib.utils import extract_params
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from oauthlib.common import Request
 
+from troth.web.legible import holds_nul
+
 
 def legible(request: HttpRequest) -> bool:
     """Whether a request can be read: the library takes no wrongly encoded query, the database no NUL."""
@@ -16,8 +18,7 @@ def legible(request: HttpRequest) -> bool:
         Request(*extract_params(request))
     except ValueError:
         return False
-    sent = [text for told in (request.GET, request.POST) for _name, texts in told.lists() for text in texts]
-    return not any("\0" in str(text) for text in sent)
+    return not holds_nul(request)
 
 
 def reading(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

@@ -14,32 +14,29 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from troth.consent import actions as consent
 from troth.consent import agreed as deals
 from troth.consent import applications, permissions, support
 from troth.consent import coming as ahead
 from troth.consent import queries as consents
-from troth.consent.errors import ConsentRefusal, OutdatedChoice
+from troth.consent.errors import ConsentRefusal
 from troth.database import published
 from troth.people import organizations, organizing
 from troth.people.errors import NoSuchOrganization, PeopleRefusal
 from troth.policy.meaning import Policy
 from troth.policy.voice import voice
 from troth.web.permitting import said
+from troth.web.provider.validator import sends
 from troth.web.provider.views import listed
 from troth.web.telling import refused
-from troth.web.views.asking import seen
-from troth.web.views.errors import outdated
 from troth.web.views.me import LISTED
 from troth.web.words import say
-
-#: What says no, and needs no agreement to be said.
-NOES = frozenset({"withdrawal", "refusal", "objection"})
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
     """Something of the viewer's that is open to others: to whom, what of it, until when; `kind` is one of ENDS.
+
+    `now` says how it is while the viewer has not agreed, a sentence each, where that is otherwise.
 
     What was agreed on may be such that it ends at its time alone: it is no less open for that.
     """
@@ -50,26 +47,7 @@ class Open:
     what: Sequence[str | Promise]
     until: datetime | None = None
     endable: bool = True
-
-
-@require_POST
-def narrow(request: HttpRequest, purpose: str) -> HttpResponse:
-    """Take a no to a purpose, of whoever has agreed to what is in force and of whoever has not."""
-    token, kind = request.viewer, request.POST.get("kind", "")  # type: ignore[attr-defined]
-    if not token:
-        return redirect("agree")
-    if kind not in NOES:
-        messages.error(request, _("Here you can only say no. To allow more, agree first."))
-        return redirect("declining")
-    try:
-        consent.choose(token=token, purpose=purpose, kind=kind, seen=seen(request))
-    except OutdatedChoice:
-        return outdated(request)
-    except ConsentRefusal as refusal:
-        messages.error(request, f"{refusal.sentence}; {refusal.advice}")
-    else:
-        messages.success(request, _("Done. It holds from this moment on."))
-    return redirect("declining")
+    now: Sequence[str] = ()
 
 
 @require_safe
@@ -139,14 +117,25 @@ def _open(token: str) -> Iterator[Open]:
             yield Open("staff", access.access, access.name or _("Support"), areas, access.until)
     for answer in applications.grants(token):
         if answer.until is None:
-            what = [each["category"] for each in listed(answer.permitted)]
-            yield Open("applications", answer.application, answer.name, what, answer.expires_at)
+            now = tuple(_of_application(answer))
+            yield Open("applications", answer.application, answer.name, [], answer.expires_at, now=now)
     for grant in permissions.grants(token):
         if grant.mine and not grant.agreed and (grant.live or grant.waiting):
             what = [each["words"] for each in said(grant.categories)]
             who = grant.other or grant.address or _("Somebody with your link")
             yield Open("people", grant.given, who, what, grant.until)
     yield from _open_to_organizations(token)
+
+
+def _of_application(answer: applications.Grant) -> Iterator[str]:
+    """Say what an application sees and sends of whoever has not agreed."""
+    seen = ", ".join(each["category"] for each in listed(answer.permitted))
+    if seen:
+        yield _("Until you agree it sees nothing of you; then it sees again: %(seen)s.") % {"seen": seen}
+    else:
+        yield _("It sees nothing of you, and until you agree it signs you in no more.")
+    if sends(answer.application):
+        yield _("It may go on telling us what you do in it, for what goes on as you agreed before.")
 
 
 def _open_to_organizations(token: str) -> Iterator[Open]:

@@ -32,6 +32,7 @@ from troth.rights import queries as fates
 from troth.web import known, operating, usual
 from troth.web.charts import by_day
 from troth.web.forms import Accesses, Close, Name
+from troth.web.telling import language
 from troth.web.views import asking, coming
 from troth.web.views.asking import seen
 from troth.web.views.errors import crowded, outdated
@@ -39,6 +40,8 @@ from troth.web.views.leaving import forgetting
 
 #: Choices that the page lists, the newest; the file of receipts holds all of them.
 LISTED = 50
+#: What says no, and needs no agreement to be said.
+NOES = frozenset({"withdrawal", "refusal", "objection"})
 
 
 @require_safe
@@ -110,20 +113,25 @@ def accesses(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def choose(request: HttpRequest, purpose: str) -> HttpResponse:
-    """Switch a purpose on or off; it holds from the next statement on, everywhere."""
+def choose(request: HttpRequest, purpose: str, *, back: str = "me") -> HttpResponse:
+    """Switch a purpose on or off, or, of whoever may not have agreed, off; it holds from the next statement on."""
+    token, kind = request.viewer, request.POST.get("kind", "")  # type: ignore[attr-defined]
+    if not token:
+        return redirect("agree")
+    if back != "me" and kind not in NOES:
+        messages.error(request, _("Here you can only say no. To allow more, agree first."))
+        return redirect(back)
     try:
-        token, kind = request.viewer, request.POST.get("kind", "")  # type: ignore[attr-defined]
         consent.choose(token=token, purpose=purpose, kind=kind, seen=seen(request))
     except OutdatedChoice:
         return outdated(request)
     except ConsentRefusal as refusal:
         messages.error(request, f"{refusal.sentence}; {refusal.advice}")
-    else:
-        request.standing = consents.standing(request.user.subject)  # type: ignore[attr-defined, union-attr]
-        messages.success(request, _("Done. It holds from this moment on."), extra_tags=purpose)  # shown where it stands
-        return redirect(f"/me#purpose-{purpose}")
-    return redirect("me")
+        return redirect(back)
+    request.standing = consents.standing(request.user.subject)  # type: ignore[attr-defined, union-attr]
+    tags = purpose if back == "me" else ""  # shown there where the purpose stands
+    messages.success(request, _("Done. It holds from this moment on."), extra_tags=tags)
+    return redirect(f"/me#purpose-{purpose}" if back == "me" else back)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -146,7 +154,8 @@ def close(request: HttpRequest) -> HttpResponse:
         )
         ending = organizations.fates(request.viewer) if organizations.are_kept() else []  # type: ignore[attr-defined]
         read = _digest(ending)
-    context = {"form": form, "fates": fates.fates(), "read": read, "organizations": _said(request, ending)}
+    mine = fates.fates(language(), request.viewer)  # type: ignore[attr-defined]
+    context = {"form": form, "fates": mine, "read": read, "organizations": _said(request, ending)}
     return render(request, "me/close.html", context, status=422 if form.errors else 200)
 
 
@@ -181,4 +190,4 @@ def _said(request: HttpRequest, ending: list[Fate]) -> list[dict[str, object]]:
 @require_safe
 def closed(request: HttpRequest) -> HttpResponse:
     """Say that it is done."""
-    return render(request, "me/closed.html", {"fates": fates.fates()})
+    return render(request, "me/closed.html", {"fates": fates.fates(language())})
