@@ -202,6 +202,7 @@ def test_what_was_agreed_stands_there_until_it_is_over(
     page = alice.get("/declining").content.decode()
     assert "To find Alice." in page
     assert "Nobody answered this." not in page
+    assert ("It then ends after 5 days of notice." in page) == (way == "with notice")
     assert ends(alice) == ({"agreed": [f"/declining/end/agreed/{which}"]} if way != "at its end" else {})
     alice.post(f"/declining/end/agreed/{which}")
     page = alice.get("/declining").content.decode()

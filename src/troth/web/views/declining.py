@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.functional import Promise
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -36,7 +36,7 @@ from troth.web.words import say
 class Open:
     """Something of the viewer's that is open to others: to whom, what of it, until when; `kind` is one of ENDS.
 
-    `now` says how it is while the viewer has not agreed, a sentence each, where that is otherwise.
+    `now` are sentences on how it is while the viewer has not agreed, and on how it ends.
 
     What was agreed on may be such that it ends at its time alone: it is no less open for that.
     """
@@ -146,11 +146,18 @@ def _open_to_organizations(token: str) -> Iterator[Open]:
     for deal in (each for each in deals.mine(token) if each.answer and deals.stands(each)):
         asker = names.get(deal.organization, _("An organization")) if deal.organization else _operator()
         until, endable = deal.over_at or deal.until, deals.endable(deal)
-        yield Open("agreed", deal.agreed, asker, [deal.reason], until, endable)
+        now = (_noticed(deal.notice),) if endable and deal.notice else ()
+        yield Open("agreed", deal.agreed, asker, [deal.reason], until, endable, now)
     for fate in fates:
         yield Open("organizations", fate.organization, fate.name, [_("You are a member.")])
     for request in organizations.requests(token) if kept else []:
         yield Open("requests", request.organization, _("An organization"), [_("You asked to join")])
+
+
+def _noticed(days: int) -> str:
+    """Say when what either side ended is over."""
+    words = ngettext("It then ends after %(n)s day of notice.", "It then ends after %(n)s days of notice.", days)
+    return words % {"n": days}
 
 
 def _operator() -> str:
