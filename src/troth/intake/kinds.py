@@ -1,6 +1,7 @@
 """The kinds of events that applications send: what each says, its table, the occasion on which it is collected.
 
 The structures are the schema: a field that stands in none of them is refused, and `schema` tells them as JSON Schema.
+None holds what could hold it, so none is looked through for cycles (`gc=False`).
 """
 
 import re
@@ -32,7 +33,7 @@ Short = Annotated[str, Meta(max_length=200)]
 Long = Annotated[str, Meta(max_length=2000)]
 
 
-class Frame(Struct, forbid_unknown_fields=True):
+class Frame(Struct, forbid_unknown_fields=True, gc=False):
     """Where a program was: a function, a file, a line. Variables and lines of source have no field."""
 
     function: Short | None = None
@@ -40,7 +41,7 @@ class Frame(Struct, forbid_unknown_fields=True):
     line: Annotated[int, Meta(ge=0, le=10_000_000)] | None = None
 
 
-class Crash(Struct, forbid_unknown_fields=True):
+class Crash(Struct, forbid_unknown_fields=True, gc=False):
     """What went wrong; the frame that failed stands last."""
 
     kind: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -50,14 +51,14 @@ class Crash(Struct, forbid_unknown_fields=True):
     environment: Word | None = None
 
 
-class FeatureUse(Struct, forbid_unknown_fields=True):
+class FeatureUse(Struct, forbid_unknown_fields=True, gc=False):
     """Which feature somebody used, by the application's own name for it, and how it ended."""
 
     feature: Annotated[str, Meta(min_length=1, max_length=100, pattern=NAME)]
     outcome: Annotated[str, Meta(min_length=1, max_length=100, pattern=NAME)] | None = None
 
 
-class Activity(Struct, forbid_unknown_fields=True):
+class Activity(Struct, forbid_unknown_fields=True, gc=False):
     """What a program did or met, by its own name for it, how grave that is, and in which words."""
 
     event: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -67,7 +68,7 @@ class Activity(Struct, forbid_unknown_fields=True):
     environment: Word | None = None
 
 
-class PageView(Struct, forbid_unknown_fields=True):
+class PageView(Struct, forbid_unknown_fields=True, gc=False):
     """Which page was shown: its path, where its visitor came from, and what it was shown in.
 
     A server knows how it was asked for and answered: `method` and `status` are HTTP's.
@@ -83,7 +84,7 @@ class PageView(Struct, forbid_unknown_fields=True):
     status: Annotated[int, Meta(ge=100, le=599)] | None = None
 
 
-class Transaction(Struct, forbid_unknown_fields=True):
+class Transaction(Struct, forbid_unknown_fields=True, gc=False):
     """What somebody bought, sent or changed, and what it came to.
 
     `amount` is written as a decimal number, so that none is rounded on the way, and `currency` as ISO 4217 does, in
@@ -100,7 +101,7 @@ class Transaction(Struct, forbid_unknown_fields=True):
             raise ValueError
 
 
-class Location(Struct, forbid_unknown_fields=True):
+class Location(Struct, forbid_unknown_fields=True, gc=False):
     """Where somebody is: degrees (WGS 84), metres of accuracy and altitude, and by what that was found out."""
 
     latitude: Annotated[float, Meta(ge=-90, le=90)]
@@ -110,7 +111,7 @@ class Location(Struct, forbid_unknown_fields=True):
     source: Literal["gps", "network", "browser", "manual"] | None = None
 
 
-class Sending(Struct, forbid_unknown_fields=True):
+class Sending(Struct, forbid_unknown_fields=True, gc=False):
     """An event as it is sent: a key of the sender's own choice, the kind, the moment, the person, and what is said."""
 
     key: Annotated[str, Meta(min_length=8, max_length=200, description=KEY)]

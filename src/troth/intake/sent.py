@@ -62,7 +62,7 @@ JSON = msgspec.json.Encoder()
 PLAIN = Harmless(MOST)
 
 
-class Sent(Struct):
+class Sent(Struct, gc=False):
     """One event of an application; `values` are what it fills of its table's columns, less what is not kept.
 
     What was reduced before it was kept for a while says nothing any more but its values. `found` counts, by detector,
