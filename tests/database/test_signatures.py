@@ -17,6 +17,7 @@ SECOND = FIRST.replace(" version 1 ", " version 2 ", 1)
 #: The second version goes, with whatever hangs on it.
 PUT_BACK = """
 DELETE FROM troth.policy_signature WHERE version = 2;
+DELETE FROM troth.version_retention WHERE version = 2;
 DELETE FROM troth.policy_version WHERE version = 2;
 """
 UNSIGNED = """

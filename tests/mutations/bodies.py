@@ -671,7 +671,7 @@ def _lasting(name: str, text: str) -> Iterator[tuple[str, str]]:
         for place, match in enumerate(re.finditer(r"WHERE NOT \(", text)):
             inverted = f"{text[: match.start()]}WHERE ({text[match.end() :]}"
             yield f"the {place}. predicate inverted", inverted
-        for place, match in enumerate(re.finditer(r"interval '(\d+) hours'", text)):
+        for place, match in enumerate(re.finditer(r"(?<=[-+] )interval '(\d+) hours'", text)):
             for how, hours in (("longer", int(match[1]) + 24), ("shorter", int(match[1]) - 24)):
                 changed = f"{text[: match.start(1)]}{hours}{text[match.end(1) :]}"
                 yield told(match, f"the {place}. window a day {how}"), changed

@@ -103,7 +103,7 @@ CHECKS = (
     Check("what comes in", frozenset({Kind.FUNCTION, Kind.RULE, Kind.TRIGGER}), courses.incoming, played=True),
     *(
         Check("retention", frozenset({Kind.FUNCTION, Kind.RULE}), run, played=True)
-        for run in (courses.retention, courses.swept, courses.kept, courses.standing_bits)
+        for run in (courses.retention, courses.bound, courses.swept, courses.kept, courses.standing_bits)
     ),
     Check("numbers", frozenset({Kind.FUNCTION, Kind.VIEW}), courses.numbers, played=True),
     Check("search path", frozenset({Kind.FUNCTION}), courses.paths),

@@ -220,6 +220,36 @@ def retention(world: World, _focus: object) -> Iterator[str]:
     yield from scene.wrong
 
 
+def bound(world: World, _focus: object) -> Iterator[str]:
+    """Whoever agreed to a version that keeps nothing of a table has nothing left in it, while they are here or after."""
+    for table in STAMPED:
+        with Scene(world) as scene:
+            whose = uuid.uuid5(NOBODY, "bound")
+            agree(scene, whose, newcomer(scene, whose))
+            give_token(scene, whose, "hers")
+            scene.does("self", "SELECT troth.choose('announce', 'consent')", token="hers")
+            leave_all(scene, whose)
+            said = (
+                "UPDATE troth.version_retention SET days = 0, after_end = NULL, consented = false WHERE relation = %s"
+            )
+            scene.does("owner", said, table)
+            asked = "SELECT sum(due), sum(due) FILTER (WHERE table_name = %s) > 0 FROM troth.retention_status()"
+            ((due, mine),) = scene.does("steward", asked, table)
+            scene.must(f"{table} is due", mine, expected=True)
+            for how, role, act in (
+                ("with the sweep", "steward", "SELECT troth.retain(%s)"),
+                ("with the account", "door", "SELECT troth.end_subject(%s, 'left')"),
+            ):
+                scene.stage.execute("RESET SESSION AUTHORIZATION; SAVEPOINT here")
+                done = scene.does(role, act, whose)
+                if role == "steward":
+                    scene.must(f"what goes of {table} is counted", done, [(due,)])
+                left = scene.does("owner", f"SELECT count(*) FROM troth.{table} WHERE subject = %s", whose)
+                scene.must(f"{table} goes {how}", left, [(0,)])
+                scene.stage.execute("RESET SESSION AUTHORIZATION; ROLLBACK TO here")
+        yield from scene.wrong
+
+
 def _alive(world: World, table: str) -> tuple[int, int]:
     """Return how many rows there are and how many some window still keeps, by hand."""
     kept = world.plan.longest(table)

@@ -470,7 +470,7 @@ class Oracle:
     def sweep(self) -> None:
         """Let go what no use lasts of, and make coarse what is due."""
         there = {person.subject: person for person in self.people.values()}
-        self.rows = [row for row in self.rows if self._lasts(row, there.get(row.subject))]
+        self.rows = [row for row in self.rows if self._lasts(row, there.get(row.subject)) and self._bound(row, there)]
         for row in self.rows:
             for coarsening in self.policy.coarsenings:
                 for column in self.catalog.table(row.table).columns:
@@ -488,6 +488,18 @@ class Oracle:
             and (use.window.kind is not WindowKind.CONSENTED or (person is not None and self.takes_part(name, person)))
             for name, use in found
         )
+
+    def _bound(self, row: Row, there: dict[UUID, Person]) -> bool:
+        """Whether a row may stay by what its person agreed to last, whatever the version in force says.
+
+        What lasted while they consented may last while their account does; of agreeing to nothing nothing follows.
+        """
+        person, table = there.get(row.subject), self.catalog.table(row.table)
+        if person is None or not person.agreed or (table.inserter and person.ended is None):
+            return True
+        agreed = next(policy for policy in self.versions if policy.version == max(person.agreed))
+        found = (use for each in agreed.purposes for use in self.uses(agreed, each.name, table))
+        return any(lasts(use.window, row.at, person.ended, self.now) for use in found)
 
     def _coarsen(self, row: Row, name: str, precision: Precision, days: int) -> None:
         if row.at <= self.now - timedelta(days=days):

@@ -30,7 +30,7 @@ OFF = timedelta(hours=7)
 #: The sign of a stamp.
 MARK = 1 << 63
 #: Emptied before each case, in an order that foreign keys allow.
-EMPTIED = "access device person agreement choice notice request_token ledger_salt retention_run permitted subject unit policy_signature policy_version"
+EMPTIED = "access device person agreement choice notice request_token ledger_salt retention_run permitted subject unit policy_signature version_retention policy_version"
 PRIVILEGES = """
 SELECT r.rolname, c.relname, a.attname FROM pg_roles AS r, pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
 WHERE c.relnamespace = 'troth'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
@@ -129,8 +129,8 @@ class Play:
         for event in phase.events:
             self._happens(event)
         self._grow_old()
-        if phase.swept:
-            self._sweep()
+        if phase.swept and self._sweep():
+            self.found += self._stored()
         self._compare(phase)
 
     def _apply(self, text: str) -> apply.Outcome:
@@ -140,10 +140,25 @@ class Play:
             self._sweep()
             return apply.apply(self.stage.owner, text, TERMS)
 
-    def _sweep(self) -> None:
+    def _sweep(self) -> bool:
+        done = False
         with suppress(errors.LockNotAvailable):
             self.stage.line("steward").execute("SELECT troth.sweep()")
+            done = True
         self.oracle.sweep()
+        return done
+
+    def _stored(self) -> Iterator[str]:
+        """What is still there after a sweep. Of an account that ended more may be gone: some of it went at once."""
+        ended = {person.subject for person in self.oracle.people.values() if person.ended}
+        for table in self.oracle.catalog.stamped:
+            rows = self.stage.owner.execute(f"SELECT subject FROM troth.{table.name}".encode()).fetchall()
+            got = Counter(subject for (subject,) in rows)
+            wanted = Counter(row.subject for row in self.oracle.rows if row.table == table.name)
+            for subject in {*got, *wanted}:
+                kept, lasting = got[subject], wanted[subject]
+                if kept > lasting or (kept < lasting and subject not in ended):
+                    yield f"{table.name} of {subject}: PostgreSQL keeps {kept} rows, and {lasting} last"
 
     # What happens
 

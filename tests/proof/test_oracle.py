@@ -130,3 +130,24 @@ def test_what_an_earlier_version_stored_more_of_is_seen_without_the_occasions(
         taken_away.setattr("troth.policy.occasions.known", lambda *_: ())
         assert any("study reads" in line and "192.0.2.77" in line for line in stage.play(case))
     assert stage.play(case) == []
+
+
+FORGETFUL = """
+DO $$ BEGIN
+    EXECUTE replace(pg_get_functiondef('troth.fold(uuid)'::regprocedure), 'agreed = greatest(agreed, (', 'agreed = nullif(NULL::integer, (');
+END $$;
+UPDATE troth.permitted SET agreed = NULL
+"""
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [FORGETFUL, "DELETE FROM troth.version_retention WHERE version = 1"],
+    ids=["who agreed to what", "what that says"],
+)
+def test_what_nobody_agreed_to_keep_is_seen_where_it_is_kept(stage: Stage, taken: str) -> None:
+    case = read((FOUND / "bound-by-agreement.toml").read_text(encoding="utf-8"))
+    assert stage.play(case) == []
+    found = stage.play(case, running(taken))
+    assert any(line.startswith("access of") and "PostgreSQL keeps 2 rows, and 1 last" in line for line in found), found
+    assert stage.play(case) == []

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
@@ -20,10 +21,11 @@ from troth.policy.carrying import lock, password
 from troth.policy.catalog import Catalog
 from troth.policy.compare import Comparison, Verdict, compare
 from troth.policy.declaring import drop, name_of
+from troth.policy.errors import PolicyErrors
 from troth.policy.facts import Difference, Fact, Kind, difference
 from troth.policy.meaning import Basis, Policy
 from troth.policy.plan import plan
-from troth.policy.planned import Plan, Unit
+from troth.policy.planned import Plan, Retention, Unit
 from troth.policy.roles import LOGINS, TWINS, Target
 from troth.policy.sql import desired
 from troth.policy.unmake import mark
@@ -89,7 +91,8 @@ class Declaring:
 class Step:
     """What a switch carries out: the version, the purposes that open an edition, whether people must agree again.
 
-    `catalog` is what the tables are then, and `before` what they were.
+    `catalog` is what the tables are then, and `before` what they were. `kept` is how long each version that somebody is
+    bound to keeps rows.
     """
 
     policy: Policy
@@ -102,6 +105,7 @@ class Step:
     verdict: Verdict
     catalog: Catalog
     before: Catalog
+    kept: Mapping[int, tuple[Retention, ...]]
     declaring: Declaring | None = None
     and_then: Callable[[Connection[Any]], None] = lambda _: None
     raised: Verdict = Verdict.EDITORIAL
@@ -173,8 +177,9 @@ def apply(
     asks = max(change.verdict, raised) if change else Verdict.EDITORIAL
     # Who has not agreed to a significant change is nobody to the pages until they do (P38).
     floor = change is None or change.agree_again or raised >= Verdict.AGREE_AGAIN
+    kept = {**_kept(connection, catalog), policy.version: new.retention}
     step = Step(
-        policy, source, terms, new, fresh, opened, floor, asks, catalog, load(held), declaring, and_then, raised
+        policy, source, terms, new, fresh, opened, floor, asks, catalog, load(held), kept, declaring, and_then, raised
     )
     for tries in range(1, TRIES + 1):
         try:
@@ -235,6 +240,7 @@ def _switch(connection: Connection[Any], step: Step, *, tries: int) -> Outcome:
         connection.execute("SET LOCAL check_function_bodies = off")
         if step.fresh:
             _add_version(connection, step)
+        _say_retention(connection, step)
         _open_editions(connection, step.plan, step.opened if step.fresh else frozenset())
         leaving = step.leaving()
         if step.declaring:
@@ -315,6 +321,30 @@ def _add_version(connection: Connection[Any], step: Step) -> None:
     }
     connection.execute(_sql("add_version"), told)
     signatures.sign(connection)
+
+
+def _kept(connection: Connection[Any], catalog: Catalog) -> dict[int, tuple[Retention, ...]]:
+    """Return how long each version that somebody may be bound to keeps rows of these tables.
+
+    One that these tables cannot hold to any more binds as it was last written down.
+    """
+    found = {}
+    for version, source in connection.execute(_sql("binding_versions")).fetchall():
+        with suppress(PolicyErrors):
+            found[version] = plan(parse.read(source, f"version {version}"), catalog).retention
+    return found
+
+
+def _say_retention(connection: Connection[Any], step: Step) -> None:
+    said = [(version, kept) for version, every in step.kept.items() for kept in every]
+    told = {
+        "version": [version for version, _ in said],
+        "relation": [kept.table for _, kept in said],
+        "days": [kept.days for _, kept in said],
+        "after_end": [kept.after_end for _, kept in said],
+        "consented": [bool(kept.consented) for _, kept in said],
+    }
+    connection.execute(_sql("say_retention"), told)
 
 
 def _open_editions(connection: Connection[Any], new: Plan, opened: frozenset[str]) -> None:

@@ -1,21 +1,19 @@
 """The functions whose bodies name every stamped table: stamping, restamping, ending, removing, sweeping."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
+from troth.policy import retaining
 from troth.policy.audiences import STAFF, areas
+from troth.policy.bound import until
 from troth.policy.catalog import Catalog, Function, Table
-from troth.policy.lasting import alive, coarsened, emptied, ends, in_time, made
 from troth.policy.meaning import Occasion
-from troth.policy.planned import Coarsening, Plan, Retention
+from troth.policy.planned import Plan
 from troth.policy.quoting import literal, quoted
 from troth.policy.refusing import declined, judged, refusing
+from troth.policy.retaining import BATCH, keyed
 from troth.policy.subjects import NOBODY
 
 SECURE = "SECURITY DEFINER SET search_path = ''"
-#: Rows that one call of `retain` removes from a table, and makes coarser in it, so that no transaction grows long.
-BATCH = 5000
-#: A run that was silent for so long was killed: the next one tells what it had counted. No call lasts half of it.
-SILENT = "interval '5 minutes'"
 #: People that one call folds or erases, each of whom holds up the inserts of a bucket until it ends.
 PEOPLE = 500
 #: The sign of a stamp, which no unit's bit can be: the row came from a browser whose signal objects.
@@ -34,9 +32,7 @@ def routines(plan: Plan, catalog: Catalog, bits: Mapping[str, int]) -> Iterator[
     yield Function("end_rows", "uuid", "stamper", (), _end_rows(plan, catalog))
     yield Function("remove_subject", "uuid", "stamper", (), _remove(catalog))
     yield Function("sweep", "", "stamper", ("steward",), _sweep(catalog))
-    yield Function("retain", "uuid", "stamper", ("steward",), _retain(plan, catalog))
-    yield Function("end_run", "uuid", "stamper", ("steward",), _end_run(plan))
-    yield Function("retention_status", "", "stamper", ("steward",), _status(plan, catalog))
+    yield from retaining.functions(plan, catalog)
     yield Function("empty_own", "text, text", "stamper", ("self",), _empty_own(plan))
     yield Function(
         "remove_own", "text, timestamp with time zone, uuid", "stamper", ("self",), _remove_own(plan, catalog)
@@ -45,14 +41,9 @@ def routines(plan: Plan, catalog: Catalog, bits: Mapping[str, int]) -> Iterator[
         "uses_of_own", "text[], timestamp with time zone[], uuid[]", "stamper", ("self",), _uses_of_own(catalog)
     )
     yield Function("misstamped", "", "stamper", ("steward",), _misstamped(catalog))
-    yield Function("overdue", "", "stamper", ("steward",), _overdue(plan))
     yield Function("rows_in_area", "uuid, text", "stamper", ("warden",), _rows_in_area(plan, catalog))
     yield Function("in_force", "text", "stamper", ("stamper",), _in_force(plan))
     yield Function("may_tie", "", "stamper", ("stamper",), _may_tie(plan))
-
-
-def _key(table: Table, left: str, right: str) -> str:
-    return " AND ".join(f"{left}.{column} = {right}.{column}" for column in table.key)
 
 
 def _stamp(plan: Plan, table: Table, bits: Mapping[str, int]) -> str:
@@ -74,7 +65,7 @@ BEGIN
         WITH wrong AS MATERIALIZED (
             SELECT {key}, coalesce(truth.uses, 0) | (fresh.uses & {MARK}) AS stamp {known} WHERE {misled}
         )
-        UPDATE troth.{table.name} AS stored SET uses = wrong.stamp FROM wrong WHERE {_key(table, "stored", "wrong")};
+        UPDATE troth.{table.name} AS stored SET uses = wrong.stamp FROM wrong WHERE {keyed(table, "stored", "wrong")};
     END IF;
     RETURN NULL;
 END
@@ -101,6 +92,9 @@ def _end_rows(plan: Plan, catalog: Catalog) -> str:
         kept = plan.longest(table.name)
         if kept.days or kept.after_end:
             steps.append(f"    UPDATE troth.{table.name} SET ended_at = statement_timestamp() WHERE subject = whose;")
+            # What only the version in force keeps after the end goes with the account of whoever did not agree to it.
+            over = f"{until(table.name)} <= statement_timestamp()"
+            steps.append(f"    DELETE FROM troth.{table.name} WHERE subject = whose AND {over};")
         else:
             steps.append(f"    DELETE FROM troth.{table.name} WHERE subject = whose;")
     # What no purpose can be stamped for serves the account alone, and goes with it.
@@ -205,134 +199,6 @@ def _end_stragglers(catalog: Catalog) -> str:
     )
 
 
-def _retain(plan: Plan, catalog: Catalog) -> str:
-    # Nothing here waits for anybody: rows that another holds are left for the next call.
-    steps = "\n".join(
-        _retain_in(
-            catalog.table(retention.table),
-            retention,
-            coarsened(plan, retention.table),
-            emptied(plan, retention.table),
-        )
-        for retention in plan.retention
-    )
-    return f"""CREATE OR REPLACE FUNCTION troth.retain(this uuid) RETURNS bigint
-LANGUAGE plpgsql VOLATILE {SECURE} AS $$
-DECLARE gone bigint; coarser bigint; many bigint; changed bigint := 0;
-DECLARE since timestamptz; upto timestamptz; moment timestamptz;
-BEGIN
-{steps}
-    RETURN changed;
-END
-$$"""
-
-
-def _retain_in(table: Table, retention: Retention, coarsenings: Iterable[Coarsening], empty: Sequence[str]) -> str:
-    due = _due(table, f"NOT ({alive(retention)})")
-    coarsen = "\n".join(_coarsen(table, retention, each) for each in coarsenings)
-    coarsen += _empty(table, empty) if empty else ""
-    return f"""    WITH due AS MATERIALIZED ({due})
-    DELETE FROM troth.{table.name} AS stored USING due WHERE {_key(table, "stored", "due")};
-    GET DIAGNOSTICS gone = ROW_COUNT;
-    coarser := 0;
-    since := coalesce(
-        (SELECT reached FROM troth.retention_run WHERE (run, table_name) = (this, '{table.name}')), '-infinity'
-    );
-    upto := 'infinity';
-{coarsen}
-    IF gone + coarser > 0 THEN
-        INSERT INTO troth.retention_run AS r (run, table_name, removed, coarsened, reached)
-        VALUES (this, '{table.name}', gone, coarser, upto) ON CONFLICT (run, table_name) DO UPDATE SET
-            at = excluded.at, reached = excluded.reached,
-            removed = r.removed + excluded.removed, coarsened = r.coarsened + excluded.coarsened;
-        changed := changed + gone + coarser;
-    END IF;"""
-
-
-def _coarsen(table: Table, retention: Retention, each: Coarsening) -> str:
-    # In the order of time from where this run is: what it has passed is not read again at each batch.
-    due = _due(table, f"at >= since AND ({alive(retention)}) AND NOT {in_time(each)} ORDER BY at")
-    return f"""    WITH due AS MATERIALIZED ({due}), done AS (
-        UPDATE troth.{table.name} AS stored SET {each.column} = {made(f"stored.{each.column}", each.precision)} FROM due
-        WHERE {_key(table, "stored", "due")} RETURNING due.at
-    ) SELECT count(*), max(at) INTO many, moment FROM done;
-    coarser := coarser + many;
-    upto := least(upto, CASE WHEN many >= {BATCH} THEN moment END);"""
-
-
-def _empty(table: Table, columns: Sequence[str]) -> str:
-    due = _due(table, _filled(columns))
-    emptying = ", ".join(f"{quoted(column)} = NULL" for column in columns)
-    return f"""
-    WITH due AS MATERIALIZED ({due})
-    UPDATE troth.{table.name} AS stored SET {emptying} FROM due WHERE {_key(table, "stored", "due")};
-    GET DIAGNOSTICS many = ROW_COUNT;
-    coarser := coarser + many;"""
-
-
-def _filled(columns: Sequence[str]) -> str:
-    return f"({' OR '.join(f'{quoted(column)} IS NOT NULL' for column in columns)})"
-
-
-def _due(table: Table, judged: str) -> str:
-    # Judged once and looked up by key: a sub-select with a limit may be asked again for each row.
-    key = ", ".join(dict.fromkeys((*table.key, "at")))
-    return f"SELECT {key} FROM troth.{table.name} WHERE {judged} LIMIT {BATCH} FOR UPDATE SKIP LOCKED"
-
-
-def _end_run(plan: Plan) -> str:
-    # What a killed run had counted is moved, never copied, so that every row is told of once.
-    names = ", ".join(f"'{retention.table}'" for retention in plan.retention)
-    return f"""CREATE OR REPLACE FUNCTION troth.end_run(this uuid) RETURNS void
-LANGUAGE plpgsql VOLATILE {SECURE} AS $$
-DECLARE told jsonb;
-BEGIN
-    WITH old AS (
-        DELETE FROM troth.retention_run WHERE (run, table_name) IN (
-            SELECT run, table_name FROM troth.retention_run
-            WHERE finished_at < statement_timestamp() - interval '1 day'
-               OR finished_at IS NULL AND run <> this AND at < statement_timestamp() - {SILENT}
-            FOR UPDATE SKIP LOCKED
-        ) RETURNING table_name, removed, coarsened, finished_at
-    ), counted (table_name, removed, coarsened) AS (
-        SELECT name, 0, 0 FROM unnest(ARRAY[{names}]::text[]) AS known (name)
-        UNION ALL SELECT table_name, removed, coarsened FROM old WHERE finished_at IS NULL
-    )
-    INSERT INTO troth.retention_run AS r (run, table_name, removed, coarsened, finished_at)
-    SELECT this, c.table_name, sum(c.removed), sum(c.coarsened), statement_timestamp() FROM counted AS c GROUP BY 2
-    ON CONFLICT (run, table_name) DO UPDATE SET finished_at = excluded.finished_at,
-        removed = r.removed + excluded.removed, coarsened = r.coarsened + excluded.coarsened;
-    SELECT jsonb_object_agg(what, rows) INTO told FROM troth.retention_run AS r CROSS JOIN LATERAL (
-        VALUES ('removed_' || r.table_name, r.removed), ('coarsened_' || r.table_name, r.coarsened)
-    ) AS counts (what, rows) WHERE r.run = this AND rows > 0;
-    IF told IS NOT NULL THEN
-        PERFORM troth.record('retained', NULL, NULL, told);
-    END IF;
-END
-$$"""
-
-
-def _status(plan: Plan, catalog: Catalog) -> str:
-    rows = " UNION ALL ".join(
-        _status_of(t, plan.longest(t.name), coarsened(plan, t.name), emptied(plan, t.name)) for t in catalog.stamped
-    )
-    return f"""CREATE OR REPLACE FUNCTION troth.retention_status()
-RETURNS TABLE (table_name text, rows bigint, due bigint, fine bigint, oldest timestamptz, next_due timestamptz)
-LANGUAGE sql STABLE {SECURE} AS $$ {rows} $$"""
-
-
-def _status_of(table: Table, retention: Retention, coarsenings: Iterable[Coarsening], empty: Sequence[str]) -> str:
-    lasts, end = alive(retention), ends(retention)
-    changing = [f"NOT {in_time(each)}" for each in coarsenings] + ([_filled(empty)] if empty else [])
-    fine = " OR ".join(changing) or "false"
-    return (
-        f"SELECT '{table.name}'::text, count(*), count(*) FILTER (WHERE NOT ({lasts})),"
-        f" count(*) FILTER (WHERE ({lasts}) AND ({fine})), min(at),"
-        f" min(e.nd) FILTER (WHERE e.nd > statement_timestamp() AND isfinite(e.nd))"
-        f" FROM troth.{table.name} CROSS JOIN LATERAL (SELECT {end}) AS e (nd)"
-    )
-
-
 def _empty_own(plan: Plan) -> str:
     # A privilege on a column would let any value in: that only nothing may take its place is said here.
     steps = "\n".join(
@@ -409,18 +275,6 @@ def _misstamped(catalog: Catalog) -> str:
     )
     return f"""CREATE OR REPLACE FUNCTION troth.misstamped() RETURNS TABLE (table_name text, rows bigint)
 LANGUAGE sql STABLE {SECURE} AS $$ {counts} $$"""
-
-
-def _overdue(plan: Plan) -> str:
-    # What was past every window an hour ago already: since then every sweep has left it.
-    before = "(statement_timestamp() - interval '1 hour')"
-    tables = " UNION ALL ".join(
-        f"SELECT '{kept.table}'::text, EXISTS (SELECT 1 FROM troth.{kept.table}"
-        f" WHERE NOT ({alive(kept).replace('statement_timestamp()', before)}))"
-        for kept in plan.retention
-    )
-    return f"""CREATE OR REPLACE FUNCTION troth.overdue() RETURNS TABLE (table_name text, overdue boolean)
-LANGUAGE sql STABLE {SECURE} AS $$ {tables or "SELECT ''::text, false WHERE false"} $$"""
 
 
 def _rows_in_area(plan: Plan, catalog: Catalog) -> str:

@@ -11,8 +11,8 @@ from psycopg import Connection, sql
 
 from troth.database.errors import RequestRefusal
 from troth.database.retention import windows
+from troth.policy.bound import goes, stays
 from troth.policy.catalog import Table
-from troth.policy.lasting import alive, ends
 from troth.policy.meaning import Window, WindowKind
 from troth.policy.planned import Retention
 from troth.rights.exporting import Source
@@ -86,7 +86,7 @@ def _end(connection: Connection[Any], person: Person) -> None:
 
 def _remove_outlasted(connection: Connection[Any], source: Source, whose: Mapping[str, sql.Composable]) -> None:
     for kept in source.now.plan.retention:
-        parts = {"table": sql.Identifier(kept.table), "condition": whose[kept.table], "alive": sql.SQL(alive(kept))}
+        parts = {"table": sql.Identifier(kept.table), "condition": whose[kept.table], "alive": sql.SQL(stays(kept))}
         connection.execute(composed("remove_outlasted", **parts))
 
 
@@ -117,7 +117,7 @@ def _fates(
 def _keeping(connection: Connection[Any], source: Source, table: Table, condition: sql.Composable) -> Iterator[Keeping]:
     for each in windows(source.now.policy, table):
         kept = _alone(table, each.purpose, each.window)
-        parts = {"ends": sql.SQL(ends(kept)), "alive": sql.SQL(alive(kept)), "condition": condition}
+        parts = {"ends": sql.SQL(goes(kept)), "alive": sql.SQL(stays(kept)), "condition": condition}
         row = connection.execute(composed("kept_how_long", table=sql.Identifier(table.name), **parts)).fetchone()
         if row and row[0]:
             yield Keeping(each.purpose, each.window, each.clauses, int(row[0]), str(row[1]))

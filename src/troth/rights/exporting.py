@@ -15,9 +15,9 @@ from psycopg import Connection, sql
 from troth.database import connect, published
 from troth.database.published import Published
 from troth.database.retention import Governing, windows
+from troth.policy.bound import goes
 from troth.policy.catalog import Catalog, Table
 from troth.policy.catalog import Column as Held
-from troth.policy.lasting import ends
 from troth.policy.meaning import WindowKind
 from troth.policy.planned import Plan
 from troth.policy.viewing import granted_to
@@ -183,7 +183,7 @@ def _part(part: Part, plan: Plan) -> sql.Composed:
         "held_rows",
         place=sql.Literal(part.place),
         at=sql.Identifier("at") if "at" in shown else sql.SQL("NULL::timestamptz"),
-        ends=sql.SQL(ends(kept)) if kept else sql.SQL("NULL::timestamptz"),
+        ends=sql.SQL(goes(kept)) if kept else sql.SQL("NULL::timestamptz"),
         columns=sql.SQL(", ").join(columns),
         table=sql.Identifier(table.name),
         condition=part.condition,
@@ -201,22 +201,27 @@ def _row(
         values={name: value for name, value in held.items() if name in shown},
         stamped_for=stamped,
         purposes=purposes,
-        ends=_ends(held, purposes, governing),
+        ends=_ends(held, goes, purposes, governing),
         goes=None if goes == OPEN else goes,
     )
 
 
-def _ends(held: dict[str, Any], purposes: tuple[str, ...], governing: tuple[Governing, ...]) -> dict[str, str | None]:
-    """Return when the last window of each purpose over a row ends; None while an account or a consent keeps it open."""
+def _ends(
+    held: dict[str, Any], goes: str | None, purposes: tuple[str, ...], governing: tuple[Governing, ...]
+) -> dict[str, str | None]:
+    """Return when the last window of each purpose over a row ends; None while an account or a consent keeps it open.
+
+    None ends after the row goes: what its subject agreed to last may let it go before.
+    """
+    last = None if goes is None or goes.endswith(OPEN) else datetime.fromisoformat(goes)
     found: dict[str, list[datetime | None]] = {}
     for each in governing:
         # A row that nobody consented to has no window of that kind; the others keep it whatever it is stamped for.
         if each.window.kind is not WindowKind.CONSENTED or each.purpose in purposes:
             found.setdefault(each.purpose, []).append(_end(held, each))
-    return {
-        purpose: None if None in dates else max(date for date in dates if date).isoformat()
-        for purpose, dates in found.items()
-    }
+    latest = {p: None if None in dates else max(date for date in dates if date) for p, dates in found.items()}
+    ends = {purpose: min(end or last, last) if last else end for purpose, end in latest.items()}
+    return {purpose: end.isoformat() if end else None for purpose, end in ends.items()}
 
 
 def _end(held: dict[str, Any], governing: Governing) -> datetime | None:

@@ -1,11 +1,12 @@
 """What closing an account takes away and what stays, derived from the plan."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from psycopg.sql import SQL, Identifier
 
 from troth.database import connect, published
+from troth.database.statements import load
 from troth.policy.meaning import Whose
 from troth.policy.planned import Plan, Retention
 from troth.policy.viewing import granted_to
@@ -30,16 +31,20 @@ class Fate:
         return self.days == 0
 
 
-def fates(language: str = "en", token: str = "") -> list[Fate]:
+def fates(language: str = "en", token: str = "", *, agreed: int = 0) -> list[Fate]:
     """Return the fate of everything that is held about a person, should they close their account now.
 
-    With a token, of its viewer, agreed or not: without what they can see that there is none of.
+    With a token, of its viewer, agreed or not: without what they can see that there is none of. `agreed` is the version
+    that they agreed to last, 0 for none: nothing stays longer than that says.
     """
     now = published.current()
     speaking = voice(now.policy, language)
     collected = {each.table for each in now.plan.collected if each.occasion.whose is Whose.PERSON}
     gone = _without(token, [kept.table for kept in now.plan.retention if kept.table in collected]) if token else set()
-    return [_fate(now.plan, speaking, kept) for kept in now.plan.retention if kept.table in collected - gone]
+    with connect.acting("door") as connection:
+        asked = load("troth.rights")["retention_said"].encode()
+        said = dict(connection.execute(asked, {"version": agreed}).fetchall())
+    return [_fate(now.plan, speaking, kept, said) for kept in now.plan.retention if kept.table in collected - gone]
 
 
 def _without(token: str, tables: Iterable[str]) -> set[str]:
@@ -55,9 +60,10 @@ def _without(token: str, tables: Iterable[str]) -> set[str]:
         }
 
 
-def _fate(plan: Plan, speaking: Voice, retention: Retention) -> Fate:
+def _fate(plan: Plan, speaking: Voice, retention: Retention, said: Mapping[str, int]) -> Fate:
     table = published.current().catalog.table(retention.table)
     kept = {collected.column for collected in plan.collected if collected.table == table.name}
     words = dict.fromkeys(speaking.category(c.category) for c in table.columns if c.category and c.name in kept)
     clauses = dict.fromkeys(c.clause for c in plan.collected if c.table == table.name)
-    return Fate(speaking.listed(words), table.name, max(retention.days or 0, retention.after_end or 0), tuple(clauses))
+    days = max(retention.days or 0, retention.after_end or 0)
+    return Fate(speaking.listed(words), table.name, min(days, said.get(table.name, days)), tuple(clauses))

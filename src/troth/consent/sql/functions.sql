@@ -27,7 +27,7 @@ $$;
 -- Bring a subject's stamps and `permitted` in line. The rows are restamped before the bucket is taken, so that
 -- it is held only for the flip and the stragglers; folds of one subject queue at its row of `permitted`.
 -- An account that has ended gets into nothing more, and its consents end: agreements and objections may be gone with
--- it by now, so that what it was in is not asked of them again.
+-- it by now, so that what it was in is not asked of them again. Nor is to which version they agreed last, which binds what is left.
 CREATE OR REPLACE FUNCTION troth.fold(whose uuid) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE wanted bigint;
@@ -42,7 +42,9 @@ BEGIN
     ) ELSE troth.in_units(whose) END;
     PERFORM troth.restamp(whose, wanted);
     PERFORM pg_advisory_xact_lock(7276, uuid_hash(whose) & 1023);
-    UPDATE troth.permitted SET uses = wanted WHERE subject = whose;
+    UPDATE troth.permitted SET uses = wanted, agreed = greatest(agreed, (
+        SELECT max(a.version) FROM troth.agreement AS a WHERE a.subject = whose
+    )) WHERE subject = whose;
     PERFORM troth.restamp(whose, wanted);
     RETURN wanted;
 END

@@ -5,6 +5,19 @@ SELECT version, name, digest, terms_digest, source, terms, effective_on FROM tro
 INSERT INTO troth.policy_version (version, name, digest, terms_digest, source, terms, effective_on, floor, raised)
 VALUES (%(version)s, %(name)s, %(digest)s, %(terms_digest)s, %(source)s, %(terms)s, %(effective_on)s, %(floor)s, %(raised)s)
 
+-- name: binding_versions
+-- The versions that somebody may be bound to: those that somebody agreed to last, and the newest.
+SELECT v.version, v.source FROM troth.policy_version AS v
+WHERE EXISTS (SELECT FROM troth.permitted AS p WHERE p.agreed = v.version)
+   OR v.version = (SELECT max(version) FROM troth.policy_version)
+
+-- name: say_retention
+INSERT INTO troth.version_retention AS r (version, relation, days, after_end, consented)
+SELECT * FROM unnest(%(version)s::integer[], %(relation)s::text[], %(days)s::integer[], %(after_end)s::integer[], %(consented)s::boolean[])
+ON CONFLICT (version, relation) DO UPDATE
+SET days = excluded.days, after_end = excluded.after_end, consented = excluded.consented
+WHERE (r.days, r.after_end, r.consented) IS DISTINCT FROM (excluded.days, excluded.after_end, excluded.consented)
+
 -- name: live_units
 SELECT purpose, edition, bit FROM troth.unit WHERE retired_at IS NULL
 

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -42,6 +43,8 @@ from troth.web.views.leaving import forgetting
 LISTED = 50
 #: What says no, and needs no agreement to be said.
 NOES = frozenset({"withdrawal", "refusal", "objection"})
+#: Digits of a version's number, at most.
+DIGITS = 9
 
 
 @require_safe
@@ -143,18 +146,19 @@ def close(request: HttpRequest) -> HttpResponse:
         raise_if_reauthentication_required(request, app="troth")
     form = Close(request.user, request.POST if request.method == "POST" else None)
     ending = organizations.fates(request.viewer) if organizations.are_kept() else []  # type: ignore[attr-defined]
-    read = _digest(ending)
+    read, agreed = _digest(ending), request.standing.version  # type: ignore[attr-defined]
     if request.method == "POST" and form.is_valid():
         if request.POST.get("read", "") == read and _closes(request, ending):
             request.account_ended = True  # type: ignore[attr-defined]
             logout(request)
-            return forgetting(redirect("closed"))
+            bound = f"?agreed={agreed}" if fates.fates(agreed=agreed) != fates.fates() else ""
+            return forgetting(redirect(reverse("closed") + bound))
         form.add_error(
             None, _("What becomes of your organizations has changed. Read it again, then close your account.")
         )
         ending = organizations.fates(request.viewer) if organizations.are_kept() else []  # type: ignore[attr-defined]
         read = _digest(ending)
-    mine = fates.fates(language(), request.viewer)  # type: ignore[attr-defined]
+    mine = fates.fates(language(), request.viewer, agreed=agreed)  # type: ignore[attr-defined]
     context = {"form": form, "fates": mine, "read": read, "organizations": _said(request, ending)}
     return render(request, "me/close.html", context, status=422 if form.errors else 200)
 
@@ -189,5 +193,7 @@ def _said(request: HttpRequest, ending: list[Fate]) -> list[dict[str, object]]:
 
 @require_safe
 def closed(request: HttpRequest) -> HttpResponse:
-    """Say that it is done."""
-    return render(request, "me/closed.html", {"fates": fates.fates(language())})
+    """Say that it is done; `agreed` in the address is the version that whoever comes here had agreed to last."""
+    agreed = request.GET.get("agreed", "")
+    version = int(agreed) if agreed.isdecimal() and len(agreed) <= DIGITS else 0
+    return render(request, "me/closed.html", {"fates": fates.fates(language(), agreed=version)})
