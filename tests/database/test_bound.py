@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from tests.conftest import POLICY, TERMS, Person, make
+from tests.conftest import POLICY, TERMS, Person, make, visit
 from tests.database.test_retention import aged, ended, left, of, told
 from troth.database import apply, connect, published, retention
 from troth.database.drift import drift
@@ -133,6 +133,36 @@ def test_what_counts_is_the_version_agreed_to_last(cast: dict[str, Person], owne
     assert crashes(owner, *people) == [3, 1, 5, 5]
 
 
+PROTECT = "for protect 90 days"
+
+
+def looked(owner: Connection[Any], person: Person, days: float) -> None:
+    """Store an access of somebody's as it came in then."""
+    visit(person)
+    aged(owner, person, days, "access")
+
+
+def test_what_also_stays_while_somebody_consents_does_so_for_them_alone(
+    cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    """Accesses stay ninety days, and for whoever consents to `personalise` as long as they do."""
+    alice, bob, charlie = cast["alice"], cast["bob"], cast["charlie"]
+    for person in (alice, charlie):
+        with connect.acting("self", token=person.token) as viewer:
+            viewer.execute("SELECT troth.choose('personalise', 'consent')")
+    text = FIRST.replace("version 1 effective", "version 2 effective")
+    assert PROTECT in text
+    applied(owner, text.replace(PROTECT, PROTECT.replace("90", "365")))
+    for person in (alice, bob, charlie):
+        looked(owner, person, 100)
+    with connect.acting("self", token=charlie.token) as viewer:
+        viewer.execute("SELECT troth.choose('personalise', 'withdrawal')")
+    many = {person.name: left(owner, person, "access") for person in (alice, bob, charlie)}
+    assert of("access").due == many["Bob"] + many["Charlie"] > 0
+    retention.run()
+    assert [left(owner, person, "access") for person in (alice, bob, charlie)] == [many["Alice"], 0, 0]
+
+
 def test_less_than_was_agreed_to_holds_for_everybody(cast: dict[str, Person], owner: Connection[Any]) -> None:
     applied(owner, keeping(2, 30))
     for person in cast.values():
@@ -206,7 +236,7 @@ def test_it_holds_over_a_version_that_was_in_force_before_troth_wrote_this_down(
     undone = (
         "DROP TABLE troth.version_retention",
         "DROP INDEX troth.permitted_agreed",
-        "ALTER TABLE troth.permitted DROP COLUMN agreed CASCADE",
+        "ALTER TABLE troth.permitted DROP COLUMN agreed CASCADE, DROP COLUMN consents CASCADE",
         "DELETE FROM troth.django_migrations WHERE (app, name) IN"
         " (('database', '0010_version_retention'), ('consent', '0014_agreed'))",
     )

@@ -257,10 +257,31 @@ def test_the_words_of_each_event_stay_with_it_whatever_signs_they_are_sent_with(
     "texts", [["a"], [None], [""], ["a", None, "b"], ["\x1e", "\x1f", "c"], ["a\x1fb", None], ["\x1f"]]
 )
 def test_texts_as_one_are_as_many_as_before(texts: list[str | None], owner: Connection[Any]) -> None:
-    """What stands between them is taken out of them, had something let it in."""
+    """What stands between them is a space in them, had something let it in: what was looked through apart stays so."""
     asked = f"SELECT string_to_array(%s, chr({ord(BETWEEN)}), chr({ord(ABSENT)}))"
     row = owner.execute(asked.encode(), (store._joined(texts),)).fetchone()
-    assert row == ([(each or "").replace(BETWEEN, "").replace(ABSENT, "") or None for each in texts],)
+    assert row == ([(each or "").replace(BETWEEN, " ").replace(ABSENT, " ") or None for each in texts],)
+
+
+@pytest.mark.parametrize("sign", ["\x1e", "\x1f", "\0", "\x7f", "\u200b"])
+def test_a_sign_that_is_not_printed_hides_nothing_in_where_somebody_came_from(
+    cast: dict[str, Person], owner: Connection[Any], sign: str
+) -> None:
+    """Nor does it hold up what is sent with it: the database would refuse a NUL, and a whole batch for it."""
+    pages = registered(owner, events=("page_view",))
+    name = pages.knows(cast["alice"])
+    froms = [
+        f"http://jane%40exam{sign}ple.com/x",
+        f"http://call-+34612{sign}345678.example",
+        f"http://har{sign}bor.example/",
+    ]
+    batch = [
+        {"key": f"from-{nth:04}", "kind": "page_view", "person": name, "data": {"url": f"/{nth}", "referrer": each}}
+        for nth, each in enumerate(froms)
+    ]
+    assert sent(batch, key=pages.key).body["stored"] == len(batch)
+    rows = owner.execute("SELECT referrer FROM troth.page_view ORDER BY url").fetchall()
+    assert rows == [(None,), (None,), ("http://harbor.example/",)]
 
 
 def test_a_clock_that_is_wrong_is_corrected(notes: Application, owner: Connection[Any]) -> None:

@@ -23,7 +23,7 @@ RUNS = st.lists(
 @pytest.mark.parametrize("shape", SHAPES)
 @given(data=st.data())
 def test_whatever_has_a_shape_is_near_it(shape: Shape, data: Any) -> None:
-    made = data.draw(st.from_regex(shape.pattern, alphabet=ASCII) | RUNS.map("".join))
+    made = data.draw(RUNS.map("".join))
     text = data.draw(WORDS) + made + data.draw(WORDS)
     if shape.pattern.search(GAP + text):
         assert shape.near(text)

@@ -229,9 +229,7 @@ def bound(world: World, _focus: object) -> Iterator[str]:
             give_token(scene, whose, "hers")
             scene.does("self", "SELECT troth.choose('announce', 'consent')", token="hers")
             leave_all(scene, whose)
-            said = (
-                "UPDATE troth.version_retention SET days = 0, after_end = NULL, consented = false WHERE relation = %s"
-            )
+            said = "UPDATE troth.version_retention SET days = 0, after_end = NULL, consented = '{}' WHERE relation = %s"
             scene.does("owner", said, table)
             asked = "SELECT sum(due), sum(due) FILTER (WHERE table_name = %s) > 0 FROM troth.retention_status()"
             ((due, mine),) = scene.does("steward", asked, table)

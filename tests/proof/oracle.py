@@ -492,14 +492,20 @@ class Oracle:
     def _bound(self, row: Row, there: dict[UUID, Person]) -> bool:
         """Whether a row may stay by what its person agreed to last, whatever the version in force says.
 
-        What lasted while they consented may last while their account does; of agreeing to nothing nothing follows.
+        What lasted while they consented lasts while they do, to that purpose in whichever version; of agreeing to nothing
+        nothing follows.
         """
         person, table = there.get(row.subject), self.catalog.table(row.table)
         if person is None or not person.agreed or (table.inserter and person.ended is None):
             return True
         agreed = next(policy for policy in self.versions if policy.version == max(person.agreed))
-        found = (use for each in agreed.purposes for use in self.uses(agreed, each.name, table))
-        return any(lasts(use.window, row.at, person.ended, self.now) for use in found)
+        found = ((each.name, use) for each in agreed.purposes for use in self.uses(agreed, each.name, table))
+        last = {purpose: kind for purpose, kind, _ in person.choices}
+        return any(
+            lasts(use.window, row.at, person.ended, self.now)
+            and (use.window.kind is not WindowKind.CONSENTED or last.get(name) == "consent")
+            for name, use in found
+        )
 
     def _coarsen(self, row: Row, name: str, precision: Precision, days: int) -> None:
         if row.at <= self.now - timedelta(days=days):

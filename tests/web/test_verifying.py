@@ -7,6 +7,7 @@ import pytest
 from psycopg import Connection
 
 from tests.browsing import Browser, code, mails
+from tests.web.second import confirm
 
 ALICE, TYPO = "alice@harbor.example", "alice@harbour.example"
 PAGE = "/sign-up/verify"
@@ -102,6 +103,17 @@ def test_signing_in_instead_leaves_what_was_begun_as_it_is(browser: Browser, own
     assert alice.post("/sign-up/instead").headers["Location"] == "/sign-in"
     assert alice.sign_in(ALICE).headers["Location"] == "/me"
     assert Browser().sign_in(TYPO).headers["Location"] == PAGE
+
+
+def test_whoever_adds_an_address_to_an_account_that_stands_closes_and_loses_nothing(
+    browser: Browser, owner: Connection[Any]
+) -> None:
+    browser.sign_up(owner, ALICE)
+    confirm(browser)
+    answer = browser.post("/me/security/addresses", {"email": "second@harbor.example", "action_add": ""})
+    assert answer.headers["Location"] == PAGE
+    assert browser.post("/sign-up/another").headers["Location"] == "/me/security/addresses"
+    assert browser.get("/me").status_code == 200
 
 
 @pytest.mark.parametrize("action", ["resend", "another", "instead"])

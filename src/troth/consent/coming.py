@@ -176,8 +176,8 @@ def version_mail(facts: Mapping[str, Any]) -> Mapping[str, str]:
             parts.append(
                 _(
                     "It needs your agreement. You are asked on your next visit, and can agree, decline, or decide"
-                    " later. Until you agree, no more of your data is collected, used or shown than before, and none is"
-                    " kept for longer."
+                    " later. Until you agree, no more of your data is collected, used or shown than before, and no"
+                    " record is kept for longer."
                 )
             )
             parts.append(_closed(waits=waits))

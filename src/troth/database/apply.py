@@ -342,7 +342,7 @@ def _say_retention(connection: Connection[Any], step: Step) -> None:
         "relation": [kept.table for _, kept in said],
         "days": [kept.days for _, kept in said],
         "after_end": [kept.after_end for _, kept in said],
-        "consented": [bool(kept.consented) for _, kept in said],
+        "consented": [" ".join(kept.consented) for _, kept in said],
     }
     connection.execute(_sql("say_retention"), told)
 

@@ -223,7 +223,7 @@ def origin_only(referrer: str | None) -> str | None:
     if not referrer or referrer == "-":
         return None
     try:
-        parts = urlsplit(referrer)
+        parts = urlsplit("".join(sign for sign in referrer if sign.isprintable()))
         host, port = parts.hostname, parts.port
     except ValueError:
         return None

@@ -36,8 +36,8 @@ SENT: Mapping[str, str] = dict(ALWAYS) | {"application": "text"}
 KNOWN = 50_000
 #: SQLSTATE of a batch of which some came before.
 BEFORE = "TR087"
-#: What no text keeps that is said with others as one.
-LEFT = str.maketrans("", "", BETWEEN + ABSENT)
+#: What no text keeps that is said with others as one: what stood apart in it, and was looked through so, stays apart.
+LEFT = str.maketrans(BETWEEN + ABSENT, "  ")
 
 
 async def open_pool(*, size: int = 2) -> "asyncpg.Pool[asyncpg.Record]":
@@ -202,7 +202,7 @@ def _columns(
 def _joined(texts: Sequence[str | None]) -> str:
     """Return texts of a column as one, which a client says a lot faster than an array; an empty one is none.
 
-    What is printable holds neither of the signs that stand between texts and for none, and of all else they are left.
+    What is printable holds neither of the signs that stand between texts and for none; of all else a space is left.
     """
     told = BETWEEN.join([each or ABSENT for each in texts])
     if told.count(BETWEEN) == len(texts) - 1 and told.count(ABSENT) == sum(not each for each in texts):

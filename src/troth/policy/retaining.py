@@ -38,7 +38,7 @@ def _retain(plan: Plan, catalog: Catalog) -> str:
 LANGUAGE plpgsql VOLATILE {SECURE} AS $$
 <<here>>
 DECLARE gone bigint; coarser bigint; many bigint; changed bigint := 0;
-DECLARE since timestamptz; upto timestamptz; moment timestamptz; early timestamptz;
+DECLARE since timestamptz; upto timestamptz; moment timestamptz; early timestamptz; meanwhile timestamptz;
 BEGIN
 {steps}
     RETURN changed;
@@ -75,11 +75,12 @@ def _retain_bound(table: Table, retention: Retention) -> str:
         return ""
     due = _due(
         table,
-        f"at <= here.early AND {UNTIL} <= statement_timestamp()",
+        f"at <= here.early AND (at <= here.meanwhile OR ended_at IS NOT NULL) AND {UNTIL} <= statement_timestamp()",
         beside=f" JOIN {bound(table.name, sooner)} ON bound.bound_subject = {table.name}.subject",
     )
     return f"""    early := {reached(retention)};
     IF early IS NOT NULL THEN
+        meanwhile := {reached(retention, ended=False)};
         WITH due AS MATERIALIZED ({due})
         DELETE FROM troth.{table.name} AS stored USING due WHERE {keyed(table, "stored", "due")};
         GET DIAGNOSTICS many = ROW_COUNT;

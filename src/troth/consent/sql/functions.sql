@@ -44,7 +44,12 @@ BEGIN
     PERFORM pg_advisory_xact_lock(7276, uuid_hash(whose) & 1023);
     UPDATE troth.permitted SET uses = wanted, agreed = greatest(agreed, (
         SELECT max(a.version) FROM troth.agreement AS a WHERE a.subject = whose
-    )) WHERE subject = whose;
+    )), consents = ARRAY(
+        SELECT last.purpose FROM (
+            SELECT DISTINCT ON (c.purpose) c.purpose, c.kind FROM troth.choice AS c WHERE c.subject = whose
+            ORDER BY c.purpose, c.at DESC, c.choice DESC
+        ) AS last WHERE last.kind = 'consent'
+    ) WHERE subject = whose;
     PERFORM troth.restamp(whose, wanted);
     RETURN wanted;
 END

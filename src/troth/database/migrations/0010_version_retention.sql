@@ -5,6 +5,6 @@ CREATE TABLE troth.version_retention (
     relation text NOT NULL,
     days integer CHECK (days >= 0),
     after_end integer CHECK (after_end >= 0),
-    consented boolean NOT NULL,
+    consented text [] NOT NULL,
     PRIMARY KEY (version, relation)
 );

@@ -13,7 +13,9 @@ WHERE EXISTS (SELECT FROM troth.permitted AS p WHERE p.agreed = v.version)
 
 -- name: say_retention
 INSERT INTO troth.version_retention AS r (version, relation, days, after_end, consented)
-SELECT * FROM unnest(%(version)s::integer[], %(relation)s::text[], %(days)s::integer[], %(after_end)s::integer[], %(consented)s::boolean[])
+SELECT said.version, said.relation, said.days, said.after_end, string_to_array(said.consented, ' ')
+FROM unnest(%(version)s::integer[], %(relation)s::text[], %(days)s::integer[], %(after_end)s::integer[], %(consented)s::text[])
+    AS said (version, relation, days, after_end, consented)
 ON CONFLICT (version, relation) DO UPDATE
 SET days = excluded.days, after_end = excluded.after_end, consented = excluded.consented
 WHERE (r.days, r.after_end, r.consented) IS DISTINCT FROM (excluded.days, excluded.after_end, excluded.consented)

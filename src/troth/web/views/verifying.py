@@ -57,6 +57,8 @@ def another(request: HttpRequest) -> HttpResponse:
     process = EmailVerificationProcess.resume(request)
     if process is None:
         return redirect("account_login")
+    if request.user.is_authenticated:  # who adds an address to an account that stands, and loses nothing by it
+        return redirect("account_email")
     stage = LoginStageController.enter(request, EmailVerificationStage.key)
     account = stage.login.user if stage else None
     _leave(request, process)
