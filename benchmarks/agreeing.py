@@ -109,11 +109,8 @@ def published(
 def telling(owner: Connection[Any], bare: Connection[Any], people: int) -> Measured:
     """Put the mails of the newest version into the outbox, and as many bare rows into another, in turn."""
     owner.execute(b"DELETE FROM troth.policy_telling")
-    for version, source, raised, scheduled, before, since in owner.execute(coming.SQL["untold"].encode()).fetchall():
-        owed = before is not None and coming.owes_mail(before, source, Verdict(raised))
-        newest = version == policy.one(owner, "newest")
-        told = {"version": version, "scheduled": scheduled, "since": since, "owed": owed and newest}
-        owner.execute(coming.SQL["begin_telling"].encode(), told)
+    coming.begin(owner)
+    owner.execute(statements()["only_newest"].encode())
     ours, plain, after, queued = [], [], uuid.UUID(int=0), 0
     for turn in range(1, people // AT_ONCE + 1):
         ours.append(policy.seconds(lambda: steward(statements()["mails"], {"many": AT_ONCE})) * 1000 / AT_ONCE)

@@ -38,6 +38,11 @@ WITH told AS (SELECT subject, email FROM address WHERE subject > %(after)s ORDER
     SELECT subject, email, 'version', jsonb_build_object('version', 2, 'before', 1, 'batch', subject, 'language', 'en') FROM told
 ) SELECT max(subject::text)::uuid, count(*) FROM told
 
+-- name: only_newest
+-- Of all versions before it everybody was told.
+UPDATE troth.policy_telling SET done_at = statement_timestamp()
+WHERE version < (SELECT max(version) FROM troth.policy_version) AND done_at IS NULL
+
 -- name: mails
 SELECT troth.tell_some(%(many)s)
 

@@ -49,8 +49,5 @@ SELECT url FROM access WHERE subject = %(subject)s
 -- name: subjects
 SELECT subject FROM troth.permitted WHERE subject <> '00000000-0000-0000-0000-000000000000' LIMIT 200
 
--- name: newest
-SELECT max(version) FROM troth.policy_version
-
 -- name: version
 SELECT version()

@@ -122,11 +122,7 @@ def tellings() -> list[Telling]:
 
 def follow(connection: Connection[Any]) -> None:
     """Tell some more people of what was published or withdrawn while the outbox has room; bind who agreed ahead."""
-    connection.execute(SQL["begin_withdrawing"].encode())
-    for version, source, raised, scheduled, before, since in connection.execute(SQL["untold"].encode()).fetchall():
-        told = {"version": version, "scheduled": scheduled, "since": since}
-        channel = owed_by(before, source, Verdict(raised), of(connection)) if before is not None else None
-        connection.execute(SQL["begin_telling"].encode(), told | {"channel": channel})
+    begin(connection)
     with connect.acting("steward") as steward:
         if outbox.has_room(steward):
             steward.execute(SQL["tell_some"].encode(), {"many": AT_ONCE})
@@ -135,6 +131,15 @@ def follow(connection: Connection[Any]) -> None:
             row = steward.execute(SQL["bind_ahead"].encode(), {"many": BOUND_AT_ONCE}).fetchone()
         if row is None or row[0] < BOUND_AT_ONCE:
             break
+
+
+def begin(connection: Connection[Any]) -> None:
+    """Decide of what was published or withdrawn whom to tell, and by which channel."""
+    connection.execute(SQL["begin_withdrawing"].encode())
+    for version, source, raised, scheduled, before, since in connection.execute(SQL["untold"].encode()).fetchall():
+        told = {"version": version, "scheduled": scheduled, "since": since}
+        channel = owed_by(before, source, Verdict(raised), of(connection)) if before is not None else None
+        connection.execute(SQL["begin_telling"].encode(), told | {"channel": channel})
 
 
 def owed_by(before: str, source: str, raised: Verdict, catalog: Catalog) -> str | None:
