@@ -48,6 +48,8 @@ LABEL = "what applications send"
 PAUSE, WATCHED = 1.0, 5.0
 #: How often others have their turn before a commit begins: what arrived at the same time comes into it too.
 TURNS = 4
+#: Events of which half are committed while the other half is read and judged; fewer are worth no commit of their own.
+HALVED = 48
 
 
 class Full(Exception):
@@ -59,7 +61,10 @@ class Away(Exception):
 
 
 class Gate:
-    """Judges and stores what applications send. No timers: a batch is what came while the last one was committed."""
+    """Judges and stores what applications send. No timers: a batch is what came while the last one was committed.
+
+    Of many events half are committed at once, so that server and database work at the same time, not in turn.
+    """
 
     def __init__(self) -> None:
         """Begin empty."""
@@ -157,10 +162,19 @@ class Gate:
             await self._woken()
             await self._drained()
             while self.waiting:
-                for _ in range(TURNS):
-                    await asyncio.sleep(0)
+                await self._gathered()
                 await self._keep(self._taken())
                 await self._drained()
+
+    async def _gathered(self) -> None:
+        """Let others have their turn, unless half of what is held waits: the answers to the other half can wait."""
+        if sum(len(request.events) for request in self.waiting) < self._half():
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+
+    def _half(self) -> int:
+        """Return how many events of those that are held are worth a commit while the others are read and judged."""
+        return max(self.held, HALVED) // 2
 
     async def _woken(self) -> None:
         """Wait for a request; while something is kept, or lost and not told, no longer than until the next try."""
@@ -199,8 +213,8 @@ class Gate:
 
     def _taken(self) -> list[Request]:
         batch = [self.waiting.popleft()]
-        many = len(batch[0].events)
-        while self.waiting and many + len(self.waiting[0].events) <= BATCH:
+        many, most = len(batch[0].events), min(self._half(), BATCH)
+        while self.waiting and many + len(self.waiting[0].events) <= most:
             batch.append(self.waiting.popleft())
             many += len(batch[-1].events)
         for request in batch:
