@@ -531,7 +531,9 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("whatever it said", "held.body = told.body", "true"),
         ("nothing is new", "new.key IS NOT NULL", "false"),
     ),
-    "take_new": (("whatever came before", "made < cardinality(keys)", "false"),),
+    "take_new": (
+        ("whatever came before", "RAISE EXCEPTION 'some of it came before' USING ERRCODE = 'TR087'", "RETURN true"),
+    ),
     "note_refusals": (
         ("counts do not add up", "r.count + excluded.count", "excluded.count"),
         ("after the account's end", " AND person.ended_at IS NULL", ""),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -37,7 +37,8 @@ UNFOLDED, LEAST = LONGEST // LONGEST_PACKED, 16 * 1024
 RETRY = 5
 STATUS = {Outcome.STORED: 201, Outcome.KEPT: 202, Outcome.REPEATED: 200, Outcome.CONFLICT: 409, Outcome.REFUSED: 403}
 #: What is said of one event of which there is nothing more to say.
-SAID = {outcome: msgspec.json.encode({"outcome": outcome}) for outcome in Outcome}
+TOLD: Mapping[Outcome, dict[str, Any]] = {outcome: {"outcome": outcome} for outcome in Outcome}
+SAID = {outcome: msgspec.json.encode(said) for outcome, said in TOLD.items()}
 #: What was refused because of what it is, not because of what the policy or its person says.
 UNFIT = frozenset({"malformed", "unknown-kind", "metadata-unfit"})
 
@@ -120,7 +121,7 @@ class Intake:
             raise Refusal("too-much")
         events: list[Sent | Refused] = []
         for nth, part in enumerate(parts, start=1):
-            events.append(decode(part, sender, ahead))
+            events.append(decode(part, sender, ahead, received=received))
             if nth % TURN == 0:
                 await asyncio.sleep(0)  # others are answered meanwhile
         return single, events
@@ -212,7 +213,7 @@ def told(found: Answer) -> dict[str, Any]:
     """Return what a sender is told of one event; of one that is unfit, where, and what is expected there."""
     refused = found.refused
     if refused is None:
-        return {"outcome": found.outcome}
+        return TOLD[found.outcome]
     why: dict[str, Any] = {"reason": refused.reason} | ({"clause": refused.clause} if refused.clause else {})
     if refused.fault is not None:
         why |= {"field": refused.fault.pointer, "expected": refused.fault.expected}

@@ -4,12 +4,14 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from troth.intake import sent
 from troth.intake.answers import Request
 from troth.intake.bridging import Bridge
 from troth.intake.decisions import Decisions
-from troth.intake.sent import Known, Sent
+from troth.intake.event import now
+from troth.intake.sent import Sent
 
 #: Events after which whatever else waits has its turn.
 TURN = 200
@@ -60,24 +62,20 @@ def judge(requests: Sequence[Request], bridge: Bridge, decisions: Decisions) -> 
 
     What an application declared of metadata is not known here.
     """
-    moment = time.monotonic()
-    passed = [(request, _passing(request, bridge, decisions)) for request in requests]
+    moment, at = time.monotonic(), now()
+    passed = [(request, _passing(request, bridge, decisions, at)) for request in requests]
     sent.reduced([event for _, events in passed for event in events.values()], decisions)
     for request, events in passed:
         request.ahead.passed, request.ahead.decisions, request.ahead.moment = set(events), decisions, moment
 
 
-def _passing(request: Request, bridge: Bridge, decisions: Decisions) -> dict[int, Sent]:
-    about = {(request.sender.digest, event.person) for event in request.events if isinstance(event, Sent)}
-    recent = bridge.recent(list(about), KNOWN - AHEAD)
-    return {
-        nth: event
-        for nth, event in enumerate(request.events)
-        if isinstance(event, Sent)
-        and event.metadata is None
-        and _passes(event, recent.get((request.sender.digest, event.person)), decisions)
-    }
-
-
-def _passes(event: Sent, known: Known | None, decisions: Decisions) -> bool:
-    return known is not None and isinstance(sent.judge(event, known, decisions), Sent)
+def _passing(request: Request, bridge: Bridge, decisions: Decisions, at: datetime) -> dict[int, Sent]:
+    """Return the events that pass by what was said of their people a moment ago, by their place."""
+    digest, passing = request.sender.digest, dict[int, Sent]()
+    recent = bridge.recent([(digest, each.person) for each in request.events if isinstance(each, Sent)], KNOWN - AHEAD)
+    for nth, event in enumerate(request.events):
+        if isinstance(event, Sent) and event.metadata is None:
+            known = recent.get((digest, event.person))
+            if known is not None and isinstance(sent.judge(event, known, decisions, moment=at), Sent):
+                passing[nth] = event
+    return passing

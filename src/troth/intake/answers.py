@@ -61,6 +61,10 @@ class Request:
     answers: dict[int, Answer] = field(default_factory=dict)
     ahead: Ahead = field(default_factory=Ahead)
 
+    def passed_whole(self) -> bool:
+        """Whether all that it brought passed ahead."""
+        return len(self.ahead.passed) == len(self.events)
+
     def tell(self, answers: list[Answer] | None) -> None:
         """Answer whoever waits."""
         if not self.done.done():

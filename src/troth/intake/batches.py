@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from itertools import count as counting
+from itertools import repeat
+from typing import Any, cast
 
 from troth.intake import sent, store
 from troth.intake.answers import Answer, Outcome, Request
@@ -25,6 +27,8 @@ def asked(batch: Iterable[Request]) -> list[Asked]:
         digest = request.sender.digest
         every[digest, ""] = None
         passed = request.ahead.passed
+        if request.passed_whole():
+            continue
         every.update(
             ((digest, event.person), None)
             for nth, event in enumerate(request.events)
@@ -53,6 +57,9 @@ def judged(
     """Yield what passes, or did already; answer all else."""
     for request in batch:
         words, passed = declared.get(request.sender.digest, NOTHING), request.ahead.passed
+        if request.passed_whole():
+            yield from zip(repeat(request), counting(), cast("Sequence[Sent]", request.events), strict=False)
+            continue
         for nth, event in enumerate(request.events):
             if isinstance(event, Counted):
                 request.answers[nth] = ANSWERS[Outcome.COUNTED]

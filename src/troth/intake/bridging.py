@@ -19,6 +19,7 @@ import msgspec
 from troth.intake import sent, shelf
 from troth.intake.answers import Answer, Outcome, Request
 from troth.intake.decisions import Decisions
+from troth.intake.event import ordered_uuid
 from troth.intake.kinds import KINDS
 from troth.intake.sent import Known, Sender, Sent
 from troth.intake.shelf import Lot, Shelf
@@ -218,5 +219,5 @@ def parts[T](kept: Sequence[T]) -> Iterator[list[T]]:
 def _kept(event: Sent, sender: Sender) -> Kept:
     return Kept(
         event.key, event.body, event.kind.table, event.at, event.person, sender.application, sender.digest,
-        event.objects, event.id, event.values, dict(event.found),
+        event.objects, event.id or ordered_uuid(), event.values, dict(event.found),
     )  # fmt: skip

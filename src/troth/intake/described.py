@@ -83,7 +83,12 @@ class Manifests:
 
     async def of(self, connection: Any, batch: "Iterable[Request]") -> Mapping[bytes, Declared]:  # noqa: ANN401 - asyncpg's proxy
         """Return, by digests of keys, what those declared who say something of it. Raises asyncpg.PostgresError."""
-        told = {r.sender.digest for r in batch if any(getattr(each, "metadata", None) is not None for each in r.events)}
+        told = {
+            request.sender.digest
+            for request in batch
+            if not request.passed_whole()  # without knowing what was declared, so nothing says something of its own
+            and any(getattr(each, "metadata", None) is not None for each in request.events)
+        }
         moment = time.monotonic()
         found = {digest: self.known[digest][0] for digest in told if self.known.get(digest, FORGOTTEN)[1] > moment}
         asked = sorted(told - found.keys())

@@ -11,6 +11,7 @@ import math
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -79,7 +80,7 @@ class Gate:
         self.published: Published | None = None
         self.decided = 0.0
         self.ahead = Judging(self._remembered)
-        self.senders: dict[bytes, tuple[str | None, float]] = {}
+        self.senders: dict[bytes, tuple[Sender | None, float]] = {}
         self.secret = b""
         self.bridge = Bridge(b"")
         self.away_until = 0.0
@@ -118,13 +119,14 @@ class Gate:
                 async with asyncio.timeout(ANSWERED):
                     application = await (await self._pool()).fetchval("SELECT troth.sender($1)", digest)
             except AWAY as error:
-                if known is not None and known[0] and time.monotonic() < known[1] - KNOWN + LEASE:
-                    return Sender(known[0], digest, self.secret, objects)
-                raise Away from error
-            if len(self.senders) >= MOST_KNOWN:
-                self.senders.clear()
-            known = self.senders[digest] = (application, time.monotonic() + KNOWN)
-        return Sender(known[0], digest, self.secret, objects) if known[0] else None
+                if known is None or known[0] is None or time.monotonic() >= known[1] - KNOWN + LEASE:
+                    raise Away from error
+            else:
+                if len(self.senders) >= MOST_KNOWN:
+                    self.senders.clear()
+                found = Sender(application, digest, self.secret) if application else None
+                known = self.senders[digest] = found, time.monotonic() + KNOWN
+        return replace(known[0], objects=True) if objects and known[0] else known[0]
 
     async def permitted(self, sender: Sender, person: str) -> Permitted:
         """Return what would be kept now of somebody's events, and in their browser. Raises Away."""

@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from troth.policy.meaning import Occasion, Whose
 
@@ -185,3 +185,28 @@ KINDS: Mapping[str, Kind] = {
         ),
     )
 }
+
+
+def _default(part: structs.FieldInfo) -> Any:  # noqa: ANN401 - whatever stands there
+    made = part.default_factory
+    return part.default if made is msgspec.NODEFAULT else msgspec.field(default_factory=made)
+
+
+def _whole(kind: Kind) -> type[Struct]:
+    """Return an event of one kind as it is sent, with what it says in its place."""
+    hints = get_type_hints(Sending, include_extras=True) | {"data": kind.says}
+    parts = [part for part in structs.fields(Sending) if part.name != "kind"]
+    required = [(part.name, hints[part.name]) for part in parts if part.required]
+    rest = [(part.name, hints[part.name], _default(part)) for part in parts if not part.required]
+    return msgspec.defstruct(
+        f"Whole_{kind.table}",
+        [*required, *rest],
+        tag_field="kind",
+        tag=kind.table,
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+
+
+#: The kinds, by the form in which an event of theirs is read at once.
+WHOLE: Mapping[type[Struct], Kind] = {_whole(kind): kind for kind in KINDS.values()}

@@ -6,7 +6,7 @@ that is over: at least as many people as there are bits had to do with what is c
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from hashlib import blake2b
 from typing import Any
@@ -23,6 +23,9 @@ BITS = 64
 #: All of them, their sign as a number, and how far a product is shifted to be the place of one.
 WHOLE, SIGN, SHIFT = (1 << BITS) - 1, 1 << (BITS - 1), BITS - 6
 
+#: People whose number is remembered.
+MOST_NUMBERS = 20_000
+
 #: What is counted of an event: dimension, the fold that makes its word, whether by day.
 type Shape = tuple[tuple[str, Fold | None, bool], ...]
 #: hour, kind, application, dimension, word.
@@ -37,10 +40,20 @@ type Seen = tuple[str, str, str, int, bool, int]
 
 @dataclass(frozen=True, slots=True)
 class Salt:
-    """What turns a person into a bit, on one day."""
+    """What turns a person into a bit, on one day; `numbers` are those of the people of whom something was counted."""
 
     day: date
     value: bytes
+    numbers: dict[bytes, int] = field(default_factory=dict, compare=False, repr=False)
+
+    def number(self, who: bytes) -> int:
+        """Return the number of a person, or of a network."""
+        found = self.numbers.get(who)
+        if found is None:
+            if len(self.numbers) >= MOST_NUMBERS:
+                self.numbers.clear()
+            found = self.numbers[who] = _number(self, who)
+        return found
 
 
 class Roller:
@@ -84,12 +97,11 @@ def rolled(events: Iterable[Event | Sent], decisions: Decisions, salt: Salt) -> 
 def counted(events: Iterable[Event | Sent], decisions: Decisions, salt: Salt) -> dict[Group, tuple[int, int]]:
     """Return how many events each group has, and the bits of who they were of."""
     found: dict[Group, Sketch] = {}
-    people: dict[bytes, int] = {}
     alike: dict[Alike, Sequence[Tally]] = {}
     seen: dict[Seen, Sequence[Tally]] = {}
     for event in events:
         who = _who(event)
-        number = people.get(who) or people.setdefault(who, _number(salt, who)) if who else 0
+        number = salt.number(who) if who else 0
         same = _seen(event)
         tallies = seen.get(same)
         if tallies is None:

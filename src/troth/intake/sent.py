@@ -8,20 +8,22 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from functools import lru_cache
 from hashlib import blake2b, sha256
-from typing import Any
+from itertools import chain
+from operator import attrgetter
+from typing import Any, Union
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Struct, field
-from msgspec.structs import astuple
+from msgspec import Struct
 
 from troth.intake import described, shapes, special
 from troth.intake.decisions import Decisions
 from troth.intake.described import NOTHING, UNDECLARED, Declared
-from troth.intake.event import NOBODY, Fault, Refused, now, ordered_uuid, stamp
+from troth.intake.event import NOBODY, Fault, Refused, now, stamp
 from troth.intake.guard import HARMLESS, MOST, Harmless, cleared, cleared_address, look, note
 from troth.intake.kinds import (
     KINDS,
+    WHOLE,
     Activity,
     Crash,
     FeatureUse,
@@ -55,7 +57,9 @@ HIDDEN_ALREADY = frozenset({"event", "message"})
 POSITION = ("latitude", "longitude")
 #: Columns that hold addresses; of those that a page came from, one that holds something is not kept at all.
 ADDRESSES, FROM = frozenset({"url", "referrer"}), "referrer"
-#: What reads an event, and what writes what it says again, in one way, for its mark.
+#: What reads an event at once; what reads it in parts, which tells of one that is unfit where; and what writes what it
+#: says again, in one way, for its mark.
+AT_ONCE: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Union[*WHOLE])
 SENDING = msgspec.json.Decoder(Sending)
 JSON = msgspec.json.Encoder()
 #: Words that hold nothing and may tell nothing.
@@ -66,7 +70,8 @@ class Sent(Struct, gc=False):
     """One event of an application; `values` are what it fills of its table's columns, less what is not kept.
 
     What was reduced before it was kept for a while says nothing any more but its values. `found` counts, by detector,
-    what the guard took out of them. `surplus` is where it said more than its kind may, which was left out.
+    what the guard took out of them. `surplus` is where it said more than its kind may, which was left out. `id` is None
+    until something keeps it: the database names what it stores.
     """
 
     key: bytes
@@ -83,7 +88,7 @@ class Sent(Struct, gc=False):
     found: dict[str, int] = {}
     metadata: dict[str, Any] | None = None
     surplus: Fault | None = None
-    id: uuid.UUID = field(default_factory=ordered_uuid)
+    id: uuid.UUID | None = None
 
     @property
     def whose(self) -> Whose:
@@ -132,11 +137,27 @@ class Known(Struct, frozen=True, gc=False):
     uses: int
 
 
-def decode(raw: bytes, sender: Sender, ahead: timedelta, person: str | None = None) -> Sent | Refused:
-    """Read one event by its kind's schema; `ahead` is by how much the sender's clock is.
+def decode(
+    raw: bytes, sender: Sender, ahead: timedelta, person: str | None = None, received: datetime | None = None
+) -> Sent | Refused:
+    """Read one event by its kind's schema; `ahead` is by how much the sender's clock is, `received` when it came.
 
     `person` is whom all that was sent with it is about, whatever it says itself.
     """
+    try:
+        sending = AT_ONCE.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _in_parts(raw, sender, ahead, person)
+    if person is not None:
+        sending.person = person
+    kind = WHOLE[type(sending)]
+    if not sending.metadata:
+        return understood(sending, kind, sending.data, sender, ahead, received)
+    return _with_metadata(raw, understood(sending, kind, sending.data, sender, ahead, received), sending, sender)
+
+
+def _in_parts(raw: bytes, sender: Sender, ahead: timedelta, person: str | None) -> Sent | Refused:
+    """Read an event that is not as its kind says: without what is too much, or say where it is unfit."""
     try:
         sending = SENDING.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -146,33 +167,43 @@ def decode(raw: bytes, sender: Sender, ahead: timedelta, person: str | None = No
     kind = KINDS.get(sending.kind)
     if kind is None:
         return Refused("unknown-kind", fault=fault(None, b"", "/kind"))
-    field = "/data"
     try:
         says, surplus = described.said(sending.data, kind)
-        field = "/metadata"
-        metadata = described.read(bytes(sending.metadata)) if sending.metadata else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Refused("malformed", kind=kind.table, fault=fault(error, raw, field, kind.table))
+        return Refused("malformed", kind=kind.table, fault=fault(error, raw, "/data", kind.table))
     event = understood(sending, kind, says, sender, ahead)
     if surplus is not None and isinstance(event, Sent):
         event.surplus = fault(surplus, raw, "/data", kind.table)
-    if metadata is not None and isinstance(event, Sent):
-        event.metadata = metadata
-        event.body = sender.mark(b"more", event.body, bytes(sending.metadata))
+    return _with_metadata(raw, event, sending, sender) if sending.metadata else event
+
+
+def _with_metadata(raw: bytes, event: Sent | Refused, sending: Sending, sender: Sender) -> Sent | Refused:
+    """Add what was said in words of the application's own."""
+    if isinstance(event, Refused):
+        return event
+    said = bytes(sending.metadata)
+    try:
+        event.metadata = described.read(said)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        name = event.kind.table
+        return Refused("malformed", kind=name, fault=fault(error, raw, "/metadata", name))
+    event.body = sender.mark(b"more", event.body, said)
     return event
 
 
-def understood(sending: Sending, kind: Kind, says: Says, sender: Sender, ahead: timedelta) -> Sent | Refused:
-    """Return an event that was read, at the moment when it happened by our clock."""
+def understood(
+    sending: Sending, kind: Kind, says: Says, sender: Sender, ahead: timedelta, received: datetime | None = None
+) -> Sent | Refused:
+    """Return an event that was read, at the moment when it happened by our clock, or else when it was received."""
     try:
-        moment = in_utc(sending.at) - ahead if sending.at else now()
+        moment = in_utc(sending.at) - ahead if sending.at else received or now()
     except OverflowError:
         return Refused("malformed", kind=kind.table, fault=fault(None, b"", "/at"))
     said = b"\0".join(
         (
-            sending.kind.encode(),
+            kind.table.encode(),
             sending.person.encode(),
-            at_of(sending),
+            at_of(sending) if sending.at else b"",
             b"objects" if sending.objects else b"",
             JSON.encode(says),
         )
@@ -192,10 +223,12 @@ def at_of(sending: Sending) -> bytes:
     return sending.at.isoformat().encode() if sending.at else b""
 
 
-def judge(event: Sent, known: Known, decisions: Decisions, declared: Declared = NOTHING) -> Sent | Refused:
+def judge(
+    event: Sent, known: Known, decisions: Decisions, declared: Declared = NOTHING, moment: datetime | None = None
+) -> Sent | Refused:
     """Refuse what the sender may not send, what the policy does not collect, and what its person does not permit.
 
-    `declared` is what the sender's manifest says of metadata, by kind.
+    `declared` is what the sender's manifest says of metadata, by kind, and `moment` is now.
     """
     name, whose = event.kind.table, subjects.whose(known.subject or NOBODY)
     if refused := _unasked(event, known, decisions):
@@ -208,7 +241,7 @@ def judge(event: Sent, known: Known, decisions: Decisions, declared: Declared = 
         return Refused("not-collected", kind=name)
     else:
         event.subject, event.uses = known.subject, known.uses
-        reason = _declined(event, decisions)
+        reason = _declined(event, whose, decisions, moment or now())
     if reason:
         return Refused(reason, decisions.clauses[name, whose], name)
     return event if event.metadata is None else _fitted(event, decisions, declared)
@@ -258,12 +291,11 @@ def _fitted(event: Sent, decisions: Decisions, declared: Declared) -> Sent | Ref
     return event
 
 
-def _declined(event: Sent, decisions: Decisions) -> str:
+def _declined(event: Sent, whose: Whose, decisions: Decisions, moment: datetime) -> str:
     """Return why nothing that somebody is in may use an event of theirs now; empty where something may."""
-    part = decisions.part(event.kind, event.uses, objects=event.objects, whose=event.whose)
+    part = decisions.part(event.kind, event.uses, objects=event.objects, whose=whose)
     if not part.kept:
         return "browser-objects" if event.objects else "person-declined"
-    moment = now()
     age = moment - event.at
     if age < -FUTURE:
         return "in-the-future"
@@ -278,7 +310,8 @@ def _declined(event: Sent, decisions: Decisions) -> str:
 def reduced(events: Sequence[Sent], decisions: Decisions) -> Sequence[Sent]:
     """Reduce them all, their words looked at together."""
     says = [event.says for event in events if event.says is not None]
-    words = list({each: None for said in says for each in astuple(said) if type(each) is str and each not in PLAIN})
+    told = set(chain.from_iterable(WORDS[type(said)](said) for said in says))
+    words = [word for word in told.difference(PLAIN.young, PLAIN.old) if word]
     look(words)
     harmless = [word for word in words if word in HARMLESS and word.isascii() and word.isprintable()]
     telling = set().union(*(shape.told_by(harmless) for shape in shapes.TELLING))
@@ -294,6 +327,10 @@ def reduce(event: Sent, decisions: Decisions) -> Sent:
     event.at = coarse_time(event.at, kept.get("at", Precision.DAY))
     if event.says is not None:
         event.found = {}  # what is tried again is counted once
+        names = AS_SAID.get(type(event.says))
+        if names is not None and event.metadata is None and PLAIN.hold(WORDS[type(event.says)](event.says)):
+            event.values = {name: getattr(event.says, name) or None for name in names if name in kept}
+            return event
     told = _values(event)
     if event.metadata is not None:
         told["metadata"] = _worded(event)
@@ -402,6 +439,22 @@ VALUES: Mapping[type[Struct], Callable[[Sent, Any], dict[str, Any]]] = {
     Location: _of_a_position,
     Activity: _of_an_activity,
     Crash: _of_a_crash,
+}
+
+
+#: What reads of a kind's words those that a sender chooses, None where there is none; and the kinds whose columns hold
+#: just what was said where these are plain.
+WORDS: Mapping[type[Struct], Callable[[Any], tuple[str | None, ...]]] = {
+    FeatureUse: attrgetter("feature", "outcome"),
+    PageView: attrgetter("url", "referrer", "browser", "system", "model", "method"),
+    Transaction: lambda said: (said.item,),
+    Location: lambda _said: (),
+    Activity: attrgetter("event", "message", "release", "environment"),
+    Crash: attrgetter("kind", "message", "release", "environment"),
+}
+AS_SAID: Mapping[type[Struct], Sequence[str]] = {
+    FeatureUse: ("feature", "outcome"),
+    Activity: ("event", "severity", "message", "release", "environment"),
 }
 
 

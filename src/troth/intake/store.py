@@ -11,10 +11,10 @@ import asyncpg
 from troth.database import connect
 from troth.database.statements import load
 from troth.intake.decisions import Decisions
-from troth.intake.event import NOBODY, Event, Refused
+from troth.intake.event import NOBODY, Event, Refused, ordered_uuid, stamp
 from troth.intake.rolling import Roller
 from troth.intake.sent import Sent
-from troth.policy.carrying import ABSENT, BETWEEN, insert, insert_new
+from troth.policy.carrying import ABSENT, BETWEEN, insert, insert_events, insert_new
 
 SQL = load("troth.intake.sql")
 TYPES: Mapping[str, str] = {
@@ -31,8 +31,8 @@ TYPES: Mapping[str, str] = {
 }
 ALWAYS: Mapping[str, str] = {"subject": "uuid", "at": "timestamptz", "uses": "bigint", "id": "uuid"}
 DEVICES: Mapping[str, str] = {"subject": "uuid", "uses": "bigint", "device": "uuid"}
-#: In the order in which `write_sent` fills them.
-SENT: Mapping[str, str] = dict(ALWAYS) | {"application": "text"}
+#: In the order in which `_columns` fills them.
+SENT: Mapping[str, str] = {"subject": "uuid", "at": "timestamptz", "uses": "bigint", "application": "text"}
 KNOWN = 50_000
 #: SQLSTATE of a batch of which some came before.
 BEFORE = "TR087"
@@ -148,7 +148,7 @@ async def write_sent(connection: Any, events: Sequence[Sent], decisions: Decisio
     """Write what applications sent in the caller's transaction. Raises asyncpg.PostgresError; then none is stored."""
     for table in sorted({event.kind.table for event in events}):
         columns, arrays = _columns(table, events, decisions)
-        await connection.execute(insert(table, columns, twice=False), *arrays)
+        await connection.execute(insert_events(table, columns), *arrays)
 
 
 async def write_new(
@@ -191,12 +191,20 @@ def _columns(
     filled = {name: kind for name, kind in mine[0].kind.columns.items() if name in kept}
     if not any("metadata" in event.values for event in mine):
         filled.pop("metadata", None)
-    rows = [(each.subject, each.at, each.stamp, each.id, each.application) for each in mine]
-    arrays: list[Sequence[Any]] = [list(column) for column in zip(*rows, strict=True)]
+    fixed, ids = dict(SENT), [each.id for each in mine]
+    arrays: list[Sequence[Any]] = [
+        [each.subject for each in mine],
+        [each.at for each in mine],
+        [stamp(each.uses, objects=each.objects) for each in mine],
+        [each.application for each in mine],
+    ]
+    if any(ids):  # some of it was kept for a while
+        fixed["id"] = "uuid"
+        arrays.append([each or ordered_uuid() for each in ids])
     for name, kind in filled.items():
         told = [event.values.get(name) for event in mine]
         arrays.append([each or None for each in told] if kind == "text" else told)
-    return dict(SENT) | filled, arrays
+    return fixed | filled, arrays
 
 
 def _joined(texts: Sequence[str | None]) -> str:

@@ -70,15 +70,21 @@ def insert(table: str, columns: Mapping[str, str], *, twice: bool = True) -> str
     return f"{_inserted(table, columns, 1)}{conflict}"
 
 
-def _inserted(table: str, columns: Mapping[str, str], first: int, *, joined: bool = False) -> str:
-    names = ", ".join(quoted(column) for column in columns)
+def insert_events(table: str, columns: Mapping[str, str]) -> str:
+    """Insert a batch of events in the same way; those for which no `id` is told get one each."""
+    return _inserted(table, columns, 1, named="id" in columns)
+
+
+def _inserted(table: str, columns: Mapping[str, str], first: int, *, joined: bool = False, named: bool = True) -> str:
+    names = ", ".join(quoted(column) for column in (*columns, *(() if named else ("id",))))
     arrays = ", ".join(
         f"string_to_array(${place}, chr({ord(BETWEEN)}), chr({ord(ABSENT)}))"
         if joined and kind == "text"
         else f"${place}::{kind}[]"
         for place, kind in enumerate(columns.values(), start=first)
     )
-    return f"INSERT INTO troth.{quoted(table)} ({names}) SELECT * FROM unnest({arrays})"
+    told = "*" if named else "*, uuidv7()"
+    return f"INSERT INTO troth.{quoted(table)} ({names}) SELECT {told} FROM unnest({arrays})"
 
 
 @cache
@@ -87,12 +93,12 @@ def insert_new(tables: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]) -> s
 
     `$1` and `$2` are digests of senders' keys with the applications they are of, `$3` and `$4` the events' keys and
     bodies, `$5` to `$12` what `roll` takes. One array follows for each column of each table (name, and its columns'
-    names and types), and of those of type `text` all that stands in it as one text. Rows are inserted before they are
-    counted, so that nobody waits for a count longer than need be.
+    names and types; without an `id` each gets one), and of those of type `text` all that stands in it as one text. Rows
+    are inserted before they are counted, so that nobody waits for a count longer than need be.
     """
     parts, place = list[str](), 13
     for nth, (table, columns) in enumerate(tables):
-        inserted = _inserted(table, dict(columns), place, joined=True)
+        inserted = _inserted(table, dict(columns), place, joined=True, named="id" in dict(columns))
         parts.append(f"stored_{nth} AS ({inserted} WHERE (SELECT new FROM taken) RETURNING 1)")
         place += len(columns)
     done = " AND ".join(f"(SELECT count(*) FROM stored_{nth}) > 0" for nth in range(len(tables)))
