@@ -207,6 +207,7 @@ WRONG: tuple[tuple[dict[str, Any], str, int], ...] = (
     ({"at": "9999-12-31T23:59:59-14:00"}, "malformed", 422),
     ({"at": "2999-01-01T00:00:00Z"}, "in-the-future", 403),
     ({"at": "2020-01-01T00:00:00Z"}, "older-than-every-window", 403),
+    ({"at": (datetime.now(UTC) - timedelta(days=60)).isoformat()}, "sent-too-late", 403),
     ({"person": ""}, "names-nobody", 403),
     ({"person": "f" * 64}, "unknown-person", 403),
 )

@@ -42,6 +42,8 @@ from troth.policy.meaning import Precision, Whose
 
 #: An event that is older is refused, whatever its windows: keys are remembered longer, so that none is stored twice.
 LATEST = timedelta(days=21)
+#: Why it is refused then: no clause of the policy says so.
+TOO_LATE = "sent-too-late"
 #: By how much a moment that is used coarsely may seem earlier than it was.
 COARSEST = timedelta(days=1)
 #: A sender's clock that says less of itself is taken for right; by how much one may be wrong and still be corrected.
@@ -243,7 +245,7 @@ def judge(
         event.subject, event.uses = known.subject, known.uses
         reason = _declined(event, whose, decisions, moment or now())
     if reason:
-        return Refused(reason, decisions.clauses[name, whose], name)
+        return Refused(reason, "" if reason == TOO_LATE else decisions.clauses[name, whose], name)
     return event if event.metadata is None else _fitted(event, decisions, declared)
 
 
@@ -299,12 +301,13 @@ def _declined(event: Sent, whose: Whose, decisions: Decisions, moment: datetime)
     age = moment - event.at
     if age < -FUTURE:
         return "in-the-future"
-    late = age > LATEST or (
+    if (
         part.oldest is not None
         and age + COARSEST >= part.oldest
         and moment - coarse_time(event.at, part.kept.get("at", Precision.DAY)) >= part.oldest
-    )
-    return "older-than-every-window" if late else ""
+    ):
+        return "older-than-every-window"
+    return TOO_LATE if age > LATEST else ""
 
 
 def reduced(events: Sequence[Sent], decisions: Decisions) -> Sequence[Sent]:

@@ -259,6 +259,7 @@ REASONS: Words = {
     "person-declined": _("its person is in no purpose that may use it"),
     "browser-objects": _("its person's browser objects to what may use it"),
     "older-than-every-window": _("older than any purpose may use it"),
+    "sent-too-late": _("sent more than three weeks after it happened"),
     "in-the-future": _("dated in the future"),
     "malformed-line": _("a line of a log that cannot be read"),
     "malformed": _("not what its kind may say"),
