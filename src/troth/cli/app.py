@@ -23,7 +23,10 @@ def app() -> None:
 @form_option("text", "json")
 @data_option
 def register(manifest: Path, form: str) -> None:
-    """Hold a manifest against the policy in force and register it; the secret is not shown again."""
+    """Hold a manifest against the policy in force and register it; the secret is not shown again.
+
+    To send what happens to people it needs a key, too: `troth app add-key CLIENT_ID`.
+    """
     text = text_of(manifest)
     answer = requests.ask("application.register", {"manifest": text})
     if form == "json":
@@ -33,7 +36,10 @@ def register(manifest: Path, form: str) -> None:
     if answer["secret"]:
         click.echo(f"client_secret  {answer['secret']}")
     click.echo(f"issuer         {place.current().address}")
-    click.echo("a secret is shown this once; `troth app rotate-secret` makes another", err=True)
+    if answer["secret"]:
+        click.echo("a secret is shown this once; `troth app rotate-secret` makes another", err=True)
+    if answer["events"]:
+        click.echo(f"to send events it needs a key: troth app add-key {answer['application']}", err=True)
 
 
 @app.command("list")

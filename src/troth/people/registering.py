@@ -46,7 +46,10 @@ def forget_what_is_old(_connection: Connection[Any]) -> None:
 
 
 def register(connection: Connection[Any], told: Told) -> Told:
-    """Register a manifest; the answer holds the application's id and, once, its secret. Raises RequestRefusal."""
+    """Register a manifest; the answer holds the application's id, its events and, once, its secret.
+
+    Raises RequestRefusal.
+    """
     text = str(told["manifest"])
     manifest = _sound(connection, text)
     application, secret = _id(manifest.name), secrets.token_urlsafe(32)
@@ -57,7 +60,7 @@ def register(connection: Connection[Any], told: Told) -> Told:
         connection.execute(SQL["add_application"].encode(), row)
         connection.execute(SQL["add_client"].encode(), row | _client(manifest) | {"secret": _digest(secret)})
         _record(connection, "application-registered", application)
-    return {"application": application, "secret": "" if manifest.public else secret}
+    return {"application": application, "secret": "" if manifest.public else secret, "events": row["events"]}
 
 
 def renew(connection: Connection[Any], told: Told) -> Told:
