@@ -28,7 +28,7 @@ DAY = re.compile(r'^(policy\s+"[^"]*"\s+version\s+\d+\s+effective\s+)\S+', re.MU
 @click.option("--effective", type=Day(), help="The day it takes effect, as 2027-01-31  [default: the file's].")
 @click.option("--terms", "terms_file", type=FILE, help="The terms that go with it  [default: those in force].")
 @click.option("--raise", "raised", type=click.Choice(list(RAISED)), help="Ask more of people than the changes do.")
-@click.option("--yes", is_flag=True, help="Do not ask before publishing.")
+@click.option("--yes", is_flag=True, help="Show the same, and do not ask before publishing.")
 @form_option("text", "json")
 @data_option
 def publish(
@@ -48,8 +48,8 @@ def publish(
             raise click.ClickException(f"{sentence}; write policy, name, version and effective one after the other")
     terms = text_of(terms_file) if terms_file else published.current("steward").terms
     level = RAISED.get(raised or "", Verdict.EDITORIAL)
+    _show(source, file, level)
     if not yes:
-        _show(source, file, level)
         click.confirm("Publish it?", abort=True, err=True)
     answer = requests.ask(publishing.KIND, publishing.asked(source, terms, level, key=True))
     if form == "json":
