@@ -8,7 +8,7 @@ import pytest
 from tests.architecture.lints import ROOT
 from troth.cli.main import troth
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "docs/ledger.md")
 MAKE = re.compile(r"^make ([a-z][a-z-]*)", re.MULTILINE)
 TROTH = re.compile(r"(?:^|`|\.venv/bin/)troth((?: [a-z][a-z-]*)+)", re.MULTILINE)
 
@@ -44,6 +44,12 @@ def test_every_troth_command_named_exists(document: str) -> None:
         f"troth{words}" for code in typed(document) for words in TROTH.findall(code) if not is_command(words.split())
     ]
     assert missing == []
+
+
+def test_a_head_of_the_ledger_is_kept_by_the_same_command_wherever_that_is_advised() -> None:
+    command = "troth ledger verify --remember ledger-head.json\n"
+    assert {code.removeprefix(".venv/bin/") for code in typed("README.md") if "--remember" in code} == {command}
+    assert {code for code in typed("docs/ledger.md") if "--remember " in code} == {command}
 
 
 def is_command(words: list[str]) -> bool:

@@ -75,6 +75,23 @@ def test_another_file_can_remember(owner: Connect, remembered: Path, tmp_path: P
     assert not remembered.exists()
 
 
+def test_a_head_that_was_taken_away_shows_what_that_of_the_data_folder_no_longer_does(
+    owner: Connect, remembered: Path, tmp_path: Path
+) -> None:
+    away = tmp_path / "ledger-head.json"
+    grow(owner, 3)
+    assert verify("--remember", str(away)).exit_code == 0
+    with owner() as connection:
+        connection.execute("DELETE FROM troth.ledger_entry WHERE index = 2")
+    remembered.unlink(missing_ok=True)
+    assert verify().exit_code == 0, "whoever can write the folder takes its memory"
+    said = verify("--remember", str(away))
+    assert said.exit_code == 1
+    assert "entry 2 was seen before and is gone" in said.output
+    grow(owner, 2)
+    assert "entry 2 is another one than was seen before" in verify("--remember", str(away)).output
+
+
 def test_a_spoiled_memory_is_reported_and_left_as_it_is(owner: Connect, remembered: Path) -> None:
     grow(owner, 1)
     remembered.write_text("{}")
