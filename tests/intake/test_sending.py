@@ -1,9 +1,10 @@
 """What applications send of people is judged, reduced, and acknowledged once it is committed; nothing is stored twice."""
 
+import asyncio
 import gzip
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,8 @@ from tests.intake.sending import CRASH, Application, event, finished, registered
 from troth.api.intake import MOST
 from troth.database import connect
 from troth.intake import keeping, queries, store
+from troth.intake.answers import Request
+from troth.intake.gate import Gate
 from troth.intake.sent import LATEST
 from troth.intake.store import open_pool
 from troth.intake.unpacking import LONGEST
@@ -128,6 +131,26 @@ def test_a_key_is_known_longer_than_what_it_names_is_taken(notes: Application, o
     answer = sent(event("feature_use", notes.names["Alice"], "so-long-ago", at=at), key=notes.key)
     assert (answer.status, answer.body["outcome"]) == (403, "refused")
     assert timedelta(days=29) > LATEST
+
+
+@pytest.mark.parametrize(("requests", "halved"), [(16, True), (5, False)])
+def test_half_of_what_is_held_is_committed_while_the_other_half_is_read_unless_it_is_little(
+    notes: Application, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch, requests: int, *, halved: bool
+) -> None:
+    real, sizes, many = Gate._attempt, list[int](), requests * 4
+
+    async def noted(gate: Gate, batch: Sequence[Request], *, anew: bool = False) -> bool:
+        sizes.append(sum(len(request.events) for request in batch))
+        await asyncio.sleep(0.5)  # all the others come meanwhile
+        return await real(gate, batch, anew=anew)
+
+    monkeypatch.setattr(Gate, "_attempt", noted)
+    alice = notes.names["Alice"]
+    bodies = [[event("feature_use", alice, f"half-{nth:02}-{place}") for place in range(4)] for nth in range(requests)]
+    answers = together([(body, notes.key, {}) for body in bodies])
+    assert [answer.status for answer in answers] == [200] * requests
+    assert stored(owner, "feature_use") == many
+    assert (max(sizes) <= many // 2) is halved
 
 
 def test_what_is_acknowledged_is_on_the_disk_whatever_a_role_was_given_otherwise(

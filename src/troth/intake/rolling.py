@@ -5,7 +5,7 @@ part in it. Of who it was there is one bit of 64, made with a salt of the day on
 that is over: at least as many people as there are bits had to do with what is counted. `docs/decisions/0037` says why.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from hashlib import blake2b
@@ -97,31 +97,27 @@ def rolled(events: Iterable[Event | Sent], decisions: Decisions, salt: Salt) -> 
 def counted(events: Iterable[Event | Sent], decisions: Decisions, salt: Salt) -> dict[Group, tuple[int, int]]:
     """Return how many events each group has, and the bits of who they were of."""
     found: dict[Group, Sketch] = {}
-    alike: dict[Alike, Sequence[Tally]] = {}
-    seen: dict[Seen, Sequence[Tally]] = {}
+    together: dict[Seen, list[Event | Sent]] = {}
     for event in events:
-        who = _who(event)
-        number = salt.number(who) if who else 0
-        same = _seen(event)
-        tallies = seen.get(same)
-        if tallies is None:
-            of = _alike(event, decisions, same[-1])
-            tallies = seen[same] = alike.get(of) or alike.setdefault(of, _tallies(of, decisions))
-        for tally in tallies:
-            word = tally.fold(event) if tally.fold else ""
-            if word is not None:
-                sketch = tally.words.get(word) or tally.words.setdefault(word, _sketch(tally.of, word, salt, found))
-                sketch.add(number)
+        together.setdefault(_seen(event), []).append(event)
+    for same, some in together.items():
+        numbers = [salt.number(who) if (who := _who(event)) else 0 for event in some]
+        for of, fold in _tallies(_alike(some[0], decisions, same[-1]), decisions):
+            for word, those in _by_word(some, numbers, fold).items():
+                _sketch(of, word, salt, found).add(those)
     return {group: (sketch.count, sketch.bits) for group, sketch in found.items()}
 
 
-@dataclass(slots=True)
-class Tally:
-    """One dimension of events that are counted alike: the group without its word, the fold, and by word how often."""
-
-    of: tuple[datetime, str, str, str]
-    fold: Fold | None
-    words: "dict[str, Sketch]"
+def _by_word(events: Sequence[Event | Sent], numbers: Sequence[int], fold: Fold | None) -> Mapping[str, Sequence[int]]:
+    """Return the numbers of whose events have each word, one for each event."""
+    if fold is None:
+        return {"": numbers}
+    words: dict[str, list[int]] = {}
+    for event, number in zip(events, numbers, strict=True):
+        word = fold(event)
+        if word is not None:
+            words.setdefault(word, []).append(number)
+    return words
 
 
 def _seen(event: Event | Sent) -> Seen:
@@ -140,18 +136,19 @@ def _alike(event: Event | Sent, decisions: Decisions, hour: int) -> Alike:
     return event.occasion, event.occasion.value, "access", "", inside, hour
 
 
-def _tallies(of: Alike, decisions: Decisions) -> Sequence[Tally]:
-    """Return where such events are counted: once as such, and once for each word that a column of theirs folds into."""
+def _tallies(of: Alike, decisions: Decisions) -> Iterator[tuple[tuple[datetime, str, str, str], Fold | None]]:
+    """Yield where such events are counted, once as such and once for each word that a column of theirs folds into.
+
+    Each is a group without its word, and the fold.
+    """
     occasion, kind, table, application, inside, number = of
     hour = datetime.fromtimestamp(number * 3600, UTC)
-    return tuple(
-        Tally((hour.replace(hour=0) if daily else hour, kind, application, dimension), fold, {})
-        for dimension, fold, daily in _shape(decisions, occasion, table, inside)
-    )
+    for dimension, fold, daily in _shape(decisions, occasion, table, inside):
+        yield (hour.replace(hour=0) if daily else hour, kind, application, dimension), fold
 
 
 def _sketch(of: tuple[datetime, str, str, str], word: str, salt: Salt, found: "dict[Group, Sketch]") -> "Sketch":
-    """Return what counts a word: another hour of a day that is counted whole may have begun it."""
+    """Return what counts a word: others of its hour, or of a day that is counted whole, may have begun it."""
     group = (*of, word)
     return found.get(group) or found.setdefault(group, Sketch(_number(salt, _mark(group))))
 
@@ -164,11 +161,12 @@ class Sketch:
     count: int = 0
     bits: int = 0
 
-    def add(self, number: int) -> None:
-        """Count once more, by somebody who has this number, or by somebody who has none (zero)."""
-        self.count += 1
-        if number:
-            self.bits |= 1 << ((number * self.mark & WHOLE) >> SHIFT)
+    def add(self, numbers: Sequence[int]) -> None:
+        """Count once more for each, by somebody who has this number, or by somebody who has none (zero)."""
+        self.count += len(numbers)
+        for number in set(numbers):
+            if number:
+                self.bits |= 1 << ((number * self.mark & WHOLE) >> SHIFT)
 
 
 def _mark(group: Group) -> bytes:
