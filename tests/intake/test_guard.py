@@ -178,3 +178,50 @@ def test_what_was_sent_together_is_reduced_as_each_by_itself(texts: list[str]) -
     alone = [sending.reduce(a_sent(each), DECIDED) for each in said]
     together = sending.reduced([a_sent(each) for each in said], DECIDED)
     assert [(each.values, each.found) for each in together] == [(each.values, each.found) for each in alone]
+
+
+DATA: dict[str, Any] = {
+    "crash": {"kind": "E", "stack": [{"function": "f", "line": 3}]},
+    "activity": {"event": "job", "severity": "info"},
+    "feature_use": {"feature": "export"},
+    "page_view": {"url": "/a", "status": 200},
+    "transaction": {"item": "a", "amount": "1.5", "currency": "EUR"},
+    "location": {"latitude": 1.5, "longitude": 2},
+}
+ODD = st.sampled_from(
+    ["", "a\0b", "ü" * 300, 3, None, True, -1.5, [], {"deep": [1]}, "2026-11-30T10:00:00", "2026-11-30T10:00:00+02:00"]
+)
+OFTEN = st.fixed_dictionaries(
+    {
+        "key": st.sampled_from(["key-0001", "short"]) | ODD,
+        "kind": st.sampled_from([*DATA, "diary"]),
+        "data": st.sampled_from([*DATA.values()])
+        | st.builds(
+            lambda said, name, odd: said | {name: odd},
+            st.sampled_from([*DATA.values()]),
+            st.sampled_from(["kind", "event", "line", "amount", "more"]),
+            ODD,
+        ),
+    },
+    optional={
+        "person": st.just("somebody") | ODD,
+        "at": ODD,
+        "objects": st.booleans() | ODD,
+        "metadata": st.just({"a": 1}) | ODD,
+        "more": ODD,
+    },
+)
+
+
+@given(OFTEN)
+def test_an_event_is_read_at_once_as_it_is_in_parts(said: dict[str, Any]) -> None:
+    raw, sender, ahead = json.dumps(said).encode(), sending.Sender("notes", b"digest", b"secret"), timedelta(seconds=3)
+    for person in (None, "another"):
+        whole, parts = sending.decode(raw, sender, ahead, person), sending._in_parts(raw, sender, ahead, person)
+        assert type(whole) is type(parts)
+        for each in (whole, parts):
+            if isinstance(each, Sent) and "at" not in said:
+                each.at = datetime.min.replace(tzinfo=UTC)
+        assert whole == parts
+        if isinstance(whole, Refused) and isinstance(parts, Refused):
+            assert whole.fault == parts.fault
