@@ -90,18 +90,21 @@ async def post(
     method: str = "POST",
     until: asyncio.Event | None = None,
     address: str = "192.0.2.7",
-    **headers: str,
+    **headers: str | list[str],
 ) -> Sent:
-    """Send a body, bytes as they are and everything else as JSON; it comes to an end not before `until`."""
+    """Send a body, bytes as they are and everything else as JSON; it comes to an end not before `until`.
+
+    A header with a list of values is sent once for each.
+    """
     found = Sent()
     parts = [body if isinstance(body, bytes) else json.dumps(body).encode()]
-    named: Mapping[str, str] = {
-        "authorization": f"Bearer {key}",
-        **{k.replace("_", "-"): v for k, v in headers.items()},
-    }
+    told = {"authorization": f"Bearer {key}"} | {k.replace("_", "-"): v for k, v in headers.items()}
+    named = [
+        (name, each) for name, values in told.items() for each in ([values] if isinstance(values, str) else values)
+    ]
     scope: dict[str, Any] = {
         "type": "http", "method": method, "path": path, "query_string": query.encode(), "client": (address, 1),
-        "headers": [(name.encode(), value.encode()) for name, value in named.items()], "troth.access": {},
+        "headers": [(name.encode(), value.encode()) for name, value in named], "troth.access": {},
     }  # fmt: skip
 
     async def receive() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A browser that sends `Sec-GPC: 1` objects: what it asks for is not used for what the policy says it objects to."""
 
 import asyncio
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +10,11 @@ import pytest
 from psycopg import Connection, errors
 
 from tests.conftest import POLICY, Person
+from tests.intake.sending import event, registered, together
 from troth.consent import actions
 from troth.database import connect
 from troth.intake.event import MARK, NOBODY, Event, Refused, now
+from troth.intake.lines import event_of
 from troth.intake.recorder import Recorder
 from troth.intake.steps import through
 from troth.policy import parse
@@ -122,16 +125,45 @@ def test_what_only_the_purposes_objected_to_would_use_is_not_even_stored(cast: d
     assert isinstance(through(event, decisions), Event)
 
 
-@pytest.mark.parametrize("sent", ["1", "0", "true", "1, 1", ""])
-def test_only_a_one_is_the_signal(sent: str) -> None:
+def recorded(*values: str) -> Event:
+    """Return what is recorded of a request with so many headers of the signal."""
     from troth.config.asgi import access
 
-    headers = [(b"sec-gpc", sent.encode())] if sent else []
+    headers = [(b"sec-gpc", value.encode()) for value in values]
     scope = {"headers": headers, "query_string": b"", "method": "GET", "path": "/", "client": ("192.0.2.1", 1)}
-    event = access(scope, 200, {}, 0.0)
+    return access(scope, 200, {}, 0.0)
+
+
+@pytest.mark.parametrize("sent", ["1", "0", "true", "11", "1;q=0", ""])
+def test_only_a_one_is_the_signal(sent: str) -> None:
+    event = recorded(*filter(None, [sent]))
     assert event.objects is (sent == "1")
     assert (event.stamp < 0) is event.objects
     assert event.subject == NOBODY
+
+
+@pytest.mark.parametrize(
+    ("sent", "heard"),
+    [
+        (("0", "1"), True), (("1", "0"), True), (("1", "1"), True), (("0,1",), True), (("1 ,\t0",), True),
+        (("0", "0"), False), (("0, 0",), False), (("", "10,01"), False),
+    ],
+)  # fmt: skip
+def test_of_several_one_that_objects_is_heard_by_whoever_reads_them(
+    cast: dict[str, Person],
+    owner: Connection[Any],
+    sent: tuple[str, ...],
+    heard: bool,  # noqa: FBT001 - a row of the table
+) -> None:
+    """The record of accesses, what applications pass on, and logs; of the pages `tests/web/test_wellknown.py` shows it."""
+    assert recorded(*sent).objects is heard
+    notes = registered(owner)
+    use = event("feature_use", notes.knows(cast["alice"]), "use-of-alice")
+    (answer,) = together([(use, notes.key, {"sec_gpc": list(sent)})])
+    assert answer.body.get("reason") == ("browser-objects" if heard else None)
+    line = event_of(json.dumps({"ts": 1, "status": 200, "request": {"headers": {"Sec-Gpc": sent}}}).encode())
+    assert line is not None
+    assert line.objects is heard
 
 
 def test_taking_the_clause_away_counts_against_people_and_adding_it_for_them() -> None:

@@ -3,9 +3,11 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 import sectxt
+from a2wsgi.wsgi import build_environ
 
 from tests.browsing import Browser
 from troth.database import published
@@ -62,6 +64,21 @@ def test_people_are_shown_that_their_browser_objects(browser: Browser) -> None:
     page = browser.get("/policy", headers={"Sec-GPC": "1"}).content.decode()
     assert told in page
     assert 'id="honour-global-privacy-control"' in page
+
+
+@pytest.mark.parametrize("sent", [("0", "1"), ("1", "0"), ("1", "1"), ("0, 1",)])
+def test_they_are_shown_so_of_several_headers_if_one_says_it(browser: Browser, sent: tuple[str, ...]) -> None:
+    told = "Your browser sends the signal of Global Privacy Control"
+    assert told in browser.get("/policy", headers={"Sec-GPC": joined(*sent)}).content.decode()
+    assert told not in browser.get("/policy", headers={"Sec-GPC": joined("0", "0")}).content.decode()
+
+
+def joined(*sent: str) -> str:
+    """Return what pages find of several headers."""
+    headers = [(b"sec-gpc", value.encode()) for value in sent]
+    asked: Any = {"method": "GET", "path": "/", "query_string": b"", "http_version": "1.1", "headers": headers}
+    found = build_environ(asked, cast("Any", None))["HTTP_SEC_GPC"]  # type: ignore[typeddict-item]
+    return str(found)
 
 
 def test_the_file_says_whether_the_policy_honours_it(browser: Browser) -> None:

@@ -14,6 +14,7 @@ from troth.api.guessing import Guesses
 from troth.api.refusals import Refusal
 from troth.intake.event import Refused
 from troth.intake.gate import Answer, Away, Full, Gate, Outcome
+from troth.intake.objecting import objects
 from troth.intake.schema import schema
 from troth.intake.sent import Sender, Sent, ahead_of, decode
 from troth.intake.unpacking import LONGEST, LONGEST_PACKED, TooLong, Unpackable, unpack
@@ -87,7 +88,7 @@ class Intake:
         address, known = (scope.get("client") or ("",))[0], self.guesses.knows(key)
         if not known and key and (wait := await asyncio.to_thread(self.guesses.stopped, address)):
             raise Refusal("guessing", retry=wait)
-        sender = await self.gate.sender(sha256(key).digest(), objects=header(scope, b"sec-gpc") == b"1")
+        sender = await self.gate.sender(sha256(key).digest(), objects=objects(scope["headers"]))
         if sender is None:
             if key:
                 await asyncio.to_thread(self.guesses.wrong, address, key)

@@ -20,6 +20,7 @@ from troth.api.speaking import speaking
 from troth.config.wsgi import application as pages
 from troth.intake import hints
 from troth.intake.event import Event
+from troth.intake.objecting import objects
 from troth.intake.recorder import Recorder, seen
 from troth.web.guessing import Wrong
 
@@ -35,7 +36,7 @@ LEAN = ("/api/", "/ledger/", "/intake/", "/health")
 FAILED = 500
 #: The headers that are looked at, those with which somebody proves who they are among them.
 PROVING = {b"cookie", b"authorization"}
-NOTED = {b"referer", b"user-agent", b"sec-gpc", *PROVING, *(name.lower().encode() for name in hints.HEADERS.values())}
+NOTED = {b"referer", b"user-agent", *PROVING, *(name.lower().encode() for name in hints.HEADERS.values())}
 #: Where a record of somebody's own has an address, it tells which, and when: it is recorded without.
 ONES = re.compile(r"(/me/timeline/)[^?#]+")
 DIRECTORIES = "/scim/v2"
@@ -203,7 +204,7 @@ def access(scope: Scope, status: int, told: dict[str, Any], began: float) -> Eve
         referrer=ONES.sub(r"\1*", headers.get(b"referer", b"").decode("latin-1")) or None,
         ip=(scope.get("client") or ("",))[0] or None,
         agent=headers.get(b"user-agent", b"").decode("latin-1") or None,
-        objects=headers.get(b"sec-gpc") == b"1",
+        objects=objects(scope["headers"]),
         hints=hints.told(lambda name: headers.get(name.lower().encode(), b"").decode("latin-1")),
         asked=began,
         unsaid="subject" not in told and not 0 < status < FAILED and not PROVING.isdisjoint(headers),

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from troth.intake.event import Event, ordered_uuid
+from troth.intake.objecting import signalled
 from troth.intake.steps import valid_address
 
 #: host ident user [time] "request" status bytes, and for Combined "referrer" "user agent"; quotes inside are escaped.
@@ -97,7 +98,7 @@ def _spelt(line: bytes) -> Event | None:
         referrer=_text(_first(said, REFERRER)) or _header(headers, "referer"),
         ip=_text(_first(said, HOST)),
         agent=_text(_first(said, AGENT)) or _header(headers, "user-agent"),
-        objects=_header(headers, "sec-gpc") == "1",
+        objects=signalled(_values(headers, "sec-gpc")),
         id=ordered_uuid(),
     )
 
@@ -111,8 +112,12 @@ def _text(value: Any) -> str | None:  # noqa: ANN401 - whatever a log holds
 
 
 def _header(headers: Mapping[str, Any], name: str) -> str | None:
+    return next(iter(_values(headers, name)), None)
+
+
+def _values(headers: Mapping[str, Any], name: str) -> list[str]:
     values = headers.get(name)
-    return _text(values[0]) if isinstance(values, list) and values else _text(values)
+    return [text for each in (values if isinstance(values, list) else [values]) if (text := _text(each)) is not None]
 
 
 def _method(value: Any) -> str | None:  # noqa: ANN401 - whatever a log holds

@@ -9,6 +9,7 @@ from troth.consent import identifiers
 from troth.consent.support import attention
 from troth.database import published
 from troth.database.errors import DatabaseRefusal
+from troth.intake.objecting import signalled
 from troth.people import devices, organizations, places
 from troth.records import queries as records
 from troth.web.assets import address
@@ -26,7 +27,7 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     return {
         "published": now,
-        "signalled": now.policy.signalled if now and request.headers.get("Sec-GPC") == "1" else (),
+        "signalled": now.policy.signalled if now and signalled([request.headers.get("Sec-GPC", "")]) else (),
         "attention": _attention(request),
         "staff_roles": roles(request) if user is not None else frozenset(),
         "account": user if user is not None and user.is_authenticated else None,
