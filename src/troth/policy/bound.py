@@ -32,9 +32,9 @@ def until(table: str) -> str:
     return f"coalesce((SELECT {UNTIL} FROM {bound(table)} WHERE bound.bound_subject = subject), 'infinity')"
 
 
-def stays(retention: Retention, consenting: str = "") -> str:
+def stays(retention: Retention) -> str:
     """Return whether a row may still be there, by the version in force and by what its subject agreed to last."""
-    return f"({alive(retention, consenting)}) AND {until(retention.table)} > statement_timestamp()"
+    return f"({alive(retention)}) AND {until(retention.table)} > statement_timestamp()"
 
 
 def goes(retention: Retention) -> str:
