@@ -188,7 +188,7 @@ DATA: dict[str, Any] = {
     "transaction": {"item": "a", "amount": "1.5", "currency": "EUR"},
     "location": {"latitude": 1.5, "longitude": 2},
 }
-ODD = st.sampled_from(
+ODD: st.SearchStrategy[Any] = st.sampled_from(
     ["", "a\0b", "ü" * 300, 3, None, True, -1.5, [], {"deep": [1]}, "2026-11-30T10:00:00", "2026-11-30T10:00:00+02:00"]
 )
 OFTEN = st.fixed_dictionaries(
