@@ -305,8 +305,8 @@ CHANGES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("to who came last", "ORDER BY a.at,", "ORDER BY a.at DESC,"),
         ("to whoever is in it", "a.role = 'administrator' AND ", ""),
     ),
-    "organization_fates": (
-        ("of everybody", "m.subject = troth.viewer() AND", "true AND"),
+    "organization_fates_of": (
+        ("of everybody", "m.subject = whose AND", "true AND"),
         ("who would inherit, to anybody", "CASE WHEN due.fate = 'handed on' THEN due.heir END", "due.heir"),
     ),
     "grant_sides": (

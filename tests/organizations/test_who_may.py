@@ -75,6 +75,7 @@ def test_nobody_calls_what_only_the_functions_call(harbor: Harbor) -> None:
             "end_organization(%s)",
             "leave_organizations(%s)",
             "fate_of(%s, %s)",
+            "organization_fates_of(%s)",
             "confirm_fates(%s, NULL)",
         ):
             values = (harbor.organization, harbor.bob.subject)[: inner.count("%s")]

@@ -6,6 +6,7 @@ import json
 import stat
 import threading
 import time
+import uuid
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,6 +83,48 @@ def test_an_erasure_is_shown_before_and_asked_about(
     assert open_accounts(owner) == 0
     with pytest.raises(RequestRefusal, match="this account ended on"):
         run("erase", str(alice.subject), "--yes")
+
+
+def club(people: list[Person], *roles: str) -> uuid.UUID:
+    """Let the first found an organization and take in the others, each in a role; return which."""
+    founder = people[0].token
+    with connect.acting("self", token=founder) as mine:
+        row = mine.execute("SELECT troth.found_organization('Harbor Rowing')").fetchone()
+    assert row is not None
+    for each, role in zip(people[1:], roles, strict=True):
+        word = f"word for {each.name}"
+        with connect.acting("administrator", token=founder) as hers:
+            hers.execute("SELECT troth.invite(%s, %s, NULL, '', %s, 1, 7)", (row[0], word, role))
+        with connect.acting("self", token=each.token) as theirs:
+            theirs.execute("SELECT troth.join_by_invitation(%s)", (word,))
+    return uuid.UUID(str(row[0]))
+
+
+def test_what_becomes_of_the_organizations_of_whoever_is_erased_is_said_before_and_holds(
+    keeper: Keeper, cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    alice, bob, dana = cast["alice"], cast["bob"], cast["dana"]
+    org = club([alice, bob, dana], "member", "administrator")
+    handed = f"they are its last owner: {dana.subject}, who has administered it longest, becomes its owner"
+    assert f"organization `Harbor Rowing`: {handed}" in run("erase", alice.email, "--preview").output
+    told = json.loads(run("erase", alice.email, "--preview", "--format", "json").stdout)
+    mine = {"organization": str(org), "name": "Harbor Rowing", "fate": "handed on", "heir": str(dana.subject)}
+    assert mine | {"others": 0} in told["organizations"]
+    with connect.acting("self", token=dana.token) as hers:
+        hers.execute("SELECT troth.leave_organization(%s)", (org,))
+    late = {"person": str(alice.subject), "reason": "asked", "until": time.time() + 60}
+    with pytest.raises(RequestRefusal, match="what becomes of their organizations has changed"):
+        requests.ask("rights.erase", late | {"organizations": told["organizations"]})
+    assert open_accounts(owner) == 1
+    ends = "it is deleted, and with it the membership of 1 other person"
+    asked = run("erase", alice.email, answer="n\n")
+    assert f"they are its last owner and nobody administers it: {ends}" in asked.stderr.split("Erase ")[0]
+    with connect.looking(alice.token) as hers:
+        read = hers.execute("SELECT name, fate, others FROM troth.organization_fates()").fetchall()
+    done = json.loads(run("erase", alice.email, "--format", "json", answer="y\n").stdout)
+    assert [(each["name"], each["fate"], each["others"]) for each in done["organizations"]] == read
+    assert owner.execute("SELECT FROM troth.organization WHERE organization = %s", (org,)).fetchone() is None
+    assert json.loads(run("erase", bob.email, "--preview", "--format", "json").stdout)["organizations"] == []
 
 
 def open_accounts(owner: Connection[Any]) -> int:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from troth.cli.options import data_option, form_option
+from troth.cli.shown import harmless
 from troth.database import place, requests
 from troth.database.place import replace_file
 
@@ -73,17 +74,19 @@ def erase(person: str, preview: bool, yes: bool, form: str, reason: str) -> None
     """End PERSON's account and erase what no window keeps: an e-mail address, or a subject.
 
     What a clause keeps longer is marked, serves only the purposes that may still use it, and goes when its window ends.
+    An organization of which they are the last owner is handed on, or deleted with everybody's membership.
     """
+    shown = {}
     if preview or not yes:
         found = _ask("rights.preview", person, reason)
         if preview:
-            click.echo(json.dumps(found, indent=2) if form == "json" else as_table(found))
+            click.echo(json.dumps(found, indent=2) if form == "json" else as_text(found))
             return
-        click.echo(as_table(found), err=True)
+        click.echo(as_text(found), err=True)
         click.confirm(f"Erase {found['subject']}? This cannot be undone", abort=True, err=True)
-        person = found["subject"]
-    done = _ask("rights.erase", person, reason)
-    click.echo(json.dumps(done, indent=2) if form == "json" else as_table(done))
+        person, shown = found["subject"], {"organizations": found["organizations"]}
+    done = _ask("rights.erase", person, reason, **shown)
+    click.echo(json.dumps(done, indent=2) if form == "json" else as_text(done))
 
 
 @click.command("sign-out")
@@ -102,9 +105,29 @@ def sign_out(person: str, everybody: bool, reason: str) -> None:
     click.echo(f"{done['ended']} of what lets {'somebody' if everybody else 'them'} in without signing in has ended")
 
 
-def _ask(kind: str, person: str, reason: str) -> dict[str, Any]:
-    told = {"person": person.strip(), "reason": reason, "until": time.time() + PATIENCE}
+def _ask(kind: str, person: str, reason: str, **shown: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    told = {"person": person.strip(), "reason": reason, "until": time.time() + PATIENCE} | shown
     return requests.ask(kind, told, timeout=PATIENCE)
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """Return for eyes what becomes of each table's rows, and of the person's organizations."""
+    return "\n".join([as_table(found), *map(_of_organization, found["organizations"])])
+
+
+def _of_organization(told: dict[str, Any]) -> str:
+    others = told["others"]
+    memberships = "the membership of 1 other person" if others == 1 else f"the memberships of {others:,} other people"
+    match told["fate"]:
+        case "left":
+            becomes = "others own it, and it goes on"
+        case "handed on":
+            becomes = f"they are its last owner: {told['heir']}, who has administered it longest, becomes its owner"
+        case _ if others:
+            becomes = f"they are its last owner and nobody administers it: it is deleted, and with it {memberships}"
+        case _:
+            becomes = "they are alone in it: it is deleted"
+    return f"organization `{harmless(told['name'])}`: {becomes}"
 
 
 def as_table(found: dict[str, Any]) -> str:

@@ -110,7 +110,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What becomes of an organization of the viewer's should their account end now: `left`, `handed on` or `ends`.
+    """What becomes of an organization of somebody's should their account end now: `left`, `handed on` or `ends`.
 
     `heir` becomes its owner; `others` are in what ends.
     """
@@ -138,6 +138,11 @@ def fates(token: str) -> list[Fate]:
     """Return what closing the account of the viewer, agreed or not, now would do to their organizations, by name."""
     with connect.looking(token) as connection:
         return _read(connection, SQL["organization_fates"], Fate, {})
+
+
+def fates_of(connection: Connection[Any], subject: uuid.UUID) -> list[Fate]:
+    """Return the same of anybody, by name; the connection must be the owner's."""
+    return _read(connection, SQL["organization_fates_of"], Fate, {"subject": subject})
 
 
 def requests(token: str) -> list[Asked]:

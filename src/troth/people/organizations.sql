@@ -9,6 +9,9 @@ SELECT organization, role, at FROM troth.membership WHERE ended_at IS NULL
 -- name: organization_fates
 SELECT organization, name, fate, heir, others FROM troth.organization_fates()
 
+-- name: organization_fates_of
+SELECT organization, name, fate, heir, others FROM troth.organization_fates_of(%(subject)s)
+
 -- name: my_requests
 SELECT organization, at FROM troth.join_request ORDER BY at
 

@@ -9,18 +9,22 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from psycopg import Connection, sql
+from psycopg import Connection, Error, sql
+from psycopg.types.json import Jsonb
 
 from troth.database import place, published
 from troth.database.errors import RequestRefusal
 from troth.database.keeper import Keeper
+from troth.database.statements import load
 from troth.ledger.actions import record
 from troth.ledger.entry import Facts
+from troth.people import organizations
 from troth.rights import exporting
 from troth.rights.erasing import Fate, carry_out
 from troth.rights.exporting import Source
@@ -66,28 +70,39 @@ def export(connection: Connection[Any], told: Told) -> Told:
 
 
 def preview(connection: Connection[Any], told: Told) -> Told:
-    """Erase a person and take it back; the answer says what would have become of each table's rows."""
+    """Erase a person and take it back; the answer says what would have become of each table's rows.
+
+    And of their organizations, with other people's memberships.
+    """
     source = _asked(connection, told)
     with connection.transaction():
         person = find(connection, source.catalog, str(told["person"]))
+        ends = organizations.fates_of(connection, person.subject)
         with connection.transaction(force_rollback=True):
             fates = carry_out(connection, source, person)
         entry = _record(connection, "erasure-previewed", person, told, {})
-    return _answer(person, fates, entry)
+    return _answer(person, fates, ends, entry)
 
 
 def erase(connection: Connection[Any], told: Told) -> Told:
-    """Erase a person; the answer says what became of each table's rows. Raises RequestRefusal after the first time."""
+    """Erase a person; the answer says the same as a preview's.
+
+    `organizations` is what was shown to become of theirs, where anything was. Raises RequestRefusal after the first
+    time, and where something else would become of them by now.
+    """
     source = _asked(connection, told)
     with connection.transaction():
         person = find(connection, source.catalog, str(told["person"]))
         if person.ended_at is not None:
             sentence = f"this account ended on {person.ended_at:%Y-%m-%d}; what stays goes when its windows end"
             raise RequestRefusal(sentence, advice="see `troth erase PERSON --preview`")
+        if "organizations" in told:
+            _confirm(connection, person, told["organizations"])
+        ends = organizations.fates_of(connection, person.subject)
         fates = carry_out(connection, source, person)
         counts: Facts = {"removed": sum(fate.at_once for fate in fates), "kept": sum(fate.stays for fate in fates)}
         entry = _record(connection, "erased-by-operator", person if counts["kept"] else None, told, counts)
-    return _answer(person, fates, entry)
+    return _answer(person, fates, ends, entry)
 
 
 def sign_out(connection: Connection[Any], told: Told) -> Told:
@@ -159,12 +174,29 @@ def _forget_left(folder: Path, seconds: float) -> None:
                 left.unlink()
 
 
-def _answer(person: Person, fates: list[Fate], entry: int) -> Told:
+def _confirm(connection: Connection[Any], person: Person, shown: list[Told]) -> None:
+    read = {each["organization"]: [each["fate"], each["heir"]] for each in shown}
+    try:
+        connection.execute(
+            load("troth.rights")["confirm_fates"].encode(), {"subject": person.subject, "told": Jsonb(read)}
+        )
+    except Error as error:
+        if error.sqlstate != "TR066":
+            raise
+        sentence = "what becomes of their organizations has changed since it was shown"
+        raise RequestRefusal(sentence, advice="read it again, and ask again") from error
+
+
+def _answer(person: Person, fates: list[Fate], ends: list[organizations.Fate], entry: int) -> Told:
     return {
         "subject": str(person.subject),
         "account_ended_at": person.ended_at and person.ended_at.isoformat(),
         "entry": entry,
         "tables": [_fate(fate) for fate in fates],
+        "organizations": [
+            asdict(each) | {"organization": str(each.organization), "heir": str(each.heir) if each.heir else None}
+            for each in ends
+        ],
     }
 
 

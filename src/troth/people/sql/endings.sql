@@ -18,10 +18,10 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     WHERE held.organization = org AND held.subject = whose AND held.ended_at IS NULL
 $$;
 
--- name: organization_fates
--- What would become of the viewer's organizations, should they close their account now: who inherits, and how many others are in
--- what would end.
-CREATE OR REPLACE FUNCTION troth.organization_fates()
+-- name: organization_fates_of
+-- What would become of somebody's organizations, should their account end now: who inherits, and how many others are in what would
+-- end.
+CREATE OR REPLACE FUNCTION troth.organization_fates_of(whose uuid)
 RETURNS TABLE (organization uuid, name text, fate text, heir uuid, others bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     SELECT o.organization, o.name, due.fate, CASE WHEN due.fate = 'handed on' THEN due.heir END, CASE WHEN due.fate = 'ends' THEN (
@@ -30,8 +30,14 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     ) ELSE 0 END
     FROM troth.membership AS m JOIN troth.organization AS o ON o.organization = m.organization
     CROSS JOIN LATERAL troth.fate_of(m.organization, m.subject) AS due
-    WHERE m.subject = troth.viewer() AND m.ended_at IS NULL ORDER BY lower(o.name), o.organization
+    WHERE m.subject = whose AND m.ended_at IS NULL ORDER BY lower(o.name), o.organization
 $$;
+
+-- name: organization_fates
+-- The same of the viewer's own.
+CREATE OR REPLACE FUNCTION troth.organization_fates()
+RETURNS TABLE (organization uuid, name text, fate text, heir uuid, others bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$ SELECT * FROM troth.organization_fates_of(troth.viewer()) $$;
 
 -- name: confirm_fates
 -- Hold somebody's organizations as they are until the transaction ends. Raises TR066 where something else would become of them than
