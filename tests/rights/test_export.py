@@ -97,6 +97,7 @@ def test_a_row_says_what_it_may_be_used_for_and_until_when(cast: dict[str, Perso
     (person,), access = part(exported(owner, alice), "person").rows, part(exported(owner, alice), "access").rows[0]
     assert (person.purposes, person.ends, person.goes) == (("provide",), {"provide": None}, None)
     assert access.purposes == ("protect", "understand")
+    assert person.stamped_for == access.stamped_for == ("protect", "provide", "understand"), "and no audience"
     came = datetime.fromisoformat(access.values["at"])
     ends = {purpose: datetime.fromisoformat(str(end)) - came for purpose, end in access.ends.items()}
     assert ends == {"protect": timedelta(days=90), "understand": timedelta(days=30)}

@@ -195,7 +195,9 @@ def _row(
 ) -> Row:
     uses = held.get("uses", 0)
     objected = source.now.plan.signalled if uses < 0 else ()
-    stamped = tuple(sorted(p for p, bit in source.bits.items() if uses >> bit & 1 and p not in objected))
+    # The bits of audiences say who may be shown a row under what was agreed to; no purpose of theirs is in it.
+    names = {purpose.name for purpose in source.now.policy.purposes}.difference(objected)
+    stamped = tuple(sorted(p for p, bit in source.bits.items() if uses >> bit & 1 and p in names))
     purposes = tuple(p for p in stamped if p in {each.purpose for each in governing})
     return Row(
         values={name: value for name, value in held.items() if name in shown},
