@@ -12,7 +12,9 @@ from tests.consent.conftest import django, keeper
 from tests.consent.test_publishing import PLAIN
 from tests.consent.test_scheduling import DAY
 from troth.cli.policy import policy
+from troth.database import simulate
 from troth.database.keeper import Keeper
+from troth.database.simulate import SimulationRefusal
 
 __all__ = ["django", "keeper"]
 
@@ -50,4 +52,23 @@ def test_with_yes_the_same_is_shown_and_only_nothing_asked(tmp_path: Path) -> No
     assert "raised by you to: notify" in shown
     done = publish(file, "--yes")
     assert (done.exit_code, done.stderr) == (0, shown)
+    assert done.stdout.startswith(f"version 2 takes effect on {DAY}")
+
+
+@pytest.mark.usefixtures("turning")
+def test_with_yes_it_is_published_though_nothing_could_be_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object, **_more: object) -> None:
+        raise SimulationRefusal(
+            "counting took longer than 120 seconds", advice="simulate when the database is less busy"
+        )
+
+    monkeypatch.setattr(simulate, "simulate", busy)
+    file = tmp_path / "plain.troth"
+    file.write_text(PLAIN, encoding="utf-8")
+    assert publish(file).exit_code == 1
+    done = publish(file, "--yes")
+    assert done.exit_code == 0, done.output
+    assert "what it touches could not be counted: counting took longer than 120 seconds" in done.stderr
     assert done.stdout.startswith(f"version 2 takes effect on {DAY}")

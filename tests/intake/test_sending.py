@@ -18,9 +18,9 @@ from tests.intake.sending import CRASH, Application, event, finished, registered
 from troth.api.intake import MOST
 from troth.database import connect
 from troth.intake import keeping, queries, store
-from troth.intake.answers import Request
+from troth.intake.answers import Answer, Part, Request
 from troth.intake.gate import Gate
-from troth.intake.sent import LATEST
+from troth.intake.sent import LATEST, Sender, Sent
 from troth.intake.store import open_pool
 from troth.intake.unpacking import LONGEST
 from troth.policy.carrying import ABSENT, BETWEEN
@@ -133,7 +133,7 @@ def test_a_key_is_known_longer_than_what_it_names_is_taken(notes: Application, o
     assert timedelta(days=29) > LATEST
 
 
-@pytest.mark.parametrize(("requests", "halved"), [(16, True), (5, False)])
+@pytest.mark.parametrize(("requests", "halved"), [(16, True), (11, False)])
 def test_half_of_what_is_held_is_committed_while_the_other_half_is_read_unless_it_is_little(
     notes: Application, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch, requests: int, *, halved: bool
 ) -> None:
@@ -151,6 +151,24 @@ def test_half_of_what_is_held_is_committed_while_the_other_half_is_read_unless_i
     assert [answer.status for answer in answers] == [200] * requests
     assert stored(owner, "feature_use") == many
     assert (max(sizes) <= many // 2) is halved
+
+
+def test_events_that_came_together_stay_in_their_order(notes: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is read in parts among them: it says more than its kind may."""
+    real, seen = Gate.take, list[Part]()
+
+    async def noted(gate: Gate, sender: Sender, events: Sequence[Part]) -> list[Answer]:
+        seen.extend(events)
+        return await real(gate, sender, events)
+
+    monkeypatch.setattr(Gate, "take", noted)
+    alice = notes.names["Alice"]
+    bodies = [event("feature_use", alice, f"order-{nth:03}") for nth in range(5)]
+    bodies[2]["data"] = bodies[2]["data"] | {"more": 1}
+    sent(bodies, key=notes.key)
+    moments = [each.at for each in seen if isinstance(each, Sent)]
+    assert len(moments) == len(set(moments)) == len(bodies)
+    assert moments == sorted(moments)
 
 
 def test_what_is_acknowledged_is_on_the_disk_whatever_a_role_was_given_otherwise(

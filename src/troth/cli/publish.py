@@ -13,6 +13,7 @@ from troth.cli.simulate import as_text
 from troth.consent import coming, publishing, scheduling
 from troth.database import connect, published, requests, simulate
 from troth.database.errors import RequestRefusal
+from troth.database.simulate import SimulationRefusal
 from troth.policy import parse
 from troth.policy.compare import Verdict
 from troth.policy.differences import Differing
@@ -48,7 +49,12 @@ def publish(
             raise click.ClickException(f"{sentence}; write policy, name, version and effective one after the other")
     terms = text_of(terms_file) if terms_file else published.current("steward").terms
     level = RAISED.get(raised or "", Verdict.EDITORIAL)
-    _show(source, file, level)
+    try:
+        _show(source, file, level)
+    except SimulationRefusal as refusal:
+        if not yes:
+            raise
+        click.echo(f"what it touches could not be counted: {refusal}", err=True)
     if not yes:
         click.confirm("Publish it?", abort=True, err=True)
     answer = requests.ask(publishing.KIND, publishing.asked(source, terms, level, key=True))

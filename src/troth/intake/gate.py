@@ -176,7 +176,7 @@ class Gate:
 
     def _half(self) -> int:
         """Return how many events of those that are held are worth a commit while the others are read and judged."""
-        return max(self.held, HALVED) // 2
+        return self.held // 2 if self.held >= HALVED else BATCH
 
     async def _woken(self) -> None:
         """Wait for a request; while something is kept, or lost and not told, no longer than until the next try."""

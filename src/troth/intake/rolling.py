@@ -6,7 +6,7 @@ that is over: at least as many people as there are bits had to do with what is c
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import blake2b
 from typing import Any
@@ -23,9 +23,6 @@ BITS = 64
 #: All of them, their sign as a number, and how far a product is shifted to be the place of one.
 WHOLE, SIGN, SHIFT = (1 << BITS) - 1, 1 << (BITS - 1), BITS - 6
 
-#: People whose number is remembered.
-MOST_NUMBERS = 20_000
-
 #: What is counted of an event: dimension, the fold that makes its word, whether by day.
 type Shape = tuple[tuple[str, Fold | None, bool], ...]
 #: hour, kind, application, dimension, word.
@@ -40,20 +37,10 @@ type Seen = tuple[str, str, str, int, bool, int]
 
 @dataclass(frozen=True, slots=True)
 class Salt:
-    """What turns a person into a bit, on one day; `numbers` are those of the people of whom something was counted."""
+    """What turns a person into a bit, on one day."""
 
     day: date
     value: bytes
-    numbers: dict[bytes, int] = field(default_factory=dict, compare=False, repr=False)
-
-    def number(self, who: bytes) -> int:
-        """Return the number of a person, or of a network."""
-        found = self.numbers.get(who)
-        if found is None:
-            if len(self.numbers) >= MOST_NUMBERS:
-                self.numbers.clear()
-            found = self.numbers[who] = _number(self, who)
-        return found
 
 
 class Roller:
@@ -100,8 +87,11 @@ def counted(events: Iterable[Event | Sent], decisions: Decisions, salt: Salt) ->
     together: dict[Seen, list[Event | Sent]] = {}
     for event in events:
         together.setdefault(_seen(event), []).append(event)
+    people: dict[bytes, int] = {b"": 0}
     for same, some in together.items():
-        numbers = [salt.number(who) if (who := _who(event)) else 0 for event in some]
+        whose = [_who(event) for event in some]
+        people |= {who: _number(salt, who) for who in {*whose} - people.keys()}
+        numbers = [people[who] for who in whose]
         for of, fold in _tallies(_alike(some[0], decisions, same[-1]), decisions):
             for word, those in _by_word(some, numbers, fold).items():
                 _sketch(of, word, salt, found).add(those)

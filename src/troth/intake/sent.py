@@ -149,7 +149,7 @@ def decode(
     try:
         sending = AT_ONCE.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _in_parts(raw, sender, ahead, person)
+        return _in_parts(raw, sender, ahead, person, received)
     if person is not None:
         sending.person = person
     kind = WHOLE[type(sending)]
@@ -158,7 +158,9 @@ def decode(
     return _with_metadata(raw, understood(sending, kind, sending.data, sender, ahead, received), sending, sender)
 
 
-def _in_parts(raw: bytes, sender: Sender, ahead: timedelta, person: str | None) -> Sent | Refused:
+def _in_parts(
+    raw: bytes, sender: Sender, ahead: timedelta, person: str | None, received: datetime | None = None
+) -> Sent | Refused:
     """Read an event that is not as its kind says: without what is too much, or say where it is unfit."""
     try:
         sending = SENDING.decode(raw)
@@ -173,7 +175,7 @@ def _in_parts(raw: bytes, sender: Sender, ahead: timedelta, person: str | None) 
         says, surplus = described.said(sending.data, kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Refused("malformed", kind=kind.table, fault=fault(error, raw, "/data", kind.table))
-    event = understood(sending, kind, says, sender, ahead)
+    event = understood(sending, kind, says, sender, ahead, received)
     if surplus is not None and isinstance(event, Sent):
         event.surplus = fault(surplus, raw, "/data", kind.table)
     return _with_metadata(raw, event, sending, sender) if sending.metadata else event

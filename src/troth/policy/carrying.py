@@ -60,18 +60,17 @@ def drop_month(name: str) -> str:
     return f"DROP TABLE troth.{quoted(name)}"
 
 
-def insert(table: str, columns: Mapping[str, str], *, twice: bool = True) -> str:
+def insert(table: str, columns: Mapping[str, str]) -> str:
     """Insert a batch from one array a column, in the order of `columns` (name -> type); `$1` is the first.
 
-    With `twice` a row that is there already is passed over, which costs as much again as storing it.
+    A row that is there already is passed over, which costs as much again as storing it.
     """
     # Without a target: naming one would need the right to read it.
-    conflict = " ON CONFLICT DO NOTHING" if twice else ""
-    return f"{_inserted(table, columns, 1)}{conflict}"
+    return f"{_inserted(table, columns, 1)} ON CONFLICT DO NOTHING"
 
 
 def insert_events(table: str, columns: Mapping[str, str]) -> str:
-    """Insert a batch of events in the same way; those for which no `id` is told get one each."""
+    """Insert a batch of events in the same way, none of which is there; where no `id` is told each gets one."""
     return _inserted(table, columns, 1, named="id" in columns)
 
 
