@@ -175,8 +175,10 @@ def comes_of_age(_notes: Application, owner: Connection[Any]) -> None:
 
 
 def widens(_notes: Application, owner: Connection[Any]) -> None:
-    wider = FIRST.replace("version 1 effective", "version 2 effective").replace(
-        "for protect 90 days", "for protect 120 days"
+    wider = (
+        FIRST.replace("version 1 effective", "version 2 effective")
+        .replace("for protect 90 days", "for protect 120 days")
+        .replace("within 90 days", "within 120 days")
     )
     apply.apply(owner, wider, TERMS)
 

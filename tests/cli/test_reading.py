@@ -180,7 +180,11 @@ def test_a_window_that_changes_is_said_with_where_it_goes(
 def test_compare_of_one_file_is_with_the_version_in_force(database: Place, tmp_path: Path) -> None:
     assert database.data.is_dir()
     assert told("compare", POLICY)["verdict"] == "editorial"
-    longer = POLICY.read_text(encoding="utf-8").replace("for protect 90 days", "for protect 120 days")
+    longer = (
+        POLICY.read_text(encoding="utf-8")
+        .replace("for protect 90 days", "for protect 120 days")
+        .replace("within 90 days", "within 120 days")
+    )
     file = write(tmp_path, longer.replace("version 1", "version 2", 1))
     answer = told("compare", file)
     assert answer["verdict"] != "editorial"

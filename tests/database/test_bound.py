@@ -23,7 +23,8 @@ def keeping(number: int, days: int) -> str:
     """Return a version that keeps crashes for so many days."""
     text = FIRST.replace("version 1 effective", f"version {number} effective")
     assert NINETY in text
-    return text.replace(NINETY, NINETY.replace("90", str(days)))
+    deadline = f"within {max(days, 90)} days"
+    return text.replace(NINETY, NINETY.replace("90", str(days))).replace("within 90 days", deadline)
 
 
 def ends_with_the_account(number: int) -> str:
@@ -152,7 +153,7 @@ def test_what_also_stays_while_somebody_consents_does_so_for_them_alone(
             viewer.execute("SELECT troth.choose('personalise', 'consent')")
     text = FIRST.replace("version 1 effective", "version 2 effective")
     assert PROTECT in text
-    applied(owner, text.replace(PROTECT, PROTECT.replace("90", "365")))
+    applied(owner, text.replace(PROTECT, PROTECT.replace("90", "365")).replace("within 90 days", "within 365 days"))
     for person in (alice, bob, charlie):
         looked(owner, person, 100)
     with connect.acting("self", token=charlie.token) as viewer:

@@ -41,6 +41,7 @@ CHANGES: dict[str, tuple[tuple[str, str], ...]] = {
     "an objection instead of a consent": (
         ('mejorar tu experiencia"\n    by consent', 'mejorar tu experiencia"\n    by legitimate interest'),
         ("for personalise while consented", "for personalise 60 days"),
+        ("post.* within 30 days", "post.* within 60 days"),
     ),
     "choices longer": (
         ("choice.time on agreement [P2]\n    for provide while the account exists then 365 days",

@@ -106,7 +106,7 @@ def test_what_the_policy_gives_without_a_condition_no_field_narrows() -> None:
 
 def test_two_windows_of_a_purpose_over_one_table_are_refused() -> None:
     other = ("collect person.phone, person.profile on profile [P5, P22]",
-             "collect person.phone on profile [P5]\n    for provide while the account exists then 60 days\n"
+             "collect person.phone on profile [P5]\n    for provide while the account exists then 20 days\n"
              "collect person.profile on profile [P5, P22]")  # fmt: skip
     about = TEXT.replace("[phone]", "[about]").replace('"phone"', '"text"').replace("person.phone", "person.profile")
     (found,) = refused(TEXT + about, other)

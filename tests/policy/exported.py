@@ -52,7 +52,7 @@ store "draft-*" as browser storage for odd 30 days
 show person.name, access.* to the person
 show person.name to administrators of the person's organization
 let people review, correct, export person.* within 30 days
-let people delete, erase person.*, post.* within 14 days unless a legal duty keeps it
+let people delete, erase person.*, post.* within 30 days unless a legal duty keeps it
 let people restrict access.*
 let people post post.text, post.picture to chosen people, the public
 share person.email with "Carrier; GmbH & <Co>" for announce

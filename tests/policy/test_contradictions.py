@@ -99,12 +99,12 @@ def test_a_misspelt_name_is_one_error_and_not_two() -> None:
 
 @pytest.mark.parametrize("verb", ["delete", "erase"])
 def test_nobody_is_promised_the_end_of_what_the_law_keeps(verb: str) -> None:
-    found = errors(f"let people review, {verb} health.*, person.name\n")
+    found = errors(f"let people review, {verb} health.*, person.name within 30 days\n")
     assert [(e.code, e.sentence) for e in found] == [
         ("P-M20", f"people may {verb} `health.condition`, and `archive` keeps it by legal duty")
     ]
     assert errors(f"let people {verb} health.* unless a legal duty keeps it\n") == ()
-    assert errors(f"let people {verb} person.name\n") == ()
+    assert errors(f"let people {verb} person.name within 30 days\n") == ()
     assert errors("let people review, restrict health.*\n") == ()
 
 

@@ -67,6 +67,10 @@ CASES = {
     ),
     "P-M21": ("collect access.url on visit\n    for announce 3 days\n", "nobody who could give it"),
     "P-M22": ("honour global privacy control as an objection to provide\n", "nobody objects to that"),
+    "P-M23": (
+        "collect access.url on access\n    for provide 9 days\nlet people erase access.* within 8 days\n",
+        "`provide` keeps it for up to 9 days afterwards",
+    ),
     "P-M15": ("never correlate person.name with person.email\n", "`provide` uses `person.name` and `person.email`"),
     "P-M16": (
         "correlate access.ip with access.url\nnever correlate access.url with access.ip\n",

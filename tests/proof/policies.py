@@ -361,7 +361,10 @@ def _said(draft: Draft, collected: set[str], used: dict[str, set[str]], purposes
         over = [each for each in names if each in collected]
         duty = any(purposes[name] == "legal duty" and used[name].intersection(over) for name in used)
         if over:
-            lines.append(f"let people {verb} {', '.join(over)}" + (" unless a legal duty keeps it" if duty else ""))
+            # No window is longer, so that all of it is gone by then.
+            deadline = f" within {max(DAYS)} days" if verb == "erase" else ""
+            held = " unless a legal duty keeps it" if duty else ""
+            lines.append(f"let people {verb} {', '.join(over)}{deadline}{held}")
     for one, other in draft.apart:
         both = any({one, other} <= each for each in used.values())
         lines += [] if both or one == other else [f"never correlate {one} with {other}"]

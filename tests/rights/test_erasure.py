@@ -10,12 +10,13 @@ from psycopg import Connection
 from tests.browsing import Browser, subject
 from tests.conftest import Person, make
 from tests.rights.asking import asked, at_once, erased, exported, held, part, plant, previewed
-from troth.database import connect
+from troth.database import connect, published
 from troth.database.catalog import load
 from troth.database.drift import drift
 from troth.database.errors import RequestRefusal
 from troth.ledger import queries
 from troth.ledger.verify import verify
+from troth.policy.meaning import Verb
 from troth.rights import erasing, keeping, persons
 
 #: To which the request's own entries add.
@@ -153,17 +154,38 @@ def test_what_stayed_goes_when_its_windows_end_and_takes_the_rest_along(
 ) -> None:
     alice = planted["alice"]
     erased(owner, alice)
-    for table in load().stamped:
-        owner.execute(
-            f"UPDATE troth.{table.name} SET at = at - interval '366 days', ended_at = ended_at - interval '366 days'"
-            " WHERE subject = %s".encode(),
-            (alice.subject,),
-        )
+    _pass(owner, alice, 366)
     with connect.acting("steward") as steward:
         steward.execute("SELECT troth.sweep()")
     assert {name: rows for name, rows in of(held(owner), alice).items() if rows} == {}
     with pytest.raises(RequestRefusal, match="nobody here is"):
         exported(owner, alice)
+
+
+def test_what_somebody_has_erased_is_gone_by_the_deadline_that_they_read(
+    planted: dict[str, Person], owner: Connection[Any]
+) -> None:
+    alice, policy, passed = planted["alice"], published.current().policy, 0
+    erased(owner, alice)
+    rights = sorted((r for r in policy.rights if Verb.ERASE in r.verbs), key=lambda right: right.days or 0)
+    assert [right.days for right in rights] == [30, 90]
+    for right in rights:
+        _pass(owner, alice, (right.days or 0) - passed)
+        passed = right.days or 0
+        with connect.acting("steward") as steward:
+            steward.execute("SELECT troth.sweep()")
+        left = {name for name, rows in of(held(owner), alice).items() if rows}
+        assert {c.category for name in left for c in load().table(name).columns}.isdisjoint(right.categories)
+
+
+def _pass(owner: Connection[Any], person: Person, days: int) -> None:
+    """Let days pass for what is left of somebody."""
+    for table in load().stamped:
+        owner.execute(
+            f"UPDATE troth.{table.name} SET at = at - interval '1 day' * %(days)s,"
+            " ended_at = ended_at - interval '1 day' * %(days)s WHERE subject = %(subject)s".encode(),
+            {"days": days, "subject": person.subject},
+        )
 
 
 def test_rows_that_should_have_gone_and_did_not_undo_everything(

@@ -198,7 +198,7 @@ def test_who_says_yes_again_to_less_has_said_no_to_the_rest(browser: Browser, ow
     assert answer(browser, "yes", purpose=["personalise", "announce"]).status_code == 302
     with connect.acting("steward") as steward:
         steward.execute("SELECT troth.sweep()")
-    longer = text.replace("for protect 90 days", "for protect 120 days")
+    longer = text.replace("for protect 90 days", "for protect 120 days").replace("within 90 days", "within 120 days")
     apply.apply(owner, longer.replace("version 1 effective", "version 3 effective"), TERMS)
     published.forget()
     assert not known(browser).agreed
@@ -212,7 +212,11 @@ def test_who_says_yes_again_to_less_has_said_no_to_the_rest(browser: Browser, ow
 
 def test_a_no_to_what_is_newer_ends_it_too(browser: Browser, owner: Connection[Any]) -> None:
     found, value = remembered(browser), browser.cookies[COOKIE].value
-    longer = POLICY.read_text(encoding="utf-8").replace("for protect 90 days", "for protect 120 days")
+    longer = (
+        POLICY.read_text(encoding="utf-8")
+        .replace("for protect 90 days", "for protect 120 days")
+        .replace("within 90 days", "within 120 days")
+    )
     apply.apply(owner, longer.replace("version 1 effective", "version 2 effective"), TERMS)
     published.forget()
     assert not known(browser).agreed

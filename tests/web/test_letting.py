@@ -229,7 +229,11 @@ def test_a_browsers_own_signal_holds_for_whatever_is_answered(
 
 def test_a_wider_version_is_asked_about_here_too(browser: Browser, notes: Application, owner: Connection[Any]) -> None:
     token = let(browser, notes)
-    text = POLICY.read_text(encoding="utf-8").replace("for protect 90 days", "for protect 120 days")
+    text = (
+        POLICY.read_text(encoding="utf-8")
+        .replace("for protect 90 days", "for protect 120 days")
+        .replace("within 90 days", "within 120 days")
+    )
     apply.apply(owner, text.replace("version 1 effective", "version 2 effective"), TERMS)
     published.forget()
     assert tell(notes, token).body["permits"] == {}

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice, product
 
-from troth.policy import audiences
-from troth.policy.desk import Desk, categories_of, unknown
+from troth.policy import audiences, deadlines
+from troth.policy.desk import MOST_DAYS, Desk, categories_of, unknown
 from troth.policy.errors import PolicyError
 from troth.policy.meaning import FITTING, Basis, Condition, Occasion, Policy, Precision, Span, Storage, Verb, WindowKind
 from troth.policy.source import Source
@@ -42,7 +42,6 @@ PURPOSE = re.compile(r"[a-z][a-z0-9_]{0,29}")
 PROMISES = 40
 MOST_PURPOSES = 40
 MOST_CATEGORIES = 1_000
-MOST_DAYS = 36_500
 #: What a stored value can become in place.
 IN_PLACE = (Precision.NETWORK, Precision.HOUR, Precision.DAY, Precision.CITY, Precision.REGION, Precision.COUNTRY)
 #: Rights after which something is gone.
@@ -85,6 +84,7 @@ def checked(statements: list[Statement], digest: str, whole: Source, *, partial:
             _collected,
             _shown,
             _taken_away,
+            deadlines.check,
             _kept_on_devices,
             _coarsened,
             _handed_on,

@@ -14,6 +14,8 @@ from troth.policy.written import Named, Statement
 #: Beyond so many errors and names, none is told what it may have meant: a guess costs more than it helps.
 MOST_GUESSES = 100
 MOST_NEIGHBOURS = 500
+#: A century, beyond which nothing is promised.
+MOST_DAYS = 36_500
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
 
+from troth.policy import deadlines
 from troth.policy.catalog import Catalog, Column, Table
 from troth.policy.errors import PolicyError
 from troth.policy.filling import CELLS, REDUCIBLE, Filling, at, finest, holds, kept, needed, uses
@@ -23,7 +24,7 @@ def unfit(policy: Policy, catalog: Catalog) -> list[PolicyError]:
     found = [*_too_coarse(wrong, every), *_coarsened(wrong, policy, catalog)]
     for purpose in policy.purposes:
         found += _spilled(wrong, purpose, sound)
-    found += [*_stored(wrong, sound), *_windows(wrong, sound)]
+    found += [*_stored(wrong, sound), *_windows(wrong, sound), *deadlines.unfit(wrong, policy, sound)]
     return list(dict.fromkeys(found))
 
 
