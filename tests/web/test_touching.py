@@ -108,6 +108,18 @@ def test_what_cannot_be_counted_is_not_said_to_be_nothing(
     assert "None of the records" not in page
 
 
+def test_what_stays_for_less_time_is_not_said_to_be_untouched(alice: Browser, owner: Connection[Any]) -> None:
+    crashes = "crash.metadata on crash [P9]\n    for provide 90 days"
+    assert crashes in FIRST
+    visits(owner, ALICE, 1)
+    publish(owner, later(FIRST.replace(crashes, crashes.replace("90", "30"))))
+    said = alice.get("/coming").content.decode()
+    assert "None of the records that you see goes at once, is hidden or is used in another way." in said
+    assert "keeps something for a longer or a shorter time, that holds for them, too" in said
+    alice.cookies["__Host-language"] = "es"
+    assert "se oculta o se usa de otra forma. Donde la versión guarda algo" in alice.get("/coming").content.decode()
+
+
 def test_whoever_has_not_agreed_looks_at_their_own_and_changes_nothing(
     alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
