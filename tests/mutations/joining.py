@@ -15,6 +15,7 @@ SET = "SELECT troth.set_organization(%s, %s, %s)"
 ROLE, DROP = "SELECT troth.set_role(%s, %s, %s::text[])", "SELECT troth.drop_role(%s, %s)"
 INVITE = "SELECT troth.invite(%s, %s, %s, 'en', %s, %s, 7)"
 UNINVITE, INVITED = "SELECT troth.uninvite(%s, %s)", "SELECT organization, role FROM troth.invitation_of(%s)"
+USED = "SELECT organization FROM troth.membership WHERE joined_by = sha256(convert_to(%s, 'UTF8')) AND ended_at IS NULL"
 JOIN, ASK, ASKED = (
     f"SELECT {name}(%s)" for name in ("troth.join_by_invitation", "troth.ask_to_join", "troth.asked_organization")
 )
@@ -175,6 +176,8 @@ def _invites(scene: Scene, _whose: uuid.UUID, other: uuid.UUID, third: uuid.UUID
     scene.refused("TR043", "self", JOIN, "by mail", token="theirs")
     scene.does("self", JOIN, "again", token="theirs")
     club.told("organization-joined")
+    for token, used in (("theirs", [(club.org,)]), ("third", []), ("hers", [])):
+        scene.must(f"used, to {token}", scene.does("self", USED, "again", token=token), used)
     scene.refused("TR043", "self", JOIN, "again", token="third")
     club.does(INVITE, "link", None, "member", 2)
     scene.refused("TR044", "self", JOIN, "link", token="theirs")

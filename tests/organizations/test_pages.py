@@ -31,6 +31,9 @@ def test_the_whole_way_from_making_one_to_leaving_it(browser: Browser, owner: Co
     assert facts is not None
     mail = invitation(facts[0])
     assert "Harbor Rowing" in mail["subject"]
+    assert "yes or no" not in mail["text"], "the page has one button, which joins"
+    assert "you are a member only if you choose to join there" in mail["text"]
+    assert "solo te unes si allí lo eliges" in invitation(facts[0] | {"language": "es"})["text"]
     way = LINK.search(mail["text"])
     assert way is not None
     bob = Browser()
@@ -39,6 +42,13 @@ def test_the_whole_way_from_making_one_to_leaving_it(browser: Browser, owner: Co
     assert "Harbor Rowing" in bob.get(way.group(1)).content.decode()
     assert owner.execute("SELECT count(*) FROM troth.membership").fetchone() == (1,)
     assert bob.post(way.group(1)).headers["Location"] == home
+    for again in (bob.get(way.group(1)), bob.post(way.group(1))):
+        page = again.content.decode()
+        assert "This invitation was used already" in page
+        assert f'href="{home}"' in page
+    for other in (browser, Browser()):
+        assert other.get(way.group(1)).status_code == other.get("/join/nothing").status_code
+    assert browser.get(way.group(1)).status_code == 404
     assert "محمد بن عبد الرحمن" in bob.get(home).content.decode()
     assert "محمد بن عبد الرحمن" in browser.get(f"{home}/members").content.decode()
     assert "محمد" not in browser.get(f"{home}/members?name=alice").content.decode()
@@ -46,6 +56,7 @@ def test_the_whole_way_from_making_one_to_leaving_it(browser: Browser, owner: Co
         assert bob.get(home + path).status_code == 404
     assert bob.post(home, {"action": "leave"}).headers["Location"] == "/organizations"
     assert bob.get(home).status_code == 404
+    assert bob.get(way.group(1)).status_code == 404, "it went with the membership"
     assert browser.post(home, {"action": "leave"}).status_code == 302
     assert "keeps an owner" in browser.get(home).content.decode()
 

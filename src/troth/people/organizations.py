@@ -218,6 +218,13 @@ def offer(token: str, word: str) -> Offer | None:
     return next(iter(_ask("self", token, SQL["invitation_of"], Offer, token=word)), None)
 
 
+def joined_by(token: str, word: str) -> Organization | None:
+    """Return the organization that the viewer is in by an invitation that they used, or None for every other word."""
+    with connect.acting("self", token=token) as connection:
+        row = connection.execute(SQL["joined_by"].encode(), {"token": word}).fetchone()
+    return next((each for each, _mine in mine(token) if row and each.organization == row[0]), None)
+
+
 def asked(token: str, organization: uuid.UUID) -> str | None:
     """Return the name of an organization that lets people ask, or None for every other."""
     with connect.acting("self", token=token) as connection:

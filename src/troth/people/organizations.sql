@@ -2,6 +2,10 @@
 -- Those that the viewer is in, read as a member of them.
 SELECT o.organization, o.name, o.asking, o.at FROM troth.organization AS o ORDER BY lower(o.name), o.organization
 
+-- name: joined_by
+-- Which organization the viewer is in by an invitation that they used.
+SELECT organization FROM troth.membership WHERE joined_by = sha256(convert_to(%(token)s, 'UTF8')) AND ended_at IS NULL
+
 -- name: my_memberships
 -- The viewer's own rows: which role in which organization.
 SELECT organization, role, at FROM troth.membership WHERE ended_at IS NULL

@@ -93,8 +93,8 @@ def invitation(facts: Mapping[str, Any]) -> Mapping[str, str]:
         subject = _("You are invited to join %(organization)s") % told
         text = _(
             "Somebody who administers %(organization)s invites you to join it.\n\n%(link)s\n\nOpen the link to see what"
-            " its administrators would see of you, and to say yes or no. It works once, for %(days)s days. If you do"
-            " nothing, nothing happens, and your address is forgotten then.\n"
+            " its administrators would see of you; you are a member only if you choose to join there. It works once,"
+            " for %(days)s days. If you do nothing, nothing happens, and your address is forgotten then.\n"
         )
     return {"subject": subject, "text": text % told}
 

@@ -225,6 +225,7 @@ BEGIN
         RAISE EXCEPTION 'there is no such invitation' USING ERRCODE = 'TR043';
     END IF;
     PERFORM troth.entered(org, who, called);
+    UPDATE troth.membership AS m SET joined_by = sha256(convert_to(token, 'UTF8')) WHERE m.subject = who AND m.organization = org;
     IF left_over = 0 THEN
         DELETE FROM troth.invitation AS i WHERE i.invitation = which;
     ELSE

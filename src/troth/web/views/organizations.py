@@ -130,8 +130,10 @@ def ask(request: Any, organization: uuid.UUID) -> HttpResponse:  # noqa: ANN401 
 
 @BOTH
 def join(request: Any, word: str) -> HttpResponse:  # noqa: ANN401 - the same
-    """Show what one is invited to; only a form that is sent accepts."""
+    """Show what one is invited to; only a form that is sent accepts. Whoever joined by it is told so."""
     _kept()
+    if (used := organizations.joined_by(request.viewer, word)) is not None:
+        return render(request, "organizations/used.html", {"used": used})
     offer = organizations.offer(request.viewer, word)
     if offer is None:
         raise Http404
