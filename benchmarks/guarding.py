@@ -16,7 +16,7 @@ from unittest.mock import patch
 import msgspec
 
 from troth.database.catalog import load as load_catalog
-from troth.intake import sent, steps
+from troth.intake import reading, sent, steps
 from troth.intake.decisions import Decisions
 from troth.intake.event import Event, now
 from troth.intake.guard import Found
@@ -52,7 +52,7 @@ def applications(kind: str, decisions: Decisions, uses: int) -> Callable[[], Non
     raw = msgspec.json.encode({"key": "benchmark-0001", "kind": kind, "person": PERSON, "data": SAID[kind]})
 
     def one() -> None:
-        event = sent.decode(raw, SENDER, timedelta())
+        event = reading.decode(raw, SENDER, timedelta())
         judged = sent.judge(event, known, decisions) if isinstance(event, Sent) else event
         if not isinstance(judged, Sent):
             raise TypeError(judged)

@@ -19,7 +19,7 @@ from tests.intake.sending import CRASH, Application, event, registered, sent
 from tests.intake.test_apart import DUTY, PURPOSES, decisions
 from tests.intake.test_recorder import an_access, rows, run, stored
 from troth.cli.guard import guard as command
-from troth.intake import queries
+from troth.intake import queries, reading
 from troth.intake import sent as sending
 from troth.intake.event import NOBODY, Event, Refused, now
 from troth.intake.guard import structured
@@ -217,7 +217,7 @@ OFTEN = st.fixed_dictionaries(
 def test_an_event_is_read_at_once_as_it_is_in_parts(said: dict[str, Any]) -> None:
     raw, sender, ahead = json.dumps(said).encode(), sending.Sender("notes", b"digest", b"secret"), timedelta(seconds=3)
     for person in (None, "another"):
-        whole, parts = sending.decode(raw, sender, ahead, person), sending._in_parts(raw, sender, ahead, person)
+        whole, parts = reading.decode(raw, sender, ahead, person), reading._in_parts(raw, sender, ahead, person)
         assert type(whole) is type(parts)
         for each in (whole, parts):
             if isinstance(each, Sent) and "at" not in said:

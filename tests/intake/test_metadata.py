@@ -23,7 +23,8 @@ from troth.intake.answers import Request
 from troth.intake.decisions import Decisions
 from troth.intake.event import Refused
 from troth.intake.kinds import KINDS
-from troth.intake.sent import Known, Sender, decode, judge
+from troth.intake.reading import decode
+from troth.intake.sent import Known, Sender, judge
 from troth.people import metadata, registering
 from troth.policy import parse
 from troth.policy.plan import plan

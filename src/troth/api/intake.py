@@ -15,8 +15,9 @@ from troth.api.refusals import Refusal
 from troth.intake.event import Refused
 from troth.intake.gate import Answer, Away, Full, Gate, Outcome
 from troth.intake.objecting import objects
+from troth.intake.reading import ahead_of, decode
 from troth.intake.schema import schema
-from troth.intake.sent import Sender, Sent, ahead_of, decode
+from troth.intake.sent import Sender, Sent
 from troth.intake.unpacking import LONGEST, LONGEST_PACKED, TooLong, Unpackable, unpack
 
 Scope = MutableMapping[str, Any]

@@ -14,7 +14,8 @@ from msgspec import Meta, Struct
 
 from troth.intake.event import Refused
 from troth.intake.kinds import KINDS, PERSON, Crash, Frame, Sending
-from troth.intake.sent import Sender, Sent, ahead_of, understood
+from troth.intake.reading import ahead_of, understood
+from troth.intake.sent import Sender, Sent
 
 MOST_ITEMS, LAST_LINE = 100, 10_000_000
 #: By type of item: the category by which clients know that no such item is taken, and stop to send it.

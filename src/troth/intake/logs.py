@@ -22,7 +22,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from troth.intake.event import Refused
 from troth.intake.kinds import KINDS, PERSON, Activity, Crash, Frame, Sending
-from troth.intake.sent import Sender, Sent, ahead_of, understood
+from troth.intake.reading import ahead_of, understood
+from troth.intake.sent import Sender, Sent
 
 #: The attributes that are read: of a record, and of the resource that made it.
 FAILURE = ("exception.type", "exception.message", "exception.stacktrace")

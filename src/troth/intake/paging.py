@@ -12,7 +12,8 @@ from msgspec import Meta, Struct
 from troth.intake.event import Device, Refused
 from troth.intake.hints import Hints
 from troth.intake.kinds import PERSON, PageView
-from troth.intake.sent import Sender, Sent, ahead_of, decode
+from troth.intake.reading import ahead_of, decode
+from troth.intake.sent import Sender, Sent
 from troth.intake.steps import seen
 
 VERSION = re.compile(r"[0-9.]{1,40}")

@@ -1,29 +1,27 @@
-"""An event that an application sent, on its way to the store: decode, judge, reduce, or a reasoned refusal."""
+"""An event that an application sent, on its way to the store: judge, reduce, or a reasoned refusal."""
 
 import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from functools import lru_cache
 from hashlib import blake2b, sha256
 from itertools import chain
 from operator import attrgetter
-from typing import Any, Union
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
-from troth.intake import described, shapes, special
+from troth.intake import shapes, special
 from troth.intake.decisions import Decisions
 from troth.intake.described import NOTHING, UNDECLARED, Declared
 from troth.intake.event import NOBODY, Fault, Refused, now, stamp
 from troth.intake.guard import HARMLESS, MOST, Harmless, cleared, cleared_address, look, note
 from troth.intake.kinds import (
-    KINDS,
-    WHOLE,
     Activity,
     Crash,
     FeatureUse,
@@ -32,10 +30,8 @@ from troth.intake.kinds import (
     Location,
     PageView,
     Says,
-    Sending,
     Transaction,
 )
-from troth.intake.schema import fault
 from troth.intake.steps import FUTURE, HIDDEN, SENSITIVE, coarse_time, origin_only, stripped
 from troth.policy import subjects
 from troth.policy.meaning import Precision, Whose
@@ -46,8 +42,6 @@ LATEST = timedelta(days=21)
 TOO_LATE = "sent-too-late"
 #: By how much a moment that is used coarsely may seem earlier than it was.
 COARSEST = timedelta(days=1)
-#: A sender's clock that says less of itself is taken for right; by how much one may be wrong and still be corrected.
-SKEW, WILDEST = timedelta(seconds=2), timedelta(days=400)
 #: What in the words of a program may be somebody's: addresses, long numbers, long secrets, and what stands in quotes.
 TELLING = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+|\"[^\"\n]*\"|'[^'\n]*'|[A-Za-z0-9+/_=-]{24,}|\d[\d .()-]{5,}\d")
 #: The frames next to the failure that make two crashes one, and the most characters that are kept of them all.
@@ -59,11 +53,6 @@ HIDDEN_ALREADY = frozenset({"event", "message"})
 POSITION = ("latitude", "longitude")
 #: Columns that hold addresses; of those that a page came from, one that holds something is not kept at all.
 ADDRESSES, FROM = frozenset({"url", "referrer"}), "referrer"
-#: What reads an event at once; what reads it in parts, which tells of one that is unfit where; and what writes what it
-#: says again, in one way, for its mark.
-AT_ONCE: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Union[*WHOLE])
-SENDING = msgspec.json.Decoder(Sending)
-JSON = msgspec.json.Encoder()
 #: Words that hold nothing and may tell nothing.
 PLAIN = Harmless(MOST)
 
@@ -137,94 +126,6 @@ class Known(Struct, frozen=True, gc=False):
     events: Sequence[str]
     subject: uuid.UUID | None
     uses: int
-
-
-def decode(
-    raw: bytes, sender: Sender, ahead: timedelta, person: str | None = None, received: datetime | None = None
-) -> Sent | Refused:
-    """Read one event by its kind's schema; `ahead` is by how much the sender's clock is, `received` when it came.
-
-    `person` is whom all that was sent with it is about, whatever it says itself.
-    """
-    try:
-        sending = AT_ONCE.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _in_parts(raw, sender, ahead, person, received)
-    if person is not None:
-        sending.person = person
-    kind = WHOLE[type(sending)]
-    if not sending.metadata:
-        return understood(sending, kind, sending.data, sender, ahead, received)
-    return _with_metadata(raw, understood(sending, kind, sending.data, sender, ahead, received), sending, sender)
-
-
-def _in_parts(
-    raw: bytes, sender: Sender, ahead: timedelta, person: str | None, received: datetime | None = None
-) -> Sent | Refused:
-    """Read an event that is not as its kind says: without what is too much, or say where it is unfit."""
-    try:
-        sending = SENDING.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Refused("malformed", fault=fault(error, raw))
-    if person is not None:
-        sending.person = person
-    kind = KINDS.get(sending.kind)
-    if kind is None:
-        return Refused("unknown-kind", fault=fault(None, b"", "/kind"))
-    try:
-        says, surplus = described.said(sending.data, kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Refused("malformed", kind=kind.table, fault=fault(error, raw, "/data", kind.table))
-    event = understood(sending, kind, says, sender, ahead, received)
-    if surplus is not None and isinstance(event, Sent):
-        event.surplus = fault(surplus, raw, "/data", kind.table)
-    return _with_metadata(raw, event, sending, sender) if sending.metadata else event
-
-
-def _with_metadata(raw: bytes, event: Sent | Refused, sending: Sending, sender: Sender) -> Sent | Refused:
-    """Add what was said in words of the application's own."""
-    if isinstance(event, Refused):
-        return event
-    said = bytes(sending.metadata)
-    try:
-        event.metadata = described.read(said)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        name = event.kind.table
-        return Refused("malformed", kind=name, fault=fault(error, raw, "/metadata", name))
-    event.body = sender.mark(b"more", event.body, said)
-    return event
-
-
-def understood(
-    sending: Sending, kind: Kind, says: Says, sender: Sender, ahead: timedelta, received: datetime | None = None
-) -> Sent | Refused:
-    """Return an event that was read, at the moment when it happened by our clock, or else when it was received."""
-    try:
-        moment = in_utc(sending.at) - ahead if sending.at else received or now()
-    except OverflowError:
-        return Refused("malformed", kind=kind.table, fault=fault(None, b"", "/at"))
-    said = b"\0".join(
-        (
-            kind.table.encode(),
-            sending.person.encode(),
-            at_of(sending) if sending.at else b"",
-            b"objects" if sending.objects else b"",
-            JSON.encode(says),
-        )
-    )
-    name, body = sender.mark(b"key", sending.key.encode()), sender.mark(b"body", said)
-    objects = sending.objects or sender.objects
-    return Sent(name, body, kind, moment, sending.person, says, sender.application, objects)
-
-
-def in_utc(at: datetime) -> datetime:
-    """Return a moment by UTC, for which one without an offset is taken. Raises OverflowError."""
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-
-
-def at_of(sending: Sending) -> bytes:
-    """Return what was said of the moment, as it was said: the same event sent again later is the same."""
-    return sending.at.isoformat().encode() if sending.at else b""
 
 
 def judge(
@@ -498,11 +399,3 @@ def _worded(event: Sent) -> str | None:
 
 def _printable(text: str) -> str:
     return text if text.isprintable() else "".join(sign for sign in text if sign.isprintable())
-
-
-def ahead_of(told: datetime | None, received: datetime) -> timedelta:
-    """Return by how much a sender's clock is ahead, who said what it showed when the request was sent."""
-    if told is None:
-        return timedelta()
-    ahead = (told if told.tzinfo else told.replace(tzinfo=UTC)) - received
-    return ahead if SKEW < abs(ahead) < WILDEST else timedelta()

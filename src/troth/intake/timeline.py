@@ -16,8 +16,8 @@ from troth.database.viewing import shown
 from troth.intake import reasons
 from troth.intake.decisions import narrowed
 from troth.intake.kinds import KINDS
+from troth.intake.reading import SKEW
 from troth.intake.reasons import Clause
-from troth.intake.sent import SKEW
 from troth.intake.steps import coarse_time
 from troth.policy.meaning import Precision, Whose
 from troth.policy.planned import Unit

@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from troth.intake.event import Fault, Refused
 from troth.intake.kinds import KINDS, NAME, PERSON, FeatureUse, Sending
-from troth.intake.sent import Sender, Sent, ahead_of, understood
+from troth.intake.reading import ahead_of, understood
+from troth.intake.sent import Sender, Sent
 
 #: How long a call may be, and all of them; the protocol's own bounds.
 LONGEST_CALL, LONGEST_CALLS = 32 << 10, 500 << 10
