@@ -15,11 +15,12 @@ from psycopg import Connection, errors
 
 from tests.conftest import POLICY, TERMS, Person, count, make, visit
 from troth.cli.policy import policy
-from troth.database import apply, connect, place
+from troth.database import apply, connect, place, published
 from troth.database.drift import differing, drift
 from troth.database.keeper import Keeper
-from troth.policy import parse
+from troth.policy import deadlines, parse
 from troth.policy.compare import Comparison, Verdict, compare
+from troth.policy.errors import PolicyErrors
 
 FIRST = POLICY.read_text(encoding="utf-8")
 
@@ -59,6 +60,26 @@ def test_a_version_whose_day_has_not_come_is_refused(owner: Connection[Any], day
         apply.apply(owner, later, TERMS)
     assert apply.newest(owner).version == 1  # type: ignore[union-attr]
     assert apply.apply(owner, later.replace(str(day), str(datetime.now(UTC).date())), TERMS).version == 2
+
+
+def test_a_version_from_before_a_check_stays_in_force_and_the_next_one_is_asked(
+    owner: Connection[Any], database: place.Place
+) -> None:
+    """What a compiler asks since is asked of what is to be published: a start is refused nobody for what is in force."""
+    untrue = version(2, ("access.*, device.*, crash.* within 90 days", "access.*, device.*, crash.* within 30 days"))
+    with pytest.raises(PolicyErrors, match="P-M23"):
+        apply.apply(owner, untrue, TERMS)
+    with pytest.MonkeyPatch.context() as before:
+        before.setattr(deadlines, "check", lambda _desk: None)
+        before.setattr(deadlines, "unfit", lambda *_: ())
+        apply.apply(owner, untrue, TERMS)
+    assert apply.apply(owner, untrue, TERMS).changed == 0
+    Keeper(database, list[str]().append).prepare(FIRST, TERMS)
+    assert drift(owner).lines() == []
+    assert [edition.published.version for edition in published.history()] == [2, 1]
+    with pytest.raises(PolicyErrors, match="P-M23"):
+        apply.apply(owner, untrue.replace("version 2 ", "version 3 "), TERMS)
+    assert apply.apply(owner, version(3), TERMS).version == 3
 
 
 def test_checking_says_that_the_day_has_not_come(tmp_path: Path) -> None:

@@ -161,8 +161,8 @@ def serve(**told: object) -> None:
             places.atlas(str(file.resolve())).check()
         except NoAtlas as refusal:
             raise click.UsageError(f"--geo-db {refusal.sentence}; {refusal.advice}") from refusal
-    first = First.read(options.policy)
     data = place.data_folder()
+    first = First.read(options.policy, settled=data.is_dir() and any(data.iterdir()))
     place.prepare(data)
     with place.lock(data):
         listening.ensure_free(data, options.host, options.port)
@@ -177,13 +177,16 @@ class First:
     terms: str
 
     @classmethod
-    def read(cls, file: Path) -> "First":
-        """Read and compile, before there is a folder or a database. Raises ServerRefusal."""
+    def read(cls, file: Path, *, settled: bool = False) -> "First":
+        """Read and compile, before there is a folder or a database. Raises ServerRefusal.
+
+        With `settled` there is one from before, in which it may be in force already.
+        """
         terms_file = file.with_suffix(".terms.txt")
         try:
             source = file.read_bytes().decode("utf-8", "surrogateescape")
             told = terms_file.read_text(encoding="utf-8") if terms_file.exists() else NO_TERMS
-            plan(parse.read(source, str(file)), load_catalog())
+            plan(parse.read(source, str(file), settled=settled), load_catalog())
         except (OSError, UnicodeDecodeError) as error:
             said = f": {error.strerror}" if isinstance(error, OSError) else " as UTF-8"
             what = terms_file if isinstance(error, UnicodeDecodeError) else file

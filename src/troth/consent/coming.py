@@ -53,7 +53,7 @@ def coming(token: str) -> Coming | None:
         if there is None:
             return None
         row = connection.execute(SQL["agreed_ahead"].encode()).fetchone()
-    policy = parse.read(there.source, "the version that comes next")
+    policy = parse.read(there.source, "the version that comes next", settled=True)
     agreed_at = row[1] if row and row[0] == there.version else None
     return Coming(there, policy, there.verdict >= Verdict.AGREE_AGAIN, agreed_at)
 
@@ -147,8 +147,8 @@ def owed_by(before: str, source: str, raised: Verdict, catalog: Catalog) -> str 
 
     By e-mail where it names no way; None where none is owed.
     """
-    old = parse.read(before, "the version before")
-    new = parse.read(source, "the version")
+    old = parse.read(before, "the version before", settled=True)
+    new = parse.read(source, "the version", settled=True)
     if max(compare(old, new, opened(old, new, catalog)).verdict, raised) < Verdict.NOTIFY:
         return None
     return channel(old)
@@ -168,7 +168,7 @@ def version_mail(facts: Mapping[str, Any]) -> Mapping[str, str]:
     known = {edition.published.version: edition.published.policy for edition in published.history()}
     there, number = scheduling.coming(), int(facts["version"])
     waits = there is not None and there.version == number
-    new = parse.read(there.source, "next") if there is not None and waits else known[number]
+    new = parse.read(there.source, "next", settled=True) if there is not None and waits else known[number]
     old, language = known[int(facts["before"])], str(facts["language"])
     found, said = compare(old, new, opened(old, new, published.current().catalog)), Differing(old, new, language)
     with override(language):

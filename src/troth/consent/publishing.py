@@ -225,7 +225,8 @@ def _published(words: Mapping[str, str], facts: Facts, connection: Connection[An
 
 
 def _noted(connection: Connection[Any], source: str, terms: str) -> None:
-    facts: Facts = {"version": parse.read(source, "the version").version, "policy": digest(source), "applied": True}
+    version = parse.read(source, "the version", settled=True).version
+    facts: Facts = {"version": version, "policy": digest(source), "applied": True}
     _published({"policy": digest(source), "terms": digest(terms)}, facts, connection)
 
 

@@ -166,7 +166,7 @@ def apply(
     number, or a day that has not come.
     """
     signatures.check(connection)
-    policy = parse.read(source, name)
+    policy = parse.read(source, name, settled=_stands(connection, source))
     held = declared(connection)
     catalog = load(declaring.after(held) if declaring else held)
     new = plan(policy, catalog)
@@ -194,6 +194,12 @@ def apply(
     raise Locked("the tables stayed locked", advice="end long transactions (see pg_stat_activity) and apply again")
 
 
+def _stands(connection: Connection[Any], source: str) -> bool:
+    """Whether it is the source of the version in force, which is applied again."""
+    before = newest(connection)
+    return before is not None and before.source == source
+
+
 def compared(connection: Connection[Any], source: str) -> Comparison:
     """Return how a source differs from the version in force; in nothing, where none is. Raises PolicyErrors."""
     before, policy = newest(connection), parse.read(source, "policy")
@@ -208,7 +214,7 @@ def _change(
     """Return the purposes that open an edition, and how a policy differs from the one in force, if any."""
     if before is None:
         return frozenset((*(unit.purpose for unit in new.units), *new.audiences)), None
-    old = parse.read(before.source, "the policy in force")
+    old = parse.read(before.source, "the policy in force", settled=True)
     opened = widened(plan(old, catalog), new)
     return opened, compare(old, policy, opened)
 
@@ -331,7 +337,7 @@ def _kept(connection: Connection[Any], catalog: Catalog) -> dict[int, tuple[Rete
     found = {}
     for version, source in connection.execute(_sql("binding_versions")).fetchall():
         with suppress(PolicyErrors):
-            found[version] = plan(parse.read(source, f"version {version}"), catalog).retention
+            found[version] = plan(parse.read(source, f"version {version}", settled=True), catalog).retention
     return found
 
 

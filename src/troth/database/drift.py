@@ -61,6 +61,6 @@ def differing(connection: Connection[Any]) -> Difference:
         version = newest(connection)
         if version is None:
             return Difference((), ())
-        catalog = of(connection)
-        wanted = desired(plan(parse.read(version.source, version.name), catalog), catalog, target_of(connection))
+        catalog, policy = of(connection), parse.read(version.source, version.name, settled=True)
+        wanted = desired(plan(policy, catalog), catalog, target_of(connection))
         return difference(wanted, observe(connection, catalog))

@@ -115,7 +115,7 @@ def understood(version: Version, more: Declared) -> Published:
 
 @cache
 def _understood(version: Version, more: Declared, catalog: Catalog) -> Published:
-    policy = parse.read(version.source, version.name)
+    policy = parse.read(version.source, version.name, settled=True)
     return Published(
         version=version.version,
         policy=policy,

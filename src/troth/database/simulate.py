@@ -168,8 +168,8 @@ def simulate(
     now = apply.newest(connection)
     if now is None:
         raise SimulationRefusal("no policy is in force", advice="start `troth serve`, which applies one")
-    standing, new = parse.read(now.source, "the policy in force"), parse.read(source, name)
-    before = parse.read(old, "the old version") if old is not None else standing
+    standing, new = parse.read(now.source, "the policy in force", settled=True), parse.read(source, name)
+    before = parse.read(old, "the old version", settled=True) if old is not None else standing
     catalog = catalog_of(connection)
     old_plan = plan(before, catalog)
     plans = Plans(before, new, old_plan, plan(new, catalog), widened(plan(standing, catalog), old_plan), catalog)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, product
 
 from troth.policy import audiences, deadlines
@@ -74,8 +74,13 @@ class Checked:
     errors: list[PolicyError]
 
 
-def checked(statements: list[Statement], digest: str, whole: Source, *, partial: bool) -> Checked:
-    """Check all clauses together. With `partial`, some could not be read: what they may have declared is not missed."""
+def checked(
+    statements: list[Statement], digest: str, whole: Source, *, partial: bool, settled: bool = False
+) -> Checked:
+    """Check all clauses together. With `partial`, some could not be read: what they may have declared is not missed.
+
+    With `settled` it was published before, and keeps what is asked of new ones alone as it was.
+    """
     desk = Desk(whole, statements, partial)
     for step in (_heads, _declared, _promises):
         step(desk)
@@ -84,7 +89,7 @@ def checked(statements: list[Statement], digest: str, whole: Source, *, partial:
             _collected,
             _shown,
             _taken_away,
-            deadlines.check,
+            *(() if settled else (deadlines.check,)),
             _kept_on_devices,
             _coarsened,
             _handed_on,
@@ -98,7 +103,7 @@ def checked(statements: list[Statement], digest: str, whole: Source, *, partial:
             step(desk)
     if desk.errors or partial:
         return Checked(None, desk.errors)
-    return Checked(understood(statements, digest, whole), [])
+    return Checked(replace(understood(statements, digest, whole), settled=settled), [])
 
 
 # The checks

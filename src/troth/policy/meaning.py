@@ -395,7 +395,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A checked policy. `digest` is the SHA-256 (hex) of the source's bytes; `source` shows the places of errors."""
+    """A checked policy. `digest` is the SHA-256 (hex) of the source's bytes; `source` shows the places of errors.
+
+    One that is `settled` was published before: what later compilers ask of new policies is not asked of it.
+    """
 
     name: str
     version: int
@@ -418,6 +421,7 @@ class Policy:
     called: tuple[Called, ...] = ()
     notes: tuple[Note, ...] = ()
     honoured: tuple[Honoured, ...] = ()
+    settled: bool = field(default=False, compare=False)
 
     def purpose(self, name: str) -> Purpose:
         """Return the named purpose. Raises KeyError when there is none."""

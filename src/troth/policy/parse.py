@@ -133,8 +133,11 @@ def grammar() -> Lark:
     return Lark(text, parser="lalr", lexer="contextual", propagate_positions=True)
 
 
-def read(text: str, name: str) -> Policy:
-    """Return the meaning of a policy's text. Raises PolicyErrors with everything that is wrong with it."""
+def read(text: str, name: str, *, settled: bool = False) -> Policy:
+    """Return the meaning of a policy's text. Raises PolicyErrors with everything that is wrong with it.
+
+    Of one that is `settled`, published before, it is not asked what later compilers ask of new ones.
+    """
     whole = source(text, name)
     errors = list(_unreadable(whole))
     if errors:
@@ -147,7 +150,7 @@ def read(text: str, name: str) -> Policy:
         else:
             statements.append(outcome)
     digest = sha256(text.encode("utf-8")).hexdigest()
-    found: Checked = checked(statements, digest, whole, partial=bool(errors))
+    found: Checked = checked(statements, digest, whole, partial=bool(errors), settled=settled)
     errors += found.errors
     if errors or found.policy is None:
         raise PolicyErrors(errors)

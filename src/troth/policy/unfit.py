@@ -24,7 +24,8 @@ def unfit(policy: Policy, catalog: Catalog) -> list[PolicyError]:
     found = [*_too_coarse(wrong, every), *_coarsened(wrong, policy, catalog)]
     for purpose in policy.purposes:
         found += _spilled(wrong, purpose, sound)
-    found += [*_stored(wrong, sound), *_windows(wrong, sound), *deadlines.unfit(wrong, policy, sound)]
+    found += [*_stored(wrong, sound), *_windows(wrong, sound)]
+    found += [] if policy.settled else deadlines.unfit(wrong, policy, sound)
     return list(dict.fromkeys(found))
 
 

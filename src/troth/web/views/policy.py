@@ -104,7 +104,7 @@ def comparison(request: HttpRequest, old: int, new: int) -> HttpResponse:
     known = {edition.published.version: edition.published.policy for edition in published.history()}
     there = scheduling.coming()
     if there is not None and there.version in (old, new):
-        known.setdefault(there.version, parse.read(there.source, "next"))
+        known.setdefault(there.version, parse.read(there.source, "next", settled=True))
     if old not in known or new not in known:
         raise Http404
     context = differences(known[old], known[new])

@@ -111,7 +111,7 @@ def proposal(request: HttpRequest, proposal: UUID) -> HttpResponse:
     """Show what a proposal changes, who approved it, and what became of it."""
     found = _found(request, proposal)
     now = published.current()
-    policy = parse.read(found.source, _("the proposal"))
+    policy = parse.read(found.source, _("the proposal"), settled=True)
     raised = Verdict(found.raised)
     standing = publishing.standing(found.source, found.terms, raised)
     context: dict[str, Any] = {
@@ -176,7 +176,7 @@ def _named(proposal: Proposal, editions: Sequence[Published]) -> Named:
 
 @lru_cache(maxsize=64)
 def _read(source: str) -> Policy:
-    return parse.read(source, "a proposal")
+    return parse.read(source, "a proposal", settled=True)
 
 
 @lru_cache(maxsize=256)
