@@ -1,5 +1,6 @@
 """P38: after a no to a wider version events are stored for what did not widen as before, and none for what did."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -27,8 +28,9 @@ FEATURES = "collect-use-feature-on-use-of-features"
 
 
 def widened(where: str, short: str, long: str) -> str:
-    """Return the second version of the policy, under which one purpose uses one kind for longer."""
+    """Return the second version of the policy, under which one purpose uses one kind for longer, and erasing takes longer."""
     text = FIRST.replace("version 1 effective", "version 2 effective")
+    text = re.sub(r"within \d+ days unless", "within 365 days unless", text)
     assert text.count(where) == 1
     return text.replace(where, where.replace(short, long))
 
