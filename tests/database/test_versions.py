@@ -159,6 +159,7 @@ def test_whatever_reaches_further_asks_for_agreement_and_says_so(
             "on use of features [P16, P18]\n    for understand 30",
             "on use of features [P16, P18]\n    for understand 60",
         ),
+        ("post.* within 30 days", "post.* within 60 days"),
     )
     change = apply.compared(owner, longer)
     assert "windows" not in str(parse.read(FIRST, "first").duty("ask-again"))
