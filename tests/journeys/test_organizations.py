@@ -24,13 +24,17 @@ def test_made_joined_looked_at_and_left(visit: Visit, width: int) -> None:
     alice.go(f"{home}/joining")
     alice.press("Make a link")
     link = alice.page.locator("code.secret").inner_text()
-    bob.go(link.removeprefix(bob.service.address).partition("/join/")[1] + link.rpartition("/")[2])
+    invitation = link.removeprefix(bob.service.address).partition("/join/")[1] + link.rpartition("/")[2]
+    bob.go(invitation)
     assert "Join" in bob.title()
     bob.press("Join")
     assert bob.page.get_by_text("What your administrator sees of you").is_visible()
     assert bob.page.locator("dl.facts").get_by_text(LONG).is_visible()
     assert bob.go(f"{home}/members").get_by_role("heading", level=1).count() == 1
     assert LONG not in bob.page.content()
+    bob.go(invitation)
+    assert bob.title() == "This invitation was used already"
+    assert bob.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
     page = alice.go(f"{home}/members")
     assert page.get_by_text(LONG).first.is_visible()
