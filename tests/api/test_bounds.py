@@ -1,6 +1,7 @@
 """Nobody holds up the service with a request that is too long, or never comes to its end."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import uvicorn
 
 from tests.api.test_application import plane, scope, served
+from troth.api.answering import AT_ONCE, Ready, give
 from troth.database.place import Place
 
 
@@ -175,6 +177,58 @@ def test_lines_around_a_body_without_an_end_end_the_connection(begun: bytes, app
         return await heard(reader)
 
     assert spoken(say, app) == b"ended"
+
+
+READY = Ready(201, b'{"outcome":"stored"}')
+WHOLE = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n\r\nx"
+
+
+def saying_ready(*, at_once: bool, wrote: list[bool]) -> Any:
+    """Return what answers with what is ready, or as with anything else; it notes whether it was written at once."""
+
+    async def app(asked: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        write = asked.pop(AT_ONCE)
+        if at_once:
+
+            def noting(ready: Ready) -> bool:
+                wrote.append(write(ready))
+                return wrote[-1]
+
+            asked[AT_ONCE] = noting
+        await give(asked, send, READY)
+
+    return app
+
+
+@pytest.mark.parametrize(
+    ("said", "wrote"),
+    [
+        (WHOLE, [True]),
+        (WHOLE + WHOLE, [True, True]),
+        (WHOLE.replace(b"localhost", b"localhost\r\nconnection: close"), [False]),
+        (WHOLE.replace(b"1.1", b"1.0"), [False]),
+        (b"HEAD / HTTP/1.1\r\nhost: localhost\r\n\r\n", [False]),
+        (CHUNKED + b"1\r\nx\r\n0\r\n\r\n", [True]),
+        (WHOLE.replace(b"localhost", b"localhost\r\nexpect: 100-continue"), [True]),
+    ],
+)
+def test_what_is_ready_is_said_at_once_as_it_would_be_in_parts(said: bytes, wrote: list[bool]) -> None:
+    many = len(wrote)
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(said)
+        found = b""
+        while found.count(b"HTTP/1.1 201") < many or not found.endswith((READY.content, b"\r\n\r\n")):
+            found += await reader.readuntil(b"\r\n\r\n")
+            if not said.startswith(b"HEAD") and b"HTTP/1.1 201" in found:
+                found += await reader.readexactly(len(READY.content))
+        return re.sub(rb"date: [^\r]+", b"date:", found)
+
+    noted: list[bool] = []
+    assert spoken(say, saying_ready(at_once=True, wrote=noted)) == spoken(say, saying_ready(at_once=False, wrote=[]))
+    assert noted == wrote
 
 
 @pytest.mark.parametrize("begun", [b"", b"1\r\nx\r\n", b"0\r\nx-more: y\r\n"])

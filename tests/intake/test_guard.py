@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from psycopg import Connection
 
@@ -151,6 +151,8 @@ def test_no_event_that_passed_holds_an_identifier_in_any_field(says: Crash | Act
 
 
 @given(st.lists(WORDS, max_size=4), st.booleans())
+@example(parts=["%4111 1111 1111 1111"], known=False)
+@example(parts=["%34111 1111 1111 1111"], known=False)
 def test_no_address_that_passed_holds_one(parts: list[str], known: bool) -> None:  # noqa: FBT001 - drawn
     subject = uuid.uuid4() if known else NOBODY
     kept = through(an_access(subject, url="/" + "/".join(parts), uses=EVERY), DECIDED)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import brotli
 import pytest
@@ -120,13 +121,13 @@ def test_an_event_that_is_sent_again_is_stored_once_and_another_under_its_key_is
 def test_a_key_is_known_longer_than_what_it_names_is_taken(notes: Application, owner: Connection[Any]) -> None:
     """Whoever still sends an event again finds its key, or is refused for its age: it is never stored twice."""
     for days in (21, 29, 31):
-        told = (days.to_bytes(32), bytes(32), f"{days} days")
+        told = (UUID(int=days), UUID(int=0), f"{days} days")
         owner.execute(
             "INSERT INTO troth.intake_taken (key, body, at) VALUES (%s, %s, statement_timestamp() - %s::interval)", told
         )
     keeping.forget(owner)
     held = owner.execute("SELECT key FROM troth.intake_taken").fetchall()
-    assert sorted(int.from_bytes(key) for (key,) in held) == [21, 29]
+    assert sorted(key.int for (key,) in held) == [21, 29]
     at = (datetime.now(UTC) - LATEST - timedelta(minutes=1)).isoformat()
     answer = sent(event("feature_use", notes.names["Alice"], "so-long-ago", at=at), key=notes.key)
     assert (answer.status, answer.body["outcome"]) == (403, "refused")

@@ -29,8 +29,8 @@ IS = CRASH.replace("troth.crash", "troth.location").replace(", kind", ", source"
 SENDER = "SELECT troth.sender(sha256(%s))"
 DECLARED = "SELECT nth, manifest FROM troth.manifests_of(ARRAY[sha256(%s), sha256('guessed')])"
 ABOUT = "SELECT application, events, subject FROM troth.sent_about(ARRAY[sha256(%s)], ARRAY[%s])"
-TAKE = "SELECT nth, fresh, same FROM troth.take_keys(ARRAY[sha256('k'), sha256('l')], ARRAY[sha256(%s), sha256('b')]) ORDER BY 1"
-NEW = "SELECT troth.take_new(ARRAY[sha256(%s), sha256(%s)], ARRAY[sha256('a'), sha256('b')])"
+TAKE = "SELECT nth, fresh, same FROM troth.take_keys(ARRAY[md5('k'), md5('l')]::uuid[], ARRAY[md5(%s), md5('b')]::uuid[]) ORDER BY 1"
+NEW = "SELECT troth.take_new(ARRAY[md5(%s), md5(%s)]::uuid[], ARRAY[md5('a'), md5('b')]::uuid[])"
 NOTE = "SELECT troth.note_refusals(ARRAY[%s]::uuid[], '{crash}', '{mutant}', '{c}', '{2}')"
 NOTED = "SELECT count FROM troth.refused_event WHERE subject = %s AND reason = 'mutant'"
 OTHER = "another-application"
@@ -165,7 +165,7 @@ def _forgotten(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
     for name, days in (("k", 29.5), ("l", 30.5)):
         scene.does(
             "owner",
-            "INSERT INTO troth.intake_taken (key, body, at) VALUES (sha256(%s), sha256('b'), now() - make_interval(secs => %s))",
+            "INSERT INTO troth.intake_taken (key, body, at) VALUES (md5(%s)::uuid, md5('b')::uuid, now() - make_interval(secs => %s))",
             name, days * 86400,
         )  # fmt: skip
     for days in (30, 31):
@@ -185,7 +185,7 @@ def _forgotten(scene: Scene, whose: uuid.UUID, _other: uuid.UUID) -> None:
     lines = "SELECT key = sha256('l') FROM troth.imported WHERE key IN (sha256('k'), sha256('l'))"
     scene.must("keys of lines", scene.does("owner", lines), [(True,)])
     left = scene.does(
-        "owner", "SELECT key = sha256('k') FROM troth.intake_taken WHERE key IN (sha256('k'), sha256('l'))"
+        "owner", "SELECT key = md5('k')::uuid FROM troth.intake_taken WHERE key IN (md5('k')::uuid, md5('l')::uuid)"
     )
     scene.must("keys", left, [(True,)])
     clauses = scene.does("owner", "SELECT clause FROM troth.refused_event WHERE subject = %s", whose)

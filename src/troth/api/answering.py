@@ -14,6 +14,8 @@ SLOWEST_BODY = 20.0
 WHOLE_HERE = "troth.whole"
 #: And its headers by name, once one was asked for.
 BY_NAME = "troth.headers"
+#: What it holds where head and body can be written as one: what does so, and says whether it did.
+AT_ONCE = "troth.at_once"
 #: What keeps browsers safe.
 KEEPING_SAFE = (
     (b"x-content-type-options", b"nosniff"),
@@ -23,6 +25,25 @@ KEEPING_SAFE = (
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Ready:
+    """An answer that is always the same: its status, its body (JSON), and all of both but the line that begins it."""
+
+    __slots__ = ("content", "rest", "status")
+
+    def __init__(self, status: int, content: bytes) -> None:
+        """Write it once."""
+        self.status, self.content = status, content
+        head = (b"%b: %b\r\n" % each for each in _headers(content, "application/json", "no-store"))
+        self.rest = b"".join((*head, b"\r\n", content))
+
+
+async def give(scope: Scope, send: Send, ready: Ready) -> None:
+    """Send what is ready: at once where that can be, which takes a third of the time."""
+    at_once: Callable[[Ready], bool] | None = scope.get(AT_ONCE)
+    if at_once is None or not at_once(ready):
+        await deliver(send, ready.status, ready.content)
 
 
 async def answer(
@@ -51,12 +72,7 @@ async def deliver(  # noqa: PLR0913 - each of them is one header, or the body
     more: Iterable[tuple[bytes, bytes]] = (),
 ) -> None:
     """Send bytes of a kind, and how long they may be kept."""
-    headers = [
-        (b"content-type", kind.encode()),
-        (b"content-length", b"%d" % len(content)),
-        (b"cache-control", lasting.encode()),
-        *KEEPING_SAFE,
-    ]
+    headers = _headers(content, kind, lasting)
     if allowed:
         headers.append((b"allow", allowed.encode()))
     if retry:
@@ -66,13 +82,28 @@ async def deliver(  # noqa: PLR0913 - each of them is one header, or the body
     await send({"type": "http.response.body", "body": b"" if head else content})
 
 
+def _headers(content: bytes, kind: str, lasting: str) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"content-type", kind.encode()),
+        (b"content-length", b"%d" % len(content)),
+        (b"cache-control", lasting.encode()),
+        *KEEPING_SAFE,
+    ]
+
+
 async def body_of(receive: Receive, *, longest: int = LONGEST_BODY, whole: bool = False) -> bytes:
     """Return the whole body. Raises Refusal when it is too long, too slow, or when the client left before its end.
 
     With `whole` it is here already, and nothing waits for it.
     """
     if whole:
-        return await _read(receive, longest)
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refusal("body", "it has no end")
+        body: bytes = message.get("body", b"")
+        if len(body) > longest:
+            raise Refusal("too-long")
+        return body
     try:
         async with asyncio.timeout(SLOWEST_BODY):
             return await _read(receive, longest)

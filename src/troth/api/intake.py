@@ -3,13 +3,14 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 
-from troth.api.answering import WHOLE_HERE, answer, body_of, deliver, header
+from troth.api.answering import WHOLE_HERE, Ready, answer, body_of, give, header
 from troth.api.guessing import Guesses
 from troth.api.refusals import Refusal
 from troth.intake.event import Refused
@@ -42,7 +43,7 @@ LEAST_TIME = timedelta(microseconds=1)
 STATUS = {Outcome.STORED: 201, Outcome.KEPT: 202, Outcome.REPEATED: 200, Outcome.CONFLICT: 409, Outcome.REFUSED: 403}
 #: What is said of one event of which there is nothing more to say.
 TOLD: Mapping[Outcome, dict[str, Any]] = {outcome: {"outcome": outcome} for outcome in Outcome}
-SAID = {outcome: msgspec.json.encode(said) for outcome, said in TOLD.items()}
+SAID = {outcome: Ready(STATUS[outcome], msgspec.json.encode(TOLD[outcome])) for outcome in STATUS}
 #: What was refused because of what it is, not because of what the policy or its person says.
 UNFIT = frozenset({"malformed", "unknown-kind", "metadata-unfit"})
 
@@ -73,7 +74,7 @@ class Intake:
             single, events = await self._read(scope, receive, sender)
             found = await self.gate.take(sender, events)
         if single and found[0].refused is None:
-            await deliver(send, STATUS[found[0].outcome], SAID[found[0].outcome])
+            await give(scope, send, SAID[found[0].outcome])
         elif single:
             await answer(send, 422 if _unfit(found[0]) else STATUS[found[0].outcome], told(found[0]))
         else:
@@ -88,10 +89,16 @@ class Intake:
 
     async def sender(self, key: bytes, scope: Scope) -> Sender:
         """Return whose key it is. Raises Refusal, also of a network that guesses, and Away."""
-        address, known = (scope.get("client") or ("",))[0], self.guesses.knows(key)
+        digest = sha256(key).digest()
+        sender = self.gate.remembered(digest) or await self._asked(key, digest, (scope.get("client") or ("",))[0])
+        return replace(sender, objects=True) if objects(scope["headers"]) else sender
+
+    async def _asked(self, key: bytes, digest: bytes, address: str) -> Sender:
+        """Return whose key it is that nothing was said of lately."""
+        known = self.guesses.knows(key)
         if not known and key and (wait := await asyncio.to_thread(self.guesses.stopped, address)):
             raise Refusal("guessing", retry=wait)
-        sender = await self.gate.sender(sha256(key).digest(), objects=objects(scope["headers"]))
+        sender = await self.gate.sender(digest)
         if sender is None:
             if key:
                 await asyncio.to_thread(self.guesses.wrong, address, key)

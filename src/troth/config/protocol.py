@@ -1,11 +1,12 @@
 """How much of a request, and for how long, is listened to before anybody has been asked whether to answer."""
 
 import asyncio
+from functools import partial
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from troth.api.answering import WHOLE_HERE
+from troth.api.answering import AT_ONCE, WHOLE_HERE, Ready
 
 LONGEST_HEAD = 64 * 1024
 SLOWEST_HEAD = 20.0
@@ -59,6 +60,7 @@ class Bounded(HttpToolsProtocol):
         self.in_head = False
         self._settle()
         super().on_headers_complete()
+        cast("dict[str, Any]", self.scope)[AT_ONCE] = partial(self._write, self.cycle)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body, whose length whoever reads it bounds."""
@@ -77,6 +79,20 @@ class Bounded(HttpToolsProtocol):
         super().on_response_complete()
         if self.cycle.response_complete and self.cycle.more_body and not self.transport.is_closing():
             self._expect()
+
+    def _write(self, cycle: RequestResponseCycle, ready: Ready) -> bool:
+        """Write an answer's head and body as one; False where the connection ends behind it, waits or is gone."""
+        if not cycle.keep_alive or cycle.disconnected or cycle.response_started or cycle.flow.write_paused:
+            return False
+        if cycle.scope["method"] == "HEAD":
+            return False
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        cycle.message_event.set()
+        told = (b"%b: %b\r\n" % each for each in self.server_state.default_headers)
+        self.transport.write(b"".join((STATUS_LINE[ready.status], *told, ready.rest)))
+        cycle.on_response()
+        return True
 
     def _expect(self) -> None:
         self.until = self.loop.time() + SLOWEST_HEAD

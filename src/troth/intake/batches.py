@@ -85,7 +85,9 @@ async def fresh(connection: Any, judged: Sequence[Judged]) -> list[Sent]:  # noq
     for _, _, event in judged:
         first.setdefault(event.key, event)
     rows = await connection.fetch(
-        "SELECT nth, fresh, same FROM troth.take_keys($1, $2)", list(first), [event.body for event in first.values()]
+        "SELECT nth, fresh, same FROM troth.take_keys($1::text::uuid[], $2::text::uuid[])",
+        store.marks(first),
+        store.marks(event.body for event in first.values()),
     )
     keys = list(first)
     taken = {keys[nth - 1]: (new, same) for nth, new, same in rows}

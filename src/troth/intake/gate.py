@@ -11,7 +11,6 @@ import math
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -111,7 +110,12 @@ class Gate:
             self.pool.terminate()
             self.pool = None
 
-    async def sender(self, digest: bytes, *, objects: bool) -> Sender | None:
+    def remembered(self, digest: bytes) -> Sender | None:
+        """Return whose key has this digest, where the database said so a moment ago."""
+        known = self.senders.get(digest)
+        return known[0] if known is not None and time.monotonic() < known[1] else None
+
+    async def sender(self, digest: bytes) -> Sender | None:
         """Return whose key has this digest; None where it opens nothing. Raises Away."""
         known = self.senders.get(digest)
         if known is None or time.monotonic() >= known[1]:
@@ -126,7 +130,7 @@ class Gate:
                     self.senders.clear()
                 found = Sender(application, digest, self.secret) if application else None
                 known = self.senders[digest] = found, time.monotonic() + KNOWN
-        return replace(known[0], objects=True) if objects and known[0] else known[0]
+        return known[0]
 
     async def permitted(self, sender: Sender, person: str) -> Permitted:
         """Return what would be kept now of somebody's events, and in their browser. Raises Away."""

@@ -163,7 +163,9 @@ def _ensure_harmless(url: str) -> None:
 
 
 def _part(part: str, counts: Counter[str]) -> str:
-    found = cleared(unquote(part) if "%" in part else part).counts
+    found = Counter(cleared(part).counts)
+    if "%" in part:  # it may say something both as it stands and as it is read
+        found |= Counter(cleared(unquote(part)).counts)
     counts.update(found)
     return quote("~".join(("", *sorted(found), ""))) if found else part
 

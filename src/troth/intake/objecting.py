@@ -7,7 +7,8 @@ HEADER = b"sec-gpc"
 
 def objects(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Return whether a request's headers, by lower-case names, say so."""
-    return signalled(value.decode("latin-1") for name, value in headers if name == HEADER)
+    told = [value.decode("latin-1") for name, value in headers if name == HEADER]
+    return bool(told) and signalled(told)
 
 
 def signalled(values: Iterable[str]) -> bool:

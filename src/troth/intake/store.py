@@ -3,7 +3,8 @@
 import ipaddress
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -14,7 +15,7 @@ from troth.intake.decisions import Decisions
 from troth.intake.event import NOBODY, Event, Refused, ordered_uuid, stamp
 from troth.intake.rolling import Roller
 from troth.intake.sent import Sent
-from troth.policy.carrying import ABSENT, BETWEEN, insert, insert_events, insert_new
+from troth.policy.carrying import ABSENT, AS_TEXT, BETWEEN, insert, insert_events, insert_new
 
 SQL = load("troth.intake.sql")
 TYPES: Mapping[str, str] = {
@@ -38,6 +39,14 @@ KNOWN = 50_000
 BEFORE = "TR087"
 #: What no text keeps that is said with others as one: what stood apart in it, and was looked through so, stays apart.
 LEFT = str.maketrans(BETWEEN + ABSENT, "  ")
+#: How a value of the types that are said as text is written there.
+WRITTEN: Mapping[str, Callable[[Any], str]] = {
+    "uuid": lambda value: value.bytes.hex(),
+    "timestamptz": datetime.isoformat,
+    "bigint": str,
+}
+#: Hexadecimal digits of a mark that the database knows a key or a body by: 128 bits.
+MARK = 32
 
 
 async def open_pool(*, size: int = 2) -> "asyncpg.Pool[asyncpg.Record]":
@@ -170,11 +179,11 @@ async def write_new(
         statement,
         list(senders),
         list(senders.values()),
-        [event.key for event in events],
-        [event.body for event in events],
+        marks(event.key for event in events),
+        marks(event.body for event in events),
         *rolled,
         *(
-            _joined(array) if kind == "text" else array
+            _as_text(kind, array)
             for columns, arrays in filled
             for kind, array in zip(columns.values(), arrays, strict=True)
         ),
@@ -205,6 +214,18 @@ def _columns(
         told = [event.values.get(name) for event in mine]
         arrays.append([each or None for each in told] if kind == "text" else told)
     return fixed | filled, arrays
+
+
+def marks(of: Iterable[bytes]) -> str:
+    """Return the text of an array of what the database knows keys, or bodies, by."""
+    return f"{{{','.join([each.hex()[:MARK] for each in of])}}}"
+
+
+def _as_text(kind: str, array: Sequence[Any]) -> Any:  # noqa: ANN401 - what asyncpg is given
+    """Return a column as a text where its type is said so: a client writes one a lot faster than an array."""
+    if kind == "text":
+        return _joined(array)
+    return f"{{{','.join(map(WRITTEN[kind], array))}}}" if kind in AS_TEXT else array
 
 
 def _joined(texts: Sequence[str | None]) -> str:

@@ -9,6 +9,8 @@ from troth.policy.quoting import literal, quoted
 
 #: What stands between the texts of a column that are said as one, and what for none: no text that is stored holds them.
 BETWEEN, ABSENT = "\x1e", "\x1f"
+#: Types of which a column of events is told as the text of an array: none has a sign that means more there.
+AS_TEXT = frozenset({"uuid", "timestamptz", "bigint"})
 
 
 def password(role: str, verifier: str) -> str:
@@ -77,13 +79,18 @@ def insert_events(table: str, columns: Mapping[str, str]) -> str:
 def _inserted(table: str, columns: Mapping[str, str], first: int, *, joined: bool = False, named: bool = True) -> str:
     names = ", ".join(quoted(column) for column in (*columns, *(() if named else ("id",))))
     arrays = ", ".join(
-        f"string_to_array(${place}, chr({ord(BETWEEN)}), chr({ord(ABSENT)}))"
-        if joined and kind == "text"
-        else f"${place}::{kind}[]"
+        _joined(place, kind) if joined else f"${place}::{kind}[]"
         for place, kind in enumerate(columns.values(), start=first)
     )
     told = "*" if named else "*, uuidv7()"
     return f"INSERT INTO troth.{quoted(table)} ({names}) SELECT {told} FROM unnest({arrays})"
+
+
+def _joined(place: int, kind: str) -> str:
+    """Return the array that an argument says as one text, where its type is said so."""
+    if kind == "text":
+        return f"string_to_array(${place}, chr({ord(BETWEEN)}), chr({ord(ABSENT)}))"
+    return f"${place}::text::{kind}[]" if kind in AS_TEXT else f"${place}::{kind}[]"
 
 
 @cache
@@ -92,8 +99,9 @@ def insert_new(tables: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]) -> s
 
     `$1` and `$2` are digests of senders' keys with the applications they are of, `$3` and `$4` the events' keys and
     bodies, `$5` to `$12` what `roll` takes. One array follows for each column of each table (name, and its columns'
-    names and types; without an `id` each gets one), and of those of type `text` all that stands in it as one text. Rows
-    are inserted before they are counted, so that nobody waits for a count longer than need be.
+    names and types; without an `id` each gets one), and of those of type `text` all that stands in it as one text. What
+    is `AS_TEXT`, keys and bodies too, is the text of an array. Rows are inserted before they are counted, so that
+    nobody waits for a count longer than need be.
     """
     parts, place = list[str](), 13
     for nth, (table, columns) in enumerate(tables):
@@ -102,8 +110,8 @@ def insert_new(tables: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]) -> s
         place += len(columns)
     done = " AND ".join(f"(SELECT count(*) FROM stored_{nth}) > 0" for nth in range(len(tables)))
     return (
-        "WITH taken AS MATERIALIZED (SELECT troth.take_new($3, $4) AS new WHERE NOT EXISTS ("
-        "SELECT FROM unnest($1::bytea[], $2::text[]) AS asked (digest, application)"
+        "WITH taken AS MATERIALIZED (SELECT troth.take_new($3::text::uuid[], $4::text::uuid[]) AS new"
+        " WHERE NOT EXISTS (SELECT FROM unnest($1::bytea[], $2::text[]) AS asked (digest, application)"
         " WHERE troth.sender(asked.digest) IS DISTINCT FROM asked.application"
         f")), {', '.join(parts)}"
         f" SELECT troth.roll($5, $6, $7, $8, $9, $10, $11, $12) FROM taken WHERE {done}"

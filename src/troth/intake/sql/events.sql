@@ -47,9 +47,9 @@ $$;
 -- name: take_keys
 -- Remember keyed digests of events; of each: whether it is new, and whether one that is not said the same before.
 -- Whoever brings a key waits for whoever brought it before; keys are taken in their order, so that nobody waits in a circle.
-CREATE OR REPLACE FUNCTION troth.take_keys(keys bytea [], bodies bytea []) RETURNS TABLE (nth bigint, fresh boolean, same boolean)
+CREATE OR REPLACE FUNCTION troth.take_keys(keys uuid [], bodies uuid []) RETURNS TABLE (nth bigint, fresh boolean, same boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
-DECLARE made bytea [];
+DECLARE made uuid [];
 BEGIN
     WITH taken AS (
         INSERT INTO troth.intake_taken AS held (key, body) SELECT told.key, told.body FROM unnest(keys, bodies) AS told (key, body)
@@ -70,7 +70,7 @@ $$;
 -- name: take_new
 -- Remember keyed digests of events of which each is new. Raises TR087 where one is not: then none of them is remembered.
 -- Whoever brings a key waits for whoever brought it before; keys are taken in their order, so that nobody waits in a circle.
-CREATE OR REPLACE FUNCTION troth.take_new(keys bytea [], bodies bytea []) RETURNS boolean
+CREATE OR REPLACE FUNCTION troth.take_new(keys uuid [], bodies uuid []) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
     -- Not passing over those that are there costs a quarter less.
