@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from troth.intake import guard
-from troth.intake.detectors import MOST
+from troth.intake.detectors import MOST, NATIONAL, together
 from troth.intake.guard import SHORTEST_COLUMN, cleared, cleared_address, structured
 from troth.intake.plain import fold
 from troth.intake.special import NotWords, words
@@ -123,6 +123,34 @@ def test_a_text_that_was_cleared_holds_nothing_that_is_known(text: str) -> None:
     once = cleared(text)
     assert list(structured(fold(once.text))) == []
     assert cleared(once.text).text == once.text
+
+
+#: Each as somebody writes a country's number; what is a digit or a letter there is drawn.
+NUMBERS = (
+    "########A", "##.###.###-A", "X#######A", "1 ## ## ## ### ### ##", "1 ## ## 2A ### ### ##", "## ### ### ###",
+    "AAAAAA##A##A###A", "AB ## ## ## C", "### ### ####", "###-##-####", "#########", "####.##.###", "### ### ###",
+    "##.##.##-###.##", "###########", "19######-####", "######+####", "######A###X", "######-####", "###.###.###-##",
+    "AAAA######HAAAAA0#", "756.####.####.##", "#.###.###-K", "##.###.###-#", "#### #### ####", "##########",
+)  # fmt: skip
+DIGITS = st.integers(0, 10**12).map(str)
+WRITTEN = st.tuples(st.sampled_from(NUMBERS), st.integers(0, 10**18)).map(
+    lambda drawn: "".join(str(drawn[1] // 10**nth % 10) if sign == "#" else sign for nth, sign in enumerate(drawn[0]))
+)
+
+
+@given(st.lists(st.one_of(WRITTEN, DIGITS, st.sampled_from([" ", "-", ".", "+", "A", " a ", ": "])), max_size=9))
+def test_how_many_digits_follow_each_other_tells_only_of_what_is_not_there(parts: list[str]) -> None:
+    text = "".join(parts)
+    there = together(text)
+    for number in NATIONAL:
+        if number.digits and there is not None and number.digits.isdisjoint(there):
+            assert not number.written.search(text), number
+
+
+def test_each_countrys_number_is_written_in_some_of_these_ways() -> None:
+    drawn = [number.replace("#", "3") for number in NUMBERS]
+    assert [number for number in NATIONAL if not any(number.written.search(each) for each in drawn)] == []
+    assert together("1 " * 21) is None
 
 
 def test_parts_of_an_address_are_replaced_whole() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from itertools import accumulate
 
 import phonenumbers
 from stdnum import luhn, numdb
@@ -47,6 +48,8 @@ AT_HOME = {
     "GB": re.compile(r"(?<![\w.+-])(?<!\d )\(?0(?:20|1\d{2,3}|7\d{3})\)? ?\d{3,4} ?\d{3,4}(?![\w-]|\.\d)"),
     "IT": re.compile(r"(?<![\w.+-])(?<!\d )3[2-9]\d[ .-]\d{3}[ .-]?\d{4}(?![\w-]|\.\d)"),
 }
+#: As many digits as a number has at the least before which a word such as `tel` stands, and written so.
+SEVEN = re.compile(r"\d(?:\)?[ ./-]{0,2}\(?\d){6}")
 CALLED = re.compile(
     r"(?i)\b(?:tel|phone|telephone|mobile|cell|call|fax|whatsapp|sms|llama|llame|móvil|movil|teléfono|telefono|handy|"
     r"telefon|telefonnummer|mobil|anruf|rufnummer|portable|téléphone|telephone|appelez|joindre|cellulare)\b[^\w+(]{0,6}"
@@ -64,43 +67,53 @@ class Detector:
 
 @dataclass(frozen=True, slots=True)
 class National:
-    """A country's number: how it is written, what confirms it, and the word without which it would be any number."""
+    """A country's number: how it is written, what confirms it, and the word without which it would be any number.
+
+    `digits` says how many follow each other in it, with at most one sign between two: a text without so many together
+    does not have it. Where it is empty, that says nothing.
+    """
 
     written: re.Pattern[str]
     module: str
-    cue: re.Pattern[str] | None = None
+    cue: re.Pattern[str] | None
+    digits: frozenset[int]
 
 
-def _number(written: str, module: str, cue: str = "") -> National:
-    whole = re.compile(rf"(?i)(?<![0-9A-Za-z])(?<!\d[.,]){written}(?![0-9A-Za-z]|[.,]\d)")
-    return National(whole, module, re.compile(rf"(?i)(?<![^\W_])(?:{cue})(?![^\W_])") if cue else None)
+#: Runs of digits with one sign between two, that sign, and of how many runs a row is looked at.
+ROW, BETWEEN, MOST_RUNS = re.compile(r"\d+(?:[ .+-]\d+)*"), re.compile(r"[ .+-]"), 20
+
+
+def _number(written: str, module: str, *digits: int, cue: str = "") -> National:
+    whole = re.compile(rf"(?i)(?<![0-9A-Za-z])(?<!\d[.,])(?:{written})(?![0-9A-Za-z]|[.,]\d)")
+    words = re.compile(rf"(?i)(?<![^\W_])(?:{cue})(?![^\W_])") if cue else None
+    return National(whole, module, words, frozenset(digits))
 
 
 NATIONAL = (
-    _number(r"\d{8}[ -]?[A-Z]", "es.dni"),
-    _number(r"\d{2}\.\d{3}\.\d{3}[ -]?[A-Z]", "es.dni"),
-    _number(r"[XYZ][ -]?\d{7}[ -]?[A-Z]", "es.nie"),
-    _number(r"[1-478] ?\d\d ?\d\d ?(?:\d\d|2[AB]) ?\d{3} ?\d{3} ?\d\d", "fr.nir"),
-    _number(r"\d\d ?\d{3} ?\d{3} ?\d{3}", "de.idnr"),
+    _number(r"\d{8}[ -]?[A-Z]", "es.dni", 8),
+    _number(r"\d{2}\.\d{3}\.\d{3}[ -]?[A-Z]", "es.dni", 8),
+    _number(r"[XYZ][ -]?\d{7}[ -]?[A-Z]", "es.nie", 7),
+    _number(r"[1-478] ?\d\d ?\d\d ?(?:\d\d|2[AB]) ?\d{3} ?\d{3} ?\d\d", "fr.nir", 8, 15),
+    _number(r"\d\d ?\d{3} ?\d{3} ?\d{3}", "de.idnr", 11),
     _number(r"[A-Z]{6}[0-9LMNP-V]{2}[A-EHLMPR-T][0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{3}[A-Z]", "it.codicefiscale"),
-    _number(r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d\d ?\d\d ?\d\d ?[A-D]", ""),
-    _number(r"\d{3} \d{3} \d{4}", "gb.nhs"),
-    _number(r"\d{10}", "gb.nhs", "nhs"),
-    _number(r"\d{3}-\d\d-\d{4}", "us.ssn"),
-    _number(r"\d{3} ?\d\d ?\d{4}", "us.ssn", "ssn|social security"),
-    _number(r"\d{9}|\d{4}\.\d\d\.\d{3}", "nl.bsn", "bsn|burgerservicenummer|sofinummer"),
-    _number(r"\d{3} ?\d{3} ?\d{3}", "pt.nif", "nif|contribuinte"),
-    _number(r"\d\d\.\d\d\.\d\d-\d{3}\.\d\d", "be.nn"),
-    _number(r"\d{11}", "pl.pesel"),
-    _number(r"(?:19|20)?\d{6}[-+]\d{4}", "se.personnummer"),
-    _number(r"\d{6}[-+A]\d{3}[0-9A-Y]", "fi.hetu"),
-    _number(r"\d{3}\.\d{3}\.\d{3}-\d\d", "br.cpf"),
-    _number(r"\d{11}", "br.cpf", "cpf"),
-    _number(r"[A-Z]{4}\d{6}[HMX][A-Z]{5}[0-9A-Z]\d", "mx.curp"),
-    _number(r"756\.?\d{4}\.?\d{4}\.?\d\d", "ch.ssn"),
-    _number(r"\d{1,2}\.\d{3}\.\d{3}-[0-9K]", "cl.rut"),
-    _number(r"\d{4} \d{4} \d{4}", "in_.aadhaar"),
-    _number(r"\d{3}[ -]\d{3}[ -]\d{3}", "ca.sin", "sin|social insurance|nas"),
+    _number(r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d\d ?\d\d ?\d\d ?[A-D]", "", 6),
+    _number(r"\d{3} \d{3} \d{4}", "gb.nhs", 10),
+    _number(r"\d{10}", "gb.nhs", 10, cue="nhs"),
+    _number(r"\d{3}-\d\d-\d{4}", "us.ssn", 9),
+    _number(r"\d{3} ?\d\d ?\d{4}", "us.ssn", 9, cue="ssn|social security"),
+    _number(r"\d{9}|\d{4}\.\d\d\.\d{3}", "nl.bsn", 9, cue="bsn|burgerservicenummer|sofinummer"),
+    _number(r"\d{3} ?\d{3} ?\d{3}", "pt.nif", 9, cue="nif|contribuinte"),
+    _number(r"\d\d\.\d\d\.\d\d-\d{3}\.\d\d", "be.nn", 11),
+    _number(r"\d{11}", "pl.pesel", 11),
+    _number(r"(?:19|20)?\d{6}[-+]\d{4}", "se.personnummer", 10, 12),
+    _number(r"\d{6}[-+A]\d{3}[0-9A-Y]", "fi.hetu", 6, 9, 10),
+    _number(r"\d{3}\.\d{3}\.\d{3}-\d\d", "br.cpf", 11),
+    _number(r"\d{11}", "br.cpf", 11, cue="cpf"),
+    _number(r"[A-Z]{4}\d{6}[HMX][A-Z]{5}[0-9A-Z]\d", "mx.curp", 6),
+    _number(r"756\.?\d{4}\.?\d{4}\.?\d\d", "ch.ssn", 13),
+    _number(r"\d{1,2}\.\d{3}\.\d{3}-[0-9K]", "cl.rut", 7, 8, 9),
+    _number(r"\d{4} \d{4} \d{4}", "in_.aadhaar", 12),
+    _number(r"\d{3}[ -]\d{3}[ -]\d{3}", "ca.sin", 9, cue="sin|social insurance|nas"),
 )
 
 
@@ -142,19 +155,34 @@ def phones(text: str) -> Iterator[Span]:
         for found, sure in _counted(written.finditer(text)):
             if not sure or _is_phone(found[0], country):
                 yield found.span()
-    for found, sure in _counted(CALLED.finditer(text)):
+    for found, sure in _counted(CALLED.finditer(text) if SEVEN.search(text) else iter(())):
         if not sure or any(_is_phone(found[1], country) for country in AT_HOME):
             yield found.span(1)
 
 
 def nationals(text: str) -> Iterator[Span]:
     """Yield what countries number their people by."""
+    there = together(text)
     for number in NATIONAL:
+        if number.digits and there is not None and number.digits.isdisjoint(there):
+            continue
         for found, sure in _counted(number.written.finditer(text)):
             if number.cue and not number.cue.search(text, max(0, found.start() - NEAR), found.start()):
                 continue
             if not sure or not number.module or _confirms(number.module)(found[0].upper()):
                 yield found.span()
+
+
+def together(text: str) -> set[int] | None:
+    """Return how many digits follow each other in a text, from some run's begin to some run's end; None: any number."""
+    found = set[int]()
+    for row in ROW.finditer(text):
+        runs = [len(run) for run in BETWEEN.split(row[0])]
+        if len(runs) > MOST_RUNS:
+            return None
+        for first in range(len(runs)):
+            found.update(accumulate(runs[first:]))
+    return found
 
 
 #: In the order in which one is believed where two found the same.
