@@ -105,14 +105,28 @@ def test_events_that_say_nothing_more_are_stored_as_before_beside_others(
     assert sorted(stored(owner), key=str) == sorted([None, TOLD], key=str)
 
 
-@pytest.mark.parametrize("more", [{"secret": "x"}, {"size": {"wide": 1, "high": 2}}, {"__proto__": {}}])
-def test_what_was_not_declared_is_refused_with_the_clause_that_says_so(
-    notes: Application, owner: Connection[Any], more: dict[str, Any]
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"secret": "x"}, ""),
+        ({"__proto__": {}}, ""),
+        ({"size": {"wide": 1, "high": 2}}, "/size"),
+        ({"size": [{"wide": 1, "high": 2}]}, "/size"),
+        ({"size": {"wide": {"secret": 1}}}, "/size/wide"),
+        ({"format": {"secret": "x"}}, "/format"),
+    ],
+)
+def test_what_was_not_declared_is_refused_with_the_clause_that_says_so_and_its_place(
+    notes: Application, owner: Connection[Any], more: dict[str, Any], field: str
 ) -> None:
     answer = tell(notes, TOLD | more)
     assert (answer.status, answer.body["reason"], answer.body["clause"]) == (
         403, "metadata-undeclared", "refuse-undeclared",
     )  # fmt: skip
+    assert answer.body["field"] == f"/metadata{field}"
+    assert "secret" not in str(answer.body)
+    if not field:
+        assert answer.body["expected"]["propertyNames"] == {"enum": ["format", "pages", "tags", "size"]}
     assert stored(owner) == []
     assert {(each.reason, each.clause) for each in queries.counts() if each.outcome == "refused"} == {
         ("metadata-undeclared", "refuse-undeclared")
@@ -316,7 +330,9 @@ def test_an_application_that_declared_none_says_nothing_more(owner: Connection[A
     plain.knows(cast["alice"])
     assert tell(plain, TOLD).body["reason"] == "metadata-undeclared"
     with_crash = {"key": "event-0002", "kind": "crash", "person": plain.names["Alice"], "data": CRASH}
-    assert sent(with_crash | {"metadata": {"secret": "x"}}, key=plain.key).body["reason"] == "metadata-undeclared"
+    answer = sent(with_crash | {"metadata": {"secret": "x"}}, key=plain.key).body
+    assert (answer["reason"], answer["field"]) == ("metadata-undeclared", "/metadata")
+    assert answer["expected"] == {"propertyNames": {"enum": []}}
     assert sent(with_crash | {"metadata": {}}, key=plain.key).status == 201
     assert stored(owner, "crash") == [None]
 

@@ -100,8 +100,8 @@ def _written_to(version: int) -> str:
 @data_option
 def withdraw(version: int, *, yes: bool) -> None:
     """Show who was told of a version that waits for its day and will be told of this, too; then withdraw it."""
+    click.echo(_written_to(version), err=True)
     if not yes:
-        click.echo(_written_to(version), err=True)
         click.confirm("Withdraw it?", abort=True, err=True)
     answer = requests.ask("policy.withdraw", {"version": version})
     click.echo(f"version {answer['version']} is withdrawn; what is in force stays")

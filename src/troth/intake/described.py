@@ -42,7 +42,9 @@ class Described:
         """Return what of an object was declared, or why nothing is taken, with a clause where one says so."""
         left = _left(told, self.tree)
         if left != told and not drop:
-            return Refused("metadata-undeclared", "undeclared")
+            return Refused(
+                "metadata-undeclared", "undeclared", fault=unfit(self.schema, _astray(told, self.tree) or [])
+            )
         if self.validator is not None and not self.validator.is_valid(left):
             return Refused("metadata-unfit", fault=self._fault(left))
         return left if self.validator is not None else {}
@@ -62,7 +64,7 @@ class Described:
 type Declared = Mapping[str, Described]
 #: Of an application that declared nothing.
 NOTHING: Declared = {}
-UNDECLARED = Described({})
+UNDECLARED = Described({}, {"properties": {}})
 FORGOTTEN: tuple[Declared, float] = (NOTHING, 0.0)
 
 
@@ -217,6 +219,18 @@ def _left(told: Any, tree: Tree) -> Any:  # noqa: ANN401 - whatever JSON holds
     if isinstance(told, list):
         return [_left(each, tree) for each in told]
     return told
+
+
+def _astray(told: Any, tree: Tree) -> list[str | int] | None:  # noqa: ANN401 - whatever JSON holds
+    """Return the way, by declared names, to the first object that says more than a tree has; None where none does."""
+    if isinstance(told, dict):
+        if not told.keys() <= tree.keys():
+            return []
+        ways = ([name, *way] for name, each in told.items() if (way := _astray(each, tree[name])) is not None)
+        return next(ways, None)
+    if isinstance(told, list):
+        return next(([nth, *way] for nth, each in enumerate(told) if (way := _astray(each, tree)) is not None), None)
+    return None
 
 
 def _holds(told: Any, path: Sequence[str]) -> bool:  # noqa: ANN401 - whatever JSON holds

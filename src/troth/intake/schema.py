@@ -58,10 +58,13 @@ def fault(error: Exception | None, raw: bytes, within: str = "", kind: str = "")
 
 def unfit(declared: Mapping[str, Any], path: Sequence[str | int]) -> Fault:
     """Return where in metadata something else stands than its application declared, and what it declared there."""
-    known = declared
+    known, way = declared, list[str | int]()
     for step in path:
-        known = known["items"] if isinstance(step, int) else known["properties"][step]
-    return Fault("/metadata" + "".join(f"/{step}" for step in path), _expected(known))
+        inside = known.get("items") if isinstance(step, int) else known.get("properties", {}).get(step)
+        if inside is None:  # of another form than declared
+            break
+        known, way = inside, [*way, step]
+    return Fault("/metadata" + "".join(f"/{step}" for step in way), _expected(known))
 
 
 def _no_json(raw: bytes, within: str, kind: str) -> tuple[list[str | int], str]:
