@@ -107,8 +107,12 @@ def test_whoever_withdraws_by_the_command_line_sees_first_who_is_written_to(
         assert scheduling.waiting(owner) is not None, "asked first"
         for _ in range(3):
             coming.follow(owner)
-    done = CliRunner().invoke(withdraw, ["3"], input="y\n")
+    done = CliRunner().invoke(withdraw, ["3", "--yes"])
     assert "version 3 does not wait" in str(done.exception)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("troth.database.requests.ask", lambda _kind, told: told)
+        done = CliRunner().invoke(withdraw, ["2", "--yes"])
+    assert "1 person was told of it by e-mail" in done.output, "also where nobody asks"
 
 
 def test_telling_goes_on_where_it_stopped_and_ends(

@@ -162,7 +162,10 @@ def serve(**told: object) -> None:
         except NoAtlas as refusal:
             raise click.UsageError(f"--geo-db {refusal.sentence}; {refusal.advice}") from refusal
     data = place.data_folder()
-    first = First.read(options.policy, settled=data.is_dir() and any(data.iterdir()))
+    begun = data.is_dir() and any(data.iterdir())
+    first = First.read(options.policy, settled=begun)
+    if not begun:  # where it cannot start nothing is left behind
+        listening.ensure_free(data, options.host, options.port)
     place.prepare(data)
     with place.lock(data):
         listening.ensure_free(data, options.host, options.port)
