@@ -48,7 +48,9 @@ PEOPLE, ROUNDS, SECONDS = 1_000, 5, 4
 STORED, REMEMBERED = (100_000, 1_000_000, 10_000_000), 1_000_000
 #: Requests at once: no more than one application may have waiting, in events.
 CONNECTIONS = {1: 64, 10: 64, 100: 24}
-PORTS = {"plain": 18_911, "troth": 18_912}
+PORTS = {"plain": 18_911, "troth": 18_912, "floor": 18_913}
+#: What leads every server of this project to its settings.
+SETTINGS = {"DJANGO_SETTINGS_MODULE": "troth.config.settings"}
 MANIFEST = """name = "Harbor Notes"
 redirect_uris = ["https://notes.example/signed-in"]
 purposes = ["provide", "understand"]
@@ -185,8 +187,8 @@ class Bench:
 
     def stored(self, side: str) -> int:
         """Return how many events a side's database holds."""
-        connection = self.owner if side == "troth" else self.plain
-        row = connection.execute(statements()[f"{side}_stored"].encode()).fetchone()
+        connection, whose = (self.plain, "plain") if side == "plain" else (self.owner, "troth")
+        row = connection.execute(statements()[f"{whose}_stored"].encode()).fetchone()
         assert row
         return int(row[0])
 
@@ -201,22 +203,23 @@ class Bench:
         assert events >= requests * form.many, (side, form.name, events, requests)
         return Load(requests * form.many / took * 1e6, spent / events * 1e6)
 
-    def compared(self, form: Form) -> Iterator[Measured]:
-        """Ask both sides in turn, and compare how many events a second they took and what each cost."""
-        found: dict[str, list[Load]] = {"plain": [], "troth": []}
+    def compared(self, form: Form, side: str = "troth") -> Iterator[Measured]:
+        """Ask the baseline and a side in turn, and compare how many events a second they took and what each cost."""
+        found: dict[str, list[Load]] = {"plain": [], side: []}
         for number in range(ROUNDS + 1):
-            for side, loads in found.items():
-                load = self.round(side, form)
+            for asked, loads in found.items():
+                load = self.round(asked, form)
                 if number:  # the first round warms both up
                     loads.append(load)
             policy.run(self.owner, statements()["checkpoint"])
-        plain, ours = found["plain"], found["troth"]
+        plain, ours = found["plain"], found[side]
         rate = [mine.rate / theirs.rate for mine, theirs in zip(ours, plain, strict=True)]
         cost = [mine.cost / theirs.cost for mine, theirs in zip(ours, plain, strict=True)]
         rates = [load.rate for load in ours], [load.rate for load in plain], rate
         costs = [load.cost for load in ours], [load.cost for load in plain], cost
-        yield line(f"{form.name}: events a second (aim {form.aim})", "/s", *rates)
-        yield line(f"{form.name}: CPU of an event", "us", *costs)
+        name = form.name if side == "troth" else f"{form.name}, {side}"
+        yield line(f"{name}: events a second (aim {form.aim})", "/s", *rates)
+        yield line(f"{name}: CPU of an event", "us", *costs)
 
 
 def psutil_self() -> float:
@@ -242,6 +245,17 @@ def taking(where: place.Place, owner: Connection[Any]) -> Iterator[Measured]:
             yield from bench.compared(form)
 
 
+def flooring(where: place.Place, owner: Connection[Any]) -> Iterator[Measured]:
+    """Take events into the same storage, without all else that an intake does (`benchmarks.floor`)."""
+    with measuring(where, owner) as bench:
+        told = {"KEY": bench.key, "PEOPLE": str(PEOPLE)} | SETTINGS
+        with serving("floor", "benchmarks.floor:application", "httptools", **told) as floor:
+            bench.processes["floor"] = floor
+            for form in forms():
+                if form.plain in ("/events", "/lines"):
+                    yield from bench.compared(form, "floor")
+
+
 @contextmanager
 def measuring(where: place.Place, owner: Connection[Any]) -> Iterator[Bench]:
     """Run both servers over one database server."""
@@ -249,10 +263,9 @@ def measuring(where: place.Place, owner: Connection[Any]) -> Iterator[Bench]:
         bench = Bench(owner, plain, filled(owner), folder)
         told = connect.parameters("owner", where)
         reached = {"host": told["host"], "port": int(told["port"]), "user": told["user"], "database": "plain"}
-        settings = {"DJANGO_SETTINGS_MODULE": "troth.config.settings"}
         with (
             serving("plain", "benchmarks.plain:application", "httptools", PLAIN=json.dumps(reached)) as theirs,
-            serving("troth", "troth.config.asgi:application", "troth.config.protocol:Bounded", **settings) as ours,
+            serving("troth", "troth.config.asgi:application", "troth.config.protocol:Bounded", **SETTINGS) as ours,
         ):
             bench.processes = {"plain": theirs, "troth": ours}
             yield bench
@@ -351,7 +364,14 @@ def judging(_where: place.Place, _owner: Connection[Any]) -> Iterator[Measured]:
     yield line("judged from the table (aim: 1 us)", "us", *spent, ratios)
 
 
-PARTS = {"taking": taking, "judging": judging, "others": others, "growing": growing, "remembering": remembering}
+PARTS = {
+    "taking": taking,
+    "flooring": flooring,
+    "judging": judging,
+    "others": others,
+    "growing": growing,
+    "remembering": remembering,
+}
 
 
 def asked() -> argparse.Namespace:

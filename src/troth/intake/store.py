@@ -183,7 +183,7 @@ async def write_new(
         marks(event.body for event in events),
         *rolled,
         *(
-            _as_text(kind, array)
+            as_text(kind, array)
             for columns, arrays in filled
             for kind, array in zip(columns.values(), arrays, strict=True)
         ),
@@ -221,7 +221,7 @@ def marks(of: Iterable[bytes]) -> str:
     return f"{{{','.join([each.hex()[:MARK] for each in of])}}}"
 
 
-def _as_text(kind: str, array: Sequence[Any]) -> Any:  # noqa: ANN401 - what asyncpg is given
+def as_text(kind: str, array: Sequence[Any]) -> Any:  # noqa: ANN401 - what asyncpg is given
     """Return a column as a text where its type is said so: a client writes one a lot faster than an array."""
     if kind == "text":
         return _joined(array)
