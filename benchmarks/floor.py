@@ -6,14 +6,13 @@ or counted, and of each name it is known from the start whose it is. `KEY` is an
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from hashlib import blake2b, sha256
 from typing import Any
 
 import asyncpg
 
-from benchmarks.plain import MOST, Message, Plain
+from benchmarks.plain import MOST, Plain
 from troth.intake import store
 from troth.intake.kinds import KINDS
 from troth.policy.carrying import insert_new
@@ -27,10 +26,7 @@ UNCOUNTED: list[list[Any]] = [[] for _ in range(7)]
 class Floor(Plain):
     """Events into troth's own tables, many requests in one commit."""
 
-    async def _live(
-        self, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
-    ) -> None:
-        await receive()
+    async def _begin(self) -> None:
         self.connection = await asyncpg.connect(**store.arguments("intake"))
         self.digest, names = sha256(os.environ["KEY"].encode()).digest(), int(os.environ["PEOPLE"])
         people = [f"person-{nth}" for nth in range(names)]
@@ -39,11 +35,6 @@ class Floor(Plain):
         )
         self.known = {people[row["nth"] - 1]: (row["subject"], row["uses"]) for row in rows}
         self.application = rows[0]["application"]
-        self.task = asyncio.create_task(self._run())
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        self.task.cancel()
-        await send({"type": "lifespan.shutdown.complete"})
 
     async def _take(self, path: str, body: bytes) -> None:
         lines = [body] if path == "/events" else body.split(b"\n")

@@ -58,12 +58,15 @@ class Plain:
         self, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
     ) -> None:
         await receive()
-        self.connection = await asyncpg.connect(**msgspec.json.decode(os.environ["PLAIN"]))
+        await self._begin()
         self.task = asyncio.create_task(self._run())
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self.task.cancel()
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def _begin(self) -> None:
+        self.connection = await asyncpg.connect(**msgspec.json.decode(os.environ["PLAIN"]))
 
     async def _take(self, path: str, body: bytes) -> None:
         if path == "/envelope":
