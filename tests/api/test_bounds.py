@@ -1,6 +1,7 @@
 """Nobody holds up the service with a request that is too long, or never comes to its end."""
 
 import asyncio
+import gc
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -229,6 +230,26 @@ def test_what_is_ready_is_said_at_once_as_it_would_be_in_parts(said: bytes, wrot
     noted: list[bool] = []
     assert spoken(say, saying_ready(at_once=True, wrote=noted)) == spoken(say, saying_ready(at_once=False, wrote=[]))
     assert noted == wrote
+
+
+def test_nothing_of_a_request_stays_once_it_is_answered() -> None:
+    """Keys, cookies and bodies are let go of at once, not when the garbage collector comes."""
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        for _ in range(20):
+            writer.write(WHOLE)
+            await reader.readuntil(b"\r\n\r\n")
+        gc.collect()
+        gc.disable()
+        for _ in range(20):
+            writer.write(WHOLE)
+            await reader.readuntil(b"\r\n\r\n")
+        return b"%d" % sum(type(each).__name__ == "RequestResponseCycle" for each in gc.get_objects())
+
+    try:
+        assert int(spoken(say)) <= 2
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("begun", [b"", b"1\r\nx\r\n", b"0\r\nx-more: y\r\n"])

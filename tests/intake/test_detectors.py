@@ -153,6 +153,18 @@ def test_each_countrys_number_is_written_in_some_of_these_ways() -> None:
     assert together("1 " * 21) is None
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        "%4111 1111 1111 1111", "%34111111111111111", "%2534111111111111111", "4111%25201111%25201111%25201111",
+        "4111+1111+1111+1111", "4111%2B1111%2B1111%2B1111", "alice%2540harbor.example", "can%2563er",
+    ],
+)  # fmt: skip
+def test_a_part_of_an_address_is_looked_through_however_often_it_was_encoded(part: str) -> None:
+    (name,) = cleared_address(f"/a/{part}").counts
+    assert cleared_address(f"/a/{part}").text == f"/a/~{name}~"
+
+
 def test_parts_of_an_address_are_replaced_whole() -> None:
     found = cleared_address("/of/+34600123456/hiv?q=alice%40harbor.example&b=2")
     assert found.text == "/of/~phone~/~health~?q=~e-mail~&b=2"

@@ -154,6 +154,7 @@ def test_no_event_that_passed_holds_an_identifier_in_any_field(says: Crash | Act
 @given(st.lists(WORDS, max_size=4), st.booleans())
 @example(parts=["%4111 1111 1111 1111"], known=False)
 @example(parts=["%34111 1111 1111 1111"], known=False)
+@example(parts=["4111%25201111%25201111%25201111"], known=False)
 def test_no_address_that_passed_holds_one(parts: list[str], known: bool) -> None:  # noqa: FBT001 - drawn
     subject = uuid.uuid4() if known else NOBODY
     kept = through(an_access(subject, url="/" + "/".join(parts), uses=EVERY), DECIDED)

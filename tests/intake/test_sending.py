@@ -189,6 +189,20 @@ def test_what_is_acknowledged_is_on_the_disk_whatever_a_role_was_given_otherwise
         owner.execute("ALTER ROLE troth_intake RESET synchronous_commit")
 
 
+def test_nothing_is_refused_by_a_node_whose_tables_another_version_changed(
+    notes: Application, owner: Connection[Any]
+) -> None:
+    """It would be lost: what is refused is not sent again."""
+    told = event("feature_use", notes.names["Alice"], "changed-0001")
+    for name in ("take_new", "take_keys"):
+        owner.execute(f"ALTER FUNCTION troth.{name} RENAME TO {name}_of_later".encode())
+    assert sent(told, key=notes.key).status == 503
+    assert [each for each in queries.counts() if each.outcome == "refused"] == []
+    for name in ("take_new", "take_keys"):
+        owner.execute(f"ALTER FUNCTION troth.{name}_of_later RENAME TO {name}".encode())
+    assert sent(told, key=notes.key).status == 201
+
+
 def test_many_who_send_the_same_at_once_store_it_once(notes: Application, owner: Connection[Any]) -> None:
     body = event("crash", notes.names["Alice"], "race-0001", at=datetime.now(UTC).isoformat())
     answers = together([(body, notes.key, {})] * 20)

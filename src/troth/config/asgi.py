@@ -13,6 +13,7 @@ from urllib.parse import quote_from_bytes
 
 from a2wsgi import WSGIMiddleware
 
+from troth.api.answering import AT_ONCE
 from troth.api.app import Lean
 from troth.api.guessing import Guesses
 from troth.api.scim.mount import Mount
@@ -100,6 +101,7 @@ class Application:
 
     async def _recorded(self, scope: Scope, receive: Receive, send: Send, told: dict[str, Any]) -> None:
         status, began = 0, time.monotonic()
+        scope.pop(AT_ONCE, None)  # past which nothing would be noted
 
         async def noted(message: MutableMapping[str, Any]) -> None:
             nonlocal status

@@ -3,8 +3,10 @@
 import asyncio
 from functools import partial
 from typing import Any, cast
+from weakref import ref
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
 
 from troth.api.answering import AT_ONCE, WHOLE_HERE, Ready
 
@@ -60,7 +62,7 @@ class Bounded(HttpToolsProtocol):
         self.in_head = False
         self._settle()
         super().on_headers_complete()
-        cast("dict[str, Any]", self.scope)[AT_ONCE] = partial(self._write, self.cycle)
+        cast("dict[str, Any]", self.scope)[AT_ONCE] = partial(written, ref(self.cycle), self.server_state)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body, whose length whoever reads it bounds."""
@@ -80,20 +82,6 @@ class Bounded(HttpToolsProtocol):
         if self.cycle.response_complete and self.cycle.more_body and not self.transport.is_closing():
             self._expect()
 
-    def _write(self, cycle: RequestResponseCycle, ready: Ready) -> bool:
-        """Write an answer's head and body as one; False where the connection ends behind it, waits or is gone."""
-        if not cycle.keep_alive or cycle.disconnected or cycle.response_started or cycle.flow.write_paused:
-            return False
-        if cycle.scope["method"] == "HEAD":
-            return False
-        cycle.response_started = cycle.response_complete = True
-        cycle.waiting_for_100_continue = False
-        cycle.message_event.set()
-        told = (b"%b: %b\r\n" % each for each in self.server_state.default_headers)
-        self.transport.write(b"".join((STATUS_LINE[ready.status], *told, ready.rest)))
-        cycle.on_response()
-        return True
-
     def _expect(self) -> None:
         self.until = self.loop.time() + SLOWEST_HEAD
         if self.deadline is None:
@@ -111,3 +99,22 @@ class Bounded(HttpToolsProtocol):
             self.deadline = self.loop.call_at(self.until, self._due)
         else:
             self.transport.close()
+
+
+def written(of: ref[RequestResponseCycle], state: ServerState, ready: Ready) -> bool:
+    """Write an answer's head and body as one; False where the connection ends behind it, waits or is gone.
+
+    What a request's scope holds must not hold the request: nobody would let go of its body but the garbage collector.
+    """
+    cycle = of()
+    if cycle is None or not cycle.keep_alive or cycle.disconnected or cycle.response_started:
+        return False
+    if cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
+        return False
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    cycle.message_event.set()
+    told = (b"%b: %b\r\n" % each for each in state.default_headers)
+    cycle.transport.write(b"".join((STATUS_LINE[ready.status], *told, ready.rest)))
+    cycle.on_response()
+    return True

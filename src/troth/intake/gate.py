@@ -46,6 +46,8 @@ LATELY = 2 * DECIDED
 LABEL = "what applications send"
 #: Seconds after which a database that was away is tried again; after which it is looked for what another node kept.
 PAUSE, WATCHED = 1.0, 5.0
+#: SQLSTATEs of a statement that does not fit the tables: another version of troth made them, and this one is to end.
+MISFIT = ("42703", "42804", "42883", "42P01")
 #: How often others have their turn before a commit begins: what arrived at the same time comes into it too.
 TURNS = 4
 #: Events of which half are committed while the other half is read and judged; fewer are worth no commit of their own.
@@ -285,7 +287,7 @@ class Gate:
                         # Behind the beginning, which a database that is away refuses at once.
                         await self._write(connection, batch, await self._decide(), KNOWN if not anew else 0.0)
         except asyncpg.PostgresError as error:
-            if isinstance(error, AWAY):
+            if isinstance(error, AWAY) or error.sqlstate in MISFIT:
                 raise
             if error.sqlstate not in (DECLINED, UNUSED):
                 LOG.warning("the database refuses a batch (%s)", error.sqlstate)

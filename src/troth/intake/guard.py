@@ -162,10 +162,22 @@ def _ensure_harmless(url: str) -> None:
         raise _Holds(Found(f"{parts}{mark}{fields}"[: max(len(url), SHORTEST_COLUMN)], counts))
 
 
+def _readings(part: str) -> Iterator[str]:
+    """Yield a part as it stands, and as it is read by whoever decodes it, once or again and again."""
+    for _ in range(AGAIN):
+        yield part
+        if "+" in part:
+            yield part.replace("+", " ")
+        if "%" not in part or (further := unquote(part)) == part:
+            return
+        part = further
+    yield part
+
+
 def _part(part: str, counts: Counter[str]) -> str:
-    found = Counter(cleared(part).counts)
-    if "%" in part:  # it may say something both as it stands and as it is read
-        found |= Counter(cleared(unquote(part)).counts)
+    found = Counter[str]()
+    for each in _readings(part):
+        found |= Counter(cleared(each).counts)
     counts.update(found)
     return quote("~".join(("", *sorted(found), ""))) if found else part
 
