@@ -1,4 +1,4 @@
-"""Keys of events as 128 bits, which the database takes in half the time."""
+"""Keys of events as 128 bits, where they were 256."""
 
 from pathlib import Path
 from typing import ClassVar
