@@ -1,6 +1,7 @@
 """NIST SP 800-63B-4 at AAL2: what stands beside the password cannot be passed by, guessed, replayed or read back."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from tests.browsing import PASSWORD, Browser, code, mails
-from tests.web.second import SECOND, add_app, app_code, confirm, fresh, hire, recovery_codes
+from tests.web.second import APP, SECOND, add_app, app_code, confirm, fresh, hire, recovery_codes
 
 ALICE = "alice@harbor.example"
 
@@ -74,6 +75,75 @@ def test_what_they_are_made_from_is_encrypted_in_the_tables(
     assert secret not in held
     for each in recovery_codes(browser):
         assert each not in held
+
+
+def key_shown(browser: Browser) -> str:
+    found = re.search(r'class="key">(\w+)<', browser.get(APP).content.decode())
+    assert found
+    return found.group(1)
+
+
+def session_of(browser: Browser) -> dict[str, Any]:
+    from troth.people.sessionstore import SessionStore
+
+    return dict(SessionStore(browser.cookies["__Host-session"].value).items())
+
+
+def test_the_key_stays_the_same_until_an_app_has_proven_it(browser: Browser, owner: Connection[Any]) -> None:
+    browser.sign_up(owner, ALICE)
+    confirm(browser)
+    first = key_shown(browser)
+    browser.get("/me/security")
+    assert key_shown(browser) == first
+    wrong = browser.post(APP, {"code": "000000"}).content.decode()
+    assert "This did not work" in wrong
+    assert first in wrong
+    assert browser.post(APP, {"code": app_code(first)}).headers["Location"] == "/me/security/codes"
+    assert "mfa.totp.secret" not in session_of(browser)
+    fresh()
+    browser.post("/me/security/app/remove", {"password": PASSWORD})
+    assert key_shown(browser) != first, "one that was proven is never shown again"
+
+
+def test_the_key_is_that_sessions_alone_and_ends_with_it(browser: Browser, owner: Connection[Any]) -> None:
+    browser.sign_up(owner, ALICE)
+    confirm(browser)
+    first, other = key_shown(browser), Browser()
+    other.sign_in(ALICE)
+    confirm(other)
+    assert key_shown(other) != first
+    assert key_shown(browser) == first
+    browser.post("/sign-out")
+    browser.sign_in(ALICE)
+    confirm(browser)
+    assert key_shown(browser) != first
+
+
+def test_a_key_that_is_too_old_is_replaced_and_whoever_scanned_it_is_told(
+    browser: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser.sign_up(owner, ALICE)
+    confirm(browser)
+    first = key_shown(browser)
+    with monkeypatch.context() as later:
+        later.setattr("troth.web.second.SAME", -1)
+        late = browser.post(APP, {"code": app_code(first)}).content.decode()
+    assert "The key that you scanned is too old" in late
+    assert first not in late
+    assert owner.execute("SELECT count(*) FROM troth.mfa_authenticator").fetchone() == (0,)
+    second = key_shown(browser)
+    assert second in late, "the one that the answer shows is the next one"
+    assert browser.post(APP, {"code": app_code(second)}).headers["Location"] == "/me/security/codes"
+
+
+@pytest.mark.asvs("11.3.2", "11.3.3")
+def test_a_key_that_no_app_has_proven_is_encrypted_in_the_session(browser: Browser, owner: Connection[Any]) -> None:
+    browser.sign_up(owner, ALICE)
+    confirm(browser)
+    for key in (key_shown(browser), key_shown(browser)):
+        held = session_of(browser)
+        assert "mfa.totp.secret" in held
+        assert key not in json.dumps(held)
 
 
 @pytest.mark.asvs("6.3.4")

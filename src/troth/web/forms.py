@@ -22,6 +22,7 @@ from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.base.forms import ReauthenticateForm as CodeReauthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
+from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from allauth.mfa.webauthn.forms import AddWebAuthnForm, EditWebAuthnForm, SignupWebAuthnForm
 from django import forms
 from django.db import transaction
@@ -38,7 +39,7 @@ from troth.people.passwords import SHORTEST, shortest
 from troth.people.queries import asked_on_sign_up
 from troth.policy.explain import field_sentence
 from troth.policy.meaning import Occasion
-from troth.web.second import last_factor
+from troth.web.second import last_factor, unproven
 from troth.web.sessions import COOKIE as REMEMBERED
 from troth.web.sessions import WANTED, days_of
 from troth.web.telling import Telling
@@ -205,7 +206,23 @@ class ConfirmByCode(Plain, CodeReauthenticateForm):
 
 
 class ActivateApp(Plain, ActivateTOTPForm):
-    """Prove that the app shows the right code."""
+    """Prove that the app shows the right code of a key that stays the same for a while, however often it is shown."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Django's signature
+        """Go on with the key that was shown, held where the library holds its own: it goes once it is proven."""
+        session = context.request.session
+        held = str(session.pop(SECRET_SESSION_KEY, ""))
+        key = unproven(held)
+        super().__init__(*args, **kwargs)  # which makes a new one, and would hold that in the clear
+        self.replaced = self.is_bound and key is None
+        self.secret: str = key or self.secret
+        session[SECRET_SESSION_KEY] = held if key else get_adapter().encrypt(self.secret)
+
+    def clean_code(self) -> str:
+        """Say so where the code is of a key that is shown no more."""
+        if self.replaced:
+            raise get_adapter().validation_error("key_replaced")
+        return str(super().clean_code())
 
 
 class AddPasskey(Plain, AddWebAuthnForm):

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import qrcode
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
@@ -19,6 +19,8 @@ from troth.database import published
 
 #: What proves somebody by itself or beside the password; recovery codes only stand in for them.
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+#: Seconds for which a session is shown the same key while somebody sets an app up.
+SAME = 30 * 60
 
 
 class SecondAdapter(DefaultMFAAdapter):
@@ -28,6 +30,7 @@ class SecondAdapter(DefaultMFAAdapter):
         "cannot_delete_authenticator": _("This is your only way in. Set a password first."),
         "cannot_generate_recovery_codes": _("Recovery codes stand in for a passkey or an app. Add one of them first."),
         "incorrect_code": _("This did not work. Try again."),
+        "key_replaced": _("The key that you scanned is too old. Scan the one above, and delete the other in the app."),
         "unverified_email": _("Prove your address first."),
     }
 
@@ -59,6 +62,14 @@ class SecondAdapter(DefaultMFAAdapter):
     def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
         """Refuse to take the last way in from an account without a password."""
         return not last_factor(authenticator) or cast("bool", authenticator.user.has_usable_password())
+
+
+def unproven(held: str) -> str | None:
+    """Return the key that a session holds encrypted until an app proves it; None for none, and for one too old."""
+    try:
+        return _box().decrypt(held.encode(), ttl=SAME).decode()
+    except InvalidToken:
+        return None
 
 
 def last_factor(authenticator: Authenticator) -> bool:
