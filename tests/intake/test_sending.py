@@ -5,14 +5,16 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
 import brotli
 import pytest
 import zstandard
-from psycopg import Connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg import Connection, RawCursor
 
 from tests.conftest import Person, count
 from tests.intake.sending import CRASH, Application, event, finished, registered, sent, together
@@ -24,7 +26,7 @@ from troth.intake.gate import Gate
 from troth.intake.sent import LATEST, Sender, Sent
 from troth.intake.store import open_pool
 from troth.intake.unpacking import LONGEST
-from troth.policy.carrying import ABSENT, BETWEEN
+from troth.policy.carrying import ABSENT, AS_TEXT, BETWEEN, _joined
 
 
 @pytest.fixture
@@ -318,6 +320,48 @@ def test_texts_as_one_are_as_many_as_before(texts: list[str | None], owner: Conn
     asked = f"SELECT string_to_array(%s, chr({ord(BETWEEN)}), chr({ord(ABSENT)}))"
     row = owner.execute(asked.encode(), (store._joined(texts),)).fetchone()
     assert row == ([(each or "").replace(BETWEEN, " ").replace(ABSENT, " ") or None for each in texts],)
+
+
+#: What a connection may have been given otherwise: how times are read and written there, and which zone is meant.
+STYLES = st.fixed_dictionaries(
+    {
+        "DateStyle": st.sampled_from(
+            [f"{how}, {order}" for how in ("ISO", "SQL", "Postgres", "German") for order in ("DMY", "MDY", "YMD")]
+        ),
+        "TimeZone": st.sampled_from(["UTC", "Asia/Kathmandu", "America/St_Johns", "Pacific/Apia", "Europe/Madrid"]),
+        "IntervalStyle": st.sampled_from(["postgres", "postgres_verbose", "sql_standard", "iso_8601"]),
+    }
+)
+OFFSETS = st.integers(-15 * 60 - 59, 15 * 60 + 59).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+MOMENTS = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=OFFSETS)  # noqa: DTZ001 - hypothesis adds them
+LARGEST = 2**63 - 1
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "uuid": st.uuids(allow_nil=True),
+    "timestamptz": MOMENTS,
+    "bigint": st.integers(-LARGEST - 1, LARGEST) | st.sampled_from([-LARGEST - 1, -1, 0, LARGEST]),
+}
+
+
+def test_every_type_that_is_told_as_text_is_drawn() -> None:
+    assert VALUES.keys() == AS_TEXT == store.WRITTEN.keys()
+
+
+@pytest.mark.parametrize("kind", sorted(VALUES))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(drawn=st.data(), styles=STYLES)
+def test_what_is_told_as_text_is_stored_exactly_as_it_was_said(
+    kind: str, drawn: st.DataObject, styles: dict[str, str], owner: Connection[Any]
+) -> None:
+    said = drawn.draw(st.lists(VALUES[kind], min_size=1, max_size=20))
+    told = f"SELECT * FROM unnest({_joined(1, kind)}) WITH ORDINALITY"
+    with owner.transaction(force_rollback=True), RawCursor(owner) as cursor:
+        for name, style in styles.items():
+            cursor.execute("SELECT set_config($1, $2, true)", (name, style))
+        cursor.execute(f"CREATE TEMPORARY TABLE stored (value {kind}, place bigint)".encode())
+        cursor.execute(f"INSERT INTO stored {told}".encode(), (store.as_text(kind, said),))
+        cursor.execute("SET LOCAL TimeZone TO 'UTC'")  # Python finds a time that a zone had twice equal to none
+        cursor.execute("SELECT value FROM stored ORDER BY place", binary=True)
+        assert [value for (value,) in cursor] == said
 
 
 @pytest.mark.parametrize("sign", ["\x1e", "\x1f", "\0", "\x7f", "\u200b"])
