@@ -64,6 +64,25 @@ def test_an_application_is_registered_shown_renewed_and_removed(
     assert actions[-3:] == ["application-registered", "application-secret-renewed", "application-removed"]
 
 
+def test_where_the_key_to_send_events_with_is_made_is_said_before_and_after_registering(
+    keeper: Keeper, olga: Browser
+) -> None:
+    before = olga.get("/applications/register").content.decode()
+    assert '<code dir="ltr">troth app add-key CLIENT_ID</code>' in before
+    manifest = MANIFEST.replace('purposes = ["provide"]', 'purposes = ["provide"]\nevents = ["crash"]')
+    page = olga.post("/applications/register", {"manifest": manifest}).content.decode()
+    found = re.search(r'<code dir="ltr">troth app add-key (harbor-notes-[0-9a-f]{8})</code>', page)
+    assert found
+    assert '<code dir="ltr">crash</code>' in page
+    assert found.group(0) in olga.get(f"/applications/{found.group(1)}").content.decode(), "later, too"
+
+
+def test_of_an_application_that_sends_nothing_no_key_is_spoken(keeper: Keeper, olga: Browser) -> None:
+    page = olga.post("/applications/register", {"manifest": MANIFEST}).content.decode()
+    assert 'class="secret"' in page
+    assert "add-key" not in page
+
+
 def test_what_the_policy_does_not_cover_is_told_on_the_page(keeper: Keeper, olga: Browser) -> None:
     page = olga.post("/applications/register", {"manifest": MANIFEST.replace('["provide"]', '["advertise"]')})
     assert page.status_code == 422
