@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from uuid import UUID
 
 import pytest
 from psycopg import Connection
@@ -17,6 +18,8 @@ from tests.web.test_coming import ALICE, alice, publish, take_effect, written
 from tests.web.test_routes import FORMS, seen, state, table
 from tests.web.world import world
 from troth.consent import agreed, permissions, support
+from troth.database import published
+from troth.ledger import queries as ledger
 from troth.people import organizing
 from troth.rights import document
 from troth.web.templatetags.said import till
@@ -42,6 +45,43 @@ def noes(browser: Browser) -> dict[str, dict[str, str]]:
     page = browser.get("/declining").content.decode()
     found = re.findall(r'action="/declining/(\w+)".*?name="seen" value="([0-9a-f-]+)".*?value="(\w+)"', page, re.DOTALL)
     return {purpose: {"seen": seen, "kind": kind} for purpose, seen, kind in found}
+
+
+def declines(owner: Connection[Any], whose: UUID) -> list[tuple[object, bool]]:
+    """Return the versions whose decline stands in the ledger, with whether it is somebody's own act about themselves."""
+    found = ledger.concerning(owner, whose, ["version-declined"])
+    return [(each.facts["version"], each.actor == each.subject) for each in found]
+
+
+def test_that_they_declined_stands_in_the_ledger_and_they_read_it(declined: Browser, owner: Connection[Any]) -> None:
+    whose = subject(owner, ALICE)
+    assert declines(owner, whose) == [(2, True)]
+    (entry,) = ledger.concerning(owner, whose, ["version-declined"])
+    now = published.current()
+    assert entry.facts == {"version": 2, "policy": now.digest, "terms": now.terms_digest}
+    declined.agree()
+    done = declined.get("/me").content.decode().partition('id="events"')[2].partition("</section>")[0]
+    assert done.count("You declined a version of the policy") == 1
+    assert done.index("You agreed to the policy") < done.index("You declined a version"), "the newest first"
+
+
+def test_a_decline_before_the_day_and_one_on_the_way_in_stand_there_too(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whose = subject(owner, ALICE)
+    publish(owner)
+    alice.post("/coming", {"answer": "later"})
+    assert declines(owner, whose) == [], "a pause is no answer"
+    alice.post("/coming", {"answer": "decline"})
+    assert declines(owner, whose) == [(2, True)]
+    take_effect(owner, monkeypatch)
+    alice.post("/agree", {"answer": "later"})
+    assert declines(owner, whose) == [(2, True)]
+    again = Browser()
+    assert again.sign_in(ALICE).headers["Location"] == "/agree"
+    again.agree("decline")
+    again.post("/coming", {"answer": "decline"})
+    assert declines(owner, whose) == [(2, True)] * 3
 
 
 def test_they_say_no_to_what_still_goes_on_and_to_what_would_come(declined: Browser, owner: Connection[Any]) -> None:

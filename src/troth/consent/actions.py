@@ -45,6 +45,13 @@ def agree(subject: uuid.UUID, *, version: int, policy: str, terms: str, how: str
         raise OutdatedAgreement("the policy has changed meanwhile", advice="read the version now in force") from error
 
 
+def decline(subject: uuid.UUID, *, version: int, policy: str, terms: str) -> None:
+    """Note that somebody said no to a version, in force or before its day; what they agreed to stays as it is."""
+    told: dict[str, Any] = {"subject": subject, "version": version, "policy": policy, "terms": terms}
+    with transaction.atomic(), door.cursor() as cursor:
+        cursor.execute(SQL["note_decline"], told)
+
+
 def choose(*, token: str, purpose: str, kind: str, seen: uuid.UUID | None = None) -> None:
     """Consent, withdraw, object, or permit again, as the viewer. Raises a ConsentRefusal.
 

@@ -7,6 +7,10 @@ SELECT subject, agreed, uses, version, troth.device_of(%(token)s), troth.token_l
 -- name: agree
 SELECT troth.agree(%(subject)s, %(version)s, %(policy)s, %(terms)s, %(how)s, %(wording)s, %(language)s)
 
+-- name: note_decline
+SELECT troth.record('version-declined', %(subject)s, %(subject)s,
+    jsonb_build_object('version', %(version)s::bigint, 'policy', %(policy)s::text, 'terms', %(terms)s::text))
+
 -- name: choose
 SELECT troth.choose(%(purpose)s, %(kind)s, %(seen)s)
 

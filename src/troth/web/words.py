@@ -18,6 +18,7 @@ PURPOSES: Words = {
 ACTIONS: Words = {
     "signed-up": _("You signed up"),
     "agreed": _("You agreed to the policy and the terms"),
+    "version-declined": _("You declined a version of the policy"),
     "name-corrected": _("You corrected your name"),
     "field-corrected": _("You corrected your profile"),
     "held-field-changed": _("Something that an organization holds about you was changed"),

@@ -1,6 +1,7 @@
 """Agreeing to what is in force, or not."""
 
 from typing import Any
+from uuid import UUID
 
 from allauth.account.internal.stagekit import clear_login
 from allauth.account.stages import LoginStageController
@@ -143,7 +144,7 @@ def _decline(request: HttpRequest, stage: Any, account: Any) -> HttpResponse:  #
     if _has_agreed(account):
         if request.POST.get("answer") == "decline":
             coming.forget_ahead(account.subject)  # what binds in a moment is taken back too
-            heard(request)
+            heard(request, account.subject)
         return _keep_without(request, stage)
     if account is not None:
         people.decline(account)
@@ -153,10 +154,12 @@ def _decline(request: HttpRequest, stage: Any, account: Any) -> HttpResponse:  #
     return forgetting(redirect("declined"))
 
 
-def heard(request: HttpRequest) -> None:
-    """Say that the no to what is in force was heard."""
+def heard(request: HttpRequest, subject: UUID) -> None:
+    """Note somebody's no to what is in force, and say that it was heard."""
+    now = published.current()
+    actions.decline(subject, version=now.version, policy=now.digest, terms=now.terms_digest)
     said = _("You declined version %(version)s. Your no holds until you agree, which you can at any time.")
-    messages.success(request, said % {"version": published.current().version})
+    messages.success(request, said % {"version": now.version})
 
 
 def _keep_without(request: HttpRequest, stage: Any) -> HttpResponse:  # noqa: ANN401

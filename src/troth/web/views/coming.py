@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from troth.consent import actions
 from troth.consent import coming as ahead
 from troth.consent.coming import Coming
 from troth.consent.errors import ConsentRefusal
@@ -30,7 +31,7 @@ def coming(request: HttpRequest) -> HttpResponse:
     if not agreed(request):
         if told != "decline":
             return redirect("agree")
-        heard(request)
+        heard(request, request.user.subject)  # type: ignore[union-attr]
         return redirect("declining")
     found = ahead.coming(token)
     if found is None:
@@ -70,6 +71,8 @@ def _answer(request: HttpRequest, token: str, found: Coming) -> HttpResponse:
         else:
             messages.success(request, _("You have agreed. It binds from that day on; until then you can take it back."))
     if told == "decline":
+        whose = request.user.subject  # type: ignore[union-attr]
+        actions.decline(whose, version=there.version, policy=there.digest, terms=there.terms_digest)
         said = _("You declined version %(version)s. Until its day nothing changes, and you can agree at any time.")
         messages.success(request, said % {"version": there.version})
     return redirect({"agree": "coming", "back": "coming", "decline": "declining"}.get(told or "", "me"))
