@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 
 from tests.api.test_application import plane, scope, served
-from troth.api.answering import AT_ONCE, Ready, give
+from troth.api.answering import Ready, deliver
 from troth.database.place import Place
 
 
@@ -66,12 +66,16 @@ def test_a_query_of_raw_bytes_reaches_its_page(database: Place) -> None:
     assert got == ["a=%FF&b=%20+c"]
 
 
+#: As the service is served.
+SERVED: dict[str, Any] = {"port": 0, "ws": "none", "lifespan": "off", "log_level": "error", "proxy_headers": False}
+
+
 def spoken(say: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bytes]], app: Any = plane) -> bytes:
     """Return what a client heard of a server that listens as ours does."""
     from troth.config.protocol import Bounded
 
     async def whole() -> bytes:
-        config = uvicorn.Config(app, port=0, http=Bounded, ws="none", lifespan="off", log_level="error")
+        config = uvicorn.Config(app, **SERVED, http=Bounded)
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve())
         while not server.started:  # noqa: ASYNC110 - it says so by nothing else
@@ -184,70 +188,183 @@ READY = Ready(201, b'{"outcome":"stored"}')
 WHOLE = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n\r\nx"
 
 
-def saying_ready(*, at_once: bool, wrote: list[bool]) -> Any:
-    """Return what answers with what is ready, or as with anything else; it notes whether it was written at once."""
+class Direct:
+    """What answers with what is ready: directly, a turn later, or (`unless`) by a task; it notes by which of both."""
 
-    async def app(asked: Any, receive: Any, send: Any) -> None:
+    def __init__(self, *, taking: bool = True, ready: Ready = READY, unless: bytes = b"\0") -> None:
+        self.taking, self.ready, self.unless = taking, ready, unless
+        self.noted = list[str]()
+        self.waiting = list[Callable[[Ready | None], None]]()
+        self.holds = False
+
+    async def __call__(self, _: Any, receive: Any, send: Any) -> None:
+        self.noted.append("task")
         while (await receive()).get("more_body"):
             pass
-        write = asked.pop(AT_ONCE)
-        if at_once:
+        await deliver(send, self.ready.status, self.ready.content)
 
-            def noting(ready: Ready) -> bool:
-                wrote.append(write(ready))
-                return wrote[-1]
-
-            asked[AT_ONCE] = noting
-        await give(asked, send, READY)
-
-    return app
+    def directly(self, asked: Any, body: bytes, give: Any, otherwise: Any) -> bool:
+        if not self.taking or asked["method"] == "HEAD":
+            return False
+        assert body == (b"" if any(name == b"upgrade" for name, _ in asked["headers"]) else b"x")
+        self.noted.append("directly")
+        if self.holds:
+            self.waiting.append(give)
+        elif any(value == self.unless for _, value in asked["headers"]):
+            asyncio.get_running_loop().call_soon(otherwise)
+        else:
+            asyncio.get_running_loop().call_soon(give, self.ready)
+        return True
 
 
 @pytest.mark.parametrize(
-    ("said", "wrote"),
+    ("said", "noted"),
     [
-        (WHOLE, [True]),
-        (WHOLE + WHOLE, [True, True]),
-        (WHOLE.replace(b"localhost", b"localhost\r\nconnection: close"), [False]),
-        (WHOLE.replace(b"1.1", b"1.0"), [False]),
-        (b"HEAD / HTTP/1.1\r\nhost: localhost\r\n\r\n", [False]),
-        (CHUNKED + b"1\r\nx\r\n0\r\n\r\n", [True]),
-        (WHOLE.replace(b"localhost", b"localhost\r\nexpect: 100-continue"), [True]),
+        (WHOLE, ["directly"]),
+        (WHOLE + WHOLE, ["directly", "task"]),
+        (WHOLE.replace(b"localhost", b"localhost\r\nconnection: close"), ["directly"]),
+        (WHOLE.replace(b"1.1", b"1.0"), ["directly"]),
+        (WHOLE.replace(b"localhost", b"otherwise"), ["directly", "task"]),
+        (b"HEAD / HTTP/1.1\r\nhost: localhost\r\n\r\n", ["task"]),
+        (CHUNKED + b"1\r\nx\r\n0\r\n\r\n", ["directly"]),
+        (WHOLE.replace(b"localhost", b"localhost\r\nupgrade: h2c\r\nconnection: upgrade"), ["directly"]),
     ],
 )
-def test_what_is_ready_is_said_at_once_as_it_would_be_in_parts(said: bytes, wrote: list[bool]) -> None:
-    many = len(wrote)
+def test_what_is_answered_directly_is_said_as_a_task_says_it(said: bytes, noted: list[str]) -> None:
+    many = said.count(b"HTTP/1.")
 
     async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         writer.write(said)
         found = b""
-        while found.count(b"HTTP/1.1 201") < many or not found.endswith((READY.content, b"\r\n\r\n")):
+        for _ in range(many):
             found += await reader.readuntil(b"\r\n\r\n")
-            if not said.startswith(b"HEAD") and b"HTTP/1.1 201" in found:
+            if not said.startswith(b"HEAD"):
                 found += await reader.readexactly(len(READY.content))
         return re.sub(rb"date: [^\r]+", b"date:", found)
 
-    noted: list[bool] = []
-    assert spoken(say, saying_ready(at_once=True, wrote=noted)) == spoken(say, saying_ready(at_once=False, wrote=[]))
-    assert noted == wrote
+    direct, tasks = Direct(unless=b"otherwise"), Direct(taking=False)
+    assert spoken(say, direct) == spoken(say, tasks)
+    assert (direct.noted, tasks.noted) == (noted, ["task"] * many)
 
 
-def test_nothing_of_a_request_stays_once_it_is_answered() -> None:
+def test_who_waits_for_leave_to_send_a_body_gets_it() -> None:
+    """A body that is here already needs no leave (RFC 9110, section 10.1.1)."""
+    head, body = WHOLE[:-1].replace(b"localhost", b"localhost\r\nexpect: 100-continue"), WHOLE[-1:]
+
+    async def waits(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(head)
+        found = await reader.readuntil(b"\r\n\r\n")
+        writer.write(body)
+        return found + await reader.readuntil(b"}")
+
+    async def does_not(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(head + body)
+        return await reader.readuntil(b"}")
+
+    app = Direct()
+    assert spoken(waits, app).startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201")
+    assert spoken(does_not, app).startswith(b"HTTP/1.1 201")
+    assert app.noted == ["task", "directly"]
+
+
+def test_who_reads_no_answers_is_not_answered_directly() -> None:
+    """A task waits until they are read; what is written directly would pile up."""
+    app = Direct(ready=Ready(200, b"x" * 8_000_000))
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        for _ in range(2):
+            writer.write(WHOLE)
+            await asyncio.sleep(0.2)
+        return b""
+
+    spoken(say, app)
+    assert app.noted == ["directly", "task"]
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not true():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
+
+
+def test_who_left_before_an_answer_disturbs_nobody() -> None:
+    app = Direct()
+    app.holds = True
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        _, another = await asyncio.open_connection(*writer.get_extra_info("peername"))
+        another.write(WHOLE)
+        await _until(lambda: len(app.waiting) == 1)
+        another.close()
+        await asyncio.sleep(0.1)
+        app.waiting[0](READY)
+        writer.write(WHOLE)
+        await _until(lambda: len(app.waiting) == 2)
+        app.waiting[1](READY)
+        return await reader.readuntil(b"}")
+
+    assert spoken(say, app).endswith(READY.content)
+
+
+def test_what_cannot_be_said_ends_the_connection() -> None:
+    app = Direct()
+    app.holds = True
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(WHOLE)
+        await _until(lambda: len(app.waiting) == 1)
+        app.waiting[0](None)
+        return await heard(reader) or b"ended"
+
+    assert spoken(say, app) == b"ended"
+
+
+def test_a_server_that_stops_answers_what_it_took_and_then_ends_the_connection() -> None:
+    from troth.config.protocol import Bounded
+
+    app = Direct()
+    app.holds = True
+
+    async def whole() -> bytes:
+        config = uvicorn.Config(app, **SERVED, http=Bounded, timeout_graceful_shutdown=5)
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server.serve())
+        await _until(lambda: server.started)
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.servers[0].sockets[0].getsockname()[1])
+        writer.write(WHOLE)
+        await _until(lambda: len(app.waiting) == 1)
+        server.should_exit = True
+        await asyncio.sleep(0.5)
+        app.waiting[0](READY)
+        found = await asyncio.wait_for(reader.read(), 5)
+        await asyncio.wait_for(task, 5)
+        writer.close()
+        return found
+
+    found = asyncio.run(whole())
+    assert found.startswith(b"HTTP/1.1 201")
+    assert found.endswith(b"connection: close\r\n\r\n" + READY.content)
+
+
+@pytest.mark.parametrize("app", [plane, Direct()])
+def test_nothing_of_a_request_stays_once_it_is_answered(app: Any) -> None:
     """Keys, cookies and bodies are let go of at once, not when the garbage collector comes."""
 
     async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         for _ in range(20):
             writer.write(WHOLE)
             await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(0.01)
         gc.collect()
         gc.disable()
         for _ in range(20):
             writer.write(WHOLE)
             await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(0.01)
         return b"%d" % sum(type(each).__name__ == "RequestResponseCycle" for each in gc.get_objects())
 
     try:
-        assert int(spoken(say)) <= 2
+        assert int(spoken(say, app)) <= 2
     finally:
         gc.enable()
 

@@ -14,8 +14,6 @@ SLOWEST_BODY = 20.0
 WHOLE_HERE = "troth.whole"
 #: And its headers by name, once one was asked for.
 BY_NAME = "troth.headers"
-#: What it holds where head and body can be written as one: what does so, and says whether it did.
-AT_ONCE = "troth.at_once"
 #: What keeps browsers safe.
 KEEPING_SAFE = (
     (b"x-content-type-options", b"nosniff"),
@@ -28,22 +26,20 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Ready:
-    """An answer that is always the same: its status, its body (JSON), and all of both but the line that begins it."""
+    """An answer that is whole: its status, its headers, written out, and its body (JSON)."""
 
-    __slots__ = ("content", "rest", "status")
+    __slots__ = ("content", "head", "status")
 
-    def __init__(self, status: int, content: bytes) -> None:
-        """Write it once."""
+    def __init__(self, status: int, content: bytes, *, retry: int = 0) -> None:
+        """Write it once; `retry` is how many seconds later it may be tried again."""
         self.status, self.content = status, content
-        head = (b"%b: %b\r\n" % each for each in _headers(content, "application/json", "no-store"))
-        self.rest = b"".join((*head, b"\r\n", content))
+        headers = _headers(content, "application/json", "no-store", retry)
+        self.head = b"".join([b"%b: %b\r\n" % each for each in headers])
 
 
-async def give(scope: Scope, send: Send, ready: Ready) -> None:
-    """Send what is ready: at once where that can be, which takes a third of the time."""
-    at_once: Callable[[Ready], bool] | None = scope.get(AT_ONCE)
-    if at_once is None or not at_once(ready):
-        await deliver(send, ready.status, ready.content)
+#: What takes a request, whose body is here, without a task of its own, and says whether it does: then it gives an
+#: answer once there is one (None ends the connection), or lets the request be answered otherwise.
+type Directly = Callable[[Scope, bytes, Callable[[Ready | None], None], Callable[[], None]], bool]
 
 
 async def answer(
@@ -72,22 +68,21 @@ async def deliver(  # noqa: PLR0913 - each of them is one header, or the body
     more: Iterable[tuple[bytes, bytes]] = (),
 ) -> None:
     """Send bytes of a kind, and how long they may be kept."""
-    headers = _headers(content, kind, lasting)
+    headers = _headers(content, kind, lasting, retry)
     if allowed:
         headers.append((b"allow", allowed.encode()))
-    if retry:
-        headers.append((b"retry-after", str(retry).encode()))
     headers.extend(more)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else content})
 
 
-def _headers(content: bytes, kind: str, lasting: str) -> list[tuple[bytes, bytes]]:
+def _headers(content: bytes, kind: str, lasting: str, retry: int) -> list[tuple[bytes, bytes]]:
     return [
         (b"content-type", kind.encode()),
         (b"content-length", b"%d" % len(content)),
         (b"cache-control", lasting.encode()),
         *KEEPING_SAFE,
+        *([(b"retry-after", b"%d" % retry)] if retry else []),
     ]
 
 

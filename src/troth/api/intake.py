@@ -1,18 +1,22 @@
 """`/intake/v1`: what applications send of people, one event or many, acknowledged once it is committed."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache, partial
 from hashlib import sha256
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
-from troth.api.answering import WHOLE_HERE, Ready, answer, body_of, give, header
+from troth.api.answering import WHOLE_HERE, Ready, answer, body_of, deliver, header
 from troth.api.guessing import Guesses
 from troth.api.refusals import Refusal
+from troth.intake.answers import Request
 from troth.intake.event import Refused
 from troth.intake.gate import Answer, Away, Full, Gate, Outcome
 from troth.intake.objecting import objects
@@ -44,6 +48,9 @@ STATUS = {Outcome.STORED: 201, Outcome.KEPT: 202, Outcome.REPEATED: 200, Outcome
 #: What is said of one event of which there is nothing more to say.
 TOLD: Mapping[Outcome, dict[str, Any]] = {outcome: {"outcome": outcome} for outcome in Outcome}
 SAID = {outcome: Ready(STATUS[outcome], msgspec.json.encode(TOLD[outcome])) for outcome in STATUS}
+#: What is answered to events of which it is not known that they are committed.
+_AWAY = Refusal("unavailable")
+UNSURE = Ready(_AWAY.status, msgspec.json.encode(_AWAY.body), retry=RETRY)
 #: What was refused because of what it is, not because of what the policy or its person says.
 UNFIT = frozenset({"malformed", "unknown-kind", "metadata-unfit"})
 
@@ -54,7 +61,8 @@ class Intake:
     def __init__(self, guesses: Guesses) -> None:
         """Begin with an empty gate."""
         self.gate, self.guesses = Gate(), guesses
-        self.held, self.held_of = 0, Counter[str]()
+        self.held, self.held_of = 0, dict[str, int]()
+        self.unread = deque[_Unread]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Raises Refusal."""
@@ -71,17 +79,77 @@ class Intake:
 
     async def _events(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self.opened(bearer(scope), scope) as sender:
-            single, events = await self._read(scope, receive, sender)
+            brought = _Brought(scope, await unpacked(scope, receive))
+            events = list[Sent | Refused]()
+            while len(events) < len(brought.parts):
+                if events:
+                    await asyncio.sleep(0)  # others are answered meanwhile
+                events += brought.events(sender, len(events))
             found = await self.gate.take(sender, events)
-        if single and found[0].refused is None:
-            await give(scope, send, SAID[found[0].outcome])
-        elif single:
-            await answer(send, 422 if _unfit(found[0]) else STATUS[found[0].outcome], told(found[0]))
-        else:
-            many = Counter([each.outcome for each in found])
-            counts = {outcome.value: many[outcome] for outcome in STATUS}
-            status = 409 if many[Outcome.CONFLICT] else 200
-            await answer(send, status, counts | {"events": [told(each) for each in found]})
+        ready = brought.answer(found)
+        await deliver(send, ready.status, ready.content)
+
+    def directly(
+        self, scope: Scope, body: bytes, give: Callable[[Ready | None], None], otherwise: Callable[[], None]
+    ) -> bool:
+        """Take events whose sender is known: answer them once they are committed, as a call would, or call `otherwise`.
+
+        Whatever is to be refused whole, or would keep others waiting, is left to the call. Returns whether it is taken.
+        """
+        sender = self.gate.remembered(sha256(bearer(scope)).digest())
+        if sender is None or scope["method"] != "POST" or len(body) > LONGEST_PACKED:
+            return False
+        if not self.unread:
+            asyncio.get_running_loop().call_soon(self._read)
+        self.unread.append(_Unread(asking(sender, scope), scope, body, give, otherwise))
+        return True
+
+    def _read(self) -> None:
+        """Read what came in one turn: each step for all, which is quicker than all steps for each."""
+        turn, many = list[tuple[_Unread, _Brought]](), 0
+        while self.unread and many < TURN:
+            each = self.unread.popleft()
+            if (brought := each.brought()) is not None:
+                turn.append((each, brought))
+                many += len(brought.parts)
+        try:
+            events = [brought.events(each.sender) for each, brought in turn]
+        except Exception:  # noqa: BLE001 - whatever it is, the call meets it again, and answers the others
+            events = []
+        for (each, brought), some in zip_longest(turn, events):
+            if some is None or not self._put(each, brought, some):
+                each.otherwise()
+        if self.unread:
+            asyncio.get_running_loop().call_soon(self._read)
+
+    def _put(self, each: "_Unread", brought: "_Brought", events: Sequence[Sent | Refused]) -> bool:
+        """Let events wait for their commit, if they can."""
+        many = LEAST + brought.many
+        if self._full(each.sender.application, many):
+            return False
+        try:
+            request = self.gate.put(each.sender, events)
+        except Full:
+            return False
+        self.hold(each.sender.application, many)
+        request.done.add_done_callback(partial(self._done, request, brought, each.give))
+        return True
+
+    def _done(
+        self,
+        request: Request,
+        brought: "_Brought",
+        give: Callable[[Ready | None], None],
+        done: asyncio.Future[list[Answer] | None],
+    ) -> None:
+        """Answer directly what is committed, or could not be."""
+        self.gate.over(request)
+        self.release(request.sender.application, LEAST + brought.many)
+        found, ready = None if done.cancelled() else done.result(), None
+        try:
+            ready = brought.answer(found) if found is not None else UNSURE
+        finally:
+            give(ready)
 
     def opened(self, key: bytes, scope: Scope) -> "Opened":
         """Return what yields whose key it is, and counts its body as long as that is held."""
@@ -91,7 +159,7 @@ class Intake:
         """Return whose key it is. Raises Refusal, also of a network that guesses, and Away."""
         digest = sha256(key).digest()
         sender = self.gate.remembered(digest) or await self._asked(key, digest, (scope.get("client") or ("",))[0])
-        return replace(sender, objects=True) if objects(scope["headers"]) else sender
+        return asking(sender, scope)
 
     async def _asked(self, key: bytes, digest: bytes, address: str) -> Sender:
         """Return whose key it is that nothing was said of lately."""
@@ -109,34 +177,77 @@ class Intake:
 
     def hold(self, application: str, many: int) -> None:
         """Count a body of so many bytes. Raises Full where no more may be held."""
-        if self.held + many > BODIES * LONGEST or self.held_of[application] + many > BODIES_OF_ONE * LONGEST:
+        if self._full(application, many):
             raise Full
         self.held += many
-        self.held_of[application] += many
+        self.held_of[application] = self.held_of.get(application, 0) + many
+
+    def _full(self, application: str, many: int) -> bool:
+        of_one = self.held_of.get(application, 0)
+        return self.held + many > BODIES * LONGEST or of_one + many > BODIES_OF_ONE * LONGEST
 
     def release(self, application: str, many: int) -> None:
         """Count it no longer."""
         self.held -= many
-        self.held_of[application] -= many
-        if not self.held_of[application]:
+        left = self.held_of[application] - many
+        if left:
+            self.held_of[application] = left
+        else:
             del self.held_of[application]
 
-    async def _read(self, scope: Scope, receive: Receive, sender: Sender) -> tuple[bool, Sequence[Sent | Refused]]:
-        kind = header(scope, b"content-type").split(b";")[0].strip().lower()
-        if kind not in WHOLE + LINES:
-            raise Refusal("kind")
-        body, received = await unpacked(scope, receive), datetime.now(UTC)
-        ahead = ahead_of(_moment(header(scope, b"sent-at")), received)
-        single, parts = _parts(body, lines=kind in LINES)
-        if len(parts) > MOST:
+
+class _Brought:
+    """What a body of our own protocol has: one event, or many, as they were sent."""
+
+    __slots__ = ("ahead", "many", "parts", "received", "single")
+
+    def __init__(self, scope: Scope, body: bytes) -> None:
+        """Find them. Raises Refusal."""
+        lines = _lined(header(scope, b"content-type"))
+        self.many, self.received = len(body), datetime.now(UTC)
+        self.ahead = ahead_of(_moment(header(scope, b"sent-at")), self.received)
+        self.single, self.parts = _parts(body, lines=lines)
+        if len(self.parts) > MOST:
             raise Refusal("too-much")
-        events: list[Sent | Refused] = []
-        for nth, part in enumerate(parts, start=1):
-            events.append(decode(part, sender, ahead, received=received))
-            received += LEAST_TIME
-            if nth % TURN == 0:
-                await asyncio.sleep(0)  # others are answered meanwhile
-        return single, events
+
+    def events(self, sender: Sender, first: int = 0) -> list[Sent | Refused]:
+        """Read some of them, from one of them on."""
+        return [
+            decode(part, sender, self.ahead, received=self.received + nth * LEAST_TIME)
+            for nth, part in enumerate(self.parts[first : first + TURN], start=first)
+        ]
+
+    def answer(self, found: Sequence[Answer]) -> Ready:
+        """Return what is answered to what became of them."""
+        if self.single and found[0].refused is None:
+            return SAID[found[0].outcome]
+        if self.single:
+            return Ready(422 if _unfit(found[0]) else STATUS[found[0].outcome], _json(told(found[0])))
+        many = Counter([each.outcome for each in found])
+        counts = {outcome.value: many[outcome] for outcome in STATUS}
+        content = _json(counts | {"events": [told(each) for each in found]})
+        return Ready(409 if many[Outcome.CONFLICT] else 200, content)
+
+
+class _Unread(Struct, eq=False):
+    """A request that is to be answered directly, or otherwise, and has not been read yet."""
+
+    sender: Sender
+    scope: Scope
+    body: bytes
+    give: Callable[[Ready | None], None]
+    otherwise: Callable[[], None]
+
+    def brought(self) -> _Brought | None:
+        """Return its events as they were sent; do otherwise where they are not to be read here."""
+        try:
+            brought = _Brought(self.scope, unfolded(self.scope, self.body))
+        except Exception:  # noqa: BLE001 - a Refusal, or whatever it is, which the call meets again
+            brought = None
+        if brought is None or len(brought.parts) > TURN:
+            self.otherwise()
+            return None
+        return brought
 
 
 class Opened:
@@ -170,6 +281,11 @@ def _refusal(error: Full | Away) -> Refusal:
     return Refusal("busy" if isinstance(error, Full) else "unavailable", retry=RETRY)
 
 
+def asking(sender: Sender, scope: Scope) -> Sender:
+    """Return a sender as a request says that it asks: with an objection, or without."""
+    return replace(sender, objects=True) if objects(scope["headers"]) else sender
+
+
 def weight(scope: Scope) -> int:
     """Return how many bytes a request may come to hold, by what it says of its body."""
     said = header(scope, b"content-length")
@@ -180,8 +296,12 @@ def weight(scope: Scope) -> int:
 
 async def unpacked(scope: Scope, receive: Receive) -> bytes:
     """Return a request's body, unpacked. Raises Refusal."""
+    return unfolded(scope, await body_of(receive, longest=LONGEST_PACKED, whole=WHOLE_HERE in scope))
+
+
+def unfolded(scope: Scope, body: bytes) -> bytes:
+    """Return a body that is here, unpacked. Raises Refusal."""
     coding = header(scope, b"content-encoding").decode("latin-1").strip().lower()
-    body = await body_of(receive, longest=LONGEST_PACKED, whole=WHOLE_HERE in scope)
     try:
         return unpack(body, coding)
     except KeyError:
@@ -198,6 +318,15 @@ def bearer(scope: Scope) -> bytes:
     return key.strip() if scheme.lower() == b"bearer" else b""
 
 
+@lru_cache(maxsize=100)
+def _lined(said: bytes) -> bool:
+    """Whether a body is events in lines, by what its content type says. Raises Refusal."""
+    kind = said.split(b";")[0].strip().lower()
+    if kind not in WHOLE + LINES:
+        raise Refusal("kind")
+    return kind in LINES
+
+
 def _parts(body: bytes, *, lines: bool) -> tuple[bool, Sequence[bytes]]:
     """Return whether a body is one event, and its events as they were sent. Raises Refusal."""
     if lines:
@@ -208,6 +337,10 @@ def _parts(body: bytes, *, lines: bool) -> tuple[bool, Sequence[bytes]]:
         return False, [bytes(each) for each in msgspec.json.decode(body, type=list[msgspec.Raw])]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal("body", "it is no JSON") from error
+
+
+def _json(told: Mapping[str, Any]) -> bytes:
+    return msgspec.json.encode(told, enc_hook=str)
 
 
 def _moment(told: bytes) -> datetime | None:

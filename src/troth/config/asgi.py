@@ -13,9 +13,10 @@ from urllib.parse import quote_from_bytes
 
 from a2wsgi import WSGIMiddleware
 
-from troth.api.answering import AT_ONCE
+from troth.api.answering import Ready
 from troth.api.app import Lean
 from troth.api.guessing import Guesses
+from troth.api.intake import EVENTS
 from troth.api.scim.mount import Mount
 from troth.api.speaking import speaking
 from troth.config.wsgi import application as pages
@@ -75,6 +76,12 @@ class Application:
         elif scope["type"] == "http":
             await self._serve(scope, receive, send)
 
+    def directly(
+        self, scope: Scope, body: bytes, give: Callable[[Ready | None], None], otherwise: Callable[[], None]
+    ) -> bool:
+        """Take a whole request that is answered without a task of its own (`answering.Directly`)."""
+        return scope["path"] == EVENTS and self.lean.intake.directly(scope, body, give, otherwise)
+
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
@@ -101,7 +108,6 @@ class Application:
 
     async def _recorded(self, scope: Scope, receive: Receive, send: Send, told: dict[str, Any]) -> None:
         status, began = 0, time.monotonic()
-        scope.pop(AT_ONCE, None)  # past which nothing would be noted
 
         async def noted(message: MutableMapping[str, Any]) -> None:
             nonlocal status

@@ -3,12 +3,10 @@
 import asyncio
 from functools import partial
 from typing import Any, cast
-from weakref import ref
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
 
-from troth.api.answering import AT_ONCE, WHOLE_HERE, Ready
+from troth.api.answering import WHOLE_HERE, Directly, Ready
 
 LONGEST_HEAD = 64 * 1024
 SLOWEST_HEAD = 20.0
@@ -20,7 +18,10 @@ class Bounded(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the library's signature
         """Begin in a head."""
         super().__init__(*args, **kwargs)
+        self.directly: Directly | None = getattr(self.app, "directly", None)
         self.in_head, self.over, self.told = True, False, False
+        self.beginning = False
+        self.unbegun: tuple[RequestResponseCycle, Any] | None = None
         self.lines = 0
         self.until: float | None = None
         self.deadline: asyncio.TimerHandle | None = None
@@ -42,6 +43,7 @@ class Bounded(HttpToolsProtocol):
         """Take a part of a request; a head, or lines around a body, that have grown too long end the connection."""
         self.told = False
         super().data_received(data)
+        self._begin()
         self.lines = 0 if self.told or self.over else self.lines + len(data)
         if self.lines > LONGEST_HEAD:
             self.transport.close()
@@ -61,8 +63,9 @@ class Bounded(HttpToolsProtocol):
         """Go on to the body: the head is whole."""
         self.in_head = False
         self._settle()
+        self.beginning = True
         super().on_headers_complete()
-        cast("dict[str, Any]", self.scope)[AT_ONCE] = partial(written, ref(self.cycle), self.server_state)
+        self.beginning = False
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body, whose length whoever reads it bounds."""
@@ -75,12 +78,47 @@ class Bounded(HttpToolsProtocol):
         cast("dict[str, Any]", self.scope)[WHOLE_HERE] = True
         self._settle()
         super().on_message_complete()
+        self._begin(whole=True)
 
     def on_response_complete(self) -> None:
         """Wait for the end of a request that was answered before it, which nobody reads any more, but not for ever."""
         super().on_response_complete()
         if self.cycle.response_complete and self.cycle.more_body and not self.transport.is_closing():
             self._expect()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - the library's signature
+        """Wait until what came with the head is read: a request that is whole then may be answered directly."""
+        if self.beginning:
+            self.unbegun = cycle, app
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _begin(self, *, whole: bool = False) -> None:
+        if self.unbegun is None:
+            return
+        (cycle, app), self.unbegun = self.unbegun, None
+        if cycle.disconnected or self.transport.is_closing():
+            return
+        otherwise = partial(super()._start_asgi_task, cycle, app)
+        direct = self.directly if whole and app is self.app and not self.flow.write_paused else None
+        scope = cast("dict[str, Any]", cycle.scope)
+        if direct is None or not direct(scope, bytes(cycle.body), partial(self._answer, cycle), otherwise):
+            otherwise()
+
+    def _answer(self, cycle: RequestResponseCycle, ready: Ready | None) -> None:
+        """Write an answer's head and body as one; with None the connection ends."""
+        if cycle.disconnected:
+            return
+        cycle.response_started = cycle.response_complete = True
+        if ready is not None:
+            always = [b"%b: %b\r\n" % each for each in self.server_state.default_headers]
+            end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
+            self.transport.write(b"".join((STATUS_LINE[ready.status], *always, ready.head, end, ready.content)))
+        if ready is None or not cycle.keep_alive:
+            self.transport.close()
+        cycle.body.clear()
+        cycle.on_response, response = _nothing, cycle.on_response
+        response()
 
     def _expect(self) -> None:
         self.until = self.loop.time() + SLOWEST_HEAD
@@ -101,20 +139,5 @@ class Bounded(HttpToolsProtocol):
             self.transport.close()
 
 
-def written(of: ref[RequestResponseCycle], state: ServerState, ready: Ready) -> bool:
-    """Write an answer's head and body as one; False where the connection ends behind it, waits or is gone.
-
-    What a request's scope holds must not hold the request: nobody would let go of its body but the garbage collector.
-    """
-    cycle = of()
-    if cycle is None or not cycle.keep_alive or cycle.disconnected or cycle.response_started:
-        return False
-    if cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
-        return False
-    cycle.response_started = cycle.response_complete = True
-    cycle.waiting_for_100_continue = False
-    cycle.message_event.set()
-    told = (b"%b: %b\r\n" % each for each in state.default_headers)
-    cycle.transport.write(b"".join((STATUS_LINE[ready.status], *told, ready.rest)))
-    cycle.on_response()
-    return True
+def _nothing() -> None:
+    """Do nothing: what was answered does not hold its connection any more."""

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from troth.intake.decisions import Decisions
 from troth.intake.event import Counted, Refused
@@ -33,14 +35,13 @@ class Answer:
     refused: Refused | None = None
 
 
-@dataclass(slots=True)
-class Ahead:
+class Ahead(Struct):
     """Which events of a request were judged and reduced while others were committed, by which decisions, and when.
 
     `over`: they are being committed themselves. `moment` is one of the monotonic clock, in seconds.
     """
 
-    passed: set[int] = field(default_factory=set)
+    passed: set[int] = set()  # its own for each
     decisions: Decisions | None = None
     moment: float = 0.0
     over: bool = False
@@ -51,14 +52,13 @@ class Ahead:
             self.passed = set()
 
 
-@dataclass(eq=False, slots=True)
-class Request:
+class Request(Struct, eq=False):
     """What one request brought, and who waits for what becomes of it; None: whether it was committed is not known."""
 
     sender: Sender
     events: Sequence[Part]
     done: asyncio.Future[list[Answer] | None]
-    answers: dict[int, Answer] = field(default_factory=dict)
+    answers: dict[int, Answer] = {}  # its own for each
     ahead: Ahead = field(default_factory=Ahead)
 
     def passed_whole(self) -> bool:

@@ -146,6 +146,17 @@ class Gate:
 
     async def take(self, sender: Sender, events: Sequence[Part]) -> list[Answer]:
         """Return what became of each event once that is committed. Raises Full at once, and Away."""
+        request = self.put(sender, events)
+        try:
+            answers = await request.done
+        finally:
+            self.over(request)
+        if answers is None:
+            raise Away
+        return answers
+
+    def put(self, sender: Sender, events: Sequence[Part]) -> Request:
+        """Let events wait for a commit, until somebody says that it is over. Raises Full at once."""
         many = len(events)
         if self.held + many > ROOM or self.many[sender.application] + many > SHARE:
             PULSE.shed += many
@@ -156,14 +167,12 @@ class Gate:
         self.waiting.append(request)
         self.ahead.add(request)
         self.wake.set()
-        try:
-            answers = await request.done
-        finally:
-            self.held -= many
-            self.many[sender.application] -= many
-        if answers is None:
-            raise Away
-        return answers
+        return request
+
+    def over(self, request: Request) -> None:
+        """Make room: nobody waits any longer for what becomes of a request."""
+        self.held -= len(request.events)
+        self.many[request.sender.application] -= len(request.events)
 
     async def _run(self) -> None:
         while True:

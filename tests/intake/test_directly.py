@@ -1,0 +1,232 @@
+"""What comes whole from a sender who is known is answered without a task of its own, as it would be with one."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+import uvicorn
+from psycopg import Connection
+
+from tests.conftest import Person
+from tests.intake.sending import Application, event, registered
+from troth.api.answering import Ready
+from troth.api.app import Lean
+from troth.api.intake import LEAST, MOST, TURN
+from troth.config.protocol import Bounded
+from troth.intake import gate, reading
+from troth.intake.unpacking import LONGEST
+
+JSON, LINES = "application/json", "application/x-ndjson"
+type Said = tuple[int, dict[str, str], Any]
+
+
+@pytest.fixture
+def notes(owner: Connection[Any], cast: dict[str, Person]) -> Application:
+    """Harbor Notes, which Alice uses."""
+    made = registered(owner)
+    made.knows(cast["alice"])
+    return made
+
+
+class Serving:
+    """The lean plane behind a port, and how many requests it took directly, or by a task."""
+
+    def __init__(self, *, direct: bool) -> None:
+        self.lean, self.direct = Lean(), direct
+        self.directly_taken, self.tasks = 0, 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.tasks += 1
+        await self.lean(scope, receive, send)
+
+    def directly(self, scope: Any, body: bytes, give: Any, otherwise: Any) -> bool:
+        taken = self.direct and self.lean.intake.directly(scope, body, give, otherwise)
+        self.directly_taken += taken
+        return taken
+
+
+async def _said(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes, **headers: str) -> Said:
+    told = {"host": "localhost", "content-length": str(len(body))} | {
+        k.replace("_", "-"): v for k, v in headers.items()
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+    writer.write(f"POST /intake/v1/events HTTP/1.1\r\n{head}\r\n".encode() + body)
+    first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
+    heard = dict(line.split(": ", 1) for line in lines)
+    content = await reader.readexactly(int(heard["content-length"]))
+    del heard["date"]
+    return int(first.split()[1]), heard, json.loads(content)
+
+
+def exchanged(
+    key: str, every: Sequence[tuple[bytes, dict[str, str]]], *, direct: bool = True
+) -> tuple[list[Said], Serving]:
+    """Send bodies one after the other behind one that makes the sender known; return the answers."""
+
+    async def whole() -> tuple[list[Said], Serving]:
+        app = Serving(direct=direct)
+        await app.lean.start()
+        config = uvicorn.Config(
+            app, port=0, http=Bounded, ws="none", lifespan="off", proxy_headers=False, log_level="error"
+        )
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server.serve())
+        while not server.started:  # noqa: ASYNC110 - it says so by nothing else
+            await asyncio.sleep(0.01)
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.servers[0].sockets[0].getsockname()[1])
+        carried = {"authorization": f"Bearer {key}", "content_type": JSON}
+        found = [await _said(reader, writer, body, **carried | told) for body, told in [(b"{", {}), *every]]
+        writer.close()
+        server.should_exit = True
+        await task
+        assert (app.lean.intake.held, app.lean.intake.held_of, app.lean.intake.gate.held) == (0, {}, 0)
+        await app.lean.stop()
+        return found[1:], app
+
+    return asyncio.run(whole())
+
+
+def _each(notes: Application, name: str) -> list[tuple[bytes, dict[str, str]]]:
+    """Return bodies of all kinds; what of them is to be stored has keys with this name."""
+
+    def use(key: str, **told: Any) -> dict[str, Any]:
+        return event("feature_use", notes.names["Alice"], f"{name}-{key}") | told
+
+    one, two, another = use("one-0001"), use("two-0001"), use("one-0001", data={"feature": "import"})
+    lines = b"\n".join(json.dumps(use(f"line-{nth:04}")).encode() for nth in range(3))
+    crash = event("crash", notes.names["Alice"], f"{name}-crash-01")
+    return [
+        (json.dumps(one).encode(), {}),
+        (json.dumps(one).encode(), {}),
+        (json.dumps(another).encode(), {}),
+        (json.dumps(two).encode(), {"sec_gpc": "1"}),
+        (json.dumps([use("many-001"), one, another, {}]).encode(), {}),
+        (lines, {"content_type": LINES}),
+        (lines + b"\n{", {"content_type": f"{LINES}; charset=utf-8"}),
+        (gzip.compress(json.dumps(crash).encode()), {"content_encoding": "gzip"}),
+        (json.dumps(use("who-0001", person="nobody-known")).encode(), {}),
+        (json.dumps(use("odd-0001", kind="odd")).encode(), {}),
+        (json.dumps(use("odd-0002", data={"feature": 4})).encode(), {}),
+        (json.dumps(use("late-001", at="2020-01-01T00:00:00Z")).encode(), {"sent_at": "2026-01-01T00:00:00Z"}),
+        (b"[", {}),
+        (b"", {}),
+        (b"x", {"content_encoding": "gzip"}),
+        (b"x", {"content_encoding": "odd"}),
+        (json.dumps(one).encode(), {"content_type": "text/odd"}),
+        (json.dumps(one).encode(), {"authorization": "Bearer odd"}),
+        (json.dumps([{}] * (MOST + 1)).encode(), {}),
+        (b"\n".join(json.dumps(use(f"turn-{nth:04}")).encode() for nth in range(TURN + 1)), {"content_type": LINES}),
+        (gzip.compress(b" " * (LONGEST + 1)), {"content_encoding": "gzip"}),
+    ]
+
+
+def _rows(owner: Connection[Any]) -> list[Any]:
+    return owner.execute(
+        "SELECT subject, application, uses, feature, outcome, NULL FROM troth.feature_use"
+        " UNION ALL SELECT subject, application, uses, kind, message, stack FROM troth.crash ORDER BY 1, 2, 3, 4, 5, 6"
+    ).fetchall()
+
+
+def test_it_is_answered_and_stored_as_with_a_task(notes: Application, owner: Connection[Any]) -> None:
+    found, app = exchanged(notes.key, _each(notes, "first"))
+    stored = _rows(owner)
+    owner.execute("DELETE FROM troth.feature_use")
+    owner.execute("DELETE FROM troth.crash")
+    wanted, with_tasks = exchanged(notes.key, _each(notes, "again"), direct=False)
+    assert found == wanted
+    assert stored == _rows(owner) != []
+    assert {status for status, _, _ in found} == {200, 201, 401, 403, 409, 413, 415, 422}
+    assert with_tasks.directly_taken == 0
+    assert app.directly_taken == len(found) - 1, "but of the key that opens nothing"
+    refused = sum("code" in body for _, _, body in found)
+    assert app.tasks == 1 + refused + 1, "what came first, what was refused whole, and what would keep others waiting"
+
+
+def test_what_has_no_room_is_shed_as_with_a_task(notes: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = json.dumps(event("feature_use", notes.names["Alice"], "room-0001")).encode()
+    monkeypatch.setattr(gate, "SHARE", 0)
+    (found,), _ = exchanged(notes.key, [(body, {})])
+    (wanted,), _ = exchanged(notes.key, [(body, {})], direct=False)
+    assert found == wanted
+    assert (found[0], found[1]["retry-after"], found[2]["code"]) == (503, "5", "busy")
+
+
+def test_bodies_count_as_long_as_they_wait(notes: Application) -> None:
+    body = json.dumps(event("feature_use", notes.names["Alice"], "held-0001")).encode()
+    seen = list[int]()
+
+    async def whole() -> list[Ready | None]:
+        lean, given, answered = Lean(), list[Ready | None](), asyncio.Event()
+        await lean.start()
+        headers = [(b"authorization", f"Bearer {notes.key}".encode()), (b"content-type", JSON.encode())]
+        scope = {"path": "/intake/v1/events", "method": "POST", "headers": headers, "client": ("192.0.2.7", 1)}
+        await lean.intake.sender(notes.key.encode(), scope)
+        lean.intake.held = 10**12
+
+        def give(ready: Ready | None) -> None:
+            given.append(ready)
+            answered.set()
+
+        assert lean.intake.directly(scope, body, give, answered.set)
+        await answered.wait()
+        assert given == [], "no room: it is left to the call"
+        lean.intake.held = 0
+        answered.clear()
+        assert lean.intake.directly({**scope}, body, give, answered.set)
+        await asyncio.sleep(0)
+        seen.append(lean.intake.held)
+        await answered.wait()
+        seen.append(lean.intake.held)
+        await lean.stop()
+        return given
+
+    (ready,) = asyncio.run(whole())
+    assert ready is not None
+    assert ready.status == 201
+    assert seen == [LEAST + len(body), 0]
+
+
+def test_what_cannot_be_read_for_whatever_reason_keeps_nobody_else_waiting(
+    notes: Application, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = reading.decode
+
+    def failing(raw: bytes, *told: Any, **more: Any) -> Any:
+        if b"odd-0001" in raw:
+            raise ZeroDivisionError
+        return real(raw, *told, **more)
+
+    monkeypatch.setattr("troth.api.intake.decode", failing)
+    bodies = [json.dumps(event("feature_use", notes.names["Alice"], key)).encode() for key in ("fit-0001", "odd-0001")]
+
+    async def whole() -> tuple[list[int], int]:
+        lean, otherwise, given = Lean(), list[int](), list[Ready | None]()
+        await lean.start()
+        headers = [(b"authorization", f"Bearer {notes.key}".encode()), (b"content-type", JSON.encode())]
+        scope = {"path": "/intake/v1/events", "method": "POST", "headers": headers, "client": ("192.0.2.7", 1)}
+        await lean.intake.sender(notes.key.encode(), scope)
+        for nth, body in enumerate(bodies):
+            assert lean.intake.directly({**scope}, body, given.append, partial(otherwise.append, nth))
+        await asyncio.sleep(0.01)
+        await lean.stop()
+        assert not given
+        return otherwise, lean.intake.held
+
+    assert asyncio.run(whole()) == ([0, 1], 0)
+
+
+def test_of_what_was_not_committed_it_is_said_that_it_may_come_again(
+    notes: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(*_: Any, **__: Any) -> bool:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(gate.Gate, "_attempt", failing)
+    body = json.dumps(event("feature_use", notes.names["Alice"], "lost-0001")).encode()
+    (found,), app = exchanged(notes.key, [(body, {})])
+    assert (found[0], found[1]["retry-after"], found[2]["code"]) == (503, "5", "unavailable")
+    assert (app.directly_taken, app.tasks) == (1, 1)
