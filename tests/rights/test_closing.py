@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from tests.browsing import PASSWORD, Browser
+from tests.browsing import PASSWORD, Browser, mails
 
 ALICE, BOB = "alice@harbor.example", "bob@harbor.example"
 
@@ -64,11 +64,12 @@ def test_closing_ends_account_sessions_and_tokens(browser: Browser, owner: Conne
         "people_account",
         "account_emailaddress",
         "request_token",
-        "notice",
         "remembered",
         "mfa_authenticator",
     ):
         assert owner.execute(f"SELECT count(*) FROM troth.{table}".encode()).fetchone() == (0,), table
+    told = [told["subject"] for told in mails(owner, ALICE)]
+    assert told == ["[Harbor Hosted Solutions] Your account is closed"], "what waited before went"
     assert not [row for row in owner.execute("SELECT session_key FROM troth.django_session") if row[0] == "alice"]
     assert owner.execute("SELECT ended_at IS NOT NULL FROM troth.subject WHERE subject = %s", (alice,)).fetchone() == (
         True,

@@ -1,7 +1,7 @@
 """What people do with everything that is held about them."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 from django.db import DatabaseError, transaction
@@ -25,19 +25,29 @@ class FatesChanged(Exception):
     code = "fates-changed"
 
 
-def close(account: Account, *, reason: str = "asked", fates: Iterable[Fate] | None = None) -> None:
+def close(
+    account: Account,
+    *,
+    reason: str = "asked",
+    fates: Iterable[Fate] | None = None,
+    mail: Mapping[str, str] | None = None,
+) -> None:
     """Close an account, in one transaction: what no purpose keeps goes now, the rest is marked and goes when due.
 
     `fates` is what the person read would become of their organizations, None where nobody read anything. Raises
-    FatesChanged where it would be something else by now; in between they are held as they are.
+    FatesChanged where it would be something else by now; in between they are held as they are. `mail` tells them; it is
+    sent only where the policy keeps their address beyond the account.
     """
-    subject = account.subject
+    subject, address = account.subject, account.email
     with transaction.atomic(), door.cursor() as cursor:
         if fates is not None:
             _confirm(cursor, subject, fates)
         end_sessions(account)
         account.delete()
         cursor.execute(SQL["end_subject"], {"subject": subject, "reason": reason})
+        if mail is not None:
+            told: dict[str, Any] = {"subject": subject, "address": address, "facts": Jsonb(dict(mail))}
+            cursor.execute(SQL["tell_closed"], told)
 
 
 def take_copy(token: str, out: IO[bytes]) -> int:

@@ -12,7 +12,8 @@ from troth.database import published
 
 def mail(template: str, told: Mapping[str, Any]) -> dict[str, str]:
     """Return subject and text of a mail in the language of whoever asks; `template` is a path below `mail/`."""
-    context = dict(told) | {"base_url": settings.BASE_URL, "service": published.current().policy.name}
+    policy = published.current().policy
+    context = dict(told) | {"base_url": settings.BASE_URL, "service": policy.name, "contact": policy.contact}
     subject = " ".join(render_to_string(f"mail/{template}_subject.txt", context).split())
     text = render_to_string(f"mail/{template}_message.txt", context).strip()
     return {"subject": f"[{context['service']}] {subject}", "text": f"{text}\n"}

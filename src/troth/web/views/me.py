@@ -9,6 +9,7 @@ from django.contrib.auth import logout
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -33,6 +34,7 @@ from troth.rights import queries as fates
 from troth.web import known, operating, usual
 from troth.web.charts import by_day
 from troth.web.forms import Accesses, Close, Name
+from troth.web.mailing import mail
 from troth.web.telling import language
 from troth.web.views import asking, coming
 from troth.web.views.asking import seen
@@ -159,20 +161,27 @@ def close(request: HttpRequest) -> HttpResponse:
         ending = organizations.fates(request.viewer) if organizations.are_kept() else []  # type: ignore[attr-defined]
         read = _digest(ending)
     mine = fates.fates(language(), request.viewer, agreed=agreed)  # type: ignore[attr-defined]
-    context = {"form": form, "fates": mine, "read": read, "organizations": _said(request, ending)}
+    context = {"form": form, "fates": mine, "read": read, "organizations": _said(request, ending), "told": _told(mine)}
     return render(request, "me/close.html", context, status=422 if form.errors else 200)
 
 
 def _closes(request: HttpRequest, ending: list[Fate]) -> bool:
     """Close the account; return whether it was, which it is not where something else would become of organizations."""
     owned = Role.OWNER in staffing.roles_of(request.user.subject)  # type: ignore[union-attr]
+    mine = fates.fates(language(), request.viewer, agreed=request.standing.version)  # type: ignore[attr-defined]
+    words = mail("closed", {"fates": mine, "at": timezone.now()}) | {"language": language()}
     try:
-        rights.close(request.user, fates=ending)  # type: ignore[arg-type]
+        rights.close(request.user, fates=ending, mail=words)  # type: ignore[arg-type]
     except rights.FatesChanged:
         return False
     if owned and not staffing.has_owner():
         operating.renew()
     return True
+
+
+def _told(mine: list[fates.Fate]) -> bool:
+    """Whether a mail says that the account was closed: the policy keeps the address for a while."""
+    return any(each.table == "person" and not each.goes_at_once for each in mine)
 
 
 def _digest(ending: list[Fate]) -> str:
