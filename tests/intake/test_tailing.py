@@ -14,6 +14,7 @@ import pytest
 from psycopg import Connection
 
 from tests.intake.test_accesslog import a_line, muted
+from troth.cli.import_ import as_text
 from troth.intake import tailing
 from troth.intake.accesslog import Tally
 from troth.intake.tailing import Tail
@@ -328,4 +329,5 @@ def test_overlong_lines_and_nonsense_take_nothing_along(log: Path, owner: Connec
     write(log, 1)
     found = followed(log)
     assert (found.lines, found.stored, pages(owner)) == (4, 2, [0, 1])
-    assert found.malformed == []
+    assert (found.unread, found.malformed) == (2, [])
+    assert "         2 malformed" in as_text(found)

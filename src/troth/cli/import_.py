@@ -32,10 +32,11 @@ def import_() -> None:
 @form_option("text", "json")
 @data_option
 def access_log(files: tuple[Path, ...], source: str | None, shift_to_now: bool, form: str) -> None:
-    """Read Combined and Common logs, plain or .gz.
+    """Read Combined and Common logs, and JSON as nginx and Caddy write it, plain or .gz.
 
     The policy judges each line as it would have judged the visit. Every line is stored, refused with a reason, already
-    there, or malformed; the same lines again store nothing twice, so an import that was cut off can be repeated.
+    there, or malformed; the same lines again store nothing twice, so an import that was cut off can be repeated. What
+    `troth tail` has read is not known here: it would be stored a second time.
     """
     total = Tally()
     with Progress(
@@ -72,7 +73,7 @@ def as_text(total: Tally) -> str:
         f"{total.stored:>10,} stored",
         f"{total.already:>10,} already there",
         *(f"{many:>10,} refused: {reason}" for reason, many in sorted(total.refused.items())),
-        f"{len(total.malformed):>10,} malformed",
+        f"{total.unread:>10,} malformed",
     ]
     shown = [f"{'':>12}line {number} of {name}" for name, number in total.malformed[:10]]
     more = [f"{'':>12}and {len(total.malformed) - 10:,} more"] if len(total.malformed) > 10 else []  # noqa: PLR2004 - as shown

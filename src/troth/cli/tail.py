@@ -32,4 +32,6 @@ def tail(file: Path, source: str | None, once: bool) -> None:
         raise DatabaseRefusal(
             f"`{file}` cannot be read: {error}", advice="what came before is stored, and the place is remembered"
         ) from error
+    if once and not followed.tally.lines and not file.exists():
+        raise DatabaseRefusal(f"there is no `{file}`", advice="name a log that is there, or leave out `--once` to wait")
     click.echo(as_text(followed.tally))

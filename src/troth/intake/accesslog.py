@@ -32,11 +32,15 @@ ROTATED = re.compile(r"(\.\d+|-\d{8}|\.gz)+$")
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the lines: stored, refused by reason, already there and malformed add up to `lines`."""
+    """What became of the lines: stored, refused by reason, already there and unread add up to `lines`.
+
+    `malformed` says which could not be read, where they have numbers.
+    """
 
     lines: int = 0
     stored: int = 0
     already: int = 0
+    unread: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     malformed: list[tuple[str, int]] = field(default_factory=list)
 
@@ -45,6 +49,7 @@ class Tally:
         self.lines += other.lines
         self.stored += other.stored
         self.already += other.already
+        self.unread += other.unread
         self.refused += other.refused
         self.malformed += other.malformed
 
@@ -134,6 +139,7 @@ async def commit(
             await beat(pool)  # whoever looks at the figures looks at another process
     for why, many in refused.items():
         tally.refused[why.reason] += many
+    tally.unread += len(malformed)
     tally.malformed += malformed
     tally.stored += len(fresh)
     tally.already += len(judged) - len(fresh)

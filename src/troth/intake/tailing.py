@@ -260,7 +260,7 @@ class Tail:
                 LOG.info("lines wait while the database is away (%s)", type(error).__name__)
                 await asyncio.sleep(next(pauses, PAUSES[-1]))
             else:
-                tally.malformed.clear()
+                tally.malformed.clear()  # a log that is followed has places, and no end
                 self.tally.add(tally)
                 return
 
