@@ -385,3 +385,21 @@ def test_a_request_that_was_answered_is_not_waited_for_without_end(
         return found + await heard(reader)
 
     assert b"204 No Content" in spoken(say)
+
+
+@pytest.mark.parametrize("app", [plane, Direct()])
+def test_an_empty_line_behind_an_answer_is_not_waited_upon_for_ever(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from troth.config import protocol
+
+    monkeypatch.setattr(protocol, "SLOWEST_HEAD", 0.4)
+    monkeypatch.setitem(SERVED, "timeout_keep_alive", 0.4)
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        for _ in range(2):
+            writer.write(WHOLE)
+            await reader.readuntil(READY.content if app is not plane else b"\r\n\r\n")
+            writer.write(b"\r\n")
+            await asyncio.sleep(0.1)
+        return await heard(reader) or b"ended"
+
+    assert spoken(say, app) == b"ended"

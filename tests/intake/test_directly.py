@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import tracemalloc
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -12,13 +13,13 @@ import uvicorn
 from psycopg import Connection
 
 from tests.conftest import Person
-from tests.intake.sending import Application, event, registered
+from tests.intake.sending import Application, event, registered, sent
 from troth.api.answering import Ready
 from troth.api.app import Lean
-from troth.api.intake import LEAST, MOST, TURN
+from troth.api.intake import LEAST, MOST, PARTED, SHORT, TURN
 from troth.config.protocol import Bounded
 from troth.intake import gate, reading
-from troth.intake.unpacking import LONGEST
+from troth.intake.unpacking import LONGEST, LONGEST_PACKED
 
 JSON, LINES = "application/json", "application/x-ndjson"
 type Said = tuple[int, dict[str, str], Any]
@@ -141,9 +142,55 @@ def test_it_is_answered_and_stored_as_with_a_task(notes: Application, owner: Con
     assert stored == _rows(owner) != []
     assert {status for status, _, _ in found} == {200, 201, 401, 403, 409, 413, 415, 422}
     assert with_tasks.directly_taken == 0
-    assert app.directly_taken == len(found) - 1, "but of the key that opens nothing"
+    packed = [told for _, told in _each(notes, "") if "content_encoding" in told]
+    assert app.directly_taken == len(found) - len(packed) - 1, "but of what is packed, and the key that opens nothing"
     refused = sum("code" in body for _, _, body in found)
-    assert app.tasks == 1 + refused + 1, "what came first, what was refused whole, and what would keep others waiting"
+    assert app.tasks == 1 + refused + 2, (
+        "the first, what is refused whole, what is packed, and would keep others waiting"
+    )
+
+
+def test_what_is_long_comes_by_a_task(notes: Application) -> None:
+    body = json.dumps(event("feature_use", notes.names["Alice"], "long-0001")).encode()
+    _, app = exchanged(
+        notes.key, [(body + b" " * (SHORT - len(body)), {}), (body + b" " * (SHORT + 1 - len(body)), {})]
+    )
+    assert app.directly_taken == 1
+
+
+@pytest.mark.parametrize("each", [b"1,", b"1,1,1,1,1\n,", b" {}\t, ", b'"[,",', b"[[],2],"])
+def test_of_a_list_without_end_no_more_is_held_than_is_taken(notes: Application, each: bytes) -> None:
+    body = b" [" + each * ((LONGEST - 10) // len(each)) + b"1]"
+    tracemalloc.start()
+    try:
+        answer = sent(gzip.compress(body), key=notes.key, content_encoding="gzip")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (answer.status, answer.body["code"]) == (413, "too-much")
+    assert peak < 5 * LONGEST, "a body, its text, and little more"
+
+
+def test_of_lines_without_words_none_is_held(notes: Application) -> None:
+    tracemalloc.start()
+    try:
+        for line in (b"\n", b" \n", b"1\n"):
+            body = gzip.compress(line * (LONGEST // len(line)))
+            answer = sent(body, key=notes.key, content_encoding="gzip", content_type=LINES)
+            assert answer.status == (413 if line == b"1\n" else 200)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * LONGEST
+
+
+@pytest.mark.parametrize("many", [PARTED // MOST, 2 * PARTED])
+def test_a_list_with_many_commas_and_few_items_is_taken(notes: Application, many: int) -> None:
+    wide = event("feature_use", notes.names["Alice"], "wide-0001", metadata={"list": [1] * many})
+    whole = [event("feature_use", notes.names["Alice"], f"wide-{nth:04}") for nth in range(2, 5)]
+    answer = sent([wide, *whole], key=notes.key)
+    assert answer.status == 200
+    assert answer.body["stored"] == 3
 
 
 def test_what_has_no_room_is_shed_as_with_a_task(notes: Application, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,3 +277,21 @@ def test_of_what_was_not_committed_it_is_said_that_it_may_come_again(
     (found,), app = exchanged(notes.key, [(body, {})])
     assert (found[0], found[1]["retry-after"], found[2]["code"]) == (503, "5", "unavailable")
     assert (app.directly_taken, app.tasks) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "told", "advice"),
+    [
+        ("/intake/v1/events", b" " * (LONGEST_PACKED + 1), {}, "1 MB as it is sent, and 4 MB unpacked"),
+        ("/intake/v1/events", b"x", {"content_encoding": "gzip"}, "as `Content-Encoding` says"),
+        ("/intake/v1/events", b"[NaN]", {}, "a list of them"),
+        ("/intake/v1/events", b"", {"method": "GET"}, "with POST"),
+        ("/intake/v1/odd", b"", {}, "/intake/v1/schema"),
+    ],
+)
+def test_what_is_refused_whole_says_what_to_do_here(
+    notes: Application, path: str, body: bytes, told: dict[str, Any], advice: str
+) -> None:
+    answer = sent(body, key=notes.key, path=path, **told)
+    assert advice in answer.body["what_next"]
+    assert answer.headers.get(b"allow", b"POST") == b"POST"

@@ -86,10 +86,10 @@ def _headers(content: bytes, kind: str, lasting: str, retry: int) -> list[tuple[
     ]
 
 
-async def body_of(receive: Receive, *, longest: int = LONGEST_BODY, whole: bool = False) -> bytes:
+async def body_of(receive: Receive, *, longest: int = LONGEST_BODY, whole: bool = False, advice: str = "") -> bytes:
     """Return the whole body. Raises Refusal when it is too long, too slow, or when the client left before its end.
 
-    With `whole` it is here already, and nothing waits for it.
+    With `whole` it is here already, and nothing waits for it. `advice` says how long it may be.
     """
     if whole:
         message = await receive()
@@ -97,16 +97,16 @@ async def body_of(receive: Receive, *, longest: int = LONGEST_BODY, whole: bool 
             raise Refusal("body", "it has no end")
         body: bytes = message.get("body", b"")
         if len(body) > longest:
-            raise Refusal("too-long")
+            raise Refusal("too-long", advice=advice)
         return body
     try:
         async with asyncio.timeout(SLOWEST_BODY):
-            return await _read(receive, longest)
+            return await _read(receive, longest, advice)
     except TimeoutError:
         raise Refusal("too-slow") from None
 
 
-async def _read(receive: Receive, longest: int) -> bytes:
+async def _read(receive: Receive, longest: int, advice: str) -> bytes:
     held = bytearray()
     while True:
         message = await receive()
@@ -114,7 +114,7 @@ async def _read(receive: Receive, longest: int) -> bytes:
             raise Refusal("body", "it has no end")
         held += message.get("body", b"")
         if len(held) > longest:
-            raise Refusal("too-long")
+            raise Refusal("too-long", advice=advice)
         if not message.get("more_body"):
             return bytes(held)
 

@@ -1,14 +1,17 @@
 """`/intake/v1`: what applications send of people, one event or many, acknowledged once it is committed."""
 
 import asyncio
+import json
+import logging
+import re
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from hashlib import sha256
-from itertools import zip_longest
-from typing import Any
+from itertools import islice, zip_longest
+from typing import Any, cast
 
 import msgspec
 from msgspec import Struct
@@ -28,6 +31,7 @@ from troth.intake.unpacking import LONGEST, LONGEST_PACKED, TooLong, Unpackable,
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+LOG = logging.getLogger(__name__)
 ROOT = "/intake/"
 OWN = EVENTS, SCHEMA = "/intake/v1/events", "/intake/v1/schema"
 #: Below it, what is asked for how; `speaking` names what applications say by protocols of their own.
@@ -37,9 +41,16 @@ WHOLE = (b"", b"application/json")
 MOST = 1_000
 #: Events after which others are answered before more are read.
 TURN = 100
+#: Bytes of a body that is answered directly, at most, and of those that are read in one turn.
+SHORT = 64 * 1024
+#: Line ends and commas from which on it is looked how many events there are before all are held, which may take a
+#: hundred times as much as they are long; what begins a line that says something.
+PARTED, LINE = 50 * MOST, re.compile(rb"[^\s][^\n]*")
+ITEM, SPACE, COMMA = json.JSONDecoder(), re.compile(r"\s*"), re.compile(r"\s*,")
 #: Bodies of the longest kind that are held at once, until they are committed; and of one application, which may send
 #: slowly, or much. One that says how short it is counts for that, and for what is made of it: so many times as much.
 BODIES, BODIES_OF_ONE = 64, 24
+SHORTER = f"send at most {LONGEST_PACKED >> 20} MB as it is sent, and {LONGEST >> 20} MB unpacked, in several bodies"
 UNFOLDED, LEAST = LONGEST // LONGEST_PACKED, 16 * 1024
 RETRY = 5
 #: What stands between the moments of events that say none and came together: they stay in their order.
@@ -69,9 +80,13 @@ class Intake:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         known = ROUTES.get(scope["path"])
         if known is None:
-            raise Refusal("not-found")
+            raise Refusal("not-found", advice=f"send events to {EVENTS}; {SCHEMA} says what they may be")
         if method != known:
-            raise Refusal("method", allowed="GET, HEAD" if known == "GET" else known)
+            raise Refusal(
+                "method",
+                allowed="GET, HEAD" if known == "GET" else known,
+                advice=f"send events to {EVENTS} with POST, read {SCHEMA} with GET",
+            )
         if scope["path"] == SCHEMA:
             await answer(send, 200, schema(), head=scope["method"] == "HEAD")
         else:
@@ -97,7 +112,7 @@ class Intake:
         Whatever is to be refused whole, or would keep others waiting, is left to the call. Returns whether it is taken.
         """
         sender = self.gate.remembered(sha256(bearer(scope)).digest())
-        if sender is None or scope["method"] != "POST" or len(body) > LONGEST_PACKED:
+        if sender is None or scope["method"] != "POST" or len(body) > SHORT or header(scope, b"content-encoding"):
             return False
         if not self.unread:
             asyncio.get_running_loop().call_soon(self._read)
@@ -106,12 +121,15 @@ class Intake:
 
     def _read(self) -> None:
         """Read what came in one turn: each step for all, which is quicker than all steps for each."""
-        turn, many = list[tuple[_Unread, _Brought]](), 0
-        while self.unread and many < TURN:
+        turn, many, long = list[tuple[_Unread, _Brought]](), 0, 0
+        while self.unread and many < TURN and long < SHORT:
             each = self.unread.popleft()
-            if (brought := each.brought()) is not None:
+            brought = each.brought()
+            many, long = many + (len(brought.parts) if brought else 1), long + len(each.body)
+            if brought is not None:
                 turn.append((each, brought))
-                many += len(brought.parts)
+        if self.unread:
+            asyncio.get_running_loop().call_soon(self._read)
         try:
             events = [brought.events(each.sender) for each, brought in turn]
         except Exception:  # noqa: BLE001 - whatever it is, the call meets it again, and answers the others
@@ -119,8 +137,6 @@ class Intake:
         for (each, brought), some in zip_longest(turn, events):
             if some is None or not self._put(each, brought, some):
                 each.otherwise()
-        if self.unread:
-            asyncio.get_running_loop().call_soon(self._read)
 
     def _put(self, each: "_Unread", brought: "_Brought", events: Sequence[Sent | Refused]) -> bool:
         """Let events wait for their commit, if they can."""
@@ -148,8 +164,9 @@ class Intake:
         found, ready = None if done.cancelled() else done.result(), None
         try:
             ready = brought.answer(found) if found is not None else UNSURE
-        finally:
-            give(ready)
+        except Exception as error:  # noqa: BLE001 - and nothing of what was sent is written down with it
+            LOG.warning("an answer could not be said (%s)", type(error).__name__)
+        give(ready)
 
     def opened(self, key: bytes, scope: Scope) -> "Opened":
         """Return what yields whose key it is, and counts its body as long as that is held."""
@@ -241,7 +258,7 @@ class _Unread(Struct, eq=False):
     def brought(self) -> _Brought | None:
         """Return its events as they were sent; do otherwise where they are not to be read here."""
         try:
-            brought = _Brought(self.scope, unfolded(self.scope, self.body))
+            brought = _Brought(self.scope, self.body)
         except Exception:  # noqa: BLE001 - a Refusal, or whatever it is, which the call meets again
             brought = None
         if brought is None or len(brought.parts) > TURN:
@@ -296,12 +313,8 @@ def weight(scope: Scope) -> int:
 
 async def unpacked(scope: Scope, receive: Receive) -> bytes:
     """Return a request's body, unpacked. Raises Refusal."""
-    return unfolded(scope, await body_of(receive, longest=LONGEST_PACKED, whole=WHOLE_HERE in scope))
-
-
-def unfolded(scope: Scope, body: bytes) -> bytes:
-    """Return a body that is here, unpacked. Raises Refusal."""
     coding = header(scope, b"content-encoding").decode("latin-1").strip().lower()
+    body = await body_of(receive, longest=LONGEST_PACKED, whole=WHOLE_HERE in scope, advice=SHORTER)
     try:
         return unpack(body, coding)
     except KeyError:
@@ -309,13 +322,30 @@ def unfolded(scope: Scope, body: bytes) -> bytes:
     except TooLong:
         raise Refusal("too-much") from None
     except Unpackable as error:
-        raise Refusal("body", str(error)) from error
+        raise Refusal("body", str(error), advice="pack it as `Content-Encoding` says, or not at all") from error
 
 
 def bearer(scope: Scope) -> bytes:
     """Return the key that a request carries (RFC 6750, section 2.1)."""
     scheme, _, key = header(scope, b"authorization").partition(b" ")
     return key.strip() if scheme.lower() == b"bearer" else b""
+
+
+def _too_many(body: bytes) -> bool:
+    """Whether a list has more items than are taken at once: none is kept, and behind so many none is read."""
+    text = body.decode("utf-8", "replace").lstrip()
+    place, many = 1, 0
+    try:
+        while many <= MOST:
+            place = cast("re.Match[str]", SPACE.match(text, place)).end()
+            _, place = ITEM.raw_decode(text, place)
+            many += 1
+            if (comma := COMMA.match(text, place)) is None:
+                return False
+            place = comma.end()
+    except (ValueError, RecursionError):
+        return False  # what it is that is wrong is said by what reads it
+    return True
 
 
 @lru_cache(maxsize=100)
@@ -330,13 +360,19 @@ def _lined(said: bytes) -> bool:
 def _parts(body: bytes, *, lines: bool) -> tuple[bool, Sequence[bytes]]:
     """Return whether a body is one event, and its events as they were sent. Raises Refusal."""
     if lines:
-        return False, [line for line in body.split(b"\n") if line.strip()]
+        if body.count(b"\n") < PARTED:
+            return False, [line for line in body.split(b"\n") if line.strip()]
+        return False, [line.group() for line in islice(LINE.finditer(body), MOST + 1)]
     if not body.lstrip().startswith(b"["):
         return True, [body]
+    if body.count(b",") > PARTED and _too_many(body):
+        raise Refusal("too-much")
     try:
         return False, [bytes(each) for each in msgspec.json.decode(body, type=list[msgspec.Raw])]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal("body", "it is no JSON") from error
+        raise Refusal(
+            "body", "it is no JSON", advice=f"send an event, a list of them, or lines; see {SCHEMA}"
+        ) from error
 
 
 def _json(told: Mapping[str, Any]) -> bytes:

@@ -65,13 +65,16 @@ REFUSALS: dict[str, tuple[int, str, str]] = {
 class Refusal(Exception):
     """One of them."""
 
-    def __init__(self, code: str, detail: str = "", *, allowed: str = "", retry: int = 0) -> None:
-        """Look it up by its code; `retry` is how many seconds later it may be tried again."""
+    def __init__(self, code: str, detail: str = "", *, advice: str = "", allowed: str = "", retry: int = 0) -> None:
+        """Look it up by its code; `retry` is how many seconds later it may be tried again.
+
+        `advice` says what to do next in place of what is said where nobody says more.
+        """
         self.allowed, self.retry = allowed, retry
-        self.status, sentence, advice = REFUSALS[code]
+        self.status, sentence, usual = REFUSALS[code]
         self.body: dict[str, Any] = {
             "code": code,
             "message": f"{sentence}: {detail}" if detail else sentence,
-            "what_next": advice,
+            "what_next": advice or usual,
         }
         super().__init__(self.body["message"])

@@ -44,6 +44,7 @@ class Bounded(HttpToolsProtocol):
         self.told = False
         super().data_received(data)
         self._begin()
+        self._expect_more()
         self.lines = 0 if self.told or self.over else self.lines + len(data)
         if self.lines > LONGEST_HEAD:
             self.transport.close()
@@ -105,8 +106,17 @@ class Bounded(HttpToolsProtocol):
         if direct is None or not direct(scope, bytes(cycle.body), partial(self._answer, cycle), otherwise):
             otherwise()
 
+    def _expect_more(self) -> None:
+        """Wait not for ever where what came began nothing, and yet ended the library's own waiting: an empty line."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        idle = cycle is None or cycle.response_complete
+        if idle and self.until is None and self.timeout_keep_alive_task is None and not self.transport.is_closing():
+            self._expect(self.timeout_keep_alive)
+
     def _answer(self, cycle: RequestResponseCycle, ready: Ready | None) -> None:
         """Write an answer's head and body as one; with None the connection ends."""
+        cycle.body.clear()
+        cycle.on_response, response = _nothing, cycle.on_response
         if cycle.disconnected:
             return
         cycle.response_started = cycle.response_complete = True
@@ -116,12 +126,10 @@ class Bounded(HttpToolsProtocol):
             self.transport.write(b"".join((STATUS_LINE[ready.status], *always, ready.head, end, ready.content)))
         if ready is None or not cycle.keep_alive:
             self.transport.close()
-        cycle.body.clear()
-        cycle.on_response, response = _nothing, cycle.on_response
         response()
 
-    def _expect(self) -> None:
-        self.until = self.loop.time() + SLOWEST_HEAD
+    def _expect(self, longest: float | None = None) -> None:
+        self.until = self.loop.time() + (SLOWEST_HEAD if longest is None else longest)
         if self.deadline is None:
             self.deadline = self.loop.call_at(self.until, self._due)
 
