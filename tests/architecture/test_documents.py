@@ -7,8 +7,11 @@ import pytest
 
 from tests.architecture.lints import ROOT
 from troth.cli.main import troth
+from troth.intake.sent import TOO_LATE
 
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "docs/ledger.md")
+#: Why a visit, or a line of a log, is refused, which no application sends.
+OF_VISITS = {"malformed-line", "not-understood"}
 MAKE = re.compile(r"^make ([a-z][a-z-]*)", re.MULTILINE)
 TROTH = re.compile(r"(?:^|`|\.venv/bin/)troth((?: [a-z][a-z-]*)+)", re.MULTILINE)
 
@@ -83,3 +86,16 @@ def test_every_test_that_the_index_of_threats_names_exists() -> None:
     named = TEST.findall(text("tests/README.md"))
     assert len(named) > 20
     assert [each for each in named if f"def {each[1]}(" not in text(each[0])] == []
+
+
+def test_whoever_sends_is_told_of_every_reason_why_it_may_be_refused() -> None:
+    told, source = text("docs/applications.md"), ROOT / "src" / "troth"
+    written = [*(source / "intake").glob("*.py"), source / "api" / "intake.py"]
+    named = {
+        reason
+        for each in written
+        for reason in re.findall(r'Refus(?:ed|al)\(\s*"([a-z-]+)"', each.read_text(encoding="utf-8"))
+    }
+    answered = named | {TOO_LATE, "names-nobody", "person-declined", "browser-objects"}
+    assert len(answered) > 20
+    assert {reason for reason in answered if f"`{reason}`" not in told} == OF_VISITS

@@ -264,6 +264,7 @@ REASONS: Words = {
     "in-the-future": _("dated in the future"),
     "malformed-line": _("a line of a log that cannot be read"),
     "malformed": _("not what its kind may say"),
+    "not-understood": _("it could not be understood"),
     "unknown-kind": _("of a kind that is not known"),
     "too-long": _("longer than such a record may be"),
     "not-linked": _("it says who somebody is, or that two names are one person's"),
