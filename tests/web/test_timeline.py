@@ -16,7 +16,7 @@ from tests.intake.sending import event, registered, sent
 from tests.intake.test_recorder import an_access, in_purposes, run
 from troth.database import apply, connect, published
 from troth.database.catalog import load as load_catalog
-from troth.intake import timeline
+from troth.intake import queries, timeline
 from troth.intake.event import Event, now
 from troth.intake.recorder import Recorder
 from troth.intake.steps import coarse_time
@@ -323,3 +323,17 @@ def test_what_is_no_kind_is_not_everything(browser: Browser, owner: Connection[A
     page = browser.get(PAGE).content.decode()
     assert 'href="/me/accesses"' in page
     assert 'href="/me/sent"' in page
+
+
+def test_where_only_the_newest_stand_it_is_said_and_leads_to_all(browser: Browser, owner: Connection[Any]) -> None:
+    email, notes = "lena@harbor.example", registered(owner)
+    whose = browser.sign_up(owner, email)
+    browser.get("/me")
+    name = notes.knows(Person("Lena", whose, email, browser.cookies["__Host-viewer"].value))
+    uses = [event("feature_use", name, f"many-{nth:04}") for nth in range(queries.PAGE)]
+    assert sent(uses[1:], key=notes.key).status == 200
+    assert "These are the newest" not in browser.get("/me/sent").content.decode()
+    assert sent(uses[0], key=notes.key).status == 201
+    page = browser.get("/me/sent").content.decode()
+    assert f"These are the newest {queries.PAGE}. Every one of them" in words(page)
+    assert 'href="/me/timeline?of=feature_use"' in page

@@ -31,6 +31,7 @@ def sent(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "clauses": queries.clauses(),
         "refusals": _refusals(token),
+        "most": queries.PAGE,
     }
     for name, asked in told.items():
         context[name] = [{"each": each, "by": named.get(each.application, each.application)} for each in asked(token)]
