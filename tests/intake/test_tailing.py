@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from psycopg import Connection
 
 from tests.intake.test_accesslog import a_line, muted
 from troth.cli.import_ import as_text
+from troth.cli.tail import tail
+from troth.database.errors import DatabaseRefusal
 from troth.intake import tailing
 from troth.intake.accesslog import Tally
 from troth.intake.tailing import Tail
@@ -331,3 +334,9 @@ def test_overlong_lines_and_nonsense_take_nothing_along(log: Path, owner: Connec
     assert (found.lines, found.stored, pages(owner)) == (4, 2, [0, 1])
     assert (found.unread, found.malformed) == (2, [])
     assert "         2 malformed" in as_text(found)
+
+
+def test_a_log_that_is_not_there_is_said_to_be_missing_where_nobody_waits_for_it(log: Path) -> None:
+    done = CliRunner().invoke(tail, [str(log), "--once"])
+    assert isinstance(done.exception, DatabaseRefusal)
+    assert f"there is no `{log}`" in str(done.exception)
