@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from troth.intake import guard
-from troth.intake.detectors import MOST, NATIONAL, together
+from troth.intake.detectors import ABROAD, ANY_NATIONAL, AT_HOME, CALLED, CALLS, MOST, NATIONAL, SEVEN, phones, together
 from troth.intake.guard import SHORTEST_COLUMN, cleared, cleared_address, structured
 from troth.intake.plain import fold
 from troth.intake.special import NotWords, words
@@ -145,6 +145,35 @@ def test_how_many_digits_follow_each_other_tells_only_of_what_is_not_there(parts
     for number in NATIONAL:
         if number.digits and there is not None and number.digits.isdisjoint(there):
             assert not number.written.search(text), number
+
+
+@given(st.lists(st.one_of(WRITTEN, DIGITS, st.sampled_from([" ", "-", ".", "+", "A", " a ", ": "])), max_size=9))
+def test_one_look_tells_whether_there_is_any_countrys_number(parts: list[str]) -> None:
+    text = "".join(parts)
+    assert bool(ANY_NATIONAL.search(text)) == any(number.written.search(text) for number in NATIONAL)
+
+
+#: As many digits as the shortest number has, and more, with as many signs between two as there may be, and words before.
+CALLING = st.lists(
+    st.sampled_from(
+        ["tel: ", "Téléphone ", "MÓVIL ", "mobıl ", "joındre ", "Handynummer ", "call me at ", "(555) 555-0147", "+", "00 ", "+ 1 (",
+         "612 345 678", "01 23 45 67 89", "(0171) / 123 45", "0121 / 12345", "020 794 6000", "333 1234567", "1", "2", "3", "45",
+         "678", " ", ".", "-", "/", "(", ")", ") /- (", " is "]
+    ),
+    max_size=14,
+).map("".join)  # fmt: skip
+
+
+@given(CALLING)
+def test_what_has_too_few_digits_or_no_word_of_calling_has_no_number_either(text: str) -> None:
+    assert SEVEN.search(text) or not any(each.search(text) for each in (ABROAD, CALLED, *AT_HOME.values()))
+    assert CALLS.search(text.lower()) or not CALLED.search(text)
+
+
+@pytest.mark.parametrize("word", CALLED.pattern.partition("(?:")[2].partition(")")[0].split("|"))
+def test_a_number_behind_a_word_of_calling_is_a_phones(word: str) -> None:
+    for each in (word, word.upper(), f"{word} me at"):
+        assert list(phones(f"{each} 612345678")) == [(len(each) + 1, len(each) + 10)]
 
 
 def test_each_countrys_number_is_written_in_some_of_these_ways() -> None:

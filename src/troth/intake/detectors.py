@@ -48,8 +48,10 @@ AT_HOME = {
     "GB": re.compile(r"(?<![\w.+-])(?<!\d )\(?0(?:20|1\d{2,3}|7\d{3})\)? ?\d{3,4} ?\d{3,4}(?![\w-]|\.\d)"),
     "IT": re.compile(r"(?<![\w.+-])(?<!\d )3[2-9]\d[ .-]\d{3}[ .-]?\d{4}(?![\w-]|\.\d)"),
 }
-#: As many digits as a number has at the least before which a word such as `tel` stands, and written so.
-SEVEN = re.compile(r"\d(?:\)?[ ./-]{0,2}\(?\d){6}")
+#: As many digits as a phone's number has at the least, however it is written: a text without them has none.
+SEVEN = re.compile(r"\d(?:[ ./()+-]{0,4}\d){6}")
+#: How a word begins before which a number is a phone's, in small letters: most texts with a long number have none.
+CALLS = re.compile(r"tel|tél|phone|mob|mov|móv|cell|call|fax|whats|sms|llam|handy|anruf|rufnum|port|appel|jo.ndre")
 CALLED = re.compile(
     r"(?i)\b(?:tel|phone|telephone|mobile|cell|call|fax|whatsapp|sms|llama|llame|móvil|movil|teléfono|telefono|handy|"
     r"telefon|telefonnummer|mobil|anruf|rufnummer|portable|téléphone|telephone|appelez|joindre|cellulare)\b[^\w+(]{0,6}"
@@ -69,10 +71,12 @@ class Detector:
 class National:
     """A country's number: how it is written, what confirms it, and the word without which it would be any number.
 
-    `digits` says how many follow each other in it, with at most one sign between two: a text without so many together
-    does not have it. Where it is empty, that says nothing.
+    `signs` are those that it is written with, and `written` these where they are no part of something else. `digits`
+    says how many follow each other in it, with at most one sign between two: a text without so many together does not
+    have it. Where it is empty, that says nothing.
     """
 
+    signs: str
     written: re.Pattern[str]
     module: str
     cue: re.Pattern[str] | None
@@ -83,10 +87,14 @@ class National:
 ROW, BETWEEN, MOST_RUNS = re.compile(r"\d+(?:[ .+-]\d+)*"), re.compile(r"[ .+-]"), 20
 
 
-def _number(written: str, module: str, *digits: int, cue: str = "") -> National:
-    whole = re.compile(rf"(?i)(?<![0-9A-Za-z])(?<!\d[.,])(?:{written})(?![0-9A-Za-z]|[.,]\d)")
+def _number(signs: str, module: str, *digits: int, cue: str = "") -> National:
     words = re.compile(rf"(?i)(?<![^\W_])(?:{cue})(?![^\W_])") if cue else None
-    return National(whole, module, words, frozenset(digits))
+    return National(signs, _written(signs), module, words, frozenset(digits))
+
+
+def _written(*signs: str) -> re.Pattern[str]:
+    """Return a pattern of a number that is written in one of these ways, and is no part of something else."""
+    return re.compile(rf"(?i)(?<![0-9A-Za-z])(?<!\d[.,])(?:{'|'.join(signs)})(?![0-9A-Za-z]|[.,]\d)")
 
 
 NATIONAL = (
@@ -115,6 +123,8 @@ NATIONAL = (
     _number(r"\d{4} \d{4} \d{4}", "in_.aadhaar", 12),
     _number(r"\d{3}[ -]\d{3}[ -]\d{3}", "ca.sin", 9, cue="sin|social insurance|nas"),
 )
+#: Whichever of them: a text without has none, which one look tells where looking for each takes two dozen.
+ANY_NATIONAL = _written(*(number.signs for number in NATIONAL))
 
 
 def emails(text: str) -> Iterator[Span]:
@@ -147,6 +157,8 @@ def ibans(text: str) -> Iterator[Span]:
 
 def phones(text: str) -> Iterator[Span]:
     """Yield numbers of phones: with a country's code, grouped as in some country, or behind a word such as `tel`."""
+    if not SEVEN.search(text):
+        return
     for found, sure in _counted(ABROAD.finditer(text)):
         digits = re.sub(r"^00", "+", re.sub(r"[^\d+]", "", found[0]))
         if not sure or _is_phone(digits, None):
@@ -155,13 +167,15 @@ def phones(text: str) -> Iterator[Span]:
         for found, sure in _counted(written.finditer(text)):
             if not sure or _is_phone(found[0], country):
                 yield found.span()
-    for found, sure in _counted(CALLED.finditer(text) if SEVEN.search(text) else iter(())):
+    for found, sure in _counted(CALLED.finditer(text) if CALLS.search(text.lower()) else iter(())):
         if not sure or any(_is_phone(found[1], country) for country in AT_HOME):
             yield found.span(1)
 
 
 def nationals(text: str) -> Iterator[Span]:
     """Yield what countries number their people by."""
+    if not ANY_NATIONAL.search(text):
+        return
     there = together(text)
     for number in NATIONAL:
         if number.digits and there is not None and number.digits.isdisjoint(there):
