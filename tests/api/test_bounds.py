@@ -4,6 +4,7 @@ import asyncio
 import gc
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -304,6 +305,34 @@ def test_who_left_before_an_answer_disturbs_nobody() -> None:
         return await reader.readuntil(b"}")
 
     assert spoken(say, app).endswith(READY.content)
+
+
+def test_nothing_stays_of_who_left_before_an_answer() -> None:
+    """What they asked, with their key and their body, is let go of with the answer, not when the collector comes."""
+    app = Direct()
+    app.holds = True
+
+    def noted(many: int) -> bool:
+        return len(app.noted) == many
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        gc.collect()
+        gc.disable()
+        for nth in range(20):
+            _, another = await asyncio.open_connection(*writer.get_extra_info("peername"))
+            another.write(WHOLE)
+            await _until(partial(noted, nth + 1))
+            another.close()
+        await asyncio.sleep(0.1)
+        while app.waiting:
+            app.waiting.pop()(READY)
+        await asyncio.sleep(0.1)
+        return b"%d" % sum(type(each).__name__ == "RequestResponseCycle" for each in gc.get_objects())
+
+    try:
+        assert int(spoken(say, app)) <= 2
+    finally:
+        gc.enable()
 
 
 def test_what_cannot_be_said_ends_the_connection() -> None:

@@ -4,7 +4,8 @@ import asyncio
 import gzip
 import json
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -14,9 +15,10 @@ from psycopg import Connection
 
 from tests.conftest import Person
 from tests.intake.sending import Application, event, registered, sent
+from troth.api import intake
 from troth.api.answering import Ready
 from troth.api.app import Lean
-from troth.api.intake import LEAST, MOST, PARTED, SHORT, TURN
+from troth.api.intake import LEAST, MOST, PARTED, TURN
 from troth.config.protocol import Bounded
 from troth.intake import gate, reading
 from troth.intake.unpacking import LONGEST, LONGEST_PACKED
@@ -150,12 +152,77 @@ def test_it_is_answered_and_stored_as_with_a_task(notes: Application, owner: Con
     )
 
 
-def test_what_is_long_comes_by_a_task(notes: Application) -> None:
+def test_what_is_long_comes_by_a_task(notes: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "SHORT", 2_000)  # what is longer than a packet comes in parts on some machines
     body = json.dumps(event("feature_use", notes.names["Alice"], "long-0001")).encode()
-    _, app = exchanged(
-        notes.key, [(body + b" " * (SHORT - len(body)), {}), (body + b" " * (SHORT + 1 - len(body)), {})]
-    )
+    _, app = exchanged(notes.key, [(body.ljust(2_000), {}), (body.ljust(2_001), {})])
     assert app.directly_taken == 1
+
+
+@asynccontextmanager
+async def known(notes: Application) -> AsyncIterator[tuple[Lean, Callable[..., bool]]]:
+    """The lean plane, to which the sender is known, and what offers it a body directly."""
+    lean = Lean()
+    await lean.start()
+    headers = [(b"authorization", f"Bearer {notes.key}".encode()), (b"content-type", JSON.encode())]
+    scope = {"path": "/intake/v1/events", "method": "POST", "headers": headers, "client": ("192.0.2.7", 1)}
+    await lean.intake.sender(notes.key.encode(), scope)
+    yield lean, lambda body, give, otherwise: lean.intake.directly({**scope}, body, give, otherwise)
+    await lean.stop()
+
+
+def test_a_turn_ends_after_so_many_bytes_and_others_have_theirs(
+    notes: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "SHORT", 2_000)
+    bodies = [
+        json.dumps(event("feature_use", notes.names["Alice"], f"turn-{nth:04}")).encode().ljust(1_200)
+        for nth in range(5)
+    ]
+
+    async def whole() -> tuple[list[int], list[Ready | None]]:
+        left, given = list[int](), list[Ready | None]()
+        async with known(notes) as (lean, offer):
+            for body in bodies:
+                assert offer(body, given.append, pytest.fail)
+            for _ in range(3):
+                await asyncio.sleep(0)
+                left.append(len(lean.intake.unread))
+            async with asyncio.timeout(5):
+                while len(given) < len(bodies):  # noqa: ASYNC110 - nothing tells of it
+                    await asyncio.sleep(0.01)
+        return left, given
+
+    left, given = asyncio.run(whole())
+    assert left == [3, 1, 0]
+    assert [each and each.status for each in given] == [201] * len(bodies)
+
+
+def test_of_what_is_stored_and_cannot_be_said_nothing_is_said_or_written_down(
+    notes: Application, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its sender sends it again, under the same key."""
+
+    def failing(*_: Any) -> Any:
+        raise ZeroDivisionError("unsaid-0001")
+
+    monkeypatch.setattr("troth.api.intake._Brought.answer", failing)
+    body = json.dumps(event("feature_use", notes.names["Alice"], "unsaid-0001")).encode()
+
+    async def whole() -> list[Ready | None]:
+        given = list[Ready | None]()
+        async with known(notes) as (lean, offer):
+            assert offer(body, given.append, pytest.fail)
+            async with asyncio.timeout(5):
+                while not given:  # noqa: ASYNC110 - nothing tells of it
+                    await asyncio.sleep(0.01)
+            assert (lean.intake.held, lean.intake.gate.held) == (0, 0)
+        return given
+
+    assert asyncio.run(whole()) == [None]
+    assert owner.execute("SELECT count(*) FROM troth.feature_use").fetchone() == (1,)
+    assert "an answer could not be said (ZeroDivisionError)" in caplog.text
+    assert "unsaid-0001" not in caplog.text
 
 
 @pytest.mark.parametrize("each", [b"1,", b"1,1,1,1,1\n,", b" {}\t, ", b'"[,",', b"[[],2],"])
@@ -207,28 +274,24 @@ def test_bodies_count_as_long_as_they_wait(notes: Application) -> None:
     seen = list[int]()
 
     async def whole() -> list[Ready | None]:
-        lean, given, answered = Lean(), list[Ready | None](), asyncio.Event()
-        await lean.start()
-        headers = [(b"authorization", f"Bearer {notes.key}".encode()), (b"content-type", JSON.encode())]
-        scope = {"path": "/intake/v1/events", "method": "POST", "headers": headers, "client": ("192.0.2.7", 1)}
-        await lean.intake.sender(notes.key.encode(), scope)
-        lean.intake.held = 10**12
+        given, answered = list[Ready | None](), asyncio.Event()
 
         def give(ready: Ready | None) -> None:
             given.append(ready)
             answered.set()
 
-        assert lean.intake.directly(scope, body, give, answered.set)
-        await answered.wait()
-        assert given == [], "no room: it is left to the call"
-        lean.intake.held = 0
-        answered.clear()
-        assert lean.intake.directly({**scope}, body, give, answered.set)
-        await asyncio.sleep(0)
-        seen.append(lean.intake.held)
-        await answered.wait()
-        seen.append(lean.intake.held)
-        await lean.stop()
+        async with known(notes) as (lean, offer):
+            lean.intake.held = 10**12
+            assert offer(body, give, answered.set)
+            await answered.wait()
+            assert given == [], "no room: it is left to the call"
+            lean.intake.held = 0
+            answered.clear()
+            assert offer(body, give, answered.set)
+            await asyncio.sleep(0)
+            seen.append(lean.intake.held)
+            await answered.wait()
+            seen.append(lean.intake.held)
         return given
 
     (ready,) = asyncio.run(whole())
@@ -251,15 +314,11 @@ def test_what_cannot_be_read_for_whatever_reason_keeps_nobody_else_waiting(
     bodies = [json.dumps(event("feature_use", notes.names["Alice"], key)).encode() for key in ("fit-0001", "odd-0001")]
 
     async def whole() -> tuple[list[int], int]:
-        lean, otherwise, given = Lean(), list[int](), list[Ready | None]()
-        await lean.start()
-        headers = [(b"authorization", f"Bearer {notes.key}".encode()), (b"content-type", JSON.encode())]
-        scope = {"path": "/intake/v1/events", "method": "POST", "headers": headers, "client": ("192.0.2.7", 1)}
-        await lean.intake.sender(notes.key.encode(), scope)
-        for nth, body in enumerate(bodies):
-            assert lean.intake.directly({**scope}, body, given.append, partial(otherwise.append, nth))
-        await asyncio.sleep(0.01)
-        await lean.stop()
+        otherwise, given = list[int](), list[Ready | None]()
+        async with known(notes) as (lean, offer):
+            for nth, body in enumerate(bodies):
+                assert offer(body, given.append, partial(otherwise.append, nth))
+            await asyncio.sleep(0.01)
         assert not given
         return otherwise, lean.intake.held
 

@@ -85,6 +85,7 @@ def test_the_answer_names_the_field_and_what_belongs_there(notes: Application) -
         (f'"kind": "crash", "data": {{"kind": "{SECRET}", "{SECRET}": NaN}}', "/data"),
         (f'"kind": "crash", "data": {{"kind": "{SECRET}"}}, "metadata": {{"{SECRET}": NaN}}', "/metadata"),
         (f'"kind": "{SECRET}", "data": {{"{SECRET}": NaN}}', "/data"),
+        (f'"kind": NaN, "data": {{"{SECRET}": 1}}', "/kind"),
     ],
 )
 def test_what_json_has_not_is_named_by_its_field(notes: Application, told: str, field: str) -> None:
@@ -104,6 +105,32 @@ def test_what_is_no_object_at_all_is_so_as_a_whole(notes: Application, body: byt
     field, expected = said(sent(body, key=notes.key))
     assert field == ""
     assert {"type": "object", "required": ["key", "kind", "data"]}.items() <= expected.items()
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        (b" ", "this is empty"),
+        (b'{"key": "hunter2-0001", "data"', "this ends too early"),
+        (b'{"key": "hunter2-0001" "kind": "crash"}', "this is none from byte 23 on"),
+        (b'{"key": "hunter2\xff"}', "this is no UTF-8"),
+        (b"\xef\xbb\xbf{}", "this is none from byte 0 on"),
+    ],
+)
+def test_what_is_no_json_is_said_to_be_none_and_where(notes: Application, body: bytes, where: str) -> None:
+    """Something else than what is told of JSON that says the wrong thing."""
+    field, expected = said(sent(body, key=notes.key))
+    assert (field, expected["type"]) == ("", "object")
+    assert expected["description"] == f"one object of JSON, and in a body of lines one a line; {where}"
+    assert "description" not in said(sent(b'{"hunter2": 1}', key=notes.key))[1]
+
+
+def test_of_lines_that_are_one_event_each_is_said_to_be_none(notes: Application) -> None:
+    body = json.dumps(event("crash", notes.names["Alice"], "event-0001"), indent=2).encode()
+    answer = sent(body, key=notes.key, content_type="application/x-ndjson")
+    assert {each["expected"]["description"].partition(";")[0] for each in answer.body["events"][:1]} == {
+        "one object of JSON, and in a body of lines one a line"
+    }
 
 
 def test_a_field_of_the_senders_own_is_told_by_no_name_whatever_it_looks_like(notes: Application) -> None:

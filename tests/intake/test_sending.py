@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from email.utils import format_datetime
 from typing import Any
 from uuid import UUID
 
@@ -392,6 +393,48 @@ def test_a_clock_that_is_wrong_is_corrected(notes: Application, owner: Connectio
     row = owner.execute("SELECT statement_timestamp() - at FROM troth.crash").fetchone()
     assert row is not None
     assert timedelta(minutes=9) < row[0] < timedelta(minutes=11)
+
+
+@pytest.mark.parametrize(
+    "told", ["yesterday", "2026-13-01T00:00:00Z", "1764590400.5", "Tue, 99 Dec 2026 10:00:00 GMT", "\u0661"]
+)
+def test_a_clock_that_cannot_be_read_is_said_to_be_none(notes: Application, told: str, owner: Connection[Any]) -> None:
+    """Whoever says wrongly what their clock shows would never know that nothing of it is corrected."""
+    for body in (
+        event("crash", notes.names["Alice"], "clock-001"),
+        [event("crash", notes.names["Alice"], "clock-002")],
+    ):
+        answer = sent(body, key=notes.key, sent_at=told)
+        assert (answer.status, answer.body["code"]) == (422, "clock")
+    assert owner.execute("SELECT count(*) FROM troth.crash").fetchone() == (0,)
+
+
+def test_a_clock_is_read_as_http_writes_dates_too(notes: Application, owner: Connection[Any]) -> None:
+    ahead = (datetime.now(UTC) + timedelta(hours=5)).replace(microsecond=0)
+    body = event("crash", notes.names["Alice"], "skew-0002", at=(ahead - timedelta(minutes=10)).isoformat())
+    assert sent(body, key=notes.key, sent_at=format_datetime(ahead, usegmt=True)).status == 201
+    row = owner.execute("SELECT statement_timestamp() - at FROM troth.crash").fetchone()
+    assert row is not None
+    assert timedelta(minutes=9) < row[0] < timedelta(minutes=11)
+
+
+def test_of_what_is_no_page_but_a_program_or_a_file_of_somebodys_nothing_is_kept(
+    cast: dict[str, Person], owner: Connection[Any]
+) -> None:
+    pages = registered(owner, events=("page_view",))
+    name = pages.knows(cast["alice"])
+    told = {
+        "javascript:alert(document.cookie)": "-", "data:text/html,<b>Alice</b>": "-", "file:///home/alice/taxes.html": "-",
+        "blob:https://notes.example/9a1": "-", "mailto:alice@harbor.example": "-", "about:blank": "-", "http://[": "-",
+        "https://notes.example/a?b=1": "/a?b=1", "/wiki/Special:Search": "/wiki/Special:Search", "capacitor://localhost/notes": "/notes",
+    }  # fmt: skip
+    batch = [
+        {"key": f"page-{nth:04}", "kind": "page_view", "person": name, "data": {"url": each}}
+        for nth, each in enumerate(told)
+    ]
+    assert sent(batch, key=pages.key).body["stored"] == len(batch)
+    rows = owner.execute("SELECT url FROM troth.page_view ORDER BY id").fetchall()
+    assert [url for (url,) in rows] == [*told.values()]
 
 
 def test_what_a_browsers_signal_objects_to_is_not_taken_from_an_application_either(

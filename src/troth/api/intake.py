@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
 from hashlib import sha256
 from itertools import islice, zip_longest
@@ -222,7 +223,7 @@ class _Brought:
         """Find them. Raises Refusal."""
         lines = _lined(header(scope, b"content-type"))
         self.many, self.received = len(body), datetime.now(UTC)
-        self.ahead = ahead_of(_moment(header(scope, b"sent-at")), self.received)
+        self.ahead = ahead_of(_clock(header(scope, b"sent-at")), self.received)
         self.single, self.parts = _parts(body, lines=lines)
         if len(self.parts) > MOST:
             raise Refusal("too-much")
@@ -379,11 +380,15 @@ def _json(told: Mapping[str, Any]) -> bytes:
     return msgspec.json.encode(told, enc_hook=str)
 
 
-def _moment(told: bytes) -> datetime | None:
-    try:
-        return datetime.fromisoformat(told.decode("ascii")) if told else None
-    except ValueError:
+def _clock(told: bytes) -> datetime | None:
+    """Return what a sender's clock showed, as ISO 8601 writes it or HTTP (RFC 9110, section 5.6.7). Raises Refusal."""
+    if not told:
         return None
+    try:
+        said = told.decode("ascii")
+        return datetime.fromisoformat(said) if said[:1].isdigit() else parsedate_to_datetime(said)
+    except ValueError:
+        raise Refusal("clock") from None
 
 
 def _unfit(found: Answer) -> bool:

@@ -35,6 +35,7 @@ REFUSALS: dict[str, tuple[int, str, str]] = {
     "too-much": (413, "there is more in the body than is taken at once", "send at most 1,000 events and 4 MB unpacked"),
     "purpose-unknown": (422, "the policy has no such purpose", "choose one of /api/v1/policy"),
     "before": (422, "`before` is no time", "write it as 2026-11-01T12:00:00Z"),
+    "clock": (422, "`Sent-At` is no time", "write it as 2026-11-01T12:00:00Z, or leave it out"),
     "body": (422, "the body is not what was expected", 'send {"purpose": ..., "kind": ..., "seen": ...}'),
     "envelope": (422, "the body is no envelope", "send what a client of Sentry's sends"),
     "calls": (400, "the body is no call", "send what a client of Segment or RudderStack sends"),

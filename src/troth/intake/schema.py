@@ -27,6 +27,8 @@ SAYING = (
 #: What stands there together or not at all.
 TOGETHER = {"Transaction": {"amount": ["currency"], "currency": ["amount"]}}
 NULL = {"type": "null"}
+#: Where a decoder says that what it read is no JSON.
+BYTE = re.compile(r"\(byte ([0-9]{1,9})\)$")
 
 
 def schema() -> dict[str, Any]:
@@ -46,7 +48,9 @@ def fault(error: Exception | None, raw: bytes, within: str = "", kind: str = "")
     if missing := MISSING.match(message):
         steps.append(missing.group(1))
     elif not steps and not message.startswith(UNKNOWN):
-        steps, kind = _no_json(raw, within, kind)
+        steps, kind = _no_value(raw, within, kind)
+        if not steps and not within and error is not None and not message:
+            return Fault("", {"description": _no_json(error, raw), **_expected(EVENT)})
     pointer, known = within, DATA[kind] if kind and within == "/data" else EVENT["properties"].get(within[1:], EVENT)
     for step in steps:
         inside = DATA[kind] if kind and f"{pointer}/{step}" == "/data" else _inside(known, step)
@@ -67,17 +71,36 @@ def unfit(declared: Mapping[str, Any], path: Sequence[str | int]) -> Fault:
     return Fault("/metadata" + "".join(f"/{step}" for step in way), _expected(known))
 
 
-def _no_json(raw: bytes, within: str, kind: str) -> tuple[list[str | int], str]:
+def _no_json(error: Exception, raw: bytes) -> str:
+    """Return that one object of JSON is expected, and where this is none: the number of a byte tells nothing of it."""
+    place = BYTE.search(str(error))
+    match error:
+        case _ if not raw.strip():
+            where = "this is empty"
+        case UnicodeDecodeError():
+            where = "this is no UTF-8"
+        case _ if place:
+            where = f"this is none from byte {place[1]} on"
+        case _ if "truncated" in str(error):
+            where = "this ends too early"
+        case _:
+            where = "this is none"
+    return f"one object of JSON, and in a body of lines one a line; {where}"
+
+
+def _no_value(raw: bytes, within: str, kind: str) -> tuple[list[str | int], str]:
     """Return the way to the first value that JSON has not, a number that is none or endless or half a sign.
 
     And the kind of the event. Python's own decoder takes those, of which the other does not say where they are.
     """
     try:
         told = json.loads(raw)
-        steps = _odd(told[within[1:]] if within else told) or []
-        return steps, kind or (told["kind"] if told["kind"] in KINDS else "")
-    except (ValueError, RecursionError, LookupError, TypeError):
+    except (ValueError, RecursionError):
         return [], kind
+    if not isinstance(told, dict):
+        return [], kind
+    named = told.get("kind")
+    return _odd(told.get(within[1:]) if within else told) or [], kind or (named if named in [*KINDS] else "")
 
 
 def _odd(told: Any) -> list[str | int] | None:  # noqa: ANN401 - whatever JSON holds

@@ -284,13 +284,8 @@ def _of_an_activity(event: Sent, activity: Activity) -> dict[str, Any]:
 
 def _of_a_page(_event: Sent, view: PageView) -> dict[str, Any]:
     """Return the path without what stands before it or secret in it, and of where somebody came from the origin."""
-    try:
-        parts = urlsplit(view.url)
-    except ValueError:
-        parts = urlsplit("")
-    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     return {
-        "url": stripped(path) or HIDDEN,
+        "url": stripped(_path(view.url)) or HIDDEN,
         "referrer": origin_only(view.referrer),
         "browser": view.browser and _printable(view.browser),
         "system": view.system and _printable(view.system),
@@ -299,6 +294,17 @@ def _of_a_page(_event: Sent, view: PageView) -> dict[str, Any]:
         "method": view.method,
         "status": view.status,
     }
+
+
+def _path(url: str) -> str:
+    """Return path and query of a page's address; nothing of a program, of data, or of somebody's own file."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    if parts.scheme and (not parts.netloc or parts.scheme == "file"):
+        return ""
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
 def _of_a_transaction(_event: Sent, said: Transaction) -> dict[str, Any]:
