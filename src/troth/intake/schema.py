@@ -95,12 +95,12 @@ def _no_value(raw: bytes, within: str, kind: str) -> tuple[list[str | int], str]
     """
     try:
         told = json.loads(raw)
+        if not isinstance(told, dict):
+            return [], kind
+        named = told.get("kind")
+        return _odd(told.get(within[1:]) if within else told) or [], kind or (named if named in [*KINDS] else "")
     except (ValueError, RecursionError):
         return [], kind
-    if not isinstance(told, dict):
-        return [], kind
-    named = told.get("kind")
-    return _odd(told.get(within[1:]) if within else told) or [], kind or (named if named in [*KINDS] else "")
 
 
 def _odd(told: Any) -> list[str | int] | None:  # noqa: ANN401 - whatever JSON holds
