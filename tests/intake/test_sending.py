@@ -143,10 +143,10 @@ def test_half_of_what_is_held_is_committed_while_the_other_half_is_read_unless_i
 ) -> None:
     real, sizes, many = Gate._attempt, list[int](), requests * 4
 
-    async def noted(gate: Gate, batch: Sequence[Request], *, anew: bool = False) -> bool:
+    async def noted(gate: Gate, batch: Sequence[Request], *told: Any, **more: Any) -> bool:
         sizes.append(sum(len(request.events) for request in batch))
         await asyncio.sleep(0.5)  # all the others come meanwhile
-        return await real(gate, batch, anew=anew)
+        return await real(gate, batch, *told, **more)
 
     monkeypatch.setattr(Gate, "_attempt", noted)
     alice = notes.names["Alice"]

@@ -1,4 +1,4 @@
-"""What is judged and reduced of what waits, while what came before it is committed: both take their time at once."""
+"""What is judged, reduced and laid out of what waits, while what came before it is committed: both at once."""
 
 import asyncio
 import time
@@ -6,15 +6,18 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from troth.intake import sent
+from msgspec import Struct
+
+from troth.intake import batches, sent, store
 from troth.intake.answers import Request
 from troth.intake.bridging import Bridge
 from troth.intake.decisions import Decisions
 from troth.intake.event import now
+from troth.intake.rolling import Salt, rolled
 from troth.intake.sent import Sent
 
-#: Events after which whatever else waits has its turn.
-TURN = 200
+#: Events that are worth a look at once; after which whatever else waits has its turn.
+WORTH, TURN = 32, 200
 #: Seconds for which a key or a person that was looked up is known without looking again, and of these the last, for
 #: which what was judged ahead counts.
 KNOWN, AHEAD = 5.0, 1.0
@@ -23,16 +26,27 @@ KNOWN, AHEAD = 5.0, 1.0
 class Judging:
     """Judges what waits by what was said a moment ago, as far as it passes; what does not is asked about later."""
 
-    def __init__(self, remembered: Callable[[], tuple[Bridge, Decisions] | None]) -> None:
-        """Begin with nothing; `remembered` tells by what is judged, None where nothing is to be."""
-        self.remembered = remembered
+    def __init__(self, remembered: Callable[[], tuple[Bridge, Decisions] | None], done: Callable[[], None]) -> None:
+        """Begin with nothing; `remembered` tells by what is judged, None where nothing is to be.
+
+        `done` is called whenever all that waits was judged.
+        """
+        self.remembered, self.done = remembered, done
         self.unseen: deque[Request] = deque()
+        self.many = 0
         self.planned = False
 
-    def add(self, request: Request) -> None:
-        """Look at a request soon, together with those that come at the same time."""
+    def add(self, request: Request, *, soon: bool) -> None:
+        """Look at a request soon, or once there are some more: many together cost little more than one."""
         self.unseen.append(request)
-        self._plan()
+        self.many += len(request.events)
+        if soon or self.many >= WORTH:
+            self._plan()
+
+    def leave(self) -> None:
+        """Let go of what is being committed, which came before all else."""
+        while self.unseen and self.unseen[0].ahead.over:
+            self.many -= len(self.unseen.popleft().events)
 
     def _plan(self) -> None:
         if not self.planned:
@@ -44,17 +58,18 @@ class Judging:
         by = self.remembered()
         if by is None:
             self.unseen.clear()
+            self.many = 0
             return
-        bridge, decisions = by
         looked, many = list[Request](), 0
         while self.unseen and many < TURN:
-            request = self.unseen.popleft()
-            if not request.ahead.over:
-                looked.append(request)
-                many += len(request.events)
-        judge(looked, bridge, decisions)
+            looked.append(self.unseen.popleft())
+            many += len(looked[-1].events)
+        self.many -= many
+        judge(looked, *by)
         if self.unseen:
             self._plan()
+        else:
+            self.done()
 
 
 def judge(requests: Sequence[Request], bridge: Bridge, decisions: Decisions) -> None:
@@ -79,3 +94,34 @@ def _passing(request: Request, bridge: Bridge, decisions: Decisions, at: datetim
             if known is not None and isinstance(sent.judge(event, known, decisions, moment=at), Sent):
                 passing[nth] = event
     return passing
+
+
+class Laid(Struct):
+    """A batch that is committed next, and what stores it, counted with the salt of a day.
+
+    `statement` is None where something of it is to be looked at by its commit.
+    """
+
+    batch: Sequence[Request]
+    salt: Salt
+    statement: store.Statement | None
+
+    def holds(self, decisions: Decisions, salt: Salt) -> store.Statement | None:
+        """Return the statement while it is the one that would be made now: what was judged too long ago is not."""
+        since = time.monotonic() - AHEAD
+        for request in self.batch:
+            request.ahead.hold(decisions, since)
+        return self.statement if self.salt == salt and all(each.passed_whole() for each in self.batch) else None
+
+
+def lay_out(batch: Sequence[Request], bridge: Bridge, decisions: Decisions, salt: Salt) -> Laid:
+    """Lay out a batch of which nothing but that its keys are new is left to ask."""
+    senders = {request.sender.digest: request.sender.application for request in batch}
+    known = bridge.recent([(digest, "") for digest in senders], KNOWN - AHEAD)
+    events = [
+        event for request in batch if request.passed_whole() for event in request.events if isinstance(event, Sent)
+    ]
+    whole = len(events) == sum(len(request.events) for request in batch) and len(known) == len(senders)
+    if not whole or batches.alike(events) or any(event.found for event in events):
+        return Laid(batch, salt, None)
+    return Laid(batch, salt, store.laid_out(senders, events, rolled(events, decisions, salt), decisions))

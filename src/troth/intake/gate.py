@@ -18,7 +18,7 @@ import asyncpg
 from troth.database import place, published
 from troth.database.published import Published
 from troth.intake import batches, sent, store
-from troth.intake.ahead import AHEAD, KNOWN, Judging
+from troth.intake.ahead import AHEAD, KNOWN, Judging, Laid, lay_out
 from troth.intake.answers import Answer, Outcome, Part, Request
 from troth.intake.beating import Beating
 from troth.intake.bridging import LEASE, Asked, Bridge
@@ -28,7 +28,7 @@ from troth.intake.event import Refused
 from troth.intake.health import PULSE
 from troth.intake.permitting import Permitted, permitted
 from troth.intake.recorder import ANSWERED, ASTRAY, AWAY, DECIDED
-from troth.intake.rolling import Roller, rolled
+from troth.intake.rolling import Roller, Salt, rolled
 from troth.intake.sent import Known, Sender
 from troth.policy.meaning import Stored
 from troth.policy.refusing import DECLINED, UNUSED
@@ -71,7 +71,7 @@ class Gate:
     def __init__(self) -> None:
         """Begin empty."""
         self.waiting: deque[Request] = deque()
-        self.held, self.many = 0, Counter[str]()
+        self.held, self.queued, self.many = 0, 0, Counter[str]()
         self.wake = asyncio.Event()
         self.opening = asyncio.Lock()
         self.pool: asyncpg.Pool[asyncpg.Record] | None = None
@@ -80,7 +80,9 @@ class Gate:
         self.stored: Sequence[Stored] = ()
         self.published: Published | None = None
         self.decided = 0.0
-        self.ahead = Judging(self._remembered)
+        self.ahead = Judging(self._remembered, self._lay_out)
+        self.committing = False
+        self.laid: Laid | None = None
         self.senders: dict[bytes, tuple[Sender | None, float]] = {}
         self.secret = b""
         self.bridge = Bridge(b"")
@@ -105,8 +107,9 @@ class Gate:
         if self.task is not None:
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)
-        while self.waiting:
-            self.waiting.popleft().tell(None)
+        for request in (*(self.laid.batch if self.laid else ()), *self.waiting):
+            request.tell(None)
+        self.waiting.clear()
         await self.bridge.stop()
         if self.pool is not None:
             self.pool.terminate()
@@ -165,7 +168,8 @@ class Gate:
         self.held += many
         self.many[sender.application] += many
         self.waiting.append(request)
-        self.ahead.add(request)
+        self.queued += many
+        self.ahead.add(request, soon=2 * self.queued >= self.held)
         self.wake.set()
         return request
 
@@ -178,14 +182,18 @@ class Gate:
         while True:
             await self._woken()
             await self._drained()
-            while self.waiting:
-                await self._gathered()
-                await self._keep(self._taken())
+            while self.waiting or self.laid:
+                if self.laid is None:
+                    await self._gathered()
+                laid, self.laid = self.laid, None
+                self.committing = True
+                await self._keep(laid.batch if laid else self._taken(), laid)
+                self.committing = False
                 await self._drained()
 
     async def _gathered(self) -> None:
         """Let others have their turn, unless half of what is held waits: the answers to the other half can wait."""
-        if sum(len(request.events) for request in self.waiting) < self._half():
+        if self.queued < self._half():
             for _ in range(TURNS):
                 await asyncio.sleep(0)
 
@@ -236,7 +244,17 @@ class Gate:
             many += len(batch[-1].events)
         for request in batch:
             request.ahead.over = True
+        self.queued -= many
+        self.ahead.leave()
         return batch
+
+    def _lay_out(self) -> None:
+        """Lay out the half of what is held that is committed next, once it waits, while the other half is committed."""
+        by, salt = self._remembered(), self.roller.known()
+        if not self.committing or self.laid is not None or by is None or salt is None:
+            return
+        if self.queued >= self._half():
+            self.laid = lay_out(self._taken(), *by, salt)
 
     def _remembered(self) -> tuple[Bridge, Decisions] | None:
         """Return by what is judged ahead; None while the database is away, or nothing was decided lately."""
@@ -245,10 +263,10 @@ class Gate:
             return None
         return self.bridge, self.decisions
 
-    async def _keep(self, batch: list[Request]) -> None:
+    async def _keep(self, batch: Sequence[Request], laid: Laid | None) -> None:
         """Write a batch; while the database is away, or behind what was kept then, keep what may be kept."""
         try:
-            if not await self._committed(batch):
+            if not await self._committed(batch, laid):
                 await self.bridge.keep([request for request in batch if not request.done.done()])
         except asyncio.CancelledError:
             for request in batch:
@@ -259,19 +277,19 @@ class Gate:
             for request in batch:
                 request.tell(None)
 
-    async def _committed(self, batch: Sequence[Request]) -> bool:
+    async def _committed(self, batch: Sequence[Request], laid: Laid | None) -> bool:
         if time.monotonic() < self.away_until or self.bridge.holds:
             return False
         try:
-            await self._commit(batch)
+            await self._commit(batch, laid)
         except AWAY as error:
             self._went_away(error)
             return False
         return True
 
-    async def _commit(self, batch: Sequence[Request]) -> None:
+    async def _commit(self, batch: Sequence[Request], laid: Laid | None = None) -> None:
         """Write a batch. One that the database refuses is judged anew, and then request by request."""
-        if not await self._attempt(batch) and not await self._attempt(batch, anew=True):
+        if not await self._attempt(batch, laid) and not await self._attempt(batch, anew=True):
             for request in batch:
                 if not await self._attempt([request], anew=True):
                     LOG.warning("%d events were refused by the database", len(request.events))
@@ -284,14 +302,14 @@ class Gate:
             await store.count(connection, "refused", why.reason, len(request.events))
         request.tell([batches.refused(why)] * len(request.events))
 
-    async def _attempt(self, batch: Sequence[Request], *, anew: bool = False) -> bool:
+    async def _attempt(self, batch: Sequence[Request], laid: Laid | None = None, *, anew: bool = False) -> bool:
         """Judge and commit a batch and answer; False when the database refuses it as a whole.
 
         With `anew` nothing that was said of a person before counts.
         """
         try:
             async with asyncio.timeout(ANSWERED), (await self._pool()).acquire() as connection:
-                if anew or not await self._written_new(connection, batch):
+                if anew or not await self._written_new(connection, batch, laid):
                     async with connection.transaction():
                         # Behind the beginning, which a database that is away refuses at once.
                         await self._write(connection, batch, await self._decide(), KNOWN if not anew else 0.0)
@@ -312,7 +330,7 @@ class Gate:
             request.tell([request.answers[nth] for nth in range(len(request.events))])
         return True
 
-    async def _written_new(self, connection: Any, batch: Sequence[Request]) -> bool:  # noqa: ANN401 - asyncpg's proxy
+    async def _written_new(self, connection: Any, batch: Sequence[Request], laid: Laid | None) -> bool:  # noqa: ANN401 - asyncpg's proxy
         """Write a batch as nearly all are: of keys that are open, and all new; False where it is to be looked at again.
 
         Nothing is asked that was said lately, and what is stored is in one statement. Raises asyncpg.PostgresError.
@@ -323,6 +341,24 @@ class Gate:
         if self._undecided():
             await connection.execute("SELECT")  # a database that is away refuses it at once
         decisions = await self._decide()
+        try:
+            if laid is not None and (statement := laid.holds(decisions, salt)):
+                for request in batch:
+                    request.answers = dict.fromkeys(range(len(request.events)), batches.ANSWERS[Outcome.STORED])
+                return await store.write_new(connection, statement)
+            return await self._write_new(connection, batch, decisions, salt)
+        except asyncpg.PostgresError as error:
+            if error.sqlstate != store.BEFORE:
+                raise
+            return False
+
+    async def _write_new(
+        self,
+        connection: Any,  # noqa: ANN401 - asyncpg's proxy
+        batch: Sequence[Request],
+        decisions: Decisions,
+        salt: Salt,
+    ) -> bool:
         known, judged = await self._judge(connection, batch, decisions, KNOWN)
         events = [event for _, _, event in judged]
         fresh = [event for request, nth, event in judged if nth not in request.ahead.passed]
@@ -333,16 +369,11 @@ class Gate:
         for request, nth, _ in judged:
             request.answers[nth] = batches.ANSWERS[Outcome.STORED]
         apart = len(events) < sum(len(request.events) for request in batch) or any(each.found for each in events)
-        try:
-            async with connection.transaction() if apart else contextlib.nullcontext():
-                told = rolled(events, decisions, salt)
-                new = await store.write_new(connection, senders, events, told, decisions)
-                if new and apart:
-                    await batches.count(connection, batch, known, events)
-        except asyncpg.PostgresError as error:
-            if error.sqlstate != store.BEFORE:
-                raise
-            return False
+        statement = store.laid_out(senders, events, rolled(events, decisions, salt), decisions)
+        async with connection.transaction() if apart else contextlib.nullcontext():
+            new = await store.write_new(connection, statement)
+            if new and apart:
+                await batches.count(connection, batch, known, events)
         return new
 
     async def _write(

@@ -45,6 +45,8 @@ WRITTEN: Mapping[str, Callable[[Any], str]] = {
     "timestamptz": datetime.isoformat,
     "bigint": str,
 }
+#: A statement of SQL, and what it is told.
+type Statement = tuple[str, Sequence[Any]]
 #: Hexadecimal digits of a mark that the database knows a key or a body by: 128 bits.
 MARK = 32
 
@@ -160,35 +162,30 @@ async def write_sent(connection: Any, events: Sequence[Sent], decisions: Decisio
         await connection.execute(insert_events(table, columns), *arrays)
 
 
-async def write_new(
-    connection: Any,  # noqa: ANN401 - asyncpg's proxy
-    senders: Mapping[bytes, str],
-    events: Sequence[Sent],
-    rolled: Sequence[Any],
-    decisions: Decisions,
-) -> bool:
-    """Write, in one statement, events whose keys are new, and count them; False where a sender's key ended.
+def laid_out(
+    senders: Mapping[bytes, str], events: Sequence[Sent], rolled: Sequence[Any], decisions: Decisions
+) -> Statement:
+    """Return what writes, in one statement, events whose keys are new, and counts them.
 
-    `senders` is by the digest of a key which application it is of, `rolled` what `troth.roll` takes. Raises
-    asyncpg.PostgresError, with the code `BEFORE` where some key is not new; then none is stored.
+    `senders` is by the digest of a key which application it is of, `rolled` what `troth.roll` takes.
     """
     tables = sorted({event.kind.table for event in events})
     filled = [_columns(table, events, decisions) for table in tables]
     statement = insert_new(tuple((t, tuple(columns.items())) for t, (columns, _) in zip(tables, filled, strict=True)))
-    rows = await connection.fetch(
-        statement,
-        list(senders),
-        list(senders.values()),
-        marks(event.key for event in events),
-        marks(event.body for event in events),
-        *rolled,
-        *(
-            as_text(kind, array)
-            for columns, arrays in filled
-            for kind, array in zip(columns.values(), arrays, strict=True)
-        ),
-    )
-    return bool(rows)
+    told = [
+        as_text(kind, array) for columns, arrays in filled for kind, array in zip(columns.values(), arrays, strict=True)
+    ]
+    keys, bodies = marks(event.key for event in events), marks(event.body for event in events)
+    return statement, [list(senders), list(senders.values()), keys, bodies, *rolled, *told]
+
+
+async def write_new(connection: Any, statement: Statement) -> bool:  # noqa: ANN401 - asyncpg's proxy
+    """Write what was laid out; False where a sender's key ended.
+
+    Raises asyncpg.PostgresError, with the code `BEFORE` where some key is not new; then none is stored.
+    """
+    told, arguments = statement
+    return bool(await connection.fetch(told, *arguments))
 
 
 def _columns(
