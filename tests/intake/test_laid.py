@@ -201,7 +201,7 @@ def test_a_key_that_comes_twice_is_stored_once(
 def test_what_the_guard_takes_out_is_counted(
     notes: Application, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = event("feature_use", notes.names["Alice"], "second-9999", data={"feature": "mail to jane@harbor.example"})
+    told = event("crash", notes.names["Alice"], "second-9999")
     (_, found), laid, _ = halves(monkeypatch, notes, uses(notes, "first"), [*uses(notes, "second")[1:], told])
     assert laid.statement is None
     assert {each.status for each in found} == {201}
