@@ -18,7 +18,7 @@ from troth.api.app import Lean
 from troth.api.intake import BODIES_OF_ONE, LEAST, weight
 from troth.database import connect
 from troth.database.catalog import load
-from troth.intake import bridging, gate, queries, store
+from troth.intake import batches, bridging, gate, queries, store
 from troth.intake.sent import Known
 from troth.intake.unpacking import LONGEST
 from troth.people import registering
@@ -153,7 +153,7 @@ def test_a_judge_that_knew_an_earlier_answer_is_overruled_by_the_database(
     notes: Application, cast: dict[str, Person], owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if somebody objected between the question and the insert."""
-    real, asked = gate._known, list[int]()
+    real, asked = batches.known, list[int]()
 
     async def stale(connection: Any, batch: Any) -> Any:
         asked.append(1)
@@ -162,7 +162,7 @@ def test_a_judge_that_knew_an_earlier_answer_is_overruled_by_the_database(
             return known
         return {key: Known(each.application, each.events, each.subject, -1) for key, each in known.items()}
 
-    monkeypatch.setattr(gate, "_known", stale)
+    monkeypatch.setattr(batches, "known", stale)
     with connect.acting("self", token=cast["alice"].token) as viewer:
         viewer.execute("SELECT troth.choose('understand', 'objection')")
     both = [event("feature_use", notes.names[name], f"stale-{name}") for name in ("Alice", "Bob")]

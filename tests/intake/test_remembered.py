@@ -10,7 +10,7 @@ from tests.conftest import Person
 from tests.intake.sending import CRASH, Application, Sent, event, finished, post, registered
 from troth.api.app import Lean
 from troth.database import connect
-from troth.intake import bridging, gate, queries
+from troth.intake import batches, bridging, queries
 from troth.intake.event import NOBODY
 from troth.intake.sent import Known
 from troth.people import registering
@@ -136,13 +136,13 @@ def test_people_are_asked_about_once_in_a_while_and_not_for_each_event(
     notes: Application, cast: dict[str, Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    real = gate._known
+    real = batches.known
 
     async def counted(connection: Any, about: Any) -> Any:
         asked.extend(name for _, name in about if name)
         return await real(connection, about)
 
-    monkeypatch.setattr(gate, "_known", counted)
+    monkeypatch.setattr(batches, "known", counted)
     answers = steps(notes, *(event("crash", notes.names["Alice"], f"remembered-{nth}") for nth in range(5)))
     assert {each.status for each in answers} == {201}
     assert asked == [notes.names["Alice"]]

@@ -37,6 +37,20 @@ def asked(batch: Iterable[Request]) -> list[Asked]:
     return list(every)
 
 
+async def known(connection: Any, asked: Sequence[Asked]) -> dict[Asked, Known]:  # noqa: ANN401 - asyncpg's proxy
+    """Return what the database says of keys and of people; nothing of a key that opens nothing."""
+    rows = await connection.fetch(
+        "SELECT nth, application, events, subject, uses FROM troth.sent_about($1, $2)",
+        [digest for digest, _ in asked],
+        [name for _, name in asked],
+    )
+    alike = {row["application"]: row["events"] for row in rows}  # a million people do not hold a million lists
+    return {
+        asked[nth - 1]: Known(application, alike[application], subject, uses)
+        for nth, application, _, subject, uses in rows
+    }
+
+
 def doubted(batch: Iterable[Request], recent: Mapping[Asked, Known]) -> list[Asked]:
     """Return who is to be asked about again: of whom something was refused by what was said a moment ago."""
     about = (

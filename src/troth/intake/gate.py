@@ -142,7 +142,7 @@ class Gate:
         asked = sender.digest, person
         try:
             async with asyncio.timeout(ANSWERED):
-                decisions, known = await self._decide(), await _known(await self._pool(), [asked])
+                decisions, known = await self._decide(), await batches.known(await self._pool(), [asked])
         except AWAY as error:
             raise Away from error
         return permitted(known.get(asked), decisions, self.stored, objects=sender.objects)
@@ -426,7 +426,7 @@ class Gate:
     ) -> dict[Asked, Known]:
         """Ask the database, and remember what it says."""
         moment = time.monotonic()
-        known = await _known(connection, asked)
+        known = await batches.known(connection, asked)
         self.bridge.learn(known, asked, decisions, min(moment, self.decided))
         return known
 
@@ -448,16 +448,3 @@ class Gate:
             if self.pool is None:
                 self.pool = await store.open_pool()
             return self.pool
-
-
-async def _known(connection: Any, asked: Sequence[Asked]) -> dict[Asked, Known]:  # noqa: ANN401 - asyncpg's proxy
-    rows = await connection.fetch(
-        "SELECT nth, application, events, subject, uses FROM troth.sent_about($1, $2)",
-        [digest for digest, _ in asked],
-        [name for _, name in asked],
-    )
-    alike = {row["application"]: row["events"] for row in rows}  # a million people do not hold a million lists
-    return {
-        asked[nth - 1]: Known(application, alike[application], subject, uses)
-        for nth, application, _, subject, uses in rows
-    }
