@@ -209,6 +209,19 @@ def test_what_the_guard_takes_out_is_counted(
     assert owner.execute(counted.encode()).fetchone() == (1,)
 
 
+def test_what_cannot_be_laid_out_for_whatever_reason_is_not_lost(
+    notes: Application, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(ahead, "rolled", failing)
+    found, laid, _ = halves(monkeypatch, notes, uses(notes, "first"), uses(notes, "second"))
+    assert laid.statement is None
+    assert [{each.status for each in half} for half in found] == [{201}] * 2
+    assert stored(owner) == 2 * HALF
+
+
 def test_what_is_about_somebody_who_is_not_known_is_left_to_its_commit(
     notes: Application, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,6 +116,13 @@ class Laid(Struct):
 
 def lay_out(batch: Sequence[Request], bridge: Bridge, decisions: Decisions, salt: Salt) -> Laid:
     """Lay out a batch of which nothing but that its keys are new is left to ask."""
+    try:
+        return Laid(batch, salt, _statement(batch, bridge, decisions, salt))
+    except Exception:  # noqa: BLE001 - whatever it is, its commit meets it again, and answers
+        return Laid(batch, salt, None)
+
+
+def _statement(batch: Sequence[Request], bridge: Bridge, decisions: Decisions, salt: Salt) -> store.Statement | None:
     senders = {request.sender.digest: request.sender.application for request in batch}
     known = bridge.recent([(digest, "") for digest in senders], KNOWN - AHEAD)
     events = [
@@ -123,5 +130,5 @@ def lay_out(batch: Sequence[Request], bridge: Bridge, decisions: Decisions, salt
     ]
     whole = len(events) == sum(len(request.events) for request in batch) and len(known) == len(senders)
     if not whole or batches.alike(events) or any(event.found for event in events):
-        return Laid(batch, salt, None)
-    return Laid(batch, salt, store.laid_out(senders, events, rolled(events, decisions, salt), decisions))
+        return None
+    return store.laid_out(senders, events, rolled(events, decisions, salt), decisions)
