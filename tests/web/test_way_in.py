@@ -1,16 +1,20 @@
 """P2: whoever has not agreed may do nothing, and declining leaves nothing behind."""
 
+import io
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from psycopg import Connection
 from psycopg.types.json import Jsonb
+from rich.console import Console
 
 from tests.browsing import PASSWORD, Browser, mails, subject
 from troth.cli.serve import DEFAULT_POLICY, First, Options, Service
-from troth.database import place, published
+from troth.database import apply, place, published
 
-ALICE = "alice@harbor.example"
+ALICE, ADDRESS = "alice@harbor.example", "https://localhost:8443"
 
 
 def test_signing_up_agreeing_and_proving_the_address_leads_to_ones_own_page(
@@ -168,6 +172,34 @@ def test_each_start_prints_a_fresh_first_link_until_there_is_an_operator(
     assert started()._first_link() == ""
     browser.post("/me/close", {"password": PASSWORD})
     assert Browser().get(f"/operator/first/{started()._first_link()}").status_code == 302
+
+
+def test_whoever_reads_that_it_is_ready_reads_the_first_link_with_it(browser: Browser) -> None:
+    printed: list[str] = []
+    service = started()
+    service.out = Console(file=Written(printed), highlight=False, soft_wrap=True)
+    service._banner(
+        replace(place.current(), address=ADDRESS),
+        apply.Outcome(1, fresh=True, changed=0, widened=(), held=0.0, tries=1),
+        2.0,
+    )
+    (ready,) = [each for each in printed if "troth is ready after 2.0 s" in each]
+    link = re.search(rf"{ADDRESS}/operator/first/(\S+)\n", ready)
+    assert link
+    assert browser.get(f"/operator/first/{link.group(1)}").status_code == 302
+    assert ready.endswith("stop with Ctrl-C\n\n")
+
+
+class Written(io.StringIO):
+    """A terminal that tells what it was given at a time."""
+
+    def __init__(self, told: list[str]) -> None:
+        super().__init__()
+        self.told = told
+
+    def write(self, text: str) -> int:
+        self.told.append(text)
+        return len(text)
 
 
 def started() -> Service:

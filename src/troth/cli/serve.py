@@ -338,20 +338,21 @@ class Service:
     def _banner(self, where: Place, outcome: apply.Outcome, seconds: float) -> None:
         with connect.acting("steward") as connection:
             now = apply.newest(connection)
-        say = self.out.print
-        say(f"\n  troth is ready after {seconds:.1f} s\n")
-        say(f"  address   {where.address}")
-        say(f"  data      {self.data}")
-        say(f"  policy    {now.name if now else ''}, version {outcome.version}")
-        if self.options.certificate is None:
-            say(f"  trust     {self.data / 'tls' / 'ca.pem'} (give it to your browser, or accept the warning once)")
         link = self._first_link()
-        if link:
-            say(f"\n  make the operator's account, once: {where.address}/operator/first/{link}")
+        trust = f"{self.data / 'tls' / 'ca.pem'} (give it to your browser, or accept the warning once)"
+        told = [
+            f"\n  troth is ready after {seconds:.1f} s\n",
+            f"  address   {where.address}",
+            f"  data      {self.data}",
+            f"  policy    {now.name if now else ''}, version {outcome.version}",
+        ]
+        told += [f"  trust     {trust}"] if self.options.certificate is None else []
+        told += [f"\n  make the operator's account, once: {where.address}/operator/first/{link}"] if link else []
         if self.data != place.usual_folder():
-            say("\n  so that commands in another terminal find it, run there first:")
-            say(f"  export TROTH_DATA={shlex.quote(str(self.data))}")
-        say("\n  stop with Ctrl-C\n")
+            told.append("\n  so that commands in another terminal find it, run there first:")
+            told.append(f"  export TROTH_DATA={shlex.quote(str(self.data))}")
+        # All at once: whoever waits until it is ready finds the link behind it.
+        self.out.print("\n".join([*told, "\n  stop with Ctrl-C\n"]))
 
     def _first_link(self) -> str:
         """Return the token of the one-time link until there is an operator; the file holds only the newest's digest."""
