@@ -396,7 +396,15 @@ def test_a_clock_that_is_wrong_is_corrected(notes: Application, owner: Connectio
 
 
 @pytest.mark.parametrize(
-    "told", ["yesterday", "2026-13-01T00:00:00Z", "1764590400.5", "Tue, 99 Dec 2026 10:00:00 GMT", "\u0661"]
+    "told",
+    [
+        "yesterday",
+        "2026-13-01T00:00:00Z",
+        "1764590400.5",
+        "Tue, 99 Dec 2026 10:00:00 GMT",
+        "Tue, 01 Dec 99999999999999 10:00:00 GMT",
+        "\u0661",
+    ],
 )
 def test_a_clock_that_cannot_be_read_is_said_to_be_none(notes: Application, told: str, owner: Connection[Any]) -> None:
     """Whoever says wrongly what their clock shows would never know that nothing of it is corrected."""

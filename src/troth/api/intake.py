@@ -387,7 +387,7 @@ def _clock(told: bytes) -> datetime | None:
     try:
         said = told.decode("ascii")
         return datetime.fromisoformat(said) if said[:1].isdigit() else parsedate_to_datetime(said)
-    except ValueError:
+    except (ValueError, OverflowError, LookupError, TypeError):  # the library's reader of dates raises what it meets
         raise Refusal("clock") from None
 
 
