@@ -65,6 +65,19 @@ def test_that_they_declined_stands_in_the_ledger_and_they_read_it(declined: Brow
     assert done.index("You agreed to the policy") < done.index("You declined a version"), "the newest first"
 
 
+def test_the_page_that_asks_says_that_they_declined_and_of_a_pause_nothing(
+    alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(owner)
+    take_effect(owner, monkeypatch)
+    no = "You declined version 2. Your no holds until you agree"
+    alice.agree("later")
+    assert no not in alice.get("/agree").content.decode()
+    alice.agree("decline")
+    alice.get("/declining")  # which says it once
+    assert alice.get("/agree").content.decode().count(no) == 1
+
+
 def test_a_decline_before_the_day_and_one_on_the_way_in_stand_there_too(
     alice: Browser, owner: Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,8 +18,8 @@ from troth.people import actions
 from troth.people.actions import BEGUN
 from troth.people.passwords import second_factor
 
-#: Which version somebody who agreed to an earlier one declined in this session.
-DECLINED = "declined_version"
+#: Which version somebody who agreed to an earlier one declined, or put off, in this session; and which they said no to.
+DECLINED, SAID_NO = "declined_version", "said_no_version"
 
 
 def begin(request: HttpRequest, account: Any) -> None:  # noqa: ANN401 - an account

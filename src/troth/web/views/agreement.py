@@ -26,7 +26,7 @@ from troth.policy.meaning import Policy
 from troth.policy.voice import LANGUAGES
 from troth.web import operating
 from troth.web.provider.onward import after_agreement
-from troth.web.stages import DECLINED, AgreementStage, LateAgreementStage
+from troth.web.stages import DECLINED, SAID_NO, AgreementStage, LateAgreementStage
 from troth.web.views.leaving import forgetting
 from troth.web.views.policy import differences
 from troth.web.views.touching import touched_since
@@ -66,6 +66,7 @@ def _context(request: HttpRequest, account: Any) -> dict[str, Any]:  # noqa: ANN
         "sections": explain.sections(now.policy, get_language() or "en"),
         "rows": explain.table(now.policy, get_language() or "en"),
         "before": before,
+        "declined": request.session.get(SAID_NO) == now.version,
         "wording": wording(now.version),
     }
 
@@ -160,6 +161,7 @@ def heard(request: HttpRequest, subject: UUID) -> None:
     actions.decline(subject, version=now.version, policy=now.digest, terms=now.terms_digest)
     said = _("You declined version %(version)s. Your no holds until you agree, which you can at any time.")
     messages.success(request, said % {"version": now.version})
+    request.session[SAID_NO] = now.version
 
 
 def _keep_without(request: HttpRequest, stage: Any) -> HttpResponse:  # noqa: ANN401
