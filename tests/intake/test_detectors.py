@@ -2,14 +2,28 @@
 
 # ruff: noqa: RUF001 - the tricks are signs that look like others
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from troth.intake import guard
-from troth.intake.detectors import ABROAD, ANY_NATIONAL, AT_HOME, CALLED, CALLS, MOST, NATIONAL, SEVEN, phones, together
+from troth.intake import detectors, guard, shapes
+from troth.intake.detectors import (
+    ABROAD,
+    ANY_NATIONAL,
+    ANYTHING,
+    AT_HOME,
+    CALLED,
+    CALLS,
+    MOST,
+    NATIONAL,
+    SEVEN,
+    phones,
+    together,
+)
 from troth.intake.guard import SHORTEST_COLUMN, cleared, cleared_address, structured
 from troth.intake.plain import fold
 from troth.intake.special import NotWords, words
@@ -151,6 +165,42 @@ def test_how_many_digits_follow_each_other_tells_only_of_what_is_not_there(parts
 def test_one_look_tells_whether_there_is_any_countrys_number(parts: list[str]) -> None:
     text = "".join(parts)
     assert bool(ANY_NATIONAL.search(text)) == any(number.written.search(text) for number in NATIONAL)
+
+
+PATTERNS = {
+    **{name.lower(): getattr(detectors, name) for name in ("EMAIL", "CARD", "IBAN", "ABROAD", "CALLED")},
+    **AT_HOME,
+    **{number.signs: number.written for number in NATIONAL},
+}
+
+
+@pytest.mark.parametrize("pattern", PATTERNS.values(), ids=PATTERNS)
+@given(data=st.data())
+def test_a_text_that_can_hold_nothing_has_nothing_that_any_detector_looks_for(
+    pattern: re.Pattern[str], data: Any
+) -> None:
+    """Also in parts: what a drawn text loses at its ends may leave just enough of something else."""
+    drawn = data.draw(st.from_regex(pattern, alphabet=st.characters(max_codepoint=127)))
+    text = drawn[data.draw(st.integers(0, 3)) : len(drawn) - data.draw(st.integers(0, 3))]
+    for each in (drawn, text):
+        if any(known.search(each) for known in PATTERNS.values()):
+            assert ANYTHING.search(each)
+            assert shapes.KNOWN.told_by(["x", each, "y"]) == {1}
+
+
+@pytest.mark.parametrize(
+    "text", ["QA69DOHBABCDEFGHIJKLMNOPQRSTU", "LU79 010A BCDE FGHI JKLM", "MT86MALT01100ABCDEFGHIJKLMNOPQR"]
+)
+def test_an_account_of_letters_is_an_account(text: str) -> None:
+    assert cleared(f"to {text}.").text == "to [iban]."
+
+
+@pytest.mark.parametrize(
+    "text", ["imported 123456 rows", "a 12 34 56 b", "row 1, 2, 3, 4, 5, 6", "md5 abcdef12", "at 10:20:30"]
+)
+def test_a_few_digits_alone_are_looked_at_by_no_detector(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "DETECTORS", None)
+    assert list(structured(fold(text))) == []
 
 
 #: As many digits as the shortest number has, and more, with as many signs between two as there may be, and words before.

@@ -154,9 +154,9 @@ class Sketch:
     def add(self, numbers: Sequence[int]) -> None:
         """Count once more for each, by somebody who has this number, or by somebody who has none (zero)."""
         self.count += len(numbers)
-        for number in set(numbers):
-            if number:
-                self.bits |= 1 << ((number * self.mark & WHOLE) >> SHIFT)
+        mark = self.mark
+        for place in {(number * mark & WHOLE) >> SHIFT for number in {*numbers} if number}:
+            self.bits |= 1 << place
 
 
 def _mark(group: Group) -> bytes:

@@ -15,7 +15,7 @@ GAP = "\n\n\n\n"
 class Shape:
     """`pattern` is what is looked for in texts of ASCII; none that is not `near` has it, which is told a lot faster.
 
-    `apart` is a sign at which whatever `near` looks for ends.
+    `apart` is a sign at which whatever `near` looks for ends; whatever the pattern looks for ends at a GAP.
     """
 
     pattern: re.Pattern[str]
@@ -24,7 +24,7 @@ class Shape:
 
     def told_by(self, texts: Sequence[str]) -> set[int]:
         """Return which of the texts have something of the shape, which may begin with a sign before a text."""
-        if not self.near(self.apart.join(texts)):
+        if not self.near(self.apart.join(texts)) or not self.pattern.search(GAP + GAP.join(texts)):
             return set()
         return {nth for nth, each in enumerate(texts) if self.near(each) and self.pattern.search(GAP + each)}
 
@@ -36,8 +36,9 @@ def _kinds(told: Mapping[str, str], other: str) -> Mapping[int, str]:
 
 
 LETTERS, DIGITS = string.ascii_letters, string.digits
-#: Letters, digits, and signs that are of no word; those of secrets, and what begins a quotation; those of numbers.
-WORDS = _kinds({LETTERS: "a", DIGITS: "0", "_": "_"}, ".")
+#: Letters, some of which mean something behind digits, digits, signs that are of no word; those of secrets, and
+#: what begins a quotation; those of numbers.
+WORDS = _kinds({LETTERS: "a", "ABCDabcd": "d", DIGITS: "0", "_": "_"}, ".")
 SECRETS = _kinds({LETTERS + DIGITS + "+/_=-": "w", "@\"'": "@"}, ".")
 NUMBERS = _kinds({DIGITS + " .()-": "n"}, ".")
 
@@ -45,8 +46,16 @@ NUMBERS = _kinds({DIGITS + " .()-": "n"}, ".")
 def _may_be_anything(text: str) -> bool:
     if "@" in text or "%40" in text or "&#64;" in text:
         return True
-    words = text.translate(WORDS)
-    return "aaaaaa00a" in words or "000000" in words.replace(".", "")
+    kinds = text.translate(WORDS)
+    words, together = f".{kinds.replace('d', 'a')}", kinds.replace(".", "")
+    return (
+        "0000000" in together
+        or "000000d" in together
+        or "000000a" in words
+        or "aaaaaa0" in words
+        or ".aa00" in words
+        or "_aa00" in words
+    )
 
 
 def _may_be_secret(text: str) -> bool:
@@ -55,7 +64,7 @@ def _may_be_secret(text: str) -> bool:
 
 
 #: Whatever the detectors know.
-KNOWN = Shape(re.compile(ANYTHING.pattern, re.ASCII), _may_be_anything, "x")
+KNOWN = Shape(re.compile(ANYTHING.pattern, re.ASCII), _may_be_anything, "_")
 #: What may be somebody's in the words of a program: long secrets, addresses and quotations by what stands before them,
 #: and long numbers.
 TELLING = (
