@@ -14,6 +14,7 @@ import asyncpg
 
 from benchmarks.plain import MOST, Plain
 from troth.intake import store
+from troth.intake.event import ordered_uuid
 from troth.intake.kinds import KINDS
 from troth.policy.carrying import insert_new
 
@@ -66,11 +67,14 @@ class Floor(Plain):
     async def _store(self, table: str, rows: list[tuple[Any, ...]]) -> None:
         _, keys, bodies, subjects, moments, uses, said = zip(*rows, strict=True)
         columns = {**store.SENT, **{name: KINDS[table].columns[name] for name in SAID[table]}}
-        values = [subjects, moments, uses, [self.application] * len(rows)]
+        values = [subjects, moments, uses, [self.application] * len(rows), [ordered_uuid() for _ in rows]]
         values += [[each.get(name) for each in said] for name in SAID[table]]
-        told = map(store.as_text, columns.values(), values)
+        alike = store.told_once(columns, values)
+        told = [
+            store.as_told(name, kind, each, alike) for (name, kind), each in zip(columns.items(), values, strict=True)
+        ]
         await self.connection.fetch(
-            insert_new(((table, tuple(columns.items())),)),
+            insert_new(((table, tuple(columns.items()), alike),)),
             [self.digest],
             [self.application],
             store.marks(keys),

@@ -3,12 +3,13 @@
 import asyncio
 import gzip
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import Any
-from uuid import UUID
+from uuid import RFC_4122, UUID
 
 import brotli
 import pytest
@@ -23,11 +24,12 @@ from troth.api.intake import MOST
 from troth.database import connect
 from troth.intake import keeping, queries, store
 from troth.intake.answers import Answer, Part, Request
+from troth.intake.event import ordered_uuids
 from troth.intake.gate import Gate
 from troth.intake.sent import LATEST, Sender, Sent
 from troth.intake.store import open_pool
 from troth.intake.unpacking import LONGEST
-from troth.policy.carrying import ABSENT, AS_TEXT, BETWEEN, _joined
+from troth.policy.carrying import ABSENT, AS_TEXT, BETWEEN, _inserted, _joined
 
 
 @pytest.fixture
@@ -363,6 +365,46 @@ def test_what_is_told_as_text_is_stored_exactly_as_it_was_said(
         cursor.execute("SET LOCAL TimeZone TO 'UTC'")  # Python finds a time that a zone had twice equal to none
         cursor.execute("SELECT value FROM stored ORDER BY place", binary=True)
         assert [value for (value,) in cursor] == said
+
+
+COLUMNS = {"nth": "bigint", "uses": "bigint", "message": "text", "place": "uuid"}
+TEXTS = st.none() | st.sampled_from(["a", "a, {b}", "1.4.2", f"x{BETWEEN}y", f"x{ABSENT}", "{}", '"', "\\"])
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    uses=st.lists(st.sampled_from([0, 7, -LARGEST - 1]), min_size=1, max_size=2),
+    texts=st.lists(TEXTS, min_size=1, max_size=2),
+    many=st.integers(1, 3 * store.MANY),
+)
+def test_what_is_the_same_in_all_rows_is_told_once_and_stored_in_each(
+    uses: list[int], texts: list[str | None], many: int, owner: Connection[Any]
+) -> None:
+    nths, places = list(range(many)), [UUID(int=nth) for nth in range(many)]
+    told: list[Sequence[Any]] = [
+        nths,
+        [uses[nth % len(uses)] for nth in nths],
+        [texts[nth % len(texts)] for nth in nths],
+        places,
+    ]
+    alike = store.told_once(COLUMNS, told)
+    assert ("uses" in alike) is (many >= store.MANY and len({*uses}) == 1)
+    assert ("message" in alike) is (many >= store.MANY and len({*texts}) == 1)
+    given = [store.as_told(name, kind, each, alike) for (name, kind), each in zip(COLUMNS.items(), told, strict=True)]
+    with owner.transaction(force_rollback=True), RawCursor(owner) as cursor:
+        cursor.execute("CREATE TABLE troth.stored (nth bigint, uses bigint, message text, place uuid)")
+        cursor.execute(_inserted("stored", COLUMNS, 1, joined=True, alike=alike).encode(), given)
+        cursor.execute("SELECT nth, uses, message, place FROM troth.stored ORDER BY nth")
+        expected = [(*row[:2], row[2] and row[2].translate(store.LEFT), row[3]) for row in zip(*told, strict=True)]
+        assert cursor.fetchall() == expected
+
+
+def test_new_ids_stand_in_the_order_in_which_they_were_made() -> None:
+    made = [UUID(each) for each in ordered_uuids(store.MANY) + ordered_uuids(0)]
+    assert made == sorted(made)
+    assert {(each.version, each.variant) for each in made} == {(7, RFC_4122)}
+    assert abs((made[0].int >> 80) / 1000 - time.time()) < 60
+    assert len({*ordered_uuids(5000)}) == 5000, "more than the counter tells apart"
 
 
 @pytest.mark.parametrize("sign", ["\x1e", "\x1f", "\0", "\x7f", "\u200b"])

@@ -62,7 +62,7 @@ class Sent(Struct, gc=False):
 
     What was reduced before it was kept for a while says nothing any more but its values. `found` counts, by detector,
     what the guard took out of them. `surplus` is where it said more than its kind may, which was left out. `id` is None
-    until something keeps it: the database names what it stores.
+    until something keeps it, or it is stored.
     """
 
     key: bytes

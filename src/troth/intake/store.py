@@ -3,16 +3,17 @@
 import ipaddress
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from troth.database import connect
 from troth.database.statements import load
 from troth.intake.decisions import Decisions
-from troth.intake.event import NOBODY, Event, Refused, ordered_uuid, stamp
+from troth.intake.event import NOBODY, Event, Refused, ordered_uuids, stamp
 from troth.intake.rolling import Roller
 from troth.intake.sent import Sent
 from troth.policy.carrying import ABSENT, AS_TEXT, BETWEEN, insert, insert_events, insert_new
@@ -33,22 +34,26 @@ TYPES: Mapping[str, str] = {
 ALWAYS: Mapping[str, str] = {"subject": "uuid", "at": "timestamptz", "uses": "bigint", "id": "uuid"}
 DEVICES: Mapping[str, str] = {"subject": "uuid", "uses": "bigint", "device": "uuid"}
 #: In the order in which `_columns` fills them.
-SENT: Mapping[str, str] = {"subject": "uuid", "at": "timestamptz", "uses": "bigint", "application": "text"}
+SENT: Mapping[str, str] = {
+    "subject": "uuid",
+    "at": "timestamptz",
+    "uses": "bigint",
+    "application": "text",
+    "id": "uuid",
+}
+#: Rows from which on it is looked which columns hold the same in all of them: there would be too many statements else.
+MANY = 8
 KNOWN = 50_000
 #: SQLSTATE of a batch of which some came before.
 BEFORE = "TR087"
 #: What no text keeps that is said with others as one: what stood apart in it, and was looked through so, stays apart.
 LEFT = str.maketrans(BETWEEN + ABSENT, "  ")
-#: How a value of the types that are said as text is written there.
-WRITTEN: Mapping[str, Callable[[Any], str]] = {
-    "uuid": lambda value: value.bytes.hex(),
-    "timestamptz": datetime.isoformat,
-    "bigint": str,
-}
 #: A statement of SQL, and what it is told.
 type Statement = tuple[str, Sequence[Any]]
-#: Hexadecimal digits of a mark that the database knows a key or a body by: 128 bits.
-MARK = 32
+#: Bytes of a mark that the database knows a key or a body by, as of a UUID.
+MARK = 16
+#: Writes many values at once, far faster than each writes itself.
+JSON = msgspec.json.Encoder()
 
 
 async def open_pool(*, size: int = 2) -> "asyncpg.Pool[asyncpg.Record]":
@@ -169,14 +174,14 @@ def laid_out(
 
     `senders` is by the digest of a key which application it is of, `rolled` what `troth.roll` takes.
     """
-    tables = sorted({event.kind.table for event in events})
-    filled = [_columns(table, events, decisions) for table in tables]
-    statement = insert_new(tuple((t, tuple(columns.items())) for t, (columns, _) in zip(tables, filled, strict=True)))
-    told = [
-        as_text(kind, array) for columns, arrays in filled for kind, array in zip(columns.values(), arrays, strict=True)
-    ]
+    tables, told = list[tuple[str, tuple[tuple[str, str], ...], frozenset[str]]](), list[Any]()
+    for table in sorted({event.kind.table for event in events}):
+        columns, arrays = _columns(table, events, decisions)
+        alike = told_once(columns, arrays)
+        tables.append((table, tuple(columns.items()), alike))
+        told += [as_told(name, kind, array, alike) for (name, kind), array in zip(columns.items(), arrays, strict=True)]
     keys, bodies = marks(event.key for event in events), marks(event.body for event in events)
-    return statement, [list(senders), list(senders.values()), keys, bodies, *rolled, *told]
+    return insert_new(tuple(tables)), [list(senders), list(senders.values()), keys, bodies, *rolled, *told]
 
 
 async def write_new(connection: Any, statement: Statement) -> bool:  # noqa: ANN401 - asyncpg's proxy
@@ -197,32 +202,64 @@ def _columns(
     filled = {name: kind for name, kind in mine[0].kind.columns.items() if name in kept}
     if not any("metadata" in event.values for event in mine):
         filled.pop("metadata", None)
-    fixed, ids = dict(SENT), [each.id for each in mine]
     arrays: list[Sequence[Any]] = [
         [each.subject for each in mine],
         [each.at for each in mine],
         [stamp(each.uses, objects=each.objects) for each in mine],
         [each.application for each in mine],
+        [each.id.hex if each.id else fresh for each, fresh in zip(mine, ordered_uuids(len(mine)), strict=True)],
     ]
-    if any(ids):  # some of it was kept for a while
-        fixed["id"] = "uuid"
-        arrays.append([each or ordered_uuid() for each in ids])
     for name, kind in filled.items():
         told = [event.values.get(name) for event in mine]
         arrays.append([each or None for each in told] if kind == "text" else told)
-    return fixed | filled, arrays
+    return {**SENT, **filled}, arrays
 
 
 def marks(of: Iterable[bytes]) -> str:
     """Return the text of an array of what the database knows keys, or bodies, by."""
-    return f"{{{','.join([each.hex()[:MARK] for each in of])}}}"
+    return f"{{{_digits(each[:MARK] for each in of)}}}"
+
+
+def told_once(columns: Mapping[str, str], arrays: Sequence[Sequence[Any]]) -> frozenset[str]:
+    """Return which columns hold the same in all rows, of many, and can be told once; never whose a row is, or when."""
+    if len(arrays[0]) < MANY:
+        return frozenset()
+    return frozenset(
+        name
+        for (name, kind), array in zip(columns.items(), arrays, strict=True)
+        if kind in ("text", "bigint") and array[0] == array[-1] and array.count(array[0]) == len(array)
+    )
+
+
+def as_told(name: str, kind: str, array: Sequence[Any], alike: Collection[str]) -> Any:  # noqa: ANN401 - what asyncpg is given
+    """Return a column as `insert_new` takes it."""
+    if name not in alike:
+        return as_text(kind, array)
+    return as_text(kind, array[:1]).strip("{}") if kind in AS_TEXT else array[0] and _joined(array[:1])
 
 
 def as_text(kind: str, array: Sequence[Any]) -> Any:  # noqa: ANN401 - what asyncpg is given
     """Return a column as a text where its type is said so: a client writes one a lot faster than an array."""
     if kind == "text":
         return _joined(array)
-    return f"{{{','.join(map(WRITTEN[kind], array))}}}" if kind in AS_TEXT else array
+    return f"{{{WRITTEN[kind](array)}}}" if kind in AS_TEXT else array
+
+
+def _digits(of: Iterable[bytes]) -> str:
+    """Return 16 bytes each as hexadecimal digits, between commas."""
+    return b"".join(of).hex(",", MARK)
+
+
+def _uuids(of: Sequence[Any]) -> str:
+    return ",".join(of) if isinstance(of[0], str) else _digits([each.bytes for each in of])
+
+
+def _values(of: Sequence[datetime] | Sequence[int]) -> str:
+    return JSON.encode(of)[1:-1].decode()
+
+
+#: How what stands in a column is written, of the types that are said as the text of an array.
+WRITTEN: Mapping[str, Callable[[Any], str]] = {"uuid": _uuids, "timestamptz": _values, "bigint": _values}
 
 
 def _joined(texts: Sequence[str | None]) -> str:

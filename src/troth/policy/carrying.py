@@ -1,7 +1,7 @@
 """The emitter's statements that carry a plan out beside its facts."""
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Collection, Mapping
+from functools import lru_cache
 
 from troth.policy.lasting import alive
 from troth.policy.planned import Retention
@@ -72,40 +72,46 @@ def insert(table: str, columns: Mapping[str, str]) -> str:
 
 
 def insert_events(table: str, columns: Mapping[str, str]) -> str:
-    """Insert a batch of events in the same way, none of which is there; where no `id` is told each gets one."""
-    return _inserted(table, columns, 1, named="id" in columns)
+    """Insert a batch of events in the same way, none of which is there."""
+    return _inserted(table, columns, 1)
 
 
-def _inserted(table: str, columns: Mapping[str, str], first: int, *, joined: bool = False, named: bool = True) -> str:
-    names = ", ".join(quoted(column) for column in (*columns, *(() if named else ("id",))))
-    arrays = ", ".join(
-        _joined(place, kind) if joined else f"${place}::{kind}[]"
-        for place, kind in enumerate(columns.values(), start=first)
-    )
-    told = "*" if named else "*, uuidv7()"
+def _inserted(
+    table: str, columns: Mapping[str, str], first: int, *, joined: bool = False, alike: Collection[str] = ()
+) -> str:
+    places = dict(zip(columns, range(first, first + len(columns)), strict=True))
+    apart, once = [name for name in columns if name not in alike], [name for name in columns if name in alike]
+    names = ", ".join(map(quoted, (*apart, *once)))
+    array = _joined if joined else _array
+    arrays = ", ".join(array(places[name], columns[name]) for name in apart)
+    told = ", ".join(("*", *(f"${places[name]}::text::{columns[name]}" for name in once)))
     return f"INSERT INTO troth.{quoted(table)} ({names}) SELECT {told} FROM unnest({arrays})"
+
+
+def _array(place: int, kind: str) -> str:
+    return f"${place}::{kind}[]"
 
 
 def _joined(place: int, kind: str) -> str:
     """Return the array that an argument says as one text, where its type is said so."""
     if kind == "text":
         return f"string_to_array(${place}, chr({ord(BETWEEN)}), chr({ord(ABSENT)}))"
-    return f"${place}::text::{kind}[]" if kind in AS_TEXT else f"${place}::{kind}[]"
+    return f"${place}::text::{kind}[]" if kind in AS_TEXT else _array(place, kind)
 
 
-@cache
-def insert_new(tables: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]) -> str:
+@lru_cache(maxsize=1024)
+def insert_new(tables: tuple[tuple[str, tuple[tuple[str, str], ...], frozenset[str]], ...]) -> str:
     """Take keys that are all new, insert batches, and count them, in one statement; no row: a sender's key ended.
 
     `$1` and `$2` are digests of senders' keys with the applications they are of, `$3` and `$4` the events' keys and
-    bodies, `$5` to `$12` what `roll` takes. One array follows for each column of each table (name, and its columns'
-    names and types; without an `id` each gets one), and of those of type `text` all that stands in it as one text. What
-    is `AS_TEXT`, keys and bodies too, is the text of an array. Rows are inserted before they are counted, so that
-    nobody waits for a count longer than need be.
+    bodies, `$5` to `$12` what `roll` takes. One array follows for each column of each table (name, its columns' names
+    and types, which of them hold the same in all rows and are told once, as a text), and of those of type `text` all
+    that stands in it as one text. What is `AS_TEXT`, keys and bodies too, is the text of an array. Rows are inserted
+    before they are counted, so that nobody waits for a count longer than need be.
     """
     parts, place = list[str](), 13
-    for nth, (table, columns) in enumerate(tables):
-        inserted = _inserted(table, dict(columns), place, joined=True, named="id" in dict(columns))
+    for nth, (table, columns, alike) in enumerate(tables):
+        inserted = _inserted(table, dict(columns), place, joined=True, alike=alike)
         parts.append(f"stored_{nth} AS ({inserted} WHERE (SELECT new FROM taken) RETURNING 1)")
         place += len(columns)
     done = " AND ".join(f"(SELECT count(*) FROM stored_{nth}) > 0" for nth in range(len(tables)))
