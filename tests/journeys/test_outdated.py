@@ -93,7 +93,8 @@ def test_whoever_has_not_agreed_reads_declines_takes_a_copy_and_agrees_and_their
         someone.press("Confirm")
         sound(someone, "/me/copy", pictures)
         assert page.get_by_role("link", name="Policy", exact=True).count() == 1
-        someone.go("/agree")
+        sound(someone, "/agree", pictures)
+        assert page.get_by_text("You declined version").is_visible()
         someone.press("Agree")
         assert someone.go("/me").url.endswith("/me")
         assert [line for line in someone.complaints if "404" not in line] == []
